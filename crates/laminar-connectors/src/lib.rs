@@ -1,0 +1,14 @@
+//! Sources, sinks and formats: how rows come in from outside and go out again.
+//!
+//! A [`Source`] is polled for batches, a [`Sink`] is handed changes; a [`Connector`] makes both from the options of a
+//! `CREATE` statement; the [`Registry`] knows all connectors by name.
+
+pub mod options;
+pub mod registry;
+pub mod sink;
+pub mod source;
+
+pub use options::Options;
+pub use registry::{Connector, Registry};
+pub use sink::{Accepts, Sink, SinkRequest};
+pub use source::{BadRow, Source, SourcePoll, SourceRequest};

@@ -1,0 +1,52 @@
+//! Which connectors there are, by name.
+
+use laminar_core::{Code, Error, Result};
+
+use crate::{Accepts, Sink, SinkRequest, Source, SourceRequest};
+
+/// Makes sources and sinks of one kind.
+pub trait Connector: Send + Sync {
+    /// The name in `FROM name (…)` and `connector = 'name'`, lower case.
+    fn name(&self) -> &'static str;
+
+    /// Opens a source; reads enough of the data to know its schema.
+    fn open_source(&self, request: SourceRequest) -> Result<Box<dyn Source>>;
+
+    /// Which changes a sink with these options takes; `None`: this connector has no sinks.
+    fn sink_accepts(&self, request: &SinkRequest) -> Result<Option<Accepts>>;
+
+    /// Opens a sink.
+    fn open_sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>>;
+
+    /// Whether a source opened anew gives the same rows again from the start (files, generators with a seed).
+    fn replayable(&self) -> bool;
+}
+
+/// All connectors.
+#[derive(Default)]
+pub struct Registry {
+    connectors: Vec<Box<dyn Connector>>,
+}
+
+impl Registry {
+    /// A registry without connectors.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Adds a connector; a later one of the same name wins.
+    pub fn add(&mut self, connector: Box<dyn Connector>) {
+        self.connectors.insert(0, connector);
+    }
+
+    /// The connector called `name`, whatever its case.
+    pub fn get(&self, name: &str) -> Result<&dyn Connector> {
+        let found = self.connectors.iter().find(|connector| connector.name().eq_ignore_ascii_case(name));
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            let mut names: Vec<_> = self.connectors.iter().map(|connector| connector.name()).collect();
+            names.sort_unstable();
+            Error::new(Code::UnknownOption, format!("there is no connector '{name}'"))
+                .with_hint(format!("the connectors of this build are: {}", names.join(", ")))
+        })
+    }
+}

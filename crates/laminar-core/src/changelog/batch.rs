@@ -1,0 +1,176 @@
+//! A batch of changes: Arrow columns, weights, and what each row's source knew when the row arrived.
+
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_buffer::ScalarBuffer;
+use arrow_schema::SchemaRef;
+use arrow_select::{concat::concat_batches, filter::filter_record_batch, take::take_record_batch};
+
+use super::weight::{Weights, keep_values};
+use crate::{Error, Result};
+
+/// Rows with weights: the unit that moves along an edge.
+///
+/// `arrivals` is present only when the batch holds a row that its source's watermark had already passed: then it
+/// gives, for each row, the source's watermark (nanoseconds) at the moment when the row arrived. Windows judge
+/// lateness by it, so that what is late depends on the order within the source and on nothing else: not on how
+/// rows were cut into batches and steps, nor on other sources. A batch without it holds no late row.
+#[derive(Debug, Clone)]
+pub struct ChangeBatch {
+    rows: RecordBatch,
+    weights: Weights,
+    arrivals: Option<ScalarBuffer<i64>>,
+}
+
+impl ChangeBatch {
+    /// Rows with one weight each. A column of ones is recognised and dropped.
+    ///
+    /// # Panics
+    /// If there is not one weight for each row.
+    pub fn new(rows: RecordBatch, weights: impl Into<ScalarBuffer<i64>>) -> Self {
+        let weights = weights.into();
+        assert_eq!(rows.num_rows(), weights.len(), "one weight a row");
+        let weights = if weights.iter().all(|weight| *weight == 1) { Weights::Ones } else { Weights::Each(weights) };
+        Self { rows, weights, arrivals: None }
+    }
+
+    /// Rows that are all inserted once.
+    pub fn append(rows: RecordBatch) -> Self {
+        Self { rows, weights: Weights::Ones, arrivals: None }
+    }
+
+    /// Rows that are all retracted once.
+    pub fn retract(rows: RecordBatch) -> Self {
+        let weights = Weights::Ones.negated(rows.num_rows());
+        Self { rows, weights, arrivals: None }
+    }
+
+    /// No rows of this schema.
+    pub fn empty(schema: SchemaRef) -> Self {
+        Self::append(RecordBatch::new_empty(schema))
+    }
+
+    /// The same changes with each row's arrival watermark.
+    ///
+    /// # Panics
+    /// If there is not one watermark for each row.
+    #[must_use]
+    pub fn with_arrivals(mut self, arrivals: ScalarBuffer<i64>) -> Self {
+        assert_eq!(self.len(), arrivals.len(), "one arrival watermark a row");
+        self.arrivals = Some(arrivals);
+        self
+    }
+
+    /// The columns.
+    pub fn rows(&self) -> &RecordBatch {
+        &self.rows
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The source's watermark at each row's arrival; `None`: no row is late.
+    pub fn arrivals(&self) -> Option<&ScalarBuffer<i64>> {
+        self.arrivals.as_ref()
+    }
+
+    /// The weight of row `row`.
+    #[inline]
+    pub fn weight(&self, row: usize) -> i64 {
+        self.weights.get(row)
+    }
+
+    /// The columns' names and types.
+    pub fn schema(&self) -> SchemaRef {
+        self.rows.schema()
+    }
+
+    /// Column `index`.
+    pub fn column(&self, index: usize) -> &ArrayRef {
+        self.rows.column(index)
+    }
+
+    /// How many rows, whatever their weights.
+    pub fn len(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    /// True if there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True if every weight is known to be +1.
+    pub fn is_append(&self) -> bool {
+        self.weights.is_ones()
+    }
+
+    /// The same changes with the sign turned.
+    #[must_use]
+    pub fn negated(&self) -> Self {
+        Self { weights: self.weights.negated(self.len()), ..self.clone() }
+    }
+
+    /// The rows that `keep` keeps; NULL keeps nothing.
+    pub fn filter(&self, keep: &BooleanArray) -> Result<Self> {
+        Ok(Self {
+            rows: filter_record_batch(&self.rows, keep)?,
+            weights: self.weights.filter(keep),
+            arrivals: self.arrivals.as_ref().map(|arrivals| keep_values(arrivals, keep)),
+        })
+    }
+
+    /// The rows at `rows`, in that order.
+    pub fn take(&self, rows: &UInt32Array) -> Result<Self> {
+        let arrivals = self.arrivals.as_ref();
+        Ok(Self {
+            rows: take_record_batch(&self.rows, rows)?,
+            weights: self.weights.take(rows),
+            arrivals: arrivals.map(|arrivals| rows.values().iter().map(|row| arrivals[*row as usize]).collect()),
+        })
+    }
+
+    /// `rows` rows from `start`, without copying.
+    #[must_use]
+    pub fn slice(&self, start: usize, rows: usize) -> Self {
+        Self {
+            rows: self.rows.slice(start, rows),
+            weights: self.weights.slice(start, rows),
+            arrivals: self.arrivals.as_ref().map(|arrivals| arrivals.slice(start, rows)),
+        }
+    }
+
+    /// The same rows with other columns: what a projection does. Weights and arrivals stay.
+    pub fn with_columns(&self, schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<Self> {
+        let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
+        let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
+        Ok(Self { rows, ..self.clone() })
+    }
+
+    /// All rows of several batches of one schema, in order.
+    pub fn concat(schema: &SchemaRef, batches: &[ChangeBatch]) -> Result<Self> {
+        if let [only] = batches {
+            return Ok(only.clone());
+        }
+        let rows = concat_batches(schema, batches.iter().map(ChangeBatch::rows))?;
+        let weights = if batches.iter().all(ChangeBatch::is_append) {
+            Weights::Ones
+        } else {
+            Weights::Each(batches.iter().flat_map(|batch| batch.weights.to_vec(batch.len())).collect())
+        };
+        let arrivals = batches.iter().any(|batch| batch.arrivals.is_some()).then(|| {
+            let on_time = |batch: &ChangeBatch| vec![i64::MIN; batch.len()];
+            batches.iter().flat_map(|b| b.arrivals.as_ref().map_or_else(|| on_time(b), |a| a.to_vec())).collect()
+        });
+        Ok(Self { rows, weights, arrivals })
+    }
+
+    /// Fails unless the columns are those of `schema`: an assertion for *our* mistakes, at a border.
+    pub fn check_schema(&self, schema: &SchemaRef) -> Result<()> {
+        let ours = self.rows.schema();
+        let same = ours.fields().len() == schema.fields().len()
+            && ours.fields().iter().zip(schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
+        if same { Ok(()) } else { Err(Error::internal(format!("batch of {ours:?} on an edge of {schema:?}"))) }
+    }
+}

@@ -1,0 +1,17 @@
+//! What flows: rows with integer weights (Z-sets). +1 inserts a row, −1 retracts it, equal rows add up.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arrow_array::{Int64Array, RecordBatch};
+//! use laminar_core::ChangeBatch;
+//!
+//! let rows = RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![1, 2])) as _)]).unwrap();
+//! let changes = ChangeBatch::new(rows, vec![1, -1]);
+//! assert_eq!(changes.weight(1), -1);
+//! ```
+
+mod batch;
+mod weight;
+
+pub use batch::ChangeBatch;
+pub use weight::Weights;

@@ -1,0 +1,61 @@
+//! What holds for the changes on an edge. The planner derives it; operators choose their fast paths by it.
+
+use arrow_schema::SchemaRef;
+
+/// Which weights can occur.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// Every row is inserted once and never retracted.
+    Append,
+    /// Rows are replaced by key: −1 old, +1 new. Readers that know keys may be shown only the new row.
+    Upsert(Vec<usize>),
+    /// Any weights.
+    Retract,
+}
+
+impl ChangeKind {
+    /// True if rows are only ever inserted.
+    pub fn is_append(&self) -> bool {
+        matches!(self, ChangeKind::Append)
+    }
+}
+
+/// How rows are spread over workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Partitioning {
+    /// Any row can be anywhere.
+    Any,
+    /// Rows with equal values in these columns are on the same worker.
+    Hash(Vec<usize>),
+    /// All rows are on one worker.
+    Single,
+}
+
+/// A column that follows the watermark: every later row has `value >= watermark - lag`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeColumn {
+    /// Which column.
+    pub column: usize,
+    /// How far it may stay behind the edge's watermark, in nanoseconds.
+    pub lag: i64,
+}
+
+/// Everything that is known about an edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeProperties {
+    /// Names and types.
+    pub schema: SchemaRef,
+    /// Which weights can occur.
+    pub changes: ChangeKind,
+    /// How rows are spread over workers.
+    pub partitioning: Partitioning,
+    /// Columns over which windows can be built.
+    pub time_columns: Vec<TimeColumn>,
+}
+
+impl EdgeProperties {
+    /// The time column at `column`, if it is one.
+    pub fn time_column(&self, column: usize) -> Option<TimeColumn> {
+        self.time_columns.iter().copied().find(|time| time.column == column)
+    }
+}

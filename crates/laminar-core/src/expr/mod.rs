@@ -1,0 +1,41 @@
+//! What operators evaluate: traits only. laminar-sql implements them with DataFusion; tests and Rust users by hand.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+
+use crate::{Error, Result};
+
+mod column;
+
+pub use column::Column;
+
+/// A scalar expression over the columns of a batch.
+pub trait ScalarExpr: Debug + Send + Sync {
+    /// One value for each row of `rows`. An error concerns at least one row; [`crate::operator`] finds out which.
+    fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef>;
+
+    /// The type of the values.
+    fn data_type(&self) -> &DataType;
+
+    /// Whether a value may be NULL.
+    fn nullable(&self) -> bool;
+
+    /// The input column that this expression merely repeats, if it does only that.
+    fn as_column(&self) -> Option<usize> {
+        None
+    }
+
+    /// The expression as people read it in `EXPLAIN GRAPH`.
+    fn display(&self) -> String;
+}
+
+/// A shared expression.
+pub type ExprRef = Arc<dyn ScalarExpr>;
+
+/// Evaluates `exprs` over `rows`, in order.
+pub fn evaluate_all(exprs: &[ExprRef], rows: &RecordBatch) -> Result<Vec<ArrayRef>, Error> {
+    exprs.iter().map(|expr| expr.evaluate(rows)).collect()
+}

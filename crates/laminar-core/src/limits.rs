@@ -1,0 +1,18 @@
+//! Every bound of the engine, by name, with its unit last.
+
+/// Rows that one batch holds at most when we cut batches ourselves.
+pub const BATCH_ROWS_MAX: usize = 8192;
+/// Rows that one step takes from one source at most.
+pub const STEP_ROWS_MAX: usize = 1 << 16;
+/// Rows that `<object>$late` and `<object>$errors` keep readable each; older ones are only counted.
+pub const SIDE_ROWS_MAX: usize = 10_000;
+/// Panes that one window may have: `HOP(ts, '1 second', '1 year')` is refused.
+pub const WINDOW_PANES_MAX: i64 = 100_000;
+/// Batches that wait for a slow subscriber before its policy applies.
+pub const SUBSCRIPTION_BATCHES_MAX: usize = 1024;
+/// Wall-clock silence after which a source counts as idle, in milliseconds.
+pub const IDLE_TIMEOUT_MS: u64 = 30_000;
+/// Key ranges into which all state is addressed, whatever the number of workers.
+pub const VIRTUAL_PARTITIONS: usize = 256;
+
+const _: () = assert!(BATCH_ROWS_MAX <= STEP_ROWS_MAX, "a step must be able to hold one batch");

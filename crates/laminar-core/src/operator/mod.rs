@@ -1,0 +1,124 @@
+//! Behaviour: one file per operator. This door holds what all of them share.
+//!
+//! An operator runs to completion, never blocks and never awaits. In a step it first gets all changes of all its
+//! inputs, then the watermark if that moved, then [`Operator::end_step`]. What it emits reaches its readers in the same step.
+
+use arrow_array::RecordBatch;
+
+use crate::state::Imaged;
+use crate::time::Watermark;
+use crate::{ChangeBatch, Port, Result, StepId};
+
+pub mod aggregate;
+
+/// What a node does with its changes.
+pub trait Operator: Send {
+    /// Takes changes of one input.
+    fn on_changes(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()>;
+
+    /// Learns that no row before `watermark` will come. Called after all changes of the step, only when it moved forward.
+    fn on_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let _ = (watermark, cx);
+        Ok(())
+    }
+
+    /// The last call of every step in which the node took part (also when only a timer was due).
+    fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// What this operator promises its readers, given what its inputs promise. Asked after `end_step`.
+    fn output_watermark(&self, input: Watermark) -> Watermark {
+        input
+    }
+
+    /// The state, if there is any.
+    fn state(&mut self) -> Option<&mut dyn Imaged> {
+        None
+    }
+
+    /// The current rows with their weights, if this operator stores what it emits (tables, materialized views).
+    fn contents(&self) -> Option<Vec<ChangeBatch>> {
+        None
+    }
+}
+
+/// Why a row was put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aside {
+    /// It came after its windows had closed, or it has no event time: readable in `<object>$late`.
+    Late,
+    /// It could not be evaluated: readable in `<object>$errors`.
+    Error,
+}
+
+/// Rows that an operator could not use, with one reason each. They are counted and readable, never lost in silence.
+#[derive(Debug, Clone)]
+pub struct AsideRows {
+    /// Late or in error.
+    pub kind: Aside,
+    /// The rows as they reached the operator.
+    pub rows: RecordBatch,
+    /// One reason for each row.
+    pub reasons: Vec<String>,
+}
+
+/// What a step gives to an operator.
+pub struct OperatorContext<'a> {
+    step: StepId,
+    now: i64,
+    watermark: Watermark,
+    out: &'a mut Vec<ChangeBatch>,
+    aside: &'a mut Vec<AsideRows>,
+    wake_at: &'a mut Option<i64>,
+}
+
+impl<'a> OperatorContext<'a> {
+    /// A context for one call. `watermark` is the input watermark as it stood before the step.
+    pub fn new(
+        step: StepId,
+        now: i64,
+        watermark: Watermark,
+        out: &'a mut Vec<ChangeBatch>,
+        aside: &'a mut Vec<AsideRows>,
+        wake_at: &'a mut Option<i64>,
+    ) -> Self {
+        Self { step, now, watermark, out, aside, wake_at }
+    }
+
+    /// The number of the step.
+    pub fn step(&self) -> StepId {
+        self.step
+    }
+
+    /// Wall-clock nanoseconds, the same for the whole step.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The watermark of the operator's inputs as it stood before this step.
+    pub fn watermark(&self) -> Watermark {
+        self.watermark
+    }
+
+    /// Sends changes to all readers. Empty batches are dropped here.
+    pub fn emit(&mut self, changes: ChangeBatch) {
+        if !changes.is_empty() {
+            self.out.push(changes);
+        }
+    }
+
+    /// Puts rows aside.
+    pub fn put_aside(&mut self, aside: AsideRows) {
+        debug_assert_eq!(aside.rows.num_rows(), aside.reasons.len(), "one reason a row");
+        if aside.rows.num_rows() > 0 {
+            self.aside.push(aside);
+        }
+    }
+
+    /// Asks for a step at or after `at` (wall-clock nanoseconds), even if no data comes. The earliest wish counts.
+    pub fn wake_at(&mut self, at: i64) {
+        *self.wake_at = Some(self.wake_at.map_or(at, |before| before.min(at)));
+    }
+}

@@ -1,0 +1,51 @@
+//! A picture of an operator's state at a step boundary: named Arrow tables, so that one encoding serves all operators.
+
+use arrow_array::RecordBatch;
+
+use crate::{Error, Result};
+
+/// One table of an image. Arrow columns are shared, so that taking an image copies no data that is already columnar.
+#[derive(Debug, Clone)]
+pub struct ImageTable {
+    /// What the table is to its operator: `groups`, `left`, `sessions`.
+    pub name: String,
+    /// Its rows.
+    pub rows: RecordBatch,
+}
+
+/// All that an operator must remember to go on after the step at whose end the image was taken.
+#[derive(Debug, Clone, Default)]
+pub struct StateImage {
+    /// The tables; their order and names belong to the operator.
+    pub tables: Vec<ImageTable>,
+}
+
+impl StateImage {
+    /// Adds a table.
+    pub fn push(&mut self, name: impl Into<String>, rows: RecordBatch) {
+        self.tables.push(ImageTable { name: name.into(), rows });
+    }
+
+    /// All tables called `name`, in order.
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a RecordBatch> {
+        let name = name.to_owned();
+        self.tables.iter().filter(move |table| table.name == name).map(|table| &table.rows)
+    }
+
+    /// The table called `name`.
+    pub fn get(&self, name: &str) -> Result<&RecordBatch> {
+        self.all(name).next().ok_or_else(|| Error::internal(format!("state image without table {name}")))
+    }
+}
+
+/// State of which an image can be taken and given back. Both happen between steps only.
+pub trait Imaged {
+    /// The state as it stands.
+    fn image(&mut self) -> Result<StateImage>;
+
+    /// Replaces the state of a fresh operator by that of an image.
+    fn restore(&mut self, image: &StateImage) -> Result<()>;
+
+    /// Bytes that the state holds, roughly.
+    fn bytes(&self) -> usize;
+}

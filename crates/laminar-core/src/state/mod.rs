@@ -1,0 +1,5 @@
+//! Memory: what operators keep, and its images.
+
+pub mod image;
+
+pub use image::{ImageTable, Imaged, StateImage};
