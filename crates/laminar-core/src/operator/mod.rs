@@ -33,6 +33,14 @@ pub trait Operator: Send {
         input
     }
 
+    /// True if this promise should not hold others back: a source that never sent a row and has been silent for its idle
+    /// timeout (0: at once). Asked after `end_step`; only sources answer, for other nodes it follows from their inputs.
+    ///
+    /// A source gets what was pushed as changes of [`Port::LEFT`], and its end as `on_watermark(Watermark::END)`.
+    fn is_idle(&self) -> bool {
+        false
+    }
+
     /// The state, if there is any.
     fn state(&mut self) -> Option<&mut dyn Imaged> {
         None
