@@ -1,0 +1,367 @@
+//! What a statement says: the types that parsing yields and that planning reads.
+//!
+//! All spans are byte ranges of [`ParsedStatement::text`]. Queries and expressions are sqlparser's syntax tree, in which every
+//! window syntax has already become marker calls (see [`super::windows`]).
+
+use datafusion::sql::sqlparser::ast;
+use laminar_core::Span;
+
+use super::origin::Origin;
+
+/// One statement with its text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedStatement {
+    /// What it says.
+    pub statement: Statement,
+    /// Where it stands in the script, in bytes of the text that was given to the parser.
+    pub span: Span,
+    /// Its own text, without the `;` and with variables filled in: what is stored, and what spans point into.
+    pub text: String,
+    pub(crate) origin: Origin,
+}
+
+/// A name as the catalog knows it: lower case unless it was quoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The name, folded.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Every statement of the language that is built.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// `CREATE SOURCE`.
+    CreateSource(CreateSource),
+    /// `CREATE TABLE`.
+    CreateTable(CreateTable),
+    /// `CREATE STREAM`, `CREATE CONTINUOUS QUERY`: a change stream that is not stored.
+    CreateStream(CreateQuery),
+    /// `CREATE MATERIALIZED VIEW`: stored and always current.
+    CreateMaterializedView(CreateQuery),
+    /// `CREATE VIEW`: inlined where it is used.
+    CreateView(CreateQuery),
+    /// `CREATE SINK`.
+    CreateSink(CreateSink),
+    /// `INSERT INTO`.
+    Insert(Insert),
+    /// `DROP`.
+    Drop(DropObjects),
+    /// `SHOW`.
+    Show(Show),
+    /// `DESCRIBE name`.
+    Describe(Name),
+    /// `EXPLAIN`.
+    Explain(Explain),
+    /// `SELECT`, `VALUES`, `WITH … SELECT`: an ad-hoc query.
+    Select(StreamQuery),
+    /// `SUBSCRIBE`.
+    Subscribe(Subscribe),
+    /// `SET name = value`.
+    Set(SetVariable),
+}
+
+/// `CREATE SOURCE name (columns, WATERMARK FOR …) FROM CONNECTOR (…) FORMAT …`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateSource {
+    /// The source's name.
+    pub name: Name,
+    /// `IF NOT EXISTS` was written.
+    pub if_not_exists: bool,
+    /// `OR REPLACE` was written.
+    pub or_replace: bool,
+    /// The declared columns; empty means that the connector knows them.
+    pub columns: Vec<ColumnDef>,
+    /// The event time column and how far behind it the watermark is.
+    pub watermark: Option<WatermarkDef>,
+    /// Where rows come from; none means that the program pushes them.
+    pub connector: Option<ConnectorDef>,
+}
+
+/// `CREATE TABLE name (columns, PRIMARY KEY (…))`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateTable {
+    /// The table's name.
+    pub name: Name,
+    /// `IF NOT EXISTS` was written.
+    pub if_not_exists: bool,
+    /// `OR REPLACE` was written.
+    pub or_replace: bool,
+    /// The declared columns; key columns are `not_null`.
+    pub columns: Vec<ColumnDef>,
+    /// The key's columns in the order of the constraint, each one of `columns`; empty means that the table has no key.
+    pub primary_key: Vec<Name>,
+    /// From where the table is filled, if not by `INSERT` alone.
+    pub connector: Option<ConnectorDef>,
+}
+
+/// One declared column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnDef {
+    /// Its name.
+    pub name: Name,
+    /// Its type as written.
+    pub data_type: ast::DataType,
+    /// Where the type stands.
+    pub type_span: Span,
+    /// `NOT NULL` was written, or the column is part of the key.
+    pub not_null: bool,
+    /// The whole definition.
+    pub span: Span,
+}
+
+/// `WATERMARK FOR column AS column - INTERVAL …`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatermarkDef {
+    /// The event time column. It is not checked against the columns, which a connector may know.
+    pub column: Name,
+    /// How far the watermark stays behind the greatest time seen, in nanoseconds; at least 0.
+    pub lag: i64,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// A connector with its options, from `FROM FILE (…)`, `INTO FILE (…)` or `WITH (connector = 'file', …)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectorDef {
+    /// The connector's name in lower case.
+    pub name: String,
+    /// Where the name stands.
+    pub name_span: Span,
+    /// Its options in the order written, without `connector` and `format`.
+    pub options: Vec<OptionDef>,
+    /// `FORMAT NAME (…)`, or the options `format` and `format.*`.
+    pub format: Option<FormatDef>,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// `key = 'value'`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionDef {
+    /// The key in lower case, as in `bootstrap.servers`.
+    pub key: String,
+    /// The value as text: numbers and words as written, strings without quotes. A key alone has the value `true`.
+    pub value: String,
+    /// Where the pair stands.
+    pub span: Span,
+}
+
+/// `FORMAT CSV (header = true)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormatDef {
+    /// The format's name in lower case.
+    pub name: String,
+    /// Its options.
+    pub options: Vec<OptionDef>,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// `CREATE STREAM | MATERIALIZED VIEW | VIEW name AS query`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateQuery {
+    /// The new object's name.
+    pub name: Name,
+    /// `IF NOT EXISTS` was written.
+    pub if_not_exists: bool,
+    /// `OR REPLACE` was written.
+    pub or_replace: bool,
+    /// What it computes. A column list after the name has become a projection of the query.
+    pub query: StreamQuery,
+    /// The whole statement.
+    pub span: Span,
+}
+
+/// `CREATE SINK name FROM object | AS query INTO CONNECTOR (…) FORMAT …`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateSink {
+    /// The sink's name.
+    pub name: Name,
+    /// `IF NOT EXISTS` was written.
+    pub if_not_exists: bool,
+    /// `OR REPLACE` was written.
+    pub or_replace: bool,
+    /// What it writes.
+    pub input: SinkInput,
+    /// Where it writes.
+    pub connector: ConnectorDef,
+}
+
+/// What a sink writes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SinkInput {
+    /// The changes of an object.
+    Object(Name),
+    /// The changes of a query of its own.
+    Query(StreamQuery),
+}
+
+/// `INSERT INTO table (columns) VALUES … | SELECT …`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Insert {
+    /// The table or source.
+    pub table: Name,
+    /// The columns named; empty means all in their order.
+    pub columns: Vec<Name>,
+    /// The rows: `VALUES` or a query.
+    pub source: Box<ast::Query>,
+    /// Where the rows' text stands.
+    pub span: Span,
+}
+
+/// The kinds of objects that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ObjectKind {
+    /// A source.
+    Source,
+    /// A table.
+    Table,
+    /// A stream.
+    Stream,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// A sink.
+    Sink,
+}
+
+/// `DROP kind [IF EXISTS] names [CASCADE]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropObjects {
+    /// What the objects must be.
+    pub kind: ObjectKind,
+    /// Which.
+    pub names: Vec<Name>,
+    /// A missing object is no error.
+    pub if_exists: bool,
+    /// What depends on them goes too.
+    pub cascade: bool,
+}
+
+/// `SHOW …`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Show {
+    /// Every object of a kind.
+    Objects(ObjectKind),
+    /// Every object of every kind: `SHOW ALL`, `SHOW OBJECTS`.
+    All,
+    /// Everything that runs: `SHOW JOBS`.
+    Jobs,
+    /// The columns of an object: `SHOW COLUMNS FROM name`.
+    Columns(Name),
+    /// The statement that made an object: `SHOW CREATE [kind] name`.
+    Create {
+        /// What it must be, if written.
+        kind: Option<ObjectKind>,
+        /// Which.
+        name: Name,
+    },
+    /// A setting: `SHOW name`.
+    Setting(Name),
+}
+
+/// `EXPLAIN [PLAN | AST | GRAPH] statement`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explain {
+    /// Which stage.
+    pub what: ExplainWhat,
+    /// The statement, of which spans point into the same text.
+    pub statement: Box<Statement>,
+    /// Where the inner statement stands.
+    pub span: Span,
+}
+
+/// A stage of a statement's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExplainWhat {
+    /// The logical plan (the default).
+    Plan,
+    /// The syntax tree, as SQL after all rewriting of windows.
+    Ast,
+    /// The graph of operators.
+    Graph,
+}
+
+/// A query with the clauses that make it a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamQuery {
+    /// The query; windows are marker calls in it.
+    pub query: Box<ast::Query>,
+    /// `EMIT …`, if written.
+    pub emit: Option<EmitClause>,
+    /// `ALLOW LATENESS INTERVAL …`.
+    pub lateness: Option<Lateness>,
+    /// `LATE DATA TO name`.
+    pub late_to: Option<Name>,
+    /// From the query's first token to the last of its clauses.
+    pub span: Span,
+}
+
+/// `EMIT …`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmitClause {
+    /// When and what.
+    pub kind: EmitKind,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// When a query's results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmitKind {
+    /// A window's result when the watermark passes its end, and again after a late row.
+    OnWatermark,
+    /// A window's result once, when the watermark passes its end and the lateness.
+    OnWindowClose,
+    /// The result once.
+    Final,
+    /// The new result after every step that changed it.
+    OnUpdate,
+    /// The old result taken back and the new one added.
+    Changes,
+    /// What changed since the last time, every so many nanoseconds; more than 0.
+    Every(i64),
+}
+
+/// `ALLOW LATENESS INTERVAL …`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lateness {
+    /// Nanoseconds; at least 0.
+    pub nanos: i64,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// `SUBSCRIBE [TO] object | query [WITH (snapshot = …)] [AS OF STEP n]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subscribe {
+    /// What to follow. An object with `WHERE` has become a query.
+    pub input: SubscribeInput,
+    /// `WITH (snapshot)`: whether the current contents come first; none means the default.
+    pub snapshot: Option<bool>,
+    /// `AS OF STEP n`.
+    pub as_of_step: Option<u64>,
+}
+
+/// What a subscription follows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SubscribeInput {
+    /// The changes of an object.
+    Object(Name),
+    /// The changes of a query.
+    Query(StreamQuery),
+}
+
+/// `SET name = value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetVariable {
+    /// The setting, as in `idle_timeout` or `a.b`.
+    pub name: Name,
+    /// Its value as text; none for `SET name TO DEFAULT` and `RESET name`.
+    pub value: Option<String>,
+    /// Where the value stands (the whole statement if there is none).
+    pub value_span: Span,
+}
