@@ -11,7 +11,11 @@
 //! ```
 
 mod batch;
+mod row_hash;
+mod row_key;
 mod weight;
 
 pub use batch::ChangeBatch;
+pub use row_hash::hash_rows;
+pub use row_key::{RowKeys, canonical_floats};
 pub use weight::Weights;
