@@ -11,6 +11,21 @@ use crate::Result;
 use crate::changelog::Weights;
 use crate::expr::ExprRef;
 
+mod canonical;
+mod count;
+mod group_keys;
+mod group_table;
+mod inputs;
+mod native;
+mod rows;
+mod slots;
+mod sum_whole;
+mod whole_sums;
+
+pub use group_table::GroupTable;
+pub use inputs::CallInputs;
+pub use native::{SortDirection, native};
+
 /// A function such as `sum(BIGINT)`, bound to the types of its arguments.
 pub trait AggregateFunction: Debug + Send + Sync {
     /// The name in `EXPLAIN GRAPH`.

@@ -1,0 +1,341 @@
+//! From group keys to group numbers: one storage for a single 64-bit key, one for a single text key, one for everything else.
+
+use std::hash::{BuildHasher, Hasher};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::*;
+use arrow_array::{Array, ArrayRef, LargeStringArray, PrimitiveArray, StringArray, StringViewArray, UInt32Array};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_row::{RowConverter, SortField};
+use arrow_schema::DataType;
+use arrow_select::take::take;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::canonical::canonical;
+use super::slots::Slots;
+use crate::{Error, Result};
+
+/// Keys of the groups of one table.
+pub(super) enum GroupKeys {
+    /// No keys: one group.
+    Nothing { group: Option<u32> },
+    /// One integer, date, time or timestamp.
+    Word(WordKeys, DataType),
+    /// One text.
+    Text(ByteKeys, DataType),
+    /// Anything else, as bytes that are equal where the keys are equal.
+    Rows(ByteKeys, RowConverter, usize),
+}
+
+/// Runs `$run!(ArrowType)` for types whose values are whole numbers of at most 64 bits; `$other` for all others.
+macro_rules! with_word_type {
+    ($data_type:expr, $run:ident, $other:expr) => {
+        match $data_type {
+            DataType::Int8 => $run!(Int8Type),
+            DataType::Int16 => $run!(Int16Type),
+            DataType::Int32 => $run!(Int32Type),
+            DataType::Int64 => $run!(Int64Type),
+            DataType::UInt8 => $run!(UInt8Type),
+            DataType::UInt16 => $run!(UInt16Type),
+            DataType::UInt32 => $run!(UInt32Type),
+            DataType::UInt64 => $run!(UInt64Type),
+            DataType::Date32 => $run!(Date32Type),
+            DataType::Date64 => $run!(Date64Type),
+            DataType::Timestamp(arrow_schema::TimeUnit::Second, _) => $run!(TimestampSecondType),
+            DataType::Timestamp(arrow_schema::TimeUnit::Millisecond, _) => $run!(TimestampMillisecondType),
+            DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, _) => $run!(TimestampMicrosecondType),
+            DataType::Timestamp(arrow_schema::TimeUnit::Nanosecond, _) => $run!(TimestampNanosecondType),
+            _ => $other,
+        }
+    };
+}
+
+impl GroupKeys {
+    pub(super) fn new(types: &[DataType]) -> Result<Self> {
+        Ok(match types {
+            [] => GroupKeys::Nothing { group: None },
+            [only] if is_word(only) => GroupKeys::Word(WordKeys::default(), only.clone()),
+            [only @ (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)] => {
+                GroupKeys::Text(ByteKeys::default(), only.clone())
+            }
+            several => GroupKeys::Rows(ByteKeys::default(), converter(several)?, several.len()),
+        })
+    }
+
+    /// The group of each row; new ones get a number from `slots`.
+    pub(super) fn assign(&mut self, keys: &[ArrayRef], rows: usize, slots: &mut Slots) -> Result<Vec<u32>> {
+        Ok(match self {
+            GroupKeys::Nothing { group } => match rows {
+                0 => Vec::new(),
+                _ => vec![*group.get_or_insert_with(|| slots.take()); rows],
+            },
+            GroupKeys::Word(words, _) => words.assign(&word_values(&keys[0])?, keys[0].nulls(), slots),
+            GroupKeys::Text(bytes, DataType::Utf8) => bytes.assign(texts(keys[0].as_string::<i32>().iter()), slots),
+            GroupKeys::Text(bytes, DataType::LargeUtf8) => bytes.assign(texts(keys[0].as_string::<i64>().iter()), slots),
+            GroupKeys::Text(bytes, _) => bytes.assign(texts(keys[0].as_string_view().iter()), slots),
+            GroupKeys::Rows(bytes, converter, _) => {
+                let keys: Vec<_> = keys.iter().map(canonical).collect();
+                let rows = converter.convert_columns(&keys)?;
+                bytes.assign(rows.iter().map(|row| Some(row.data())), slots)
+            }
+        })
+    }
+
+    /// The groups here of groups of another table with keys of the same types.
+    pub(super) fn assign_from(&mut self, other: &GroupKeys, groups: &[u32], slots: &mut Slots) -> Result<Vec<u32>> {
+        Ok(match (self, other) {
+            (GroupKeys::Nothing { group }, GroupKeys::Nothing { .. }) => {
+                groups.iter().map(|_| *group.get_or_insert_with(|| slots.take())).collect()
+            }
+            (GroupKeys::Word(words, _), GroupKeys::Word(others, _)) => {
+                let nulls = others.null_group;
+                groups.iter().map(|g| words.group((nulls != Some(*g)).then(|| others.words[*g as usize]), slots)).collect()
+            }
+            (GroupKeys::Text(bytes, _), GroupKeys::Text(others, _))
+            | (GroupKeys::Rows(bytes, ..), GroupKeys::Rows(others, ..)) => {
+                bytes.assign(groups.iter().map(|group| others.get(*group)), slots)
+            }
+            _ => return Err(Error::internal("group tables with different keys are merged")),
+        })
+    }
+
+    /// The keys of `groups`, as columns. A number that is not in use has NULLs, or any value where a column has no NULLs.
+    pub(super) fn columns(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        Ok(match self {
+            GroupKeys::Nothing { .. } => Vec::new(),
+            GroupKeys::Word(words, data_type) => vec![words.column(groups, data_type)?],
+            GroupKeys::Text(bytes, data_type) => vec![bytes.text_column(groups, data_type)?],
+            GroupKeys::Rows(bytes, converter, _) => {
+                let parser = converter.parser();
+                converter.convert_rows(groups.iter().map(|group| parser.parse(bytes.get(*group).expect("a group with rows"))))?
+            }
+        })
+    }
+
+    /// Forgets the keys of `groups`.
+    pub(super) fn remove(&mut self, groups: &[u32]) {
+        match self {
+            GroupKeys::Nothing { group } => *group = group.filter(|group| !groups.contains(group)),
+            GroupKeys::Word(words, _) => groups.iter().for_each(|group| words.remove(*group)),
+            GroupKeys::Text(bytes, _) | GroupKeys::Rows(bytes, ..) => groups.iter().for_each(|group| bytes.remove(*group)),
+        }
+    }
+
+    /// How many columns [`columns`](Self::columns) gives.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            GroupKeys::Nothing { .. } => 0,
+            GroupKeys::Word(..) | GroupKeys::Text(..) => 1,
+            GroupKeys::Rows(_, _, columns) => *columns,
+        }
+    }
+
+    /// Gives the keys in `columns`, one row a group number, back to the `live` ones of those numbers.
+    pub(super) fn restore(&mut self, columns: &[ArrayRef], live: &[bool]) -> Result<()> {
+        let groups: Vec<u32> = (0u32..).zip(live).filter(|(_, live)| **live).map(|(group, _)| group).collect();
+        let rows = UInt32Array::from(groups.clone());
+        let keys = columns.iter().map(|column| Ok(take(column, &rows, None)?)).collect::<Result<Vec<_>>>()?;
+        // Numbers are handed out lowest first, which is the order of the rows.
+        let assigned = self.assign(&keys, groups.len(), &mut Slots::with_free(live.len(), &groups))?;
+        if assigned == groups { Ok(()) } else { Err(Error::internal("a group table's image has a key twice")) }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            GroupKeys::Nothing { .. } => 0,
+            GroupKeys::Word(words, _) => words.words.capacity() * 8 + words.table.allocation_size(),
+            GroupKeys::Text(bytes, _) | GroupKeys::Rows(bytes, ..) => {
+                bytes.held + bytes.bytes.capacity() * size_of::<Option<Box<[u8]>>>() + bytes.table.allocation_size()
+            }
+        }
+    }
+}
+
+fn is_word(data_type: &DataType) -> bool {
+    macro_rules! yes {
+        ($t:ty) => {
+            true
+        };
+    }
+    with_word_type!(data_type, yes, false)
+}
+
+fn converter(types: &[DataType]) -> Result<RowConverter> {
+    Ok(RowConverter::new(types.iter().cloned().map(SortField::new).collect())?)
+}
+
+fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> impl Iterator<Item = Option<&'a [u8]>> {
+    values.map(|text| text.map(str::as_bytes))
+}
+
+/// The values of a column of a word type as 64-bit numbers; without copying where they are that wide.
+fn word_values(array: &ArrayRef) -> Result<ScalarBuffer<i64>> {
+    macro_rules! values {
+        ($t:ty) => {{
+            let values = array.as_primitive::<$t>().values();
+            match size_of::<<$t as ArrowPrimitiveType>::Native>() {
+                8 => ScalarBuffer::from(values.inner().clone()),
+                _ => values.iter().map(|value| *value as i64).collect(),
+            }
+        }};
+    }
+    Ok(with_word_type!(array.data_type(), values, return Err(Error::internal("not a 64-bit key"))))
+}
+
+/// One 64-bit key a group.
+#[derive(Default)]
+pub(super) struct WordKeys {
+    table: HashTable<(i64, u32)>,
+    words: Vec<i64>,
+    null_group: Option<u32>,
+}
+
+impl WordKeys {
+    fn assign(&mut self, words: &[i64], nulls: Option<&NullBuffer>, slots: &mut Slots) -> Vec<u32> {
+        let mut groups = Vec::with_capacity(words.len());
+        match nulls.filter(|nulls| nulls.null_count() > 0) {
+            Some(nulls) => {
+                groups.extend(words.iter().zip(nulls).map(|(word, valid)| self.group(valid.then_some(*word), slots)));
+            }
+            None => groups.extend(words.iter().map(|word| self.group_of_word(*word, slots))),
+        }
+        groups
+    }
+
+    fn group(&mut self, word: Option<i64>, slots: &mut Slots) -> u32 {
+        match word {
+            Some(word) => self.group_of_word(word, slots),
+            None => match self.null_group {
+                Some(group) => group,
+                None => {
+                    let group = self.store(0, slots);
+                    self.null_group = Some(group);
+                    group
+                }
+            },
+        }
+    }
+
+    #[inline]
+    fn group_of_word(&mut self, word: i64, slots: &mut Slots) -> u32 {
+        let hash = hash_word(word);
+        if let Some((_, group)) = self.table.find(hash, |(key, _)| *key == word) {
+            return *group;
+        }
+        let group = self.store(word, slots);
+        self.table.insert_unique(hash, (word, group), |(key, _)| hash_word(*key));
+        group
+    }
+
+    fn store(&mut self, word: i64, slots: &mut Slots) -> u32 {
+        let group = slots.take();
+        self.words.resize(slots.end(), 0);
+        self.words[group as usize] = word;
+        group
+    }
+
+    fn remove(&mut self, group: u32) {
+        if self.null_group == Some(group) {
+            self.null_group = None;
+            return;
+        }
+        let word = self.words[group as usize];
+        if let Ok(entry) = self.table.find_entry(hash_word(word), |(key, _)| *key == word) {
+            entry.remove();
+        }
+    }
+
+    fn column(&self, groups: &[u32], data_type: &DataType) -> Result<ArrayRef> {
+        let nulls = self.null_group.filter(|null| groups.contains(null));
+        let nulls = nulls.map(|null| groups.iter().map(|group| *group != null).collect::<NullBuffer>());
+        macro_rules! column {
+            ($t:ty) => {{
+                let values = groups.iter().map(|group| self.words[*group as usize] as _).collect();
+                let column = PrimitiveArray::<$t>::try_new(values, nulls)?.with_data_type(data_type.clone());
+                Ok(std::sync::Arc::new(column))
+            }};
+        }
+        with_word_type!(data_type, column, Err(Error::internal("not a 64-bit key")))
+    }
+}
+
+/// Mixes all bits of a key into all bits of its hash, for neighbouring numbers are the usual keys.
+#[inline]
+fn hash_word(word: i64) -> u64 {
+    let wide = u128::from(word.cast_unsigned() ^ 0x9e37_79b9_7f4a_7c15) * 0xd1b5_4a32_d192_ed03_u128;
+    (wide as u64) ^ ((wide >> 64) as u64)
+}
+
+/// One string of bytes a group, or NULL.
+#[derive(Default)]
+pub(super) struct ByteKeys {
+    table: HashTable<(u64, u32)>,
+    bytes: Vec<Option<Box<[u8]>>>,
+    null_group: Option<u32>,
+    held: usize,
+}
+
+impl ByteKeys {
+    fn assign<'a>(&mut self, keys: impl Iterator<Item = Option<&'a [u8]>>, slots: &mut Slots) -> Vec<u32> {
+        keys.map(|key| self.group(key, slots)).collect()
+    }
+
+    fn group(&mut self, key: Option<&[u8]>, slots: &mut Slots) -> u32 {
+        let Some(key) = key else {
+            let group = self.null_group.unwrap_or_else(|| slots.take());
+            self.null_group = Some(group);
+            self.bytes.resize(slots.end(), None);
+            return group;
+        };
+        let hash = hash_bytes(key);
+        let stored = &self.bytes;
+        let same = |(other, group): &(u64, u32)| *other == hash && stored[*group as usize].as_deref() == Some(key);
+        match self.table.entry(hash, same, |(hash, _)| *hash) {
+            Entry::Occupied(entry) => entry.get().1,
+            Entry::Vacant(entry) => {
+                let group = slots.take();
+                entry.insert((hash, group));
+                self.bytes.resize(slots.end(), None);
+                self.bytes[group as usize] = Some(key.into());
+                self.held += key.len();
+                group
+            }
+        }
+    }
+
+    fn get(&self, group: u32) -> Option<&[u8]> {
+        self.bytes[group as usize].as_deref()
+    }
+
+    fn remove(&mut self, group: u32) {
+        if self.null_group == Some(group) {
+            self.null_group = None;
+        }
+        let Some(key) = self.bytes[group as usize].take() else { return };
+        self.held -= key.len();
+        if let Ok(entry) = self.table.find_entry(hash_bytes(&key), |(_, other)| *other == group) {
+            entry.remove();
+        }
+    }
+
+    fn text_column(&self, groups: &[u32], data_type: &DataType) -> Result<ArrayRef> {
+        let text = |group: &u32| {
+            self.get(*group).map(std::str::from_utf8).transpose().map_err(|_| Error::internal("a text key that is no text"))
+        };
+        let texts: Vec<Option<&str>> = groups.iter().map(text).collect::<Result<_>>()?;
+        Ok(match data_type {
+            DataType::Utf8 => std::sync::Arc::new(StringArray::from(texts)),
+            DataType::LargeUtf8 => std::sync::Arc::new(LargeStringArray::from(texts)),
+            _ => std::sync::Arc::new(StringViewArray::from(texts)),
+        })
+    }
+}
+
+/// Seeded with a constant: the same rows must give the same order of groups in every run.
+fn hash_bytes(bytes: &[u8]) -> u64 {
+    let mut hasher = FixedState::with_seed(0x6c61_6d69_6e61_7231).build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
+}

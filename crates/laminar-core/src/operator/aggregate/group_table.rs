@@ -1,0 +1,304 @@
+//! Groups and the state of all their aggregates: what every kind of GROUP BY stands on.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_schema::{DataType, Field, Schema};
+
+use super::group_keys::GroupKeys;
+use super::inputs::CallInputs;
+use super::slots::Slots;
+use super::{AggregateCall, Fault, GroupAccumulator};
+use crate::changelog::Weights;
+use crate::{Error, Result};
+
+/// Groups by key, numbered from 0, with one accumulator for each aggregate call and the weight of all rows of each group.
+///
+/// A group lives from the first [`assign`](Self::assign) of its key to its [`release`](Self::release); its number is then
+/// used anew, the lowest first. Without keys there is one group, from the first row on.
+pub struct GroupTable {
+    keys: GroupKeys,
+    slots: Slots,
+    weights: Vec<i64>,
+    accumulators: Vec<Box<dyn GroupAccumulator>>,
+}
+
+impl GroupTable {
+    /// An empty table. `retracts`: whether weights other than +1 can come.
+    pub fn new(key_types: &[DataType], calls: &[AggregateCall], retracts: bool) -> Result<Self> {
+        let accumulators = calls.iter().map(|call| call.function.accumulator(retracts)).collect::<Result<_>>()?;
+        Ok(Self { keys: GroupKeys::new(key_types)?, slots: Slots::default(), weights: Vec::new(), accumulators })
+    }
+
+    /// The group of each of `rows` rows with these keys. New keys get new, empty groups. NULL is a key like any other.
+    pub fn assign(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
+        debug_assert!(keys.iter().all(|key| key.len() == rows), "one key a row");
+        let groups = self.keys.assign(keys, rows, &mut self.slots)?;
+        self.make_room();
+        Ok(groups)
+    }
+
+    fn make_room(&mut self) {
+        let groups = self.slots.end();
+        if groups > self.weights.len() {
+            self.weights.resize(groups, 0);
+            self.accumulators.iter_mut().for_each(|accumulator| accumulator.resize(groups));
+        }
+    }
+
+    /// Adds row `i` of `inputs` with its weight to group `groups[i]`.
+    pub fn update(&mut self, inputs: &CallInputs, weights: &Weights, groups: &[u32]) -> Result<()> {
+        debug_assert_eq!(inputs.rows(), groups.len(), "one group a row");
+        self.add_weights(weights, groups);
+        for (accumulator, input) in self.accumulators.iter_mut().zip(inputs.calls()) {
+            match &input.selected {
+                None => accumulator.update(&input.args, weights, groups)?,
+                Some(rows) => accumulator.update(&input.args, &weights.take(rows), &pick(groups, rows))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn add_weights(&mut self, weights: &Weights, groups: &[u32]) {
+        match weights {
+            Weights::Ones => groups.iter().for_each(|group| self.weights[*group as usize] += 1),
+            Weights::Each(weights) => {
+                groups.iter().zip(weights).for_each(|(group, weight)| self.weights[*group as usize] += weight);
+            }
+        }
+    }
+
+    /// The weight of all rows of `group`; 0: it has none.
+    pub fn weight(&self, group: u32) -> i64 {
+        self.weights[group as usize]
+    }
+
+    /// The keys of `groups`, one column a key.
+    pub fn keys(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.keys.columns(groups)
+    }
+
+    /// The results of `groups`, one column a call. What cannot be computed is NULL and reported; a position that has
+    /// several faults is reported several times.
+    pub fn results(&mut self, groups: &[u32], faults: &mut Vec<Fault>) -> Result<Vec<ArrayRef>> {
+        self.accumulators.iter_mut().map(|accumulator| accumulator.results(groups, faults)).collect()
+    }
+
+    /// Adds groups of another table of the same kind to those of the same keys here, and says which they are.
+    pub fn merge_from(&mut self, other: &GroupTable, groups_of_other: &[u32]) -> Result<Vec<u32>> {
+        let groups = self.keys.assign_from(&other.keys, groups_of_other, &mut self.slots)?;
+        self.make_room();
+        for (from, into) in groups_of_other.iter().zip(&groups) {
+            self.weights[*into as usize] += other.weights[*from as usize];
+        }
+        for (accumulator, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
+            accumulator.merge(theirs.as_ref(), groups_of_other, &groups)?;
+        }
+        Ok(groups)
+    }
+
+    /// Forgets `groups`, each of which must be live; their numbers will be used anew.
+    pub fn release(&mut self, groups: &[u32]) {
+        self.keys.remove(groups);
+        self.accumulators.iter_mut().for_each(|accumulator| accumulator.clear(groups));
+        groups.iter().for_each(|group| self.weights[*group as usize] = 0);
+        self.slots.give_back(groups);
+    }
+
+    /// The numbers of all groups, ascending.
+    pub fn groups(&self) -> impl Iterator<Item = u32> + '_ {
+        (0u32..).zip(self.slots.live()).filter(|(_, live)| **live).map(|(group, _)| group)
+    }
+
+    /// How many groups there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// True if there is no group.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One past the highest group number so far: the size of a column indexed by group number.
+    pub fn end(&self) -> usize {
+        self.slots.end()
+    }
+
+    /// Bytes held, roughly.
+    pub fn bytes(&self) -> usize {
+        let accumulators: usize = self.accumulators.iter().map(|accumulator| accumulator.bytes()).sum();
+        self.keys.bytes() + self.weights.capacity() * 8 + self.slots.end() + accumulators
+    }
+
+    /// The state, one row for each group number: whether it is live, its weight, its keys, then the accumulators' columns.
+    pub fn image(&self) -> Result<RecordBatch> {
+        let live: Vec<u32> = self.groups().collect();
+        // A number that is not in use has no key; it repeats the NULL that `take` gives for no row.
+        let mut places = vec![None; self.end()];
+        for (place, group) in (0u32..).zip(&live) {
+            places[*group as usize] = Some(place);
+        }
+        let places = UInt32Array::from(places);
+        let mut columns: Vec<ArrayRef> =
+            vec![Arc::new(BooleanArray::from(self.slots.live().to_vec())), Arc::new(Int64Array::from(self.weights.clone()))];
+        for key in self.keys.columns(&live)? {
+            columns.push(arrow_select::take::take(&key, &places, None)?);
+        }
+        for accumulator in &self.accumulators {
+            columns.extend(accumulator.image()?);
+        }
+        let fields = columns.iter().enumerate().map(|(i, column)| Field::new(format!("c{i}"), column.data_type().clone(), true));
+        let options = RecordBatchOptions::new().with_row_count(Some(self.end()));
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns, &options)?)
+    }
+
+    /// Replaces the state of a fresh table by that of an image; group numbers stay.
+    pub fn restore(&mut self, image: &RecordBatch) -> Result<()> {
+        let broken = || Error::internal("not the image of a group table");
+        let mut columns = image.columns();
+        let [live, weights, rest @ ..] = columns else { return Err(broken()) };
+        columns = rest;
+        let live: Vec<bool> = live.as_boolean_opt().ok_or_else(broken)?.iter().map(|live| live == Some(true)).collect();
+        self.weights = weights.as_primitive_opt::<Int64Type>().ok_or_else(broken)?.values().to_vec();
+        let key_columns = self.keys.width();
+        if columns.len() < key_columns {
+            return Err(broken());
+        }
+        let (keys, accumulators) = columns.split_at(key_columns);
+        self.keys.restore(keys, &live)?;
+        self.slots = Slots::from_live(live);
+        self.restore_accumulators(accumulators)
+    }
+
+    fn restore_accumulators(&mut self, mut columns: &[ArrayRef]) -> Result<()> {
+        for accumulator in &mut self.accumulators {
+            // How many columns an accumulator writes does not depend on its state.
+            let width = accumulator.image()?.len();
+            let (own, rest) = columns.split_at_checked(width).ok_or_else(|| Error::internal("image with too few columns"))?;
+            accumulator.restore(own)?;
+            columns = rest;
+        }
+        Ok(())
+    }
+}
+
+/// The groups of the rows at `rows`.
+fn pick(groups: &[u32], rows: &UInt32Array) -> Vec<u32> {
+    rows.values().iter().map(|row| groups[*row as usize]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Float64Array, StringArray};
+
+    use super::*;
+    use crate::expr::Column;
+    use crate::operator::aggregate::native;
+
+    fn calls() -> Vec<AggregateCall> {
+        let schema = Schema::new(vec![Field::new("x", DataType::Int64, true)]);
+        let call = |name: &str, args: Vec<_>| {
+            let types: Vec<_> = args.iter().map(|_| DataType::Int64).collect();
+            let function = native(name, &types, &[], false).unwrap().unwrap();
+            AggregateCall { function, args, filter: None, name: name.into() }
+        };
+        vec![call("count", vec![]), call("sum", vec![Column::new(&schema, 0)])]
+    }
+
+    fn add(table: &mut GroupTable, key: ArrayRef, xs: Vec<i64>, weights: Vec<i64>) -> Vec<u32> {
+        let rows = RecordBatch::try_from_iter([("x", Arc::new(Int64Array::from(xs)) as ArrayRef)]).unwrap();
+        let groups = table.assign(&[key], rows.num_rows()).unwrap();
+        let inputs = CallInputs::evaluate(&calls(), &rows).unwrap();
+        table.update(&inputs, &Weights::Each(weights.into()), &groups).unwrap();
+        groups
+    }
+
+    /// The table as `key weight count sum`, one line a group, in the order of the numbers.
+    fn show(table: &mut GroupTable) -> String {
+        let groups: Vec<u32> = table.groups().collect();
+        let mut columns = table.keys(&groups).unwrap();
+        columns.extend(table.results(&groups, &mut Vec::new()).unwrap());
+        let text = |column: &ArrayRef, row| arrow_cast::display::array_value_to_string(column, row).unwrap();
+        let line = |(row, group): (usize, &u32)| {
+            let values: Vec<_> = columns.iter().map(|column| text(column, row)).collect();
+            format!("{group}: {} [{}]", values.join(" "), table.weight(*group))
+        };
+        groups.iter().enumerate().map(line).collect::<Vec<_>>().join("; ")
+    }
+
+    fn check(key: impl Fn(Vec<Option<i32>>) -> ArrayRef, expected: [&str; 4]) {
+        let key = |keys: &[i32]| key(keys.iter().map(|key| (*key != 0).then_some(*key)).collect());
+        let key_type = key(&[1]).data_type().clone();
+        let mut table = GroupTable::new(std::slice::from_ref(&key_type), &calls(), true).unwrap();
+        assert_eq!(add(&mut table, key(&[7, 0, 7, 8]), vec![1, 2, 3, 4], vec![1, 1, 2, -1]), [0, 1, 0, 2]);
+        assert_eq!(show(&mut table), expected[0], "after the first batch");
+        table.release(&[1, 0]);
+        assert_eq!(show(&mut table), expected[1], "after a release");
+        assert_eq!(add(&mut table, key(&[9, 0, 7]), vec![1, 2, 3], vec![1, 1, 1]), [0, 1, 3]);
+        assert_eq!(show(&mut table), expected[2], "with numbers used anew");
+        table.release(&[1]);
+        let mut again = GroupTable::new(std::slice::from_ref(&key_type), &calls(), true).unwrap();
+        again.restore(&table.image().unwrap()).unwrap();
+        assert_eq!(show(&mut again), show(&mut table), "restored");
+        let mut other = GroupTable::new(&[key_type], &calls(), true).unwrap();
+        add(&mut other, key(&[0, 5, 9]), vec![10, 20, 30], vec![1, 1, 1]);
+        assert_eq!(again.merge_from(&other, &[2, 0, 1]).unwrap(), [0, 1, 4]);
+        assert_eq!(show(&mut again), expected[3], "merged");
+    }
+
+    #[test]
+    fn groups_by_a_number() {
+        check(
+            |keys| Arc::new(arrow_array::Int32Array::from(keys)),
+            [
+                "0: 7 3 7 [3]; 1:  1 2 [1]; 2: 8 -1 -4 [-1]",
+                "2: 8 -1 -4 [-1]",
+                "0: 9 1 1 [1]; 1:  1 2 [1]; 2: 8 -1 -4 [-1]; 3: 7 1 3 [1]",
+                "0: 9 2 31 [2]; 1:  1 10 [1]; 2: 8 -1 -4 [-1]; 3: 7 1 3 [1]; 4: 5 1 20 [1]",
+            ],
+        );
+    }
+
+    #[test]
+    fn groups_by_a_text() {
+        check(
+            |keys| Arc::new(keys.into_iter().map(|key| key.map(|key| format!("k{key}"))).collect::<StringArray>()),
+            [
+                "0: k7 3 7 [3]; 1:  1 2 [1]; 2: k8 -1 -4 [-1]",
+                "2: k8 -1 -4 [-1]",
+                "0: k9 1 1 [1]; 1:  1 2 [1]; 2: k8 -1 -4 [-1]; 3: k7 1 3 [1]",
+                "0: k9 2 31 [2]; 1:  1 10 [1]; 2: k8 -1 -4 [-1]; 3: k7 1 3 [1]; 4: k5 1 20 [1]",
+            ],
+        );
+    }
+
+    #[test]
+    fn groups_by_anything() {
+        check(
+            |keys| Arc::new(keys.into_iter().map(|key| key.map(f64::from)).collect::<Float64Array>()),
+            [
+                "0: 7.0 3 7 [3]; 1:  1 2 [1]; 2: 8.0 -1 -4 [-1]",
+                "2: 8.0 -1 -4 [-1]",
+                "0: 9.0 1 1 [1]; 1:  1 2 [1]; 2: 8.0 -1 -4 [-1]; 3: 7.0 1 3 [1]",
+                "0: 9.0 2 31 [2]; 1:  1 10 [1]; 2: 8.0 -1 -4 [-1]; 3: 7.0 1 3 [1]; 4: 5.0 1 20 [1]",
+            ],
+        );
+    }
+
+    #[test]
+    fn both_zeros_are_one_key_and_all_nans_are_another() {
+        let mut table = GroupTable::new(&[DataType::Float64], &[], false).unwrap();
+        let key = Float64Array::from(vec![0.0, -0.0, f64::NAN, -f64::NAN, 1.0]);
+        assert_eq!(table.assign(&[Arc::new(key)], 5).unwrap(), [0, 0, 1, 1, 2]);
+    }
+
+    #[test]
+    fn without_keys_there_is_one_group_from_the_first_row_on() {
+        let mut table = GroupTable::new(&[], &[], false).unwrap();
+        assert_eq!((table.assign(&[], 0).unwrap(), table.len()), (vec![], 0));
+        assert_eq!((table.assign(&[], 2).unwrap(), table.len()), (vec![0, 0], 1));
+    }
+}

@@ -1,0 +1,93 @@
+//! The arguments of aggregate calls over one batch: evaluated once, FILTER applied first.
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow_schema::DataType;
+use arrow_select::take::{take, take_record_batch};
+
+use super::AggregateCall;
+use crate::expr::ExprRef;
+use crate::{Error, Result};
+
+/// What each call takes from a batch.
+#[derive(Debug, Clone)]
+pub struct CallInputs {
+    rows: usize,
+    calls: Vec<CallInput>,
+}
+
+/// The arguments of one call.
+#[derive(Debug, Clone)]
+pub(super) struct CallInput {
+    /// The rows that pass the FILTER; `None`: all.
+    pub(super) selected: Option<UInt32Array>,
+    /// The arguments for those rows.
+    pub(super) args: Vec<ArrayRef>,
+}
+
+impl CallInputs {
+    /// Evaluates FILTER conditions, and the arguments for the rows that pass.
+    pub fn evaluate(calls: &[AggregateCall], rows: &RecordBatch) -> Result<Self> {
+        let calls = calls.iter().map(|call| CallInput::evaluate(call, rows)).collect::<Result<_>>()?;
+        Ok(Self { rows: rows.num_rows(), calls })
+    }
+
+    /// The inputs for the rows at `rows`, in that order; a row may be taken several times.
+    pub fn take(&self, rows: &UInt32Array) -> Result<Self> {
+        let calls = self.calls.iter().map(|call| call.take(rows, self.rows)).collect::<Result<_>>()?;
+        Ok(Self { rows: rows.len(), calls })
+    }
+
+    /// How many rows the batch had.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn calls(&self) -> &[CallInput] {
+        &self.calls
+    }
+}
+
+impl CallInput {
+    fn evaluate(call: &AggregateCall, rows: &RecordBatch) -> Result<Self> {
+        let Some(filter) = &call.filter else {
+            return Ok(Self { selected: None, args: evaluate_args(&call.args, rows)? });
+        };
+        // The arguments are evaluated behind the FILTER, which may be there to keep a division by zero away from them.
+        let selected = passing(filter, rows)?;
+        let args = evaluate_args(&call.args, &take_record_batch(rows, &selected)?)?;
+        Ok(Self { selected: Some(selected), args })
+    }
+
+    fn take(&self, rows: &UInt32Array, rows_before: usize) -> Result<Self> {
+        let Some(selected) = &self.selected else {
+            return Ok(Self { selected: None, args: take_all(&self.args, rows)? });
+        };
+        const NOWHERE: u32 = u32::MAX;
+        let mut places = vec![NOWHERE; rows_before];
+        for (place, row) in (0u32..).zip(selected.values()) {
+            places[*row as usize] = place;
+        }
+        let taken = (0u32..).zip(rows.values()).map(|(to, from)| (to, places[*from as usize]));
+        let (selected, places): (Vec<u32>, Vec<u32>) = taken.filter(|(_, place)| *place != NOWHERE).unzip();
+        Ok(Self { selected: Some(selected.into()), args: take_all(&self.args, &places.into())? })
+    }
+}
+
+fn evaluate_args(args: &[ExprRef], rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    args.iter().map(|arg| arg.evaluate(rows)).collect()
+}
+
+fn take_all(columns: &[ArrayRef], rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
+    columns.iter().map(|column| Ok(take(column, rows, None)?)).collect()
+}
+
+/// The numbers of the rows for which `condition` is true.
+pub(super) fn passing(condition: &ExprRef, rows: &RecordBatch) -> Result<UInt32Array> {
+    let keep = condition.evaluate(rows)?;
+    if keep.data_type() == &DataType::Null {
+        return Ok(UInt32Array::from(Vec::<u32>::new()));
+    }
+    let keep: &BooleanArray = keep.as_boolean_opt().ok_or_else(|| Error::internal("FILTER is not a condition"))?;
+    Ok((0u32..).zip(keep).filter(|(_, keep)| *keep == Some(true)).map(|(row, _)| row).collect::<Vec<_>>().into())
+}
