@@ -3,7 +3,7 @@
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::SchemaRef;
-use arrow_select::{concat::concat_batches, filter::filter_record_batch, take::take_record_batch};
+use arrow_select::{concat::concat_batches, filter::filter_record_batch, take::take_arrays};
 
 use super::weight::{Weights, keep_values};
 use crate::{Error, Result};
@@ -125,7 +125,7 @@ impl ChangeBatch {
     pub fn take(&self, rows: &UInt32Array) -> Result<Self> {
         let arrivals = self.arrivals.as_ref();
         Ok(Self {
-            rows: take_record_batch(&self.rows, rows)?,
+            rows: take_rows(&self.rows, rows)?,
             weights: self.weights.take(rows),
             arrivals: arrivals.map(|arrivals| rows.values().iter().map(|row| arrivals[*row as usize]).collect()),
         })
@@ -173,4 +173,11 @@ impl ChangeBatch {
             && ours.fields().iter().zip(schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
         if same { Ok(()) } else { Err(Error::internal(format!("batch of {ours:?} on an edge of {schema:?}"))) }
     }
+}
+
+/// The rows of `batch` at `rows`; a batch without columns still counts its rows.
+pub(crate) fn take_rows(batch: &RecordBatch, rows: &UInt32Array) -> Result<RecordBatch> {
+    let columns = take_arrays(batch.columns(), rows, None)?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }

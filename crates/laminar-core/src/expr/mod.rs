@@ -9,8 +9,10 @@ use arrow_schema::DataType;
 use crate::{Error, Result};
 
 mod column;
+mod isolate;
 
 pub use column::Column;
+pub use isolate::{BadRow, Isolated, evaluate_all_isolating, evaluate_isolating};
 
 /// A scalar expression over the columns of a batch.
 pub trait ScalarExpr: Debug + Send + Sync {
