@@ -14,5 +14,7 @@ pub const SUBSCRIPTION_BATCHES_MAX: usize = 1024;
 pub const IDLE_TIMEOUT_MS: u64 = 30_000;
 /// Key ranges into which all state is addressed, whatever the number of workers.
 pub const VIRTUAL_PARTITIONS: usize = 256;
+/// Rows of one group that an aggregate which must see all rows at once gets at most.
+pub const REPLAY_ROWS_MAX: i64 = 50_000_000;
 
 const _: () = assert!(BATCH_ROWS_MAX <= STEP_ROWS_MAX, "a step must be able to hold one batch");

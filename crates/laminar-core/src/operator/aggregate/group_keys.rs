@@ -1,20 +1,19 @@
 //! From group keys to group numbers: one storage for a single 64-bit key, one for a single text key, one for everything else.
 
-use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::*;
+use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{Array, ArrayRef, LargeStringArray, PrimitiveArray, StringArray, StringViewArray, UInt32Array};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
-use arrow_row::{RowConverter, SortField};
 use arrow_schema::DataType;
 use arrow_select::take::take;
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use super::canonical::canonical;
 use super::slots::Slots;
+use super::word_types::with_word_type;
+use crate::changelog::{RowKeys, hash_rows};
 use crate::{Error, Result};
 
 /// Keys of the groups of one table.
@@ -26,30 +25,7 @@ pub(super) enum GroupKeys {
     /// One text.
     Text(ByteKeys, DataType),
     /// Anything else, as bytes that are equal where the keys are equal.
-    Rows(ByteKeys, RowConverter, usize),
-}
-
-/// Runs `$run!(ArrowType)` for types whose values are whole numbers of at most 64 bits; `$other` for all others.
-macro_rules! with_word_type {
-    ($data_type:expr, $run:ident, $other:expr) => {
-        match $data_type {
-            DataType::Int8 => $run!(Int8Type),
-            DataType::Int16 => $run!(Int16Type),
-            DataType::Int32 => $run!(Int32Type),
-            DataType::Int64 => $run!(Int64Type),
-            DataType::UInt8 => $run!(UInt8Type),
-            DataType::UInt16 => $run!(UInt16Type),
-            DataType::UInt32 => $run!(UInt32Type),
-            DataType::UInt64 => $run!(UInt64Type),
-            DataType::Date32 => $run!(Date32Type),
-            DataType::Date64 => $run!(Date64Type),
-            DataType::Timestamp(arrow_schema::TimeUnit::Second, _) => $run!(TimestampSecondType),
-            DataType::Timestamp(arrow_schema::TimeUnit::Millisecond, _) => $run!(TimestampMillisecondType),
-            DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, _) => $run!(TimestampMicrosecondType),
-            DataType::Timestamp(arrow_schema::TimeUnit::Nanosecond, _) => $run!(TimestampNanosecondType),
-            _ => $other,
-        }
-    };
+    Rows(ByteKeys, RowKeys),
 }
 
 impl GroupKeys {
@@ -60,7 +36,7 @@ impl GroupKeys {
             [only @ (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)] => {
                 GroupKeys::Text(ByteKeys::default(), only.clone())
             }
-            several => GroupKeys::Rows(ByteKeys::default(), converter(several)?, several.len()),
+            several => GroupKeys::Rows(ByteKeys::default(), RowKeys::new(several)?),
         })
     }
 
@@ -72,13 +48,17 @@ impl GroupKeys {
                 _ => vec![*group.get_or_insert_with(|| slots.take()); rows],
             },
             GroupKeys::Word(words, _) => words.assign(&word_values(&keys[0])?, keys[0].nulls(), slots),
-            GroupKeys::Text(bytes, DataType::Utf8) => bytes.assign(texts(keys[0].as_string::<i32>().iter()), slots),
-            GroupKeys::Text(bytes, DataType::LargeUtf8) => bytes.assign(texts(keys[0].as_string::<i64>().iter()), slots),
-            GroupKeys::Text(bytes, _) => bytes.assign(texts(keys[0].as_string_view().iter()), slots),
-            GroupKeys::Rows(bytes, converter, _) => {
-                let keys: Vec<_> = keys.iter().map(canonical).collect();
-                let rows = converter.convert_columns(&keys)?;
-                bytes.assign(rows.iter().map(|row| Some(row.data())), slots)
+            GroupKeys::Text(bytes, data_type) => {
+                let hashes = hash_rows(keys, rows)?;
+                match data_type {
+                    DataType::Utf8 => bytes.assign(&hashes, texts(keys[0].as_string::<i32>().iter()), slots),
+                    DataType::LargeUtf8 => bytes.assign(&hashes, texts(keys[0].as_string::<i64>().iter()), slots),
+                    _ => bytes.assign(&hashes, texts(keys[0].as_string_view().iter()), slots),
+                }
+            }
+            GroupKeys::Rows(bytes, encoding) => {
+                let encoded = encoding.encode(keys, rows)?;
+                bytes.assign(&hash_rows(keys, rows)?, encoded.iter().map(|row| Some(row.data())), slots)
             }
         })
     }
@@ -95,7 +75,7 @@ impl GroupKeys {
             }
             (GroupKeys::Text(bytes, _), GroupKeys::Text(others, _))
             | (GroupKeys::Rows(bytes, ..), GroupKeys::Rows(others, ..)) => {
-                bytes.assign(groups.iter().map(|group| others.get(*group)), slots)
+                groups.iter().map(|group| bytes.group(others.hashes[*group as usize], others.get(*group), slots)).collect()
             }
             _ => return Err(Error::internal("group tables with different keys are merged")),
         })
@@ -107,9 +87,8 @@ impl GroupKeys {
             GroupKeys::Nothing { .. } => Vec::new(),
             GroupKeys::Word(words, data_type) => vec![words.column(groups, data_type)?],
             GroupKeys::Text(bytes, data_type) => vec![bytes.text_column(groups, data_type)?],
-            GroupKeys::Rows(bytes, converter, _) => {
-                let parser = converter.parser();
-                converter.convert_rows(groups.iter().map(|group| parser.parse(bytes.get(*group).expect("a group with rows"))))?
+            GroupKeys::Rows(bytes, encoding) => {
+                encoding.decode(groups.iter().map(|group| bytes.get(*group).expect("a live group has a key")))?
             }
         })
     }
@@ -128,7 +107,7 @@ impl GroupKeys {
         match self {
             GroupKeys::Nothing { .. } => 0,
             GroupKeys::Word(..) | GroupKeys::Text(..) => 1,
-            GroupKeys::Rows(_, _, columns) => *columns,
+            GroupKeys::Rows(_, encoding) => encoding.types().len(),
         }
     }
 
@@ -147,7 +126,7 @@ impl GroupKeys {
             GroupKeys::Nothing { .. } => 0,
             GroupKeys::Word(words, _) => words.words.capacity() * 8 + words.table.allocation_size(),
             GroupKeys::Text(bytes, _) | GroupKeys::Rows(bytes, ..) => {
-                bytes.held + bytes.bytes.capacity() * size_of::<Option<Box<[u8]>>>() + bytes.table.allocation_size()
+                bytes.held + bytes.bytes.capacity() * (size_of::<Option<Box<[u8]>>>() + 8) + bytes.table.allocation_size()
             }
         }
     }
@@ -160,10 +139,6 @@ fn is_word(data_type: &DataType) -> bool {
         };
     }
     with_word_type!(data_type, yes, false)
-}
-
-fn converter(types: &[DataType]) -> Result<RowConverter> {
-    Ok(RowConverter::new(types.iter().cloned().map(SortField::new).collect())?)
 }
 
 fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> impl Iterator<Item = Option<&'a [u8]>> {
@@ -254,14 +229,15 @@ impl WordKeys {
             ($t:ty) => {{
                 let values = groups.iter().map(|group| self.words[*group as usize] as _).collect();
                 let column = PrimitiveArray::<$t>::try_new(values, nulls)?.with_data_type(data_type.clone());
-                Ok(std::sync::Arc::new(column))
+                Ok(Arc::new(column))
             }};
         }
         with_word_type!(data_type, column, Err(Error::internal("not a 64-bit key")))
     }
 }
 
-/// Mixes all bits of a key into all bits of its hash, for neighbouring numbers are the usual keys.
+/// Mixes all bits of a key into all bits of its hash, for neighbouring numbers are the usual keys. Never leaves this table,
+/// so it need not be the project's hash of rows, which would cost a pass of its own.
 #[inline]
 fn hash_word(word: i64) -> u64 {
     let wide = u128::from(word.cast_unsigned() ^ 0x9e37_79b9_7f4a_7c15) * 0xd1b5_4a32_d192_ed03_u128;
@@ -273,23 +249,23 @@ fn hash_word(word: i64) -> u64 {
 pub(super) struct ByteKeys {
     table: HashTable<(u64, u32)>,
     bytes: Vec<Option<Box<[u8]>>>,
+    hashes: Vec<u64>,
     null_group: Option<u32>,
     held: usize,
 }
 
 impl ByteKeys {
-    fn assign<'a>(&mut self, keys: impl Iterator<Item = Option<&'a [u8]>>, slots: &mut Slots) -> Vec<u32> {
-        keys.map(|key| self.group(key, slots)).collect()
+    fn assign<'a>(&mut self, hashes: &[u64], keys: impl Iterator<Item = Option<&'a [u8]>>, slots: &mut Slots) -> Vec<u32> {
+        hashes.iter().zip(keys).map(|(hash, key)| self.group(*hash, key, slots)).collect()
     }
 
-    fn group(&mut self, key: Option<&[u8]>, slots: &mut Slots) -> u32 {
+    fn group(&mut self, hash: u64, key: Option<&[u8]>, slots: &mut Slots) -> u32 {
         let Some(key) = key else {
             let group = self.null_group.unwrap_or_else(|| slots.take());
             self.null_group = Some(group);
-            self.bytes.resize(slots.end(), None);
+            self.make_room(slots.end());
             return group;
         };
-        let hash = hash_bytes(key);
         let stored = &self.bytes;
         let same = |(other, group): &(u64, u32)| *other == hash && stored[*group as usize].as_deref() == Some(key);
         match self.table.entry(hash, same, |(hash, _)| *hash) {
@@ -297,12 +273,18 @@ impl ByteKeys {
             Entry::Vacant(entry) => {
                 let group = slots.take();
                 entry.insert((hash, group));
-                self.bytes.resize(slots.end(), None);
+                self.make_room(slots.end());
                 self.bytes[group as usize] = Some(key.into());
+                self.hashes[group as usize] = hash;
                 self.held += key.len();
                 group
             }
         }
+    }
+
+    fn make_room(&mut self, groups: usize) {
+        self.bytes.resize(groups, None);
+        self.hashes.resize(groups, 0);
     }
 
     fn get(&self, group: u32) -> Option<&[u8]> {
@@ -315,7 +297,7 @@ impl ByteKeys {
         }
         let Some(key) = self.bytes[group as usize].take() else { return };
         self.held -= key.len();
-        if let Ok(entry) = self.table.find_entry(hash_bytes(&key), |(_, other)| *other == group) {
+        if let Ok(entry) = self.table.find_entry(self.hashes[group as usize], |(_, other)| *other == group) {
             entry.remove();
         }
     }
@@ -326,16 +308,9 @@ impl ByteKeys {
         };
         let texts: Vec<Option<&str>> = groups.iter().map(text).collect::<Result<_>>()?;
         Ok(match data_type {
-            DataType::Utf8 => std::sync::Arc::new(StringArray::from(texts)),
-            DataType::LargeUtf8 => std::sync::Arc::new(LargeStringArray::from(texts)),
-            _ => std::sync::Arc::new(StringViewArray::from(texts)),
+            DataType::Utf8 => Arc::new(StringArray::from(texts)),
+            DataType::LargeUtf8 => Arc::new(LargeStringArray::from(texts)),
+            _ => Arc::new(StringViewArray::from(texts)),
         })
     }
-}
-
-/// Seeded with a constant: the same rows must give the same order of groups in every run.
-fn hash_bytes(bytes: &[u8]) -> u64 {
-    let mut hasher = FixedState::with_seed(0x6c61_6d69_6e61_7231).build_hasher();
-    hasher.write(bytes);
-    hasher.finish()
 }

@@ -11,20 +11,33 @@ use crate::Result;
 use crate::changelog::Weights;
 use crate::expr::ExprRef;
 
-mod canonical;
+mod bits;
+mod bool_and_or;
 mod count;
+mod distinct;
+mod exact_sum;
+mod extreme;
+mod float_sums;
 mod group_keys;
 mod group_table;
 mod inputs;
+mod min_max;
+mod multiset;
 mod native;
+mod ordered_rows;
+mod replay;
 mod rows;
 mod slots;
+mod sum_float;
 mod sum_whole;
+mod variance;
 mod whole_sums;
+mod word_types;
 
 pub use group_table::GroupTable;
 pub use inputs::CallInputs;
 pub use native::{SortDirection, native};
+pub use replay::{BatchAggregate, Replayed};
 
 /// A function such as `sum(BIGINT)`, bound to the types of its arguments.
 pub trait AggregateFunction: Debug + Send + Sync {

@@ -2,8 +2,11 @@
 
 use std::any::Any;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
 
 use super::GroupAccumulator;
 use crate::changelog::Weights;
@@ -49,4 +52,12 @@ pub(super) fn same_kind<A: Any>(other: &dyn GroupAccumulator) -> Result<&A> {
 pub(super) fn image_column<A: Array + 'static>(image: &[ArrayRef], index: usize) -> Result<&A> {
     let column = image.get(index).and_then(|column| column.as_any().downcast_ref());
     column.ok_or_else(|| Error::internal(format!("accumulator image without its column {index}")))
+}
+
+/// A column of numbers as 64-bit floats; shared if it is that already.
+pub(super) fn wide_floats(column: &ArrayRef) -> Result<Float64Array> {
+    match column.as_primitive_opt::<Float64Type>() {
+        Some(floats) => Ok(floats.clone()),
+        None => Ok(arrow_cast::cast(column, &DataType::Float64)?.as_primitive::<Float64Type>().clone()),
+    }
 }
