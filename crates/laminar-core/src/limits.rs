@@ -12,6 +12,10 @@ pub const WINDOW_PANES_MAX: i64 = 100_000;
 pub const SUBSCRIPTION_BATCHES_MAX: usize = 1024;
 /// Wall-clock silence after which a source counts as idle, in milliseconds.
 pub const IDLE_TIMEOUT_MS: u64 = 30_000;
+/// How often the watermark of an idle source moves on with the wall clock, in nanoseconds.
+pub const IDLE_TICK_NS: i64 = 1_000_000_000;
+/// How often a watermark that follows the wall clock is told, in nanoseconds.
+pub const WATERMARK_TICK_NS: i64 = 100_000_000;
 /// Key ranges into which all state is addressed, whatever the number of workers.
 pub const VIRTUAL_PARTITIONS: usize = 256;
 /// Rows of one group that an aggregate which must see all rows at once gets at most.

@@ -1,12 +1,13 @@
 //! Event time in nanoseconds since 1970-01-01T00:00:00Z, and the promise about it that a watermark makes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, Int64Array};
+use arrow_array::{Array, ArrayRef, Date32Array, Int64Array};
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::{Code, Error, Result};
@@ -92,4 +93,58 @@ pub fn to_nanos(column: &dyn Array) -> Result<Int64Array> {
         return Ok(raw);
     }
     Ok(raw.unary_opt(|value| value.checked_mul(unit)))
+}
+
+/// Nanoseconds as a column of `data_type`, a time; the start of the unit in which each lies. NULL stays NULL.
+pub fn from_nanos(nanos: &Int64Array, data_type: &DataType) -> Result<ArrayRef> {
+    let Some(unit) = nanos_per_unit(data_type) else {
+        return Err(Error::new(Code::TypeMismatch, format!("{data_type} is not a time")));
+    };
+    let raw = if unit == 1 { nanos.clone() } else { nanos.unary::<_, Int64Type>(|value| value.div_euclid(unit)) };
+    Ok(match data_type {
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            Arc::new(raw.reinterpret_cast::<TimestampSecondType>().with_timezone_opt(zone.clone()))
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, zone) => {
+            Arc::new(raw.reinterpret_cast::<TimestampMillisecondType>().with_timezone_opt(zone.clone()))
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+            Arc::new(raw.reinterpret_cast::<TimestampMicrosecondType>().with_timezone_opt(zone.clone()))
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
+            Arc::new(raw.reinterpret_cast::<TimestampNanosecondType>().with_timezone_opt(zone.clone()))
+        }
+        _ => {
+            let days: Date32Array = raw.unary_opt(|days| i32::try_from(days).ok());
+            Arc::new(days)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nanoseconds_come_back_in_the_columns_own_unit() {
+        let times = Int64Array::from(vec![Some(1_500_000_000), None, Some(-1)]);
+        for (unit, first, last) in [
+            (TimeUnit::Second, 1_000_000_000, -1_000_000_000),
+            (TimeUnit::Millisecond, 1_500_000_000, -1_000_000),
+            (TimeUnit::Microsecond, 1_500_000_000, -1_000),
+            (TimeUnit::Nanosecond, 1_500_000_000, -1),
+        ] {
+            let data_type = DataType::Timestamp(unit, Some("UTC".into()));
+            let column = from_nanos(&times, &data_type).unwrap();
+            assert_eq!(column.data_type(), &data_type);
+            assert_eq!(to_nanos(&column).unwrap(), Int64Array::from(vec![Some(first), None, Some(last)]));
+        }
+        assert!(from_nanos(&times, &DataType::Utf8).is_err());
+    }
+
+    #[test]
+    fn a_year_that_nanoseconds_cannot_hold_is_no_event_time() {
+        let seconds = arrow_array::TimestampSecondArray::from(vec![253_402_300_799, 0]);
+        assert_eq!(to_nanos(&seconds).unwrap(), Int64Array::from(vec![None, Some(0)]));
+    }
 }

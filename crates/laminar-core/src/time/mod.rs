@@ -1,9 +1,20 @@
 //! When: event time, watermarks, windows, timers, and the only clock.
+//!
+//! * [`clock`]: the wall clock, and one that tests move.
+//! * [`event_time`]: nanoseconds, and columns of them.
+//! * [`length`]: lengths of time as people write them.
+//! * [`watermark`]: how sources promise that time has passed.
+//! * [`windows`]: window shapes as data; [`panes`]: their arithmetic; `zone`: local clocks.
 
 pub mod clock;
 pub mod event_time;
+pub mod length;
+pub mod panes;
 pub mod watermark;
 pub mod windows;
+mod zone;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use event_time::{EventTime, Watermark};
+pub use length::Length;
+pub use panes::{Panes, Window};

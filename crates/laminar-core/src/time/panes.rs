@@ -1,0 +1,303 @@
+//! The arithmetic of windows: which pane a time lies in, which windows a pane belongs to, and where they begin and end.
+
+use arrow_array::Int64Array;
+use arrow_array::types::Int64Type;
+use chrono::{DateTime, Datelike, NaiveDate};
+use chrono_tz::Tz;
+
+use super::windows::{WindowKind, WindowShape, WindowUnit};
+use super::zone::{first_showing, latest_shown};
+
+/// A run of neighbouring panes, `first..end`. Windows order by their end, then by their start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    /// One past the last pane.
+    pub end: i64,
+    /// The first pane.
+    pub first: i64,
+}
+
+/// A valid [`WindowShape`], ready to compute with.
+///
+/// Panes tile event time: pane *p* is `start_of(p)..start_of(p + 1)` in nanoseconds since the epoch (UTC). With a time zone,
+/// a pane starts when local clocks *first* show its start, so a repeated hour belongs to the pane that is open when clocks are
+/// turned back, and a skipped one is empty.
+#[derive(Debug, Clone)]
+pub struct Panes {
+    layout: Layout,
+    grid: Grid,
+    earliest: i64,
+    latest: i64,
+}
+
+/// How windows are made of panes.
+#[derive(Debug, Clone, Copy)]
+enum Layout {
+    /// `count` panes from every pane whose number is a multiple of `every`.
+    Sliding { count: i64, every: i64 },
+    /// The first 1, 2, … `count` panes of every run of `count`.
+    Growing { count: i64 },
+}
+
+/// How time is cut into panes.
+#[derive(Debug, Clone, Copy)]
+enum Grid {
+    /// `width` nanoseconds each, pane 0 from `offset` (at least 0, less than a window) on.
+    Nanos { width: i64, offset: i64, zone: Option<Tz> },
+    /// `width` months each, pane 0 from January of year 0 on.
+    Months { width: i64, zone: Option<Tz> },
+}
+
+/// Room for what local clocks show at the ends of time.
+const ZONE_SLACK: i64 = 4 * 86_400_000_000_000;
+
+impl Panes {
+    /// `shape` must be valid.
+    pub(super) fn of_valid(shape: &WindowShape) -> Self {
+        let (step, size) = shape.kind.lengths();
+        let width = shape.kind.pane_width();
+        let layout = match shape.kind {
+            WindowKind::Cumulating { .. } => Layout::Growing { count: size / width },
+            WindowKind::Tumbling { .. } | WindowKind::Hopping { .. } => {
+                Layout::Sliding { count: size / width, every: step / width }
+            }
+        };
+        // The distance at which the pattern of windows repeats: shifting by it changes nothing.
+        let period = if matches!(layout, Layout::Growing { .. }) { size } else { step };
+        let (grid, slack) = match shape.unit {
+            WindowUnit::Nanos { offset, zone } => {
+                (Grid::Nanos { width, offset: offset.rem_euclid(period), zone }, if zone.is_some() { ZONE_SLACK } else { 1 })
+            }
+            WindowUnit::Months { zone } => (Grid::Months { width, zone }, ZONE_SLACK),
+        };
+        let margin = shape.max_length_nanos() + slack;
+        Self { layout, grid, earliest: i64::MIN + margin, latest: i64::MAX - margin }
+    }
+
+    /// The pane of a time; `None` within one window's length of the ends of the range of `i64`, where windows would not fit.
+    pub fn pane_of(&self, time: i64) -> Option<i64> {
+        (self.earliest..=self.latest).contains(&time).then(|| self.grid.pane_of(time))
+    }
+
+    /// The pane of each time. NULL where there is no time, and where [`pane_of`](Self::pane_of) gives none.
+    pub fn panes_of(&self, times: &Int64Array) -> Int64Array {
+        if let Grid::Nanos { width, offset, zone: None } = self.grid {
+            let reach = self.earliest..=self.latest;
+            return times.unary_opt::<_, Int64Type>(|time| reach.contains(&time).then(|| (time - offset).div_euclid(width)));
+        }
+        // Neighbouring rows mostly share a pane; a calendar is asked only when they do not.
+        let (mut start, mut end, mut pane) = (0, 0, 0);
+        let mut pane_of = |time: i64| {
+            if !(start <= time && time < end) {
+                pane = self.grid.pane_of(time.clamp(self.earliest, self.latest));
+                (start, end) = (self.start_of(pane), self.start_of(pane + 1));
+            }
+            (self.earliest..=self.latest).contains(&time).then_some(pane)
+        };
+        times.iter().map(|time| time.and_then(&mut pane_of)).collect()
+    }
+
+    /// When a pane starts, in nanoseconds; the ends of the range of `i64` for panes outside of it.
+    pub fn start_of(&self, pane: i64) -> i64 {
+        self.grid.start_of(pane)
+    }
+
+    /// The windows that a pane belongs to, by their order.
+    pub fn windows_of(&self, pane: i64) -> impl DoubleEndedIterator<Item = Window> + use<> {
+        let (layout, numbers) = match self.layout {
+            Layout::Sliding { count, every } => (self.layout, (pane - count).div_euclid(every) + 1..pane.div_euclid(every) + 1),
+            Layout::Growing { count } => (self.layout, pane..(pane.div_euclid(count) + 1) * count),
+        };
+        numbers.map(move |number| match layout {
+            Layout::Sliding { count, every } => Window { first: number * every, end: number * every + count },
+            Layout::Growing { count } => Window { first: number.div_euclid(count) * count, end: number + 1 },
+        })
+    }
+
+    /// True if every window is one pane.
+    pub fn windows_are_panes(&self) -> bool {
+        matches!(self.layout, Layout::Sliding { count: 1, every: 1 } | Layout::Growing { count: 1 })
+    }
+
+    /// When a window starts, in nanoseconds.
+    pub fn start(&self, window: Window) -> i64 {
+        self.start_of(window.first)
+    }
+
+    /// When a window ends, in nanoseconds: the first time that does not belong to it.
+    pub fn end(&self, window: Window) -> i64 {
+        self.start_of(window.end)
+    }
+}
+
+impl Grid {
+    fn pane_of(self, time: i64) -> i64 {
+        match self {
+            Grid::Nanos { width, offset, zone } => (shown(zone, time) - offset).div_euclid(width),
+            Grid::Months { width, zone } => {
+                let date = DateTime::from_timestamp_nanos(shown(zone, time)).date_naive();
+                (i64::from(date.year()) * 12 + i64::from(date.month0())).div_euclid(width)
+            }
+        }
+    }
+
+    fn start_of(self, pane: i64) -> i64 {
+        match self {
+            Grid::Nanos { width, offset, zone } => instant(zone, i128::from(pane) * i128::from(width) + i128::from(offset)),
+            Grid::Months { width, zone } => instant(zone, start_of_month(i128::from(pane) * i128::from(width))),
+        }
+    }
+}
+
+/// What clocks show at `time`.
+fn shown(zone: Option<Tz>, time: i64) -> i64 {
+    zone.map_or(time, |zone| latest_shown(zone, time))
+}
+
+/// When clocks first show `local`.
+fn instant(zone: Option<Tz>, local: i128) -> i64 {
+    let local = local.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
+    match zone {
+        Some(zone) if local.unsigned_abs() < (i64::MAX - ZONE_SLACK).unsigned_abs() => first_showing(zone, local),
+        _ => local,
+    }
+}
+
+/// Nanoseconds from the epoch to the first of the month that is `months` after January of year 0.
+fn start_of_month(months: i128) -> i128 {
+    let (year, month) = (months.div_euclid(12), months.rem_euclid(12));
+    let date = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month as u32 + 1, 1));
+    match date {
+        Some(date) => i128::from(date.signed_duration_since(NaiveDate::default()).num_days()) * 86_400_000_000_000,
+        None if year < 0 => i128::MIN,
+        None => i128::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::NaiveDateTime;
+
+    fn at(text: &str) -> i64 {
+        let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").expect("a time in a test");
+        time.and_utc().timestamp_nanos_opt().expect("a time in range")
+    }
+
+    fn shape(kind: WindowKind, unit: WindowUnit) -> WindowShape {
+        WindowShape { kind, unit }
+    }
+
+    const HOUR: i64 = 3_600_000_000_000;
+    const UTC: WindowUnit = WindowUnit::Nanos { offset: 0, zone: None };
+    const BERLIN: Option<Tz> = Some(chrono_tz::Europe::Berlin);
+
+    /// The windows of `time` as `start .. end` in UTC.
+    fn check(shape: &WindowShape, time: &str, windows: &[&str]) {
+        let panes = shape.panes().expect("a valid shape");
+        let pane = panes.pane_of(at(time)).expect("a pane");
+        let show = |time| super::super::EventTime(time).to_string();
+        let all: Vec<String> =
+            panes.windows_of(pane).map(|w| format!("{} .. {}", show(panes.start(w)), show(panes.end(w)))).collect();
+        assert_eq!(all, windows, "{shape} of {time}");
+    }
+
+    #[test]
+    fn windows_of_a_time() {
+        let tumble = shape(WindowKind::Tumbling { size: HOUR }, UTC);
+        check(&tumble, "1969-12-31 23:30", &["1969-12-31 23:00:00 .. 1970-01-01 00:00:00"]);
+        let offset = WindowUnit::Nanos { offset: -HOUR / 4, zone: None };
+        check(
+            &shape(WindowKind::Tumbling { size: HOUR }, offset),
+            "2024-01-01 00:50",
+            &["2024-01-01 00:45:00 .. 2024-01-01 01:45:00"],
+        );
+        let hop = shape(WindowKind::Hopping { size: HOUR, slide: HOUR / 3 * 2 }, UTC);
+        check(
+            &hop,
+            "2024-01-01 00:50",
+            &["2024-01-01 00:00:00 .. 2024-01-01 01:00:00", "2024-01-01 00:40:00 .. 2024-01-01 01:40:00"],
+        );
+        let cumulate = shape(WindowKind::Cumulating { step: HOUR, size: 3 * HOUR }, UTC);
+        check(
+            &cumulate,
+            "2024-01-01 01:50",
+            &["2024-01-01 00:00:00 .. 2024-01-01 02:00:00", "2024-01-01 00:00:00 .. 2024-01-01 03:00:00"],
+        );
+    }
+
+    #[test]
+    fn a_local_day_has_23_to_25_hours() {
+        let day = shape(WindowKind::Tumbling { size: 24 * HOUR }, WindowUnit::Nanos { offset: 0, zone: BERLIN });
+        check(&day, "2024-03-31 12:00", &["2024-03-30 23:00:00 .. 2024-03-31 22:00:00"]);
+        check(&day, "2024-10-27 22:59", &["2024-10-26 22:00:00 .. 2024-10-27 23:00:00"]);
+        check(&day, "2024-10-27 23:00", &["2024-10-27 23:00:00 .. 2024-10-28 23:00:00"]);
+    }
+
+    #[test]
+    fn months_quarters_and_years_follow_the_calendar() {
+        let month = shape(WindowKind::Tumbling { size: 1 }, WindowUnit::Months { zone: None });
+        check(&month, "2024-02-29 23:59", &["2024-02-01 00:00:00 .. 2024-03-01 00:00:00"]);
+        let quarter = shape(WindowKind::Tumbling { size: 3 }, WindowUnit::Months { zone: BERLIN });
+        check(&quarter, "2023-12-31 23:00", &["2023-12-31 23:00:00 .. 2024-03-31 22:00:00"]);
+        let year = shape(WindowKind::Hopping { size: 12, slide: 6 }, WindowUnit::Months { zone: None });
+        check(
+            &year,
+            "1960-02-01 00:00",
+            &["1959-07-01 00:00:00 .. 1960-07-01 00:00:00", "1960-01-01 00:00:00 .. 1961-01-01 00:00:00"],
+        );
+    }
+
+    #[test]
+    fn panes_tile_time_and_windows_hold_their_panes() {
+        let units = [UTC, WindowUnit::Nanos { offset: 7, zone: None }, WindowUnit::Nanos { offset: HOUR, zone: BERLIN }];
+        let kinds = [
+            WindowKind::Tumbling { size: 7 * HOUR },
+            WindowKind::Hopping { size: 5 * HOUR, slide: 2 * HOUR },
+            WindowKind::Hopping { size: 6 * HOUR, slide: 2 * HOUR },
+            WindowKind::Cumulating { step: 2 * HOUR, size: 8 * HOUR },
+        ];
+        let start = at("2024-10-26 12:00");
+        for (kind, unit) in kinds.iter().flat_map(|kind| units.iter().map(move |unit| (*kind, unit.clone()))) {
+            let shape = shape(kind, unit);
+            let panes = shape.panes().expect("a valid shape");
+            let times: Vec<i64> = (0..500).map(|i| start + i * HOUR / 9).collect();
+            let column = panes.panes_of(&Int64Array::from(times.clone()));
+            for (time, pane) in times.into_iter().zip(column.values()) {
+                assert_eq!(panes.pane_of(time), Some(*pane), "{shape}");
+                assert!(panes.start_of(*pane) <= time && time < panes.start_of(pane + 1), "{shape}: {time} in {pane}");
+                let windows: Vec<Window> = panes.windows_of(*pane).collect();
+                assert!(windows.is_sorted() && !windows.is_empty(), "{shape}");
+                for window in windows {
+                    assert!(window.first <= *pane && *pane < window.end, "{shape}");
+                    assert!(panes.end(window) - panes.start(window) <= shape.max_length_nanos(), "{shape}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_range_have_no_windows() {
+        for unit in [UTC, WindowUnit::Nanos { offset: 5, zone: BERLIN }] {
+            let panes = shape(WindowKind::Hopping { size: 2 * HOUR, slide: HOUR }, unit).panes().expect("a valid shape");
+            let times = Int64Array::from(vec![Some(i64::MIN), Some(i64::MAX), None, Some(0), Some(i64::MAX - HOUR)]);
+            assert_eq!(
+                panes.panes_of(&times).iter().map(|pane| pane.is_some()).collect::<Vec<_>>(),
+                [false, false, false, true, false]
+            );
+            let latest = panes.pane_of(panes.latest).expect("the last pane");
+            assert!(
+                panes.windows_of(latest).all(|window| panes.end(window) < i64::MAX && panes.start(window) < panes.end(window))
+            );
+            let earliest = panes.pane_of(panes.earliest).expect("the first pane");
+            assert!(
+                panes
+                    .windows_of(earliest)
+                    .all(|window| panes.start(window) > i64::MIN && panes.start(window) < panes.end(window))
+            );
+            assert_eq!((panes.start_of(i64::MIN), panes.start_of(i64::MAX)), (i64::MIN, i64::MAX));
+        }
+        let months = shape(WindowKind::Tumbling { size: 1 }, WindowUnit::Months { zone: BERLIN }).panes().expect("a valid shape");
+        assert_eq!((months.start_of(i64::MIN), months.start_of(i64::MAX)), (i64::MIN, i64::MAX));
+    }
+}

@@ -1,0 +1,43 @@
+//! The running watermark over rows: what stood before each of them, written down only if one of them was behind.
+
+use arrow_array::Array;
+use arrow_buffer::ScalarBuffer;
+
+use super::ArrivingRows;
+
+/// Runs `watermark` over the rows. `promised(row, time)` is what an inserted row promises by itself.
+pub(super) fn run(
+    watermark: &mut i64,
+    arriving: &ArrivingRows<'_>,
+    promised: impl Fn(usize, i64) -> Option<i64>,
+) -> Option<ScalarBuffer<i64>> {
+    let before = *watermark;
+    let mut behind = false;
+    walk(watermark, arriving, &promised, |time, watermark| behind |= time.is_some_and(|time| time < watermark));
+    behind.then(|| {
+        let mut watermark = before;
+        let mut stood = Vec::with_capacity(arriving.times.len());
+        walk(&mut watermark, arriving, &promised, |_, watermark| stood.push(watermark));
+        stood.into()
+    })
+}
+
+/// Shows each row's time and the watermark before it to `see`.
+#[inline]
+fn walk(
+    watermark: &mut i64,
+    arriving: &ArrivingRows<'_>,
+    promised: &impl Fn(usize, i64) -> Option<i64>,
+    mut see: impl FnMut(Option<i64>, i64),
+) {
+    let values = arriving.times.values();
+    for (row, time) in values.iter().enumerate() {
+        let time = arriving.times.is_valid(row).then_some(*time);
+        see(time, *watermark);
+        if let Some(time) = time.filter(|_| arriving.weights.get(row) > 0)
+            && let Some(promised) = promised(row, time)
+        {
+            *watermark = (*watermark).max(promised);
+        }
+    }
+}
