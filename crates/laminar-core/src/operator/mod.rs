@@ -10,6 +10,7 @@ use crate::time::Watermark;
 use crate::{ChangeBatch, Port, Result, StepId};
 
 pub mod aggregate;
+pub mod group_aggregate;
 
 /// What a node does with its changes.
 pub trait Operator: Send {

@@ -54,7 +54,7 @@ impl CallInput {
             return Ok(Self { selected: None, args: evaluate_args(&call.args, rows)? });
         };
         // The arguments are evaluated behind the FILTER, which may be there to keep a division by zero away from them.
-        let selected = passing(filter, rows)?;
+        let selected = passing(&filter.evaluate(rows)?)?;
         let args = evaluate_args(&call.args, &take_record_batch(rows, &selected)?)?;
         Ok(Self { selected: Some(selected), args })
     }
@@ -82,12 +82,11 @@ fn take_all(columns: &[ArrayRef], rows: &UInt32Array) -> Result<Vec<ArrayRef>> {
     columns.iter().map(|column| Ok(take(column, rows, None)?)).collect()
 }
 
-/// The numbers of the rows for which `condition` is true.
-pub(super) fn passing(condition: &ExprRef, rows: &RecordBatch) -> Result<UInt32Array> {
-    let keep = condition.evaluate(rows)?;
-    if keep.data_type() == &DataType::Null {
+/// The numbers of the rows for which a FILTER is true.
+pub(super) fn passing(filter: &ArrayRef) -> Result<UInt32Array> {
+    if filter.data_type() == &DataType::Null {
         return Ok(UInt32Array::from(Vec::<u32>::new()));
     }
-    let keep: &BooleanArray = keep.as_boolean_opt().ok_or_else(|| Error::internal("FILTER is not a condition"))?;
-    Ok((0u32..).zip(keep).filter(|(_, keep)| *keep == Some(true)).map(|(row, _)| row).collect::<Vec<_>>().into())
+    let filter: &BooleanArray = filter.as_boolean_opt().ok_or_else(|| Error::internal("FILTER is not a condition"))?;
+    Ok((0u32..).zip(filter).filter(|(_, keep)| *keep == Some(true)).map(|(row, _)| row).collect::<Vec<_>>().into())
 }

@@ -20,6 +20,7 @@ mod extreme;
 mod float_sums;
 mod group_keys;
 mod group_table;
+mod grouped;
 mod inputs;
 mod min_max;
 mod multiset;
@@ -35,6 +36,7 @@ mod whole_sums;
 mod word_types;
 
 pub use group_table::GroupTable;
+pub use grouped::Grouped;
 pub use inputs::CallInputs;
 pub use native::{SortDirection, native};
 pub use replay::{BatchAggregate, Replayed};
