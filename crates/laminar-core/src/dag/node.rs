@@ -58,6 +58,18 @@ pub struct SourceSpec {
     pub idle_timeout: Option<i64>,
 }
 
+impl SourceSpec {
+    /// A table: it has no event time and is always idle, so that nobody waits for its end.
+    pub const TABLE: SourceSpec = SourceSpec { watermark: None, idle_timeout: Some(0) };
+    /// Rows without event time, whose end is waited for.
+    pub const TIMELESS: SourceSpec = SourceSpec { watermark: None, idle_timeout: None };
+
+    /// True for [`TABLE`](Self::TABLE).
+    pub fn is_table(&self) -> bool {
+        self.watermark.is_none() && self.idle_timeout == Some(0)
+    }
+}
+
 /// `filter`, then `projection`.
 #[derive(Debug, Clone)]
 pub struct ComputeSpec {

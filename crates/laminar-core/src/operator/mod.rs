@@ -11,6 +11,11 @@ use crate::{ChangeBatch, Port, Result, StepId};
 
 pub mod aggregate;
 pub mod group_aggregate;
+pub mod build;
+pub mod check;
+pub mod compute;
+pub mod emit;
+pub mod union;
 
 /// What a node does with its changes.
 pub trait Operator: Send {

@@ -1,1 +1,298 @@
-//! One core's loop.
+//! One core's loop: inboxes in front of the sources, timers, and steps over whatever is waiting.
+//!
+//! ```no_run
+//! use std::sync::{Arc, Mutex};
+//! use arrow_array::{Int64Array, RecordBatch, cast::AsArray, types::Int64Type};
+//! use arrow_schema::{DataType, Field, Schema};
+//! use laminar_core::dag::{DagBuilder, Outlet, SourceSpec};
+//! use laminar_core::expr::Column;
+//! use laminar_core::reactor::Reactor;
+//! use laminar_core::time::{ManualClock, Watermark};
+//! use laminar_core::{ChangeBatch, StepId};
+//!
+//! /// Remembers the first column of what it is shown.
+//! struct Seen(Arc<Mutex<Vec<i64>>>);
+//!
+//! impl Outlet for Seen {
+//!     fn deliver(&mut self, _: StepId, changes: &[ChangeBatch], _: Watermark, _: i64) {
+//!         for batch in changes {
+//!             self.0.lock().unwrap().extend(batch.column(0).as_primitive::<Int64Type>().values());
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> laminar_core::Result<()> {
+//! // SELECT b FROM numbers, by hand: a source, a projection, an output.
+//! let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("b", DataType::Int64, true)]));
+//! let mut dag = DagBuilder::new();
+//! let numbers = dag.source("numbers", schema.clone(), SourceSpec::TIMELESS);
+//! let projected = dag.project("b", numbers, vec![("b", Column::new(&schema, 1))]);
+//! let output = dag.output("b", projected);
+//!
+//! let mut reactor = Reactor::new(Arc::new(ManualClock::at(0)));
+//! reactor.attach(dag.finish()?)?;
+//! let seen = Arc::default();
+//! reactor.subscribe(output, Box::new(Seen(Arc::clone(&seen))), false)?;
+//!
+//! let columns = [vec![1, 2], vec![10, 20]].map(|column| Arc::new(Int64Array::from(column)) as _);
+//! reactor.push(numbers, ChangeBatch::append(RecordBatch::try_new(schema, columns.to_vec())?))?;
+//! while reactor.poll()?.progressed {}
+//! assert_eq!(*seen.lock().unwrap(), [10, 20]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod inbox;
+
+use std::sync::Arc;
+
+use arrow_array::Array;
+
+use crate::dag::{EdgeProperties, Executor, GraphImage, Node, NodeKind, NodeMetrics, NodeStatus, Outlet, OutletId};
+use crate::limits::STEP_ROWS_MAX;
+use crate::operator::AsideRows;
+use crate::time::{Clock, Watermark};
+use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId};
+use inbox::Inbox;
+
+/// What a poll did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Poll {
+    /// A step ran; polling again may find more to do.
+    pub progressed: bool,
+    /// The last step.
+    pub step: StepId,
+    /// Something is waiting, and an outlet that cannot take more stands in its way.
+    pub backpressured: bool,
+}
+
+/// Runs a graph on the thread of whoever polls it.
+pub struct Reactor {
+    clock: Arc<dyn Clock>,
+    executor: Executor,
+    /// By ascending number of the source.
+    inboxes: Vec<Inbox>,
+    closed: bool,
+}
+
+impl Reactor {
+    /// A reactor without nodes that lives by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, executor: Executor::new(false), inboxes: Vec::new(), closed: false }
+    }
+
+    /// The same, but all that nodes emit is held against what their edges promise; [`poll`](Self::poll) then fails where
+    /// one is broken. For tests: it keeps a copy of everything.
+    pub fn checked(clock: Arc<dyn Clock>) -> Self {
+        Self { executor: Executor::new(true), ..Self::new(clock) }
+    }
+
+    /// Adds nodes, see [`Executor::attach`].
+    pub fn attach(&mut self, nodes: Vec<Node>) -> Result<()> {
+        self.expect_open()?;
+        let sources: Vec<NodeId> =
+            nodes.iter().filter(|node| matches!(node.kind, NodeKind::Source(_))).map(|node| node.id).collect();
+        self.executor.attach(nodes)?;
+        self.inboxes.extend(sources.into_iter().map(Inbox::new));
+        self.inboxes.sort_by_key(|inbox| inbox.source);
+        Ok(())
+    }
+
+    /// Takes nodes out, see [`Executor::detach`].
+    pub fn detach(&mut self, nodes: &[NodeId]) -> Result<()> {
+        self.executor.detach(nodes)?;
+        self.inboxes.retain(|inbox| !nodes.contains(&inbox.source));
+        Ok(())
+    }
+
+    /// Listens at a node, see [`Executor::subscribe`].
+    pub fn subscribe(&mut self, node: NodeId, outlet: Box<dyn Outlet>, snapshot: bool) -> Result<OutletId> {
+        self.expect_open()?;
+        self.executor.subscribe(node, outlet, snapshot)
+    }
+
+    /// Stops listening. False if there is no such outlet (any more).
+    pub fn unsubscribe(&mut self, outlet: OutletId) -> bool {
+        self.executor.unsubscribe(outlet)
+    }
+
+    /// Puts changes into the inbox of a source; they take part in the next steps, in the order in which they were pushed.
+    ///
+    /// Fails if they do not have the source's columns, hold NULL where it has none, or the source has ended or failed.
+    pub fn push(&mut self, source: NodeId, changes: ChangeBatch) -> Result<()> {
+        self.expect_open()?;
+        let changes = self.fitted(source, changes)?;
+        let inbox = self.inbox(source)?;
+        if inbox.ended {
+            return Err(Error::new(Code::Closed, "the source has ended"));
+        }
+        if !changes.is_empty() {
+            inbox.push(changes);
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will be pushed: once all that waits is taken in, the source's watermark goes to the end of time.
+    pub fn end(&mut self, source: NodeId) -> Result<()> {
+        self.expect_open()?;
+        self.inbox(source)?.end();
+        Ok(())
+    }
+
+    /// Rows that wait in the inbox of `source`.
+    pub fn waiting_rows(&self, source: NodeId) -> usize {
+        self.place(source).map_or(0, |place| self.inboxes[place].rows())
+    }
+
+    /// Runs one step over whatever is waiting, at most [`STEP_ROWS_MAX`] rows of each source, or over the timers that are
+    /// due. Does nothing if there is nothing to do.
+    pub fn poll(&mut self) -> Result<Poll> {
+        self.poll_rows(STEP_ROWS_MAX)
+    }
+
+    /// As [`poll`](Self::poll), with at most `rows_max` rows of each source: tests cut steps as they like.
+    pub fn poll_rows(&mut self, rows_max: usize) -> Result<Poll> {
+        let now = self.clock.now();
+        let blocked = self.executor.look_at_outlets();
+        for inbox in self.inboxes.iter_mut().filter(|inbox| !inbox.is_empty()) {
+            if blocked && self.executor.is_blocked(inbox.source)? {
+                continue;
+            }
+            let mut rows_left = rows_max;
+            while let Some(input) = inbox.take(&mut rows_left) {
+                self.executor.feed(inbox.source, input)?;
+            }
+        }
+        let progressed = self.executor.has_work(now);
+        if progressed {
+            self.executor.step(now, [])?;
+        }
+        let backpressured = blocked && self.waits_for_outlets();
+        Ok(Poll { progressed, step: self.executor.last_step(), backpressured })
+    }
+
+    fn waits_for_outlets(&self) -> bool {
+        let waits = |inbox: &Inbox| !inbox.is_empty() && self.executor.is_blocked(inbox.source).unwrap_or(false);
+        self.executor.has_blocked_work() || self.inboxes.iter().any(waits)
+    }
+
+    /// When a poll has something to do even if nothing is pushed: wall-clock nanoseconds, possibly in the past. `None`: never.
+    pub fn next_wake(&self) -> Option<i64> {
+        self.executor.next_wake()
+    }
+
+    /// Whether nothing is waiting; timers may still come due.
+    pub fn is_idle(&self) -> bool {
+        self.inboxes.iter().all(Inbox::is_empty) && !self.executor.has_work(i64::MIN) && !self.executor.has_blocked_work()
+    }
+
+    /// The rows that `node` stores, if it stores any and has not failed.
+    pub fn contents(&self, node: NodeId) -> Option<Vec<ChangeBatch>> {
+        self.executor.contents(node)
+    }
+
+    /// The rows that operators put aside since the last call, with the node that did.
+    pub fn take_aside(&mut self) -> Vec<(NodeId, AsideRows)> {
+        self.executor.take_aside()
+    }
+
+    /// The counters of `node`.
+    pub fn metrics(&mut self, node: NodeId) -> Result<NodeMetrics> {
+        self.executor.metrics(node)
+    }
+
+    /// How `node` is doing.
+    pub fn status(&self, node: NodeId) -> Result<NodeStatus> {
+        self.executor.status(node)
+    }
+
+    /// What `node` promises its readers.
+    pub fn watermark(&self, node: NodeId) -> Result<Watermark> {
+        self.executor.watermark(node)
+    }
+
+    /// What holds for the output of `node`, if there is such a node.
+    pub fn properties(&self, node: NodeId) -> Option<&EdgeProperties> {
+        self.executor.properties(node)
+    }
+
+    /// The nodes, by ascending number.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.executor.nodes()
+    }
+
+    /// The last step.
+    pub fn last_step(&self) -> StepId {
+        self.executor.last_step()
+    }
+
+    /// The state of all nodes after the last step. What waits in inboxes is not part of it.
+    pub fn image(&mut self) -> Result<GraphImage> {
+        self.executor.image()
+    }
+
+    /// Puts freshly attached nodes into the state of an image of the same nodes; what waits in inboxes is forgotten.
+    pub fn restore(&mut self, image: &GraphImage) -> Result<()> {
+        self.executor.restore(image)?;
+        for inbox in &mut self.inboxes {
+            inbox.clear();
+            inbox.ended = self.executor.watermark(inbox.source)?.is_end();
+        }
+        Ok(())
+    }
+
+    /// Takes in all that waits, as far as outlets let it, tells all outlets that nothing more will come, and closes.
+    /// Nothing can be pushed or attached afterwards; contents can still be read.
+    pub fn shutdown(&mut self) -> Result<()> {
+        while self.poll()?.progressed {}
+        self.closed = true;
+        self.executor.dismiss_outlets(&closed());
+        Ok(())
+    }
+
+    /// The changes with the source's own schema, if they fit it.
+    fn fitted(&self, source: NodeId, changes: ChangeBatch) -> Result<ChangeBatch> {
+        if let NodeStatus::Failed(error) = self.executor.status(source)? {
+            return Err(error);
+        }
+        let Some(properties) = self.executor.properties(source) else { return Ok(changes) };
+        let (ours, theirs) = (&properties.schema, changes.rows().schema_ref());
+        if !Arc::ptr_eq(ours, theirs) && changes.check_schema(ours).is_err() {
+            let text = format!("rows with other columns than the source has: {}", columns(theirs));
+            return Err(Error::new(Code::TypeMismatch, text).with_detail(format!("the source has {}", columns(ours))));
+        }
+        for (field, column) in ours.fields().iter().zip(changes.rows().columns()) {
+            if !field.is_nullable() && column.null_count() > 0 {
+                return Err(Error::new(Code::BadData, format!("column {} is NOT NULL, but a row has NULL there", field.name())));
+            }
+        }
+        if Arc::ptr_eq(ours, theirs) {
+            return Ok(changes);
+        }
+        changes.with_columns(ours.clone(), changes.rows().columns().to_vec())
+    }
+
+    fn place(&self, source: NodeId) -> Result<usize> {
+        let found = self.inboxes.binary_search_by_key(&source, |inbox| inbox.source);
+        found.map_err(|_| Error::new(Code::UnknownObject, format!("there is no source {source}")))
+    }
+
+    fn inbox(&mut self, source: NodeId) -> Result<&mut Inbox> {
+        let place = self.place(source)?;
+        Ok(&mut self.inboxes[place])
+    }
+
+    fn expect_open(&self) -> Result<()> {
+        if self.closed { Err(closed()) } else { Ok(()) }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Code::Closed, "the database is closed")
+}
+
+/// Names and types, for messages.
+fn columns(schema: &arrow_schema::Schema) -> String {
+    let column = |field: &arrow_schema::FieldRef| format!("{} {}", field.name(), field.data_type());
+    schema.fields().iter().map(column).collect::<Vec<_>>().join(", ")
+}

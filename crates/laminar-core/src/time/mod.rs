@@ -10,6 +10,7 @@ pub mod clock;
 pub mod event_time;
 pub mod length;
 pub mod panes;
+pub mod timers;
 pub mod watermark;
 pub mod windows;
 mod zone;

@@ -1,0 +1,25 @@
+//! Where changes leave the graph: views, subscriptions and sinks listen at output nodes.
+
+use crate::time::Watermark;
+use crate::{ChangeBatch, Error, StepId};
+
+/// A registered outlet, for taking it away again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutletId(pub u64);
+
+/// A reader outside the graph. It is called within the step, so it must not block.
+pub trait Outlet: Send {
+    /// Takes the changes of one step, which may be none if only the watermark moved. `Watermark::END` says that nothing
+    /// will come from ended inputs any more. `now` is the step's wall-clock time in nanoseconds.
+    fn deliver(&mut self, step: StepId, changes: &[ChangeBatch], watermark: Watermark, now: i64);
+
+    /// Whether the outlet can take another step. As long as one cannot, no step runs in its part of the graph.
+    fn ready(&self) -> bool {
+        true
+    }
+
+    /// The node failed or was detached: nothing more will come.
+    fn failed(&mut self, error: &Error) {
+        let _ = error;
+    }
+}

@@ -1,0 +1,27 @@
+//! The only place that turns a kind of node into an operator.
+
+use super::Operator;
+use super::compute::Compute;
+use super::emit::Emit;
+use super::group_aggregate::GroupAggregate;
+use super::union::Union;
+use crate::dag::{EdgeProperties, Node, NodeKind};
+use crate::{Code, Error, Result};
+
+/// The operator of `node`, whose inputs are `inputs` by port.
+pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator>> {
+    let output = node.output.schema.clone();
+    Ok(match (&node.kind, inputs) {
+        (NodeKind::Compute(spec), [input]) => Box::new(Compute::new(spec, input, output)),
+        (NodeKind::Union, _) => Box::new(Union::new(output)),
+        (NodeKind::Aggregate(spec), [input]) => Box::new(GroupAggregate::new(spec, input, output)?),
+        (NodeKind::Emit(spec), [input]) => Box::new(Emit::new(spec, input, output)),
+        (kind, _) => return Err(not_built(kind)),
+    })
+}
+
+fn not_built(kind: &NodeKind) -> Error {
+    let text = format!("{kind:?}");
+    let name = text.split(['(', ' ']).next().unwrap_or_default().to_owned();
+    Error::new(Code::NotSupported, format!("operator {name} is not supported")).with_hint("rewrite the query without it")
+}

@@ -1,0 +1,113 @@
+//! Filter and projection, fused: both are linear, so each batch is worked on alone and weights stay what they are.
+
+use arrow_array::BooleanArray;
+use arrow_array::cast::AsArray;
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::SchemaRef;
+use arrow_select::filter::{FilterBuilder, filter_record_batch};
+
+use super::{Aside, AsideRows, Operator, OperatorContext};
+use crate::dag::{ComputeSpec, EdgeProperties};
+use crate::expr::{BadRow, ExprRef, Isolated, evaluate_all_isolating, evaluate_isolating};
+use crate::{ChangeBatch, Port, Result};
+
+/// `SELECT projection WHERE filter`.
+///
+/// A row for which an expression fails is put aside with the reason and goes no further; its retraction, which fails in the
+/// same way, is dropped as well, so that the output stays what it would be had the row never come.
+#[derive(Debug)]
+pub struct Compute {
+    filter: Option<ExprRef>,
+    projection: Projection,
+    output: SchemaRef,
+}
+
+#[derive(Debug)]
+enum Projection {
+    /// The columns as they are.
+    All,
+    /// Some columns of the input: nothing is copied.
+    Columns(Vec<usize>),
+    /// Anything else.
+    Exprs(Vec<ExprRef>),
+}
+
+impl Compute {
+    /// The operator for `spec` over `input`, with the output columns `output`.
+    pub fn new(spec: &ComputeSpec, input: &EdgeProperties, output: SchemaRef) -> Self {
+        let projection = match &spec.projection {
+            None if input.schema == output => Projection::All,
+            None => Projection::Columns((0..output.fields().len()).collect()),
+            Some(exprs) => match exprs.iter().map(|expr| expr.as_column()).collect() {
+                Some(columns) => Projection::Columns(columns),
+                None => Projection::Exprs(exprs.clone()),
+            },
+        };
+        Self { filter: spec.filter.clone(), projection, output }
+    }
+
+    /// The rows for which the filter is true.
+    fn filtered(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
+        let Some(filter) = &self.filter else { return Ok(changes) };
+        let (values, bad) = evaluate_isolating(filter.as_ref(), changes.rows())?;
+        put_aside(&changes, bad, cx)?;
+        // A bad row's value is NULL, so it is dropped like any row for which the filter is not true.
+        let keep = values.as_boolean();
+        if keep.true_count() == changes.len() { Ok(changes) } else { changes.filter(keep) }
+    }
+
+    /// The rows with the output's columns.
+    fn projected(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
+        match &self.projection {
+            Projection::All => Ok(changes),
+            Projection::Columns(columns) => {
+                let columns = columns.iter().map(|column| changes.column(*column).clone()).collect();
+                changes.with_columns(self.output.clone(), columns)
+            }
+            Projection::Exprs(exprs) => self.evaluated(exprs, changes, cx),
+        }
+    }
+
+    fn evaluated(&self, exprs: &[ExprRef], changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
+        let Isolated { columns, bad } = evaluate_all_isolating(exprs, changes.rows())?;
+        if bad.is_empty() {
+            return changes.with_columns(self.output.clone(), columns);
+        }
+        let keep = all_but(&bad, changes.len());
+        put_aside(&changes, bad, cx)?;
+        let filter = FilterBuilder::new(&keep).optimize().build();
+        let columns = columns.iter().map(|column| filter.filter(column)).collect::<Result<_, _>>()?;
+        changes.filter(&keep)?.with_columns(self.output.clone(), columns)
+    }
+}
+
+impl Operator for Compute {
+    fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let filtered = self.filtered(changes, cx)?;
+        if filtered.is_empty() {
+            return Ok(());
+        }
+        let projected = self.projected(filtered, cx)?;
+        cx.emit(projected);
+        Ok(())
+    }
+}
+
+/// True for every row that is not bad.
+fn all_but(bad: &[BadRow], rows: usize) -> BooleanArray {
+    let mut bad = bad.iter().map(|bad| bad.row).peekable();
+    let keep = BooleanBuffer::collect_bool(rows, |row| bad.next_if_eq(&row).is_none());
+    BooleanArray::new(keep, None)
+}
+
+/// Puts the bad rows aside, in ascending order. Their retractions were reported when they came, so those only vanish.
+fn put_aside(changes: &ChangeBatch, mut bad: Vec<BadRow>, cx: &mut OperatorContext<'_>) -> Result<()> {
+    bad.retain(|bad| changes.weight(bad.row) > 0);
+    if bad.is_empty() {
+        return Ok(());
+    }
+    let keep = all_but(&bad, changes.len());
+    let rows = filter_record_batch(changes.rows(), &BooleanArray::new(!keep.values(), None))?;
+    cx.put_aside(AsideRows { kind: Aside::Error, rows, reasons: bad.into_iter().map(|bad| bad.reason).collect() });
+    Ok(())
+}
