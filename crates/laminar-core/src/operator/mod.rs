@@ -10,11 +10,11 @@ use crate::time::Watermark;
 use crate::{ChangeBatch, Port, Result, StepId};
 
 pub mod aggregate;
-pub mod group_aggregate;
 pub mod build;
 pub mod check;
 pub mod compute;
 pub mod emit;
+pub mod group_aggregate;
 pub mod union;
 
 /// What a node does with its changes.
