@@ -4,6 +4,10 @@
 pub const BATCH_ROWS_MAX: usize = 8192;
 /// Rows that one step takes from one source at most.
 pub const STEP_ROWS_MAX: usize = 1 << 16;
+/// Rows of one chunk of stored rows: a power of two, since a row's slot is its chunk's number and its place in it.
+pub const CHUNK_ROWS_MAX: usize = 1 << 13;
+/// Bytes after which a chunk takes no more rows, so that what is dead among large rows is given back soon.
+pub const CHUNK_BYTES_MAX: usize = 1 << 22;
 /// Rows that `<object>$late` and `<object>$errors` keep readable each; older ones are only counted.
 pub const SIDE_ROWS_MAX: usize = 10_000;
 /// Panes that one window may have: `HOP(ts, '1 second', '1 year')` is refused.

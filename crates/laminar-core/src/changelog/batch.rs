@@ -60,6 +60,12 @@ impl ChangeBatch {
         self
     }
 
+    /// The same changes as rows that were derived: they are judged by the operator's watermark, not by their own arrival.
+    #[must_use]
+    pub fn without_arrivals(self) -> Self {
+        Self { arrivals: None, ..self }
+    }
+
     /// The columns.
     pub fn rows(&self) -> &RecordBatch {
         &self.rows

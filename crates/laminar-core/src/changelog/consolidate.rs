@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, UInt32Array};
 use arrow_schema::SchemaRef;
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use super::row_hash::hash_rows;
 use super::row_key::RowKeys;
@@ -21,14 +20,13 @@ pub fn consolidate(changes: &ChangeBatch) -> Result<ChangeBatch> {
         return drop_zeros(changes);
     }
     let columns = identity(changes);
-    let hashes = hash_rows(&columns, changes.len())?;
-    if all_distinct(&hashes) {
-        return drop_zeros(changes);
+    let Some(firsts) = first_equal_rows(&columns, changes.len())? else { return drop_zeros(changes) };
+    let mut sums = vec![0; changes.len()];
+    for (row, first) in firsts.iter().enumerate() {
+        let sum = &mut sums[*first as usize];
+        *sum = add_weights(*sum, changes.weight(row))?;
     }
-    let types: Vec<_> = columns.iter().map(|column| column.data_type().clone()).collect();
-    let keys = RowKeys::new(&types)?.encode(&columns, changes.len())?;
-    let (firsts, weights) = add_up(changes, &hashes, |a, b| keys.row(a as usize) == keys.row(b as usize))?;
-    gather(changes, &firsts, &weights)
+    gather(changes, &sums)
 }
 
 /// The consolidated sum of several batches.
@@ -50,55 +48,39 @@ fn identity(changes: &ChangeBatch) -> Vec<ArrayRef> {
     columns
 }
 
-fn all_distinct(hashes: &[u64]) -> bool {
-    let mut seen: HashTable<u64> = HashTable::with_capacity(hashes.len());
-    hashes.iter().all(|hash| match seen.entry(*hash, |other| other == hash, |other| *other) {
-        Entry::Occupied(_) => false,
-        Entry::Vacant(vacant) => {
-            vacant.insert(*hash);
-            true
-        }
-    })
+/// For each row the first one that is equal to it; `None` if all rows differ.
+pub(crate) fn first_equal_rows(columns: &[ArrayRef], rows: usize) -> Result<Option<Vec<u32>>> {
+    let hashes = hash_rows(columns, rows)?;
+    let by_hash = firsts(&hashes, |_, _| true);
+    if by_hash.iter().enumerate().all(|(row, first)| row == *first as usize) {
+        return Ok(None);
+    }
+    let types: Vec<_> = columns.iter().map(|column| column.data_type().clone()).collect();
+    let keys = RowKeys::new(&types)?.encode(columns, rows)?;
+    Ok(Some(firsts(&hashes, |a, b| keys.row(a as usize) == keys.row(b as usize))))
 }
 
-/// The first row of each set of equal rows, and the sums of their weights.
-fn add_up(changes: &ChangeBatch, hashes: &[u64], equal: impl Fn(u32, u32) -> bool) -> Result<(Vec<u32>, Vec<i64>)> {
-    let (mut firsts, mut sums): (Vec<u32>, Vec<i64>) = (Vec::new(), Vec::new());
-    // Positions in `firsts`.
-    let mut table: HashTable<u32> = HashTable::new();
-    for (row, hash) in (0_u32..).zip(hashes) {
-        let same = |place: &u32| {
-            let first = firsts[*place as usize];
-            hashes[first as usize] == *hash && equal(first, row)
-        };
-        match table.entry(*hash, same, |place| hashes[firsts[*place as usize] as usize]) {
-            Entry::Occupied(place) => {
-                let sum = &mut sums[*place.get() as usize];
-                *sum = add_weights(*sum, changes.weight(row as usize))?;
-            }
-            Entry::Vacant(vacant) => {
-                vacant.insert(firsts.len() as u32);
-                firsts.push(row);
-                sums.push(changes.weight(row as usize));
-            }
-        }
-    }
-    Ok((firsts, sums))
+fn firsts(hashes: &[u64], equal: impl Fn(u32, u32) -> bool) -> Vec<u32> {
+    let hash_of = |row: &u32| hashes[*row as usize];
+    let mut table: HashTable<u32> = HashTable::with_capacity(hashes.len());
+    let first = |(row, hash): (u32, &u64)| {
+        let same = |first: &u32| hash_of(first) == *hash && equal(*first, row);
+        *table.entry(*hash, same, hash_of).or_insert(row).get()
+    };
+    (0..).zip(hashes).map(first).collect()
 }
 
 fn drop_zeros(changes: &ChangeBatch) -> Result<ChangeBatch> {
-    let Weights::Each(weights) = changes.weights() else { return Ok(changes.clone()) };
-    if weights.iter().all(|weight| *weight != 0) {
-        return Ok(changes.clone());
+    match changes.weights() {
+        Weights::Each(weights) if weights.contains(&0) => gather(changes, weights),
+        _ => Ok(changes.clone()),
     }
-    let rows: Vec<u32> = (0..changes.len() as u32).collect();
-    gather(changes, &rows, weights)
 }
 
-/// The rows at `rows` with new weights, without those of weight 0.
-fn gather(changes: &ChangeBatch, rows: &[u32], weights: &[i64]) -> Result<ChangeBatch> {
-    let kept = || rows.iter().zip(weights).filter(|(_, weight)| **weight != 0);
-    let taken = changes.take(&UInt32Array::from_iter_values(kept().map(|(row, _)| *row)))?;
+/// The rows with new weights, without those of weight 0.
+fn gather(changes: &ChangeBatch, weights: &[i64]) -> Result<ChangeBatch> {
+    let kept = || (0..).zip(weights).filter(|(_, weight)| **weight != 0);
+    let taken = changes.take(&UInt32Array::from_iter_values(kept().map(|(row, _)| row)))?;
     let weights: Vec<i64> = kept().map(|(_, weight)| *weight).collect();
     let consolidated = ChangeBatch::new(taken.rows().clone(), weights);
     Ok(match taken.arrivals() {

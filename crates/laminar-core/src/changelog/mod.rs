@@ -15,14 +15,18 @@ mod builder;
 mod consolidate;
 mod integrate;
 mod print;
+mod row_equal;
 mod row_hash;
 mod row_key;
 mod weight;
 
 pub use batch::ChangeBatch;
+pub(crate) use batch::take_rows;
+pub(crate) use consolidate::{add_weights, first_equal_rows};
 pub use consolidate::{consolidate, consolidate_all};
 pub use integrate::{Integral, assert_same};
 pub use print::{print_all, print_net};
+pub use row_equal::equal_rows;
 pub use row_hash::hash_rows;
 pub use row_key::{RowKeys, canonical_floats};
 pub use weight::Weights;

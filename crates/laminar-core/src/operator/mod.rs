@@ -13,8 +13,10 @@ pub mod aggregate;
 pub mod build;
 pub mod check;
 pub mod compute;
+pub mod egress;
 pub mod emit;
 pub mod group_aggregate;
+pub mod join;
 pub mod union;
 
 /// What a node does with its changes.

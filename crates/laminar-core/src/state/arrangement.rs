@@ -1,0 +1,173 @@
+//! The rows of one side of a join, arranged by key: immutable Arrow chunks plus a small mutable index.
+
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_schema::SchemaRef;
+use arrow_select::take::take_arrays;
+
+use super::image::StateImage;
+use super::key_chains::KeyChains;
+use super::row_store::{NO_SLOT, Slot};
+use super::row_table::{Applied, RowTable};
+use crate::changelog::{equal_rows, hash_rows};
+use crate::dag::ChangeKind;
+use crate::{ChangeBatch, Result};
+
+/// A Z-set of rows that are found by key. Many rows may share a key; equal rows share a slot and add up their weights.
+#[derive(Debug)]
+pub struct Arrangement {
+    table: RowTable,
+    chains: KeyChains,
+    keys: Vec<usize>,
+}
+
+/// Pairs of a row that asks and a stored row with the same key.
+#[derive(Debug, Default)]
+pub struct Matches {
+    /// Which row asked.
+    pub rows: Vec<u32>,
+    /// Which stored row answers; for [`Arrangement::gather`] and [`Arrangement::weight`].
+    pub slots: Vec<Slot>,
+}
+
+/// How far a probe has come, so that its matches can be taken in portions.
+#[derive(Debug, Default)]
+pub struct ProbeCursor {
+    row: usize,
+    /// The next stored row for `row`; `None`: its chain is still to be looked up.
+    slot: Option<Slot>,
+}
+
+impl Arrangement {
+    /// Rows of `schema` that are found by the columns `keys` (none: by all rows at once).
+    ///
+    /// `identity` are the columns that make a row itself; the others follow from them. If `changes` are only appended,
+    /// no row is ever looked for and equal rows are kept one by one.
+    pub fn new(schema: SchemaRef, keys: Vec<usize>, identity: Vec<usize>, changes: &ChangeKind) -> Self {
+        let table = if changes.is_append() { RowTable::append_only(schema) } else { RowTable::new(schema, identity) };
+        Self { table, chains: KeyChains::default(), keys }
+    }
+
+    /// The columns of the stored rows.
+    pub fn schema(&self) -> &SchemaRef {
+        self.table.store().schema()
+    }
+
+    /// Different live rows.
+    pub fn len(&self) -> usize {
+        self.table.store().live()
+    }
+
+    /// True if no row is live.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The hashes of the rows' keys.
+    pub fn key_hashes(&self, rows: &RecordBatch) -> Result<Vec<u64>> {
+        hash_rows(&self.keys_of(rows), rows.num_rows())
+    }
+
+    /// The key columns of `rows`, which have this arrangement's schema.
+    pub fn keys_of(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
+        self.keys.iter().map(|column| rows.column(*column).clone()).collect()
+    }
+
+    /// Adds consolidated changes. `hashes` are those of their keys.
+    pub fn apply(&mut self, changes: &ChangeBatch, hashes: &[u64]) -> Result<()> {
+        let Applied { inserted, removed, .. } = self.table.apply(changes)?;
+        for (row, slot) in removed {
+            self.chains.remove(hashes[row as usize], slot);
+        }
+        for (row, slot) in inserted {
+            self.chains.insert(hashes[row as usize], slot);
+        }
+        self.compact()
+    }
+
+    fn compact(&mut self) -> Result<()> {
+        while let Some(moved) = self.table.compact_one()? {
+            let hashes = self.key_hashes(&moved.rows)?;
+            for ((hash, from), to) in hashes.into_iter().zip(moved.from).zip(moved.to) {
+                self.chains.replace(hash, from, to);
+            }
+            self.chains.free_chunk(moved.chunk);
+        }
+        Ok(())
+    }
+
+    /// The next at most `limit` pairs of rows with equal keys, or `None` when there are no more. `keys` are the key
+    /// columns of the rows that ask and `hashes` their hashes; none of them is NULL.
+    ///
+    /// A portion can be empty although more follow: candidates are found by hash and compared afterwards.
+    pub fn probe(&self, keys: &[ArrayRef], hashes: &[u64], cursor: &mut ProbeCursor, limit: usize) -> Result<Option<Matches>> {
+        let candidates = self.candidates(hashes, cursor, limit);
+        if candidates.rows.is_empty() { Ok(None) } else { self.compare(keys, candidates).map(Some) }
+    }
+
+    fn candidates(&self, hashes: &[u64], cursor: &mut ProbeCursor, limit: usize) -> Matches {
+        let mut matches = Matches::default();
+        while cursor.row < hashes.len() {
+            let mut slot = cursor.slot.unwrap_or_else(|| self.chains.first(hashes[cursor.row]));
+            while slot != NO_SLOT {
+                if matches.rows.len() == limit {
+                    cursor.slot = Some(slot);
+                    return matches;
+                }
+                matches.rows.push(cursor.row as u32);
+                matches.slots.push(slot);
+                slot = self.chains.next(slot);
+            }
+            cursor.row += 1;
+            cursor.slot = None;
+        }
+        matches
+    }
+
+    /// The candidates whose keys are equal, and not only their hashes.
+    fn compare(&self, keys: &[ArrayRef], candidates: Matches) -> Result<Matches> {
+        let rows = UInt32Array::from(candidates.rows);
+        let asking = take_arrays(keys, &rows, None)?;
+        let stored = self.table.store().gather(&candidates.slots, self.keys.iter().copied())?;
+        let equal = equal_rows(&asking, &stored, rows.len())?;
+        if equal.count_set_bits() == rows.len() {
+            return Ok(Matches { rows: rows.values().to_vec(), slots: candidates.slots });
+        }
+        let kept = equal.set_indices();
+        let (rows, slots) = kept.map(|pair| (rows.value(pair), candidates.slots[pair])).unzip();
+        Ok(Matches { rows, slots })
+    }
+
+    /// The weight of a stored row.
+    #[inline]
+    pub fn weight(&self, slot: Slot) -> i64 {
+        self.table.store().weight(slot)
+    }
+
+    /// The first `width` columns of the rows at `slots`.
+    pub fn gather(&self, slots: &[Slot], width: usize) -> Result<Vec<ArrayRef>> {
+        self.table.store().gather(slots, 0..width)
+    }
+
+    /// All live rows with their weights.
+    pub fn batches(&self) -> Vec<ChangeBatch> {
+        self.table.store().batches()
+    }
+
+    /// Adds the rows to `image`, as tables called `name`.
+    pub fn add_to_image(&self, image: &mut StateImage, name: &str) -> Result<()> {
+        self.table.add_to_image(image, name)
+    }
+
+    /// Adds the rows that [`Self::add_to_image`] put into `image`.
+    pub fn restore(&mut self, image: &StateImage, name: &str) -> Result<()> {
+        self.table.changes_of_image(image, name)?.iter().try_for_each(|changes| {
+            let hashes = self.key_hashes(changes.rows())?;
+            self.apply(changes, &hashes)
+        })
+    }
+
+    /// Bytes of rows, weights and index.
+    pub fn bytes(&self) -> usize {
+        self.table.bytes() + self.chains.bytes()
+    }
+}

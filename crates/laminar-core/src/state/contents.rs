@@ -1,0 +1,141 @@
+//! What a stored object holds: the rows of a table or a materialized view, as they stand after each step.
+
+use arrow_schema::SchemaRef;
+
+use super::image::{Imaged, StateImage};
+use super::keyed_rows::KeyedRows;
+use super::row_table::RowTable;
+use crate::{ChangeBatch, Result};
+
+/// What the image calls the rows.
+const ROWS: &str = "rows";
+
+/// The rows, kept in the cheapest way that serves their changes.
+#[derive(Debug)]
+pub struct Contents(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// Rows only come.
+    Appended(RowTable),
+    /// Rows come and go; equal rows are counted.
+    Counted(RowTable),
+    /// Rows replace each other by key.
+    Keyed(KeyedRows),
+}
+
+/// What became of a batch of changes.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What readers see of it.
+    pub changes: ChangeBatch,
+    /// Rows that could not be applied, with the reason. The others were.
+    pub refused: Vec<(usize, String)>,
+}
+
+impl Contents {
+    /// Rows that are never retracted.
+    pub fn appended(schema: SchemaRef) -> Self {
+        Self(Kind::Appended(RowTable::append_only(schema)))
+    }
+
+    /// Any Z-set of rows with positive weights.
+    pub fn counted(schema: SchemaRef) -> Self {
+        let identity = (0..schema.fields().len()).collect();
+        Self(Kind::Counted(RowTable::new(schema, identity)))
+    }
+
+    /// One row for each value of the columns `keys`.
+    pub fn keyed(schema: SchemaRef, keys: Vec<usize>) -> Self {
+        Self(Kind::Keyed(KeyedRows::new(schema, keys)))
+    }
+
+    /// Applies changes. For counted rows they must be consolidated: the order of rows within a step means nothing, so
+    /// that a retraction may stand before its insertion. For keyed rows the order counts: the last row of a key wins.
+    pub fn apply(&mut self, changes: ChangeBatch) -> Result<Outcome> {
+        match &mut self.0 {
+            Kind::Appended(table) => {
+                let (changes, refused) = split(changes, |row, changes| changes.weight(row) <= 0, "it only takes insertions")?;
+                table.apply(&changes)?;
+                Ok(Outcome { changes, refused })
+            }
+            Kind::Counted(table) => {
+                let refused = table.apply_positive(&changes)?.refused;
+                table.compact()?;
+                let is_refused = |row: usize, _: &ChangeBatch| refused.binary_search(&(row as u32)).is_ok();
+                let (changes, refused) = split(changes, is_refused, "there is no such row to delete")?;
+                Ok(Outcome { changes, refused })
+            }
+            Kind::Keyed(rows) => {
+                let (changes, absent) = rows.upsert(&changes)?;
+                let reason = || "there is no row with this key to delete".to_owned();
+                Ok(Outcome { changes, refused: absent.into_iter().map(|row| (row as usize, reason())).collect() })
+            }
+        }
+    }
+
+    /// All rows with their weights.
+    pub fn batches(&self) -> Vec<ChangeBatch> {
+        self.table().store().batches()
+    }
+
+    /// Different rows.
+    pub fn len(&self) -> usize {
+        self.table().store().live()
+    }
+
+    /// True if there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn table(&self) -> &RowTable {
+        match &self.0 {
+            Kind::Appended(table) | Kind::Counted(table) => table,
+            Kind::Keyed(rows) => rows.table(),
+        }
+    }
+
+    fn table_mut(&mut self) -> &mut RowTable {
+        match &mut self.0 {
+            Kind::Appended(table) | Kind::Counted(table) => table,
+            Kind::Keyed(rows) => rows.table_mut(),
+        }
+    }
+}
+
+impl Imaged for Contents {
+    fn image(&mut self) -> Result<StateImage> {
+        let mut image = StateImage::default();
+        self.table().add_to_image(&mut image, ROWS)?;
+        Ok(image)
+    }
+
+    fn restore(&mut self, image: &StateImage) -> Result<()> {
+        let table = self.table_mut();
+        table.changes_of_image(image, ROWS)?.iter().try_for_each(|changes| table.apply(changes).map(|_| ()))
+    }
+
+    fn bytes(&self) -> usize {
+        self.table().bytes()
+    }
+}
+
+/// The changes without the rows that are `bad`, and those with the reason.
+fn split(
+    changes: ChangeBatch,
+    bad: impl Fn(usize, &ChangeBatch) -> bool,
+    reason: &str,
+) -> Result<(ChangeBatch, Vec<(usize, String)>)> {
+    let refused: Vec<usize> = match changes.is_append() {
+        true => Vec::new(),
+        false => (0..changes.len()).filter(|row| bad(*row, &changes)).collect(),
+    };
+    if refused.is_empty() {
+        return Ok((changes, Vec::new()));
+    }
+    let mut keep = vec![true; changes.len()];
+    refused.iter().for_each(|row| keep[*row] = false);
+    let good = changes.filter(&keep.into())?;
+    Ok((good, refused.into_iter().map(|row| (row, reason.to_owned())).collect()))
+}

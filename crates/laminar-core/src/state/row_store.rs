@@ -1,0 +1,325 @@
+//! Rows with weights in immutable Arrow chunks, each row at a slot that stays its own until its chunk is compacted.
+//!
+//! Small appends do not make small chunks: the chunk at the tail is a list of pieces of which neighbours of like size are
+//! merged, so that a row is copied O(log rows of a chunk) times and every chunk ends as one piece.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
+use arrow_select::interleave::interleave;
+use arrow_select::take::take;
+
+use crate::changelog::{add_weights, take_rows};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX};
+use crate::{ChangeBatch, Code, Error, Result};
+
+/// Where a row is: its chunk's number in the high bits, its place in the chunk in the low ones.
+pub(crate) type Slot = u32;
+
+/// The slot of no row.
+pub(crate) const NO_SLOT: Slot = Slot::MAX;
+
+const ROW_BITS: u32 = CHUNK_ROWS_MAX.trailing_zeros();
+const CHUNKS_MAX: usize = (1 << (Slot::BITS - ROW_BITS)) - 1;
+const _: () = assert!(CHUNK_ROWS_MAX.is_power_of_two(), "slots are cut into bits");
+
+/// The chunk that a slot is in.
+#[inline]
+pub(crate) fn chunk_of(slot: Slot) -> usize {
+    (slot >> ROW_BITS) as usize
+}
+
+/// The place of a slot in its chunk.
+#[inline]
+pub(crate) fn row_of(slot: Slot) -> usize {
+    slot as usize & (CHUNK_ROWS_MAX - 1)
+}
+
+fn slot_at(chunk: usize, row: usize) -> Slot {
+    (chunk << ROW_BITS | row) as Slot
+}
+
+/// Rows of one schema. A row whose weight becomes 0 is dead; its bytes go when half of its chunk is dead.
+#[derive(Debug)]
+pub(crate) struct RowStore {
+    schema: SchemaRef,
+    chunks: Vec<Option<Chunk>>,
+    free: Vec<usize>,
+    tail: Option<usize>,
+    /// Full chunks of which at least half is dead.
+    sparse: Vec<usize>,
+    live: usize,
+}
+
+#[derive(Debug, Default)]
+struct Chunk {
+    pieces: Vec<Piece>,
+    weights: Vec<i64>,
+    live: usize,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Piece {
+    start: usize,
+    rows: RecordBatch,
+}
+
+impl RowStore {
+    pub(crate) fn new(schema: SchemaRef) -> Self {
+        Self { schema, chunks: Vec::new(), free: Vec::new(), tail: None, sparse: Vec::new(), live: 0 }
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Rows of weight other than 0.
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    #[inline]
+    pub(crate) fn weight(&self, slot: Slot) -> i64 {
+        self.chunks[chunk_of(slot)].as_ref().map_or(0, |chunk| chunk.weights[row_of(slot)])
+    }
+
+    /// Copies the rows `picked` of `rows` to the tail; `weights[i]` is that of `picked[i]` and not 0. Returns their slots.
+    pub(crate) fn append(&mut self, rows: &RecordBatch, picked: &[u32], weights: &[i64]) -> Result<Vec<Slot>> {
+        debug_assert_eq!(picked.len(), weights.len(), "one weight a row");
+        let mut slots = Vec::with_capacity(picked.len());
+        while slots.len() < picked.len() {
+            let number = self.tail_with_room()?;
+            let Some(chunk) = self.chunks[number].as_mut() else { unreachable!("the tail exists") };
+            let (from, first) = (slots.len(), chunk.weights.len());
+            let to = picked.len().min(from + CHUNK_ROWS_MAX - first);
+            let piece = take_rows(rows, &UInt32Array::from_iter_values(picked[from..to].iter().copied()))?;
+            chunk.push(&self.schema, own_views(piece)?, &weights[from..to])?;
+            slots.extend((first..first + to - from).map(|row| slot_at(number, row)));
+            self.live += to - from;
+        }
+        Ok(slots)
+    }
+
+    /// The chunk that takes the next rows. A full one is left behind.
+    fn tail_with_room(&mut self) -> Result<usize> {
+        if let Some(number) = self.tail
+            && let Some(chunk) = &self.chunks[number]
+        {
+            if !chunk.is_full() {
+                return Ok(number);
+            }
+            if chunk.is_sparse() {
+                self.sparse.push(number);
+            }
+        }
+        let number = match self.free.pop() {
+            Some(number) => number,
+            None if self.chunks.len() == CHUNKS_MAX => {
+                return Err(Error::new(Code::LimitReached, "the state of one operator holds 2^32 rows and no more"));
+            }
+            None => {
+                self.chunks.push(None);
+                self.chunks.len() - 1
+            }
+        };
+        self.chunks[number] = Some(Chunk::default());
+        self.tail = Some(number);
+        Ok(number)
+    }
+
+    /// Adds to the weight of a row and returns the new one.
+    pub(crate) fn add_weight(&mut self, slot: Slot, weight: i64) -> Result<i64> {
+        let number = chunk_of(slot);
+        let Some(chunk) = self.chunks[number].as_mut() else {
+            return Err(Error::internal("a slot without chunk"));
+        };
+        let old = chunk.weights[row_of(slot)];
+        let new = add_weights(old, weight)?;
+        debug_assert_ne!(old, 0, "dead rows have no slot");
+        chunk.weights[row_of(slot)] = new;
+        if new == 0 {
+            let was_sparse = chunk.is_sparse();
+            chunk.live -= 1;
+            self.live -= 1;
+            if !was_sparse && chunk.is_sparse() && self.tail != Some(number) {
+                self.sparse.push(number);
+            }
+        }
+        Ok(new)
+    }
+
+    /// A chunk that should be compacted: its number, the slots of its live rows.
+    pub(crate) fn next_sparse(&mut self) -> Option<(usize, Vec<Slot>)> {
+        let number = self.sparse.pop()?;
+        let weights = self.chunks[number].as_ref().map_or(&[][..], |chunk| &chunk.weights);
+        let live = weights.iter().enumerate().filter(|(_, weight)| **weight != 0);
+        Some((number, live.map(|(row, _)| slot_at(number, row)).collect()))
+    }
+
+    /// Drops a chunk with all of its rows.
+    pub(crate) fn free(&mut self, number: usize) {
+        if let Some(chunk) = self.chunks[number].take() {
+            self.live -= chunk.live;
+            self.free.push(number);
+        }
+    }
+
+    /// Column `column` of the rows at `slots`, for each of `columns`.
+    pub(crate) fn gather(&self, slots: &[Slot], columns: impl IntoIterator<Item = usize>) -> Result<Vec<ArrayRef>> {
+        let (pieces, places) = self.places(slots);
+        if let [only] = pieces.as_slice() {
+            let rows = UInt32Array::from_iter_values(places.iter().map(|(_, row)| *row as u32));
+            return columns.into_iter().map(|column| Ok(take(only.rows.column(column), &rows, None)?)).collect();
+        }
+        let gather_one = |column: usize| -> Result<ArrayRef> {
+            if pieces.is_empty() {
+                return Ok(arrow_array::new_empty_array(self.schema.field(column).data_type()));
+            }
+            let arrays: Vec<&dyn Array> = pieces.iter().map(|piece| piece.rows.column(column).as_ref()).collect();
+            Ok(interleave(&arrays, &places)?)
+        };
+        columns.into_iter().map(gather_one).collect()
+    }
+
+    /// The pieces that `slots` touch, and for each slot which of them and where in it.
+    fn places(&self, slots: &[Slot]) -> (Vec<&Piece>, Vec<(usize, usize)>) {
+        let mut pieces: Vec<&Piece> = Vec::new();
+        // For each chunk, where its pieces begin in `pieces`.
+        let mut first_pieces: Vec<u32> = vec![u32::MAX; self.chunks.len()];
+        let mut places = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let number = chunk_of(*slot);
+            let Some(chunk) = &self.chunks[number] else { unreachable!("live slots have a chunk") };
+            if first_pieces[number] == u32::MAX {
+                first_pieces[number] = pieces.len() as u32;
+                pieces.extend(&chunk.pieces);
+            }
+            let (piece, row) = chunk.place(row_of(*slot));
+            places.push((first_pieces[number] as usize + piece, row));
+        }
+        (pieces, places)
+    }
+
+    /// All rows at `slots`, with all columns.
+    pub(crate) fn gather_rows(&self, slots: &[Slot]) -> Result<RecordBatch> {
+        let columns = self.gather(slots, 0..self.schema.fields().len())?;
+        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
+        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+    }
+
+    /// All live rows, chunk by chunk. Chunks without dead rows are shared, not copied.
+    pub(crate) fn batches(&self) -> Vec<ChangeBatch> {
+        let mut batches = Vec::new();
+        for chunk in self.chunks.iter().flatten() {
+            for piece in &chunk.pieces {
+                let weights = &chunk.weights[piece.start..piece.start + piece.rows.num_rows()];
+                batches.push(live_rows(&piece.rows, weights));
+            }
+        }
+        batches.retain(|batch| !batch.is_empty());
+        batches
+    }
+
+    /// Bytes of the columns and the weights.
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunks.iter().flatten().map(|chunk| chunk.bytes + chunk.weights.capacity() * 8).sum()
+    }
+}
+
+impl Chunk {
+    fn is_full(&self) -> bool {
+        self.weights.len() == CHUNK_ROWS_MAX || self.bytes >= CHUNK_BYTES_MAX
+    }
+
+    /// At least half dead. Only asked of full chunks.
+    fn is_sparse(&self) -> bool {
+        self.live * 2 <= self.weights.len()
+    }
+
+    fn place(&self, row: usize) -> (usize, usize) {
+        let piece = match self.pieces.as_slice() {
+            [_] => 0,
+            several => several.partition_point(|piece| piece.start <= row) - 1,
+        };
+        (piece, row - self.pieces[piece].start)
+    }
+
+    fn push(&mut self, schema: &SchemaRef, rows: RecordBatch, weights: &[i64]) -> Result<()> {
+        self.pieces.push(Piece { start: self.weights.len(), rows });
+        self.weights.extend_from_slice(weights);
+        self.live += weights.len();
+        self.count_bytes();
+        let is_full = self.is_full();
+        while let [.., before, last] = self.pieces.as_slice()
+            && (is_full || before.rows.num_rows() < 2 * last.rows.num_rows())
+        {
+            // A full chunk is merged in one go, since its small pieces are nothing beside its large ones.
+            let first = if is_full { 0 } else { self.pieces.len() - 2 };
+            let rows = concat_batches(schema, self.pieces[first..].iter().map(|piece| &piece.rows))?;
+            let start = self.pieces[first].start;
+            self.pieces.truncate(first);
+            self.pieces.push(Piece { start, rows });
+        }
+        self.count_bytes();
+        Ok(())
+    }
+
+    fn count_bytes(&mut self) {
+        self.bytes = self.pieces.iter().map(|piece| piece.rows.get_array_memory_size()).sum();
+    }
+}
+
+/// Text views point into buffers of the batch that they came from; a stored row must not keep that batch alive.
+fn own_views(rows: RecordBatch) -> Result<RecordBatch> {
+    let is_view = |data_type: &DataType| matches!(data_type, DataType::Utf8View | DataType::BinaryView);
+    if !rows.schema_ref().fields().iter().any(|field| is_view(field.data_type())) {
+        return Ok(rows);
+    }
+    let own = |column: &ArrayRef| -> ArrayRef {
+        match column.data_type() {
+            DataType::Utf8View => Arc::new(column.as_string_view().gc()),
+            DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
+            _ => column.clone(),
+        }
+    };
+    Ok(RecordBatch::try_new(rows.schema(), rows.columns().iter().map(own).collect())?)
+}
+
+fn live_rows(rows: &RecordBatch, weights: &[i64]) -> ChangeBatch {
+    let changes = ChangeBatch::new(rows.clone(), weights.to_vec());
+    if weights.iter().all(|weight| *weight != 0) {
+        return changes;
+    }
+    let live: BooleanArray = weights.iter().map(|weight| Some(*weight != 0)).collect();
+    match changes.filter(&live) {
+        Ok(live) => live,
+        Err(error) => unreachable!("a batch is filtered by one value a row: {error}"),
+    }
+}
+
+/// Changes as one table of a state image: the weights become the last column.
+pub(crate) fn to_image_table(changes: &ChangeBatch) -> Result<RecordBatch> {
+    let schema = changes.schema();
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new("weight", DataType::Int64, false)));
+    let mut columns = changes.rows().columns().to_vec();
+    columns.push(Arc::new(Int64Array::from(changes.weights().to_vec(changes.len()))));
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// What [`to_image_table`] wrote, as rows of `schema`.
+pub(crate) fn from_image_table(schema: &SchemaRef, table: &RecordBatch) -> Result<ChangeBatch> {
+    let Some((weights, columns)) = table.columns().split_last().filter(|(_, c)| c.len() == schema.fields().len()) else {
+        return Err(Error::internal("a state image of other columns"));
+    };
+    let Some(weights) = weights.as_primitive_opt::<arrow_array::types::Int64Type>() else {
+        return Err(Error::internal("a state image without weights"));
+    };
+    let options = RecordBatchOptions::new().with_row_count(Some(table.num_rows()));
+    let rows = RecordBatch::try_new_with_options(schema.clone(), columns.to_vec(), &options)?;
+    Ok(ChangeBatch::new(rows, weights.values().clone()))
+}

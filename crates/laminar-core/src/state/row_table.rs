@@ -1,0 +1,219 @@
+//! A set of rows with weights in which a row is found by some of its columns: by all of them, or by a primary key.
+
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_schema::SchemaRef;
+use arrow_select::take::take_arrays;
+use hashbrown::HashTable;
+
+use super::image::StateImage;
+use super::row_store::{NO_SLOT, RowStore, Slot, from_image_table, to_image_table};
+use crate::changelog::{equal_rows, hash_rows};
+use crate::{ChangeBatch, Result};
+
+/// Rows, found by their identity: at most one live row for each.
+#[derive(Debug)]
+pub(crate) struct RowTable {
+    store: RowStore,
+    identity: Vec<usize>,
+    /// Hash of the identity and slot of each live row; `None` if rows are only ever appended and never looked for.
+    index: Option<HashTable<Place>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    hash: u64,
+    slot: Slot,
+}
+
+/// What [`RowTable::apply`] did to rows of the batch: pairs of row and slot.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Rows that were not there.
+    pub(crate) inserted: Vec<(u32, Slot)>,
+    /// Rows that are gone. The slots are dead.
+    pub(crate) removed: Vec<(u32, Slot)>,
+    /// Rows whose weight would have become too small; nothing was done with them.
+    pub(crate) refused: Vec<u32>,
+}
+
+/// Rows that were moved out of a chunk which is gone now.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) chunk: usize,
+    pub(crate) from: Vec<Slot>,
+    pub(crate) to: Vec<Slot>,
+    pub(crate) rows: RecordBatch,
+}
+
+impl RowTable {
+    /// Rows that are found by the columns `identity`.
+    pub(crate) fn new(schema: SchemaRef, identity: Vec<usize>) -> Self {
+        Self { store: RowStore::new(schema), identity, index: Some(HashTable::new()) }
+    }
+
+    /// Rows that are only appended: without a way to find them.
+    pub(crate) fn append_only(schema: SchemaRef) -> Self {
+        Self { store: RowStore::new(schema), identity: Vec::new(), index: None }
+    }
+
+    pub(crate) fn store(&self) -> &RowStore {
+        &self.store
+    }
+
+    /// The hashes of the rows' identities.
+    pub(crate) fn hashes(&self, rows: &RecordBatch) -> Result<Vec<u64>> {
+        hash_rows(&self.identity_of(rows), rows.num_rows())
+    }
+
+    fn identity_of(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
+        self.identity.iter().map(|column| rows.column(*column).clone()).collect()
+    }
+
+    /// The slot of the live row with the same identity, for each row; `NO_SLOT` where there is none.
+    pub(crate) fn find(&self, rows: &RecordBatch, hashes: &[u64]) -> Result<Vec<Slot>> {
+        let mut found = vec![NO_SLOT; rows.num_rows()];
+        let (mut asked, mut slots) = (Vec::new(), Vec::new());
+        let Some(index) = &self.index else { return Ok(found) };
+        for (row, hash) in (0_u32..).zip(hashes) {
+            for place in index.iter_hash(*hash).filter(|place| place.hash == *hash) {
+                asked.push(row);
+                slots.push(place.slot);
+            }
+        }
+        if slots.is_empty() {
+            return Ok(found);
+        }
+        // Equal hashes are nearly always equal rows, but only nearly: all pairs are compared, column by column.
+        let stored = self.store.gather(&slots, self.identity.iter().copied())?;
+        let asked = UInt32Array::from(asked);
+        let equal = equal_rows(&take_arrays(&self.identity_of(rows), &asked, None)?, &stored, slots.len())?;
+        for (pair, (row, slot)) in asked.values().iter().zip(slots).enumerate() {
+            if equal.value(pair) {
+                found[*row as usize] = slot;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Adds changes to the weights. Each row's identity occurs at most once among `changes`, and no weight is 0.
+    pub(crate) fn apply(&mut self, changes: &ChangeBatch) -> Result<Applied> {
+        self.apply_above(changes, i64::MIN)
+    }
+
+    /// [`Self::apply`], but rows whose weight would become negative are refused.
+    pub(crate) fn apply_positive(&mut self, changes: &ChangeBatch) -> Result<Applied> {
+        self.apply_above(changes, 0)
+    }
+
+    fn apply_above(&mut self, changes: &ChangeBatch, weight_min: i64) -> Result<Applied> {
+        let hashes = if self.index.is_some() { self.hashes(changes.rows())? } else { Vec::new() };
+        self.apply_hashed(changes, &hashes, weight_min)
+    }
+
+    fn apply_hashed(&mut self, changes: &ChangeBatch, hashes: &[u64], weight_min: i64) -> Result<Applied> {
+        let found = self.find(changes.rows(), hashes)?;
+        let (mut applied, mut fresh) = (Applied::default(), Vec::new());
+        for (row, slot) in (0_u32..).zip(found) {
+            let weight = changes.weight(row as usize);
+            let before = if slot == NO_SLOT { 0 } else { self.store.weight(slot) };
+            if before.saturating_add(weight) < weight_min {
+                applied.refused.push(row);
+            } else if slot == NO_SLOT {
+                fresh.push((row, weight));
+            } else if self.add_weight(hashes[row as usize], slot, weight)? == 0 {
+                applied.removed.push((row, slot));
+            }
+        }
+        applied.inserted = self.insert(changes.rows(), &fresh, hashes)?;
+        Ok(applied)
+    }
+
+    /// Adds to the weight of a stored row, whose identity has this hash, and returns the new weight. 0: the row is gone.
+    pub(crate) fn add_weight(&mut self, hash: u64, slot: Slot, weight: i64) -> Result<i64> {
+        let weight = self.store.add_weight(slot, weight)?;
+        if weight == 0 {
+            self.forget(hash, slot);
+        }
+        Ok(weight)
+    }
+
+    /// Appends the rows `fresh` with their weights; none of them is there yet.
+    pub(crate) fn insert(&mut self, rows: &RecordBatch, fresh: &[(u32, i64)], hashes: &[u64]) -> Result<Vec<(u32, Slot)>> {
+        let (picked, weights): (Vec<u32>, Vec<i64>) = fresh.iter().copied().unzip();
+        let slots = self.store.append(rows, &picked, &weights)?;
+        if let Some(index) = &mut self.index {
+            index.reserve(slots.len(), |place| place.hash);
+            for (row, slot) in picked.iter().zip(&slots) {
+                let place = Place { hash: hashes[*row as usize], slot: *slot };
+                index.insert_unique(place.hash, place, |place| place.hash);
+            }
+        }
+        Ok(picked.into_iter().zip(slots).collect())
+    }
+
+    fn forget(&mut self, hash: u64, slot: Slot) {
+        if let Some(index) = &mut self.index
+            && let Ok(place) = index.find_entry(hash, |place| place.slot == slot)
+        {
+            place.remove();
+        }
+    }
+
+    /// Compacts all chunks that are mostly dead, when nobody else knows slots.
+    pub(crate) fn compact(&mut self) -> Result<()> {
+        while self.compact_one()?.is_some() {}
+        Ok(())
+    }
+
+    /// Moves the live rows out of one chunk that is mostly dead and frees it. Until `None`: there is none left.
+    pub(crate) fn compact_one(&mut self) -> Result<Option<Moved>> {
+        let Some((chunk, from)) = self.store.next_sparse() else { return Ok(None) };
+        let rows = self.store.gather_rows(&from)?;
+        let weights: Vec<i64> = from.iter().map(|slot| self.store.weight(*slot)).collect();
+        let everything: Vec<u32> = (0..from.len() as u32).collect();
+        let to = self.store.append(&rows, &everything, &weights)?;
+        self.store.free(chunk);
+        self.repoint(&rows, &from, &to)?;
+        Ok(Some(Moved { chunk, from, to, rows }))
+    }
+
+    fn repoint(&mut self, rows: &RecordBatch, from: &[Slot], to: &[Slot]) -> Result<()> {
+        if self.index.is_none() {
+            return Ok(());
+        }
+        let hashes = self.hashes(rows)?;
+        let Some(index) = &mut self.index else { return Ok(()) };
+        for ((hash, from), to) in hashes.iter().zip(from).zip(to) {
+            if let Some(place) = index.find_mut(*hash, |place| place.slot == *from) {
+                place.slot = *to;
+            }
+        }
+        shrink(index, |place| place.hash);
+        Ok(())
+    }
+
+    /// Adds all rows to `image`, as tables called `name`.
+    pub(crate) fn add_to_image(&self, image: &mut StateImage, name: &str) -> Result<()> {
+        self.store.batches().iter().try_for_each(|batch| {
+            image.push(name, to_image_table(batch)?);
+            Ok(())
+        })
+    }
+
+    /// The rows that [`Self::add_to_image`] put into `image`, ready to be applied.
+    pub(crate) fn changes_of_image(&self, image: &StateImage, name: &str) -> Result<Vec<ChangeBatch>> {
+        image.all(name).map(|table| from_image_table(self.store.schema(), table)).collect()
+    }
+
+    /// Bytes of rows, weights and index.
+    pub(crate) fn bytes(&self) -> usize {
+        self.store.bytes() + self.index.as_ref().map_or(0, HashTable::allocation_size)
+    }
+}
+
+/// Gives memory back once a table is mostly empty.
+pub(crate) fn shrink<T>(table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
+    if table.len() * 4 < table.capacity() {
+        table.shrink_to(table.len() * 2, hash);
+    }
+}

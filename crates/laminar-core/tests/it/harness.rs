@@ -1,0 +1,47 @@
+//! Runs one operator step by step, as the executor does, and collects what it emits and puts aside.
+
+use laminar_core::operator::{AsideRows, Operator, OperatorContext};
+use laminar_core::time::Watermark;
+use laminar_core::{ChangeBatch, Port, Result, StepId};
+
+/// An operator with everything that it has said so far.
+pub(crate) struct Harness<O> {
+    pub(crate) operator: O,
+    pub(crate) emitted: Vec<ChangeBatch>,
+    pub(crate) aside: Vec<AsideRows>,
+    step: StepId,
+}
+
+impl<O: Operator> Harness<O> {
+    pub(crate) fn new(operator: O) -> Self {
+        Self { operator, emitted: Vec::new(), aside: Vec::new(), step: StepId(0) }
+    }
+
+    /// One step over these changes, in this order. Returns what it emitted.
+    pub(crate) fn step(&mut self, inputs: Vec<(Port, ChangeBatch)>) -> Result<Vec<ChangeBatch>> {
+        self.step = self.step.next();
+        let (mut out, mut wake_at) = (Vec::new(), None);
+        let mut cx = OperatorContext::new(self.step, 0, Watermark::START, &mut out, &mut self.aside, &mut wake_at);
+        for (port, changes) in inputs {
+            self.operator.on_changes(port, changes, &mut cx)?;
+        }
+        self.operator.end_step(&mut cx)?;
+        self.emitted.extend(out.iter().cloned());
+        Ok(out)
+    }
+
+    /// Goes on with `fresh`, which gets the state as it stands.
+    pub(crate) fn replace_by_image(&mut self, mut fresh: O) -> Result<()> {
+        if let Some(state) = self.operator.state() {
+            let image = state.image()?;
+            fresh.state().expect("an operator of the same kind").restore(&image)?;
+        }
+        self.operator = fresh;
+        Ok(())
+    }
+
+    /// How many rows were put aside.
+    pub(crate) fn aside_rows(&self) -> usize {
+        self.aside.iter().map(|aside| aside.reasons.len()).sum()
+    }
+}

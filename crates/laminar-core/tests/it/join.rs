@@ -1,0 +1,206 @@
+//! The join against nested loops: every kind of key, NULLs, duplicates, retractions, failing expressions, any cuts.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use laminar_core::changelog::Integral;
+use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec, Partitioning};
+use laminar_core::expr::{Column, ExprRef, ScalarExpr};
+use laminar_core::operator::join::JoinOperator;
+use laminar_core::{ChangeBatch, Code, Error, Port, Result};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use crate::harness::Harness;
+use crate::random::{Row, canonical, cases, change, cut, for_each_case, schema};
+
+/// An expression written by hand.
+#[derive(Debug)]
+struct Written {
+    data_type: DataType,
+    evaluate: fn(&RecordBatch) -> Result<ArrayRef>,
+}
+
+impl ScalarExpr for Written {
+    fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        (self.evaluate)(rows)
+    }
+
+    fn data_type(&self) -> &DataType {
+        &self.data_type
+    }
+
+    fn nullable(&self) -> bool {
+        true
+    }
+
+    fn display(&self) -> String {
+        "written".to_owned()
+    }
+}
+
+/// `k % 2`, which fails for 5.
+fn parity(rows: &RecordBatch) -> Result<ArrayRef> {
+    let k = rows.column(0).as_primitive::<Int64Type>();
+    if k.iter().flatten().any(|k| k == 5) {
+        return Err(Error::new(Code::Arithmetic, "five"));
+    }
+    Ok(Arc::new(k.unary::<_, Int64Type>(|k| k % 2)))
+}
+
+/// `left.v < right.v` in the order of SQL (NaN is the greatest), which fails if `right.v` is 7.
+fn is_less(rows: &RecordBatch) -> Result<ArrayRef> {
+    let (left, right) = (rows.column(2).as_primitive::<Float64Type>(), rows.column(5).as_primitive::<Float64Type>());
+    if right.iter().flatten().any(|v| v == 7.0) {
+        return Err(Error::new(Code::Arithmetic, "seven"));
+    }
+    let less = left.iter().zip(right).map(|(left, right)| Some(left? < right?));
+    Ok(Arc::new(less.collect::<BooleanArray>()))
+}
+
+/// What the rows are joined on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    Nothing,
+    Columns(&'static [usize]),
+    Parity,
+}
+
+const ON: [On; 6] = [On::Nothing, On::Columns(&[0]), On::Columns(&[1]), On::Columns(&[0, 1]), On::Columns(&[2]), On::Parity];
+
+/// The key of a row; `None`: it matches nothing.
+fn key(on: On, row: &Row) -> Option<Vec<String>> {
+    match on {
+        On::Nothing => Some(Vec::new()),
+        On::Parity => row.k.filter(|k| *k != 5).map(|k| vec![(k % 2).to_string()]),
+        On::Columns(columns) => columns
+            .iter()
+            .map(|column| match column {
+                0 => row.k.map(|k| k.to_string()),
+                1 => row.s.map(str::to_owned),
+                _ => row.v.map(|v| canonical(v).to_string()),
+            })
+            .collect(),
+    }
+}
+
+enum Verdict {
+    Met,
+    NotMet,
+    Failed,
+}
+
+fn residual(left: &Row, right: &Row) -> Verdict {
+    match (left.v, right.v) {
+        (_, Some(7.0)) => Verdict::Failed,
+        (Some(left), Some(right)) if left < right => Verdict::Met,
+        _ => Verdict::NotMet,
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    on: On,
+    with_residual: bool,
+    kind: [bool; 2],
+}
+
+fn output_schema() -> SchemaRef {
+    let fields = ["k", "s", "v"].into_iter().zip(schema().fields().iter().cloned().collect::<Vec<_>>());
+    let fields: Vec<Field> = fields.map(|(name, field)| field.as_ref().clone().with_name(name)).collect();
+    Arc::new(Schema::new([fields.clone(), fields].concat()))
+}
+
+fn edge(append: bool) -> EdgeProperties {
+    let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
+    EdgeProperties { schema: schema(), changes, partitioning: Partitioning::Any, time_columns: Vec::new() }
+}
+
+fn operator(case: Case) -> JoinOperator {
+    let keys: Vec<ExprRef> = match case.on {
+        On::Nothing => Vec::new(),
+        On::Columns(columns) => columns.iter().map(|column| Column::new(&schema(), *column)).collect(),
+        On::Parity => vec![Arc::new(Written { data_type: DataType::Int64, evaluate: parity })],
+    };
+    let residual = case.with_residual.then(|| Arc::new(Written { data_type: DataType::Boolean, evaluate: is_less }) as ExprRef);
+    let spec = JoinSpec { left_keys: keys.clone(), right_keys: keys, residual };
+    JoinOperator::new(&spec, &edge(case.kind[0]), &edge(case.kind[1]), output_schema()).unwrap()
+}
+
+/// All pairs with the products of their weights, and how many pairs failed.
+fn nested_loops(case: Case, left: &[(Row, i64)], right: &[(Row, i64)]) -> (Vec<(Row, Row, i64)>, usize) {
+    let (mut pairs, mut failed) = (Vec::new(), 0);
+    for (l, lw) in left {
+        for (r, rw) in right {
+            let matches = key(case.on, l).is_some_and(|key_of_left| key(case.on, r) == Some(key_of_left));
+            let verdict = if case.with_residual { residual(l, r) } else { Verdict::Met };
+            match verdict {
+                Verdict::Met if matches => pairs.push((l.clone(), r.clone(), lw * rw)),
+                Verdict::Failed if matches => failed += 1,
+                _ => {}
+            }
+        }
+    }
+    (pairs, failed)
+}
+
+fn pairs_batch(pairs: &[(Row, Row, i64)]) -> ChangeBatch {
+    let side = |side: Vec<(Row, i64)>| crate::random::batch(&side).rows().columns().to_vec();
+    let left = side(pairs.iter().map(|(left, _, weight)| (left.clone(), *weight)).collect());
+    let right = side(pairs.iter().map(|(_, right, weight)| (right.clone(), *weight)).collect());
+    let rows = RecordBatch::try_new(output_schema(), [left, right].concat()).unwrap();
+    ChangeBatch::new(rows, pairs.iter().map(|(_, _, weight)| *weight).collect::<Vec<_>>())
+}
+
+fn check_same(expected: &[(Row, Row, i64)], emitted: &[ChangeBatch]) {
+    let expected = Integral::of(output_schema(), &[pairs_batch(expected)]).unwrap();
+    let actual = Integral::of(output_schema(), emitted).unwrap();
+    if let Some(difference) = expected.difference(&actual).unwrap() {
+        panic!("{difference}");
+    }
+}
+
+fn random_side(rng: &mut StdRng, append: bool, present: &mut Vec<Row>) -> Vec<(Row, i64)> {
+    let rows = rng.random_range(0..6);
+    let mut rows: Vec<_> = match append {
+        true => (0..rows).map(|_| (crate::random::row(rng), 1)).collect(),
+        false => (0..rows).map(|_| change(rng, present)).collect(),
+    };
+    // Within a step a retraction may stand before its insertion.
+    rows.shuffle(rng);
+    rows
+}
+
+fn check_random_case(rng: &mut StdRng) {
+    let case = Case { on: ON[rng.random_range(0..ON.len())], with_residual: rng.random(), kind: rng.random() };
+    let mut harness = Harness::new(operator(case));
+    let (mut present, mut all): ([Vec<Row>; 2], [Vec<(Row, i64)>; 2]) = Default::default();
+    for _ in 0..rng.random_range(1..6) {
+        let mut inputs = Vec::new();
+        for port in [0, 1] {
+            let rows = random_side(rng, case.kind[port], &mut present[port]);
+            inputs.extend(cut(rng, &rows).into_iter().map(|batch| (Port(port as u8), batch)));
+            all[port].extend(rows);
+        }
+        inputs.shuffle(rng);
+        harness.step(inputs).unwrap();
+        let (pairs, failed) = nested_loops(case, &all[0], &all[1]);
+        check_same(&pairs, &harness.emitted);
+        if case.kind == [true, true] {
+            let bad_keys = |rows: &[(Row, i64)]| rows.iter().filter(|(row, _)| case.on == On::Parity && row.k == Some(5)).count();
+            assert_eq!(harness.aside_rows(), failed + bad_keys(&all[0]) + bad_keys(&all[1]), "rows put aside");
+        }
+        if rng.random_bool(0.2) {
+            harness.replace_by_image(operator(case)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_join_gives_what_nested_loops_give_after_every_step() {
+    for_each_case(cases(), check_random_case);
+}
