@@ -2,8 +2,10 @@
 
 use super::Operator;
 use super::compute::Compute;
+use super::egress::Egress;
 use super::emit::Emit;
 use super::group_aggregate::GroupAggregate;
+use super::join::JoinOperator;
 use super::union::Union;
 use crate::dag::{EdgeProperties, Node, NodeKind};
 use crate::{Code, Error, Result};
@@ -15,7 +17,9 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
         (NodeKind::Compute(spec), [input]) => Box::new(Compute::new(spec, input, output)),
         (NodeKind::Union, _) => Box::new(Union::new(output)),
         (NodeKind::Aggregate(spec), [input]) => Box::new(GroupAggregate::new(spec, input, output)?),
+        (NodeKind::Join(spec), [left, right]) => Box::new(JoinOperator::new(spec, left, right, output)?),
         (NodeKind::Emit(spec), [input]) => Box::new(Emit::new(spec, input, output)),
+        (NodeKind::Output(spec), [input]) => Box::new(Egress::new(spec, input)?),
         (kind, _) => return Err(not_built(kind)),
     })
 }
