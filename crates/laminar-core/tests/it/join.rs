@@ -12,6 +12,7 @@ use laminar_core::expr::{Column, ExprRef, ScalarExpr};
 use laminar_core::operator::join::JoinOperator;
 use laminar_core::{ChangeBatch, Code, Error, Port, Result};
 use rand::RngExt;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
@@ -203,4 +204,9 @@ fn check_random_case(rng: &mut StdRng) {
 #[test]
 fn a_join_gives_what_nested_loops_give_after_every_step() {
     for_each_case(cases(), check_random_case);
+}
+
+#[test]
+fn equal_rows_of_one_batch_share_a_slot_if_they_can_be_retracted() {
+    check_random_case(&mut StdRng::seed_from_u64(2941));
 }

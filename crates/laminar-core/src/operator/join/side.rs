@@ -20,6 +20,7 @@ pub(super) struct Side {
     computed: Vec<ExprRef>,
     /// Columns of the input.
     width: usize,
+    appends_only: bool,
     arrangement: Arrangement,
 }
 
@@ -46,7 +47,7 @@ impl Side {
         }
         let schema = Arc::new(Schema::new(fields));
         let arrangement = Arrangement::new(schema, columns, (0..width).collect(), &input.changes);
-        Self { computed, width, arrangement }
+        Self { computed, width, appends_only: input.changes.is_append(), arrangement }
     }
 
     /// How many columns the input has.
@@ -61,7 +62,8 @@ impl Side {
     /// The changes that can match anything: consolidated, with keys that could be computed and are not NULL.
     pub(super) fn prepare(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<KeyedChanges>> {
         let changes = changes.without_arrivals();
-        let changes = if changes.is_append() { changes } else { consolidate(&changes)? };
+        // Equal rows share a slot as soon as they can be retracted, also if this batch only inserts.
+        let changes = if self.appends_only { changes } else { consolidate(&changes)? };
         let changes = self.with_computed_keys(changes, cx)?;
         let keys = self.arrangement.keys_of(changes.rows());
         let changes = match rows_without_null(&keys) {
