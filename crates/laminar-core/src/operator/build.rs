@@ -1,12 +1,16 @@
 //! The only place that turns a kind of node into an operator.
 
 use super::Operator;
+use super::assign_window::AssignWindow;
 use super::compute::Compute;
 use super::egress::Egress;
 use super::emit::Emit;
 use super::group_aggregate::GroupAggregate;
+use super::ingress::Ingress;
 use super::join::JoinOperator;
+use super::session_window::SessionOperator;
 use super::union::Union;
+use super::window::WindowOperator;
 use crate::dag::{EdgeProperties, Node, NodeKind};
 use crate::{Code, Error, Result};
 
@@ -14,9 +18,13 @@ use crate::{Code, Error, Result};
 pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator>> {
     let output = node.output.schema.clone();
     Ok(match (&node.kind, inputs) {
+        (NodeKind::Source(spec), []) => Box::new(Ingress::new(spec, &node.output)?),
         (NodeKind::Compute(spec), [input]) => Box::new(Compute::new(spec, input, output)),
         (NodeKind::Union, _) => Box::new(Union::new(output)),
         (NodeKind::Aggregate(spec), [input]) => Box::new(GroupAggregate::new(spec, input, output)?),
+        (NodeKind::AssignWindow(spec), [input]) => Box::new(AssignWindow::new(spec, input, output)?),
+        (NodeKind::Window(spec), [input]) => Box::new(WindowOperator::new(spec, input, output)?),
+        (NodeKind::Session(spec), [input]) => Box::new(SessionOperator::new(spec, input, output)?),
         (NodeKind::Join(spec), [left, right]) => Box::new(JoinOperator::new(spec, left, right, output)?),
         (NodeKind::Emit(spec), [input]) => Box::new(Emit::new(spec, input, output)),
         (NodeKind::Output(spec), [input]) => Box::new(Egress::new(spec, input)?),

@@ -10,14 +10,19 @@ use crate::time::Watermark;
 use crate::{ChangeBatch, Port, Result, StepId};
 
 pub mod aggregate;
+pub mod assign_window;
 pub mod build;
 pub mod check;
 pub mod compute;
 pub mod egress;
 pub mod emit;
 pub mod group_aggregate;
+pub mod ingress;
 pub mod join;
+pub mod session_window;
+pub mod sliding_window;
 pub mod union;
+pub mod window;
 
 /// What a node does with its changes.
 pub trait Operator: Send {

@@ -110,6 +110,11 @@ impl WindowShape {
         }
     }
 
+    /// The width of a pane, in the unit of the lengths: the greatest from which all windows can be put together.
+    pub fn pane_width(&self) -> i64 {
+        self.kind.pane_width()
+    }
+
     /// The arithmetic of this shape; fails as [`validate`](Self::validate) does.
     pub fn panes(&self) -> Result<Panes> {
         self.validate()?;

@@ -90,13 +90,19 @@ impl GroupTable {
     pub fn merge_from(&mut self, other: &GroupTable, groups_of_other: &[u32]) -> Result<Vec<u32>> {
         let groups = self.keys.assign_from(&other.keys, groups_of_other, &mut self.slots)?;
         self.make_room();
-        for (from, into) in groups_of_other.iter().zip(&groups) {
+        self.merge_into(other, groups_of_other, &groups)?;
+        Ok(groups)
+    }
+
+    /// Adds group `from[i]` of another table of the same calls to group `into[i]` here, whatever their keys are.
+    pub fn merge_into(&mut self, other: &GroupTable, from: &[u32], into: &[u32]) -> Result<()> {
+        for (from, into) in from.iter().zip(into) {
             self.weights[*into as usize] += other.weights[*from as usize];
         }
         for (accumulator, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
-            accumulator.merge(theirs.as_ref(), groups_of_other, &groups)?;
+            accumulator.merge(theirs.as_ref(), from, into)?;
         }
-        Ok(groups)
+        Ok(())
     }
 
     /// Forgets `groups`, each of which must be live; their numbers will be used anew.

@@ -1,0 +1,169 @@
+//! Sessions of rows that can be retracted, which may split them: one group for each time of a key, merged when asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_schema::DataType;
+
+use super::spans::{Session, Span, Spans};
+use crate::operator::aggregate::{Fault, GroupTable};
+use crate::operator::window::{Evaluated, GroupInput};
+use crate::{Error, Result};
+
+/// Groups by key number and time, and the times of each key in order.
+pub(super) struct Ordered {
+    table: GroupTable,
+    times: BTreeMap<u32, BTreeMap<i64, u32>>,
+    /// What this step touched.
+    touched: BTreeMap<u32, BTreeSet<i64>>,
+    by: [DataType; 2],
+}
+
+impl Ordered {
+    pub(super) fn new(input: &GroupInput) -> Result<Self> {
+        let by = [DataType::Int64, DataType::Int64];
+        Ok(Self { table: input.table_by(&by)?, times: BTreeMap::new(), touched: BTreeMap::new(), by })
+    }
+
+    /// The sessions that rows at these times of these keys will touch, as they stand, each once.
+    pub(super) fn touches(&self, spans: &Spans, keys: &[u32], times: &[i64], gap: i64) -> Vec<Session> {
+        let mut touched: Vec<Session> = Vec::new();
+        for (key, time) in keys.iter().zip(times) {
+            for span in &spans.of(*key)[spans.near(*key, *time, *time, gap)] {
+                let session = Session { key: *key, span: *span };
+                // Rows come sorted: a session that is known was seen just now.
+                if !touched.iter().rev().take(2).any(|known| *known == session) {
+                    touched.push(session);
+                }
+            }
+        }
+        touched
+    }
+
+    /// Adds rows of these keys and times. Sessions move with [`settle`](Self::settle) only.
+    pub(super) fn apply(&mut self, keys: &[u32], times: &[i64], rows: &Evaluated) -> Result<()> {
+        let key_column: ArrayRef = Arc::new(keys.iter().map(|key| Some(i64::from(*key))).collect::<Int64Array>());
+        let time_column: ArrayRef = Arc::new(Int64Array::from(times.to_vec()));
+        let groups = self.table.assign(&[key_column, time_column], keys.len())?;
+        self.table.update(&rows.inputs, &rows.weights, &groups)?;
+        for ((key, time), group) in keys.iter().zip(times).zip(groups) {
+            self.times.entry(*key).or_default().insert(*time, group);
+            self.touched.entry(*key).or_default().insert(*time);
+        }
+        Ok(())
+    }
+
+    /// Moves the spans to where the step's rows have put them. Tells the sessions that came out of it, and the keys.
+    pub(super) fn settle(&mut self, spans: &mut Spans, gap: i64) -> (Vec<Session>, Vec<u32>) {
+        let (mut changed, mut keys) = (Vec::new(), Vec::new());
+        for (key, touched) in std::mem::take(&mut self.touched) {
+            self.drop_empty(key, &touched);
+            let new = self.spans_of(key, gap);
+            let is_touched =
+                |span: &Span| touched.range(span.start.saturating_sub(gap)..=span.last.saturating_add(gap)).next().is_some();
+            changed.extend(new.iter().filter(|span| is_touched(span)).map(|span| Session { key, span: *span }));
+            let all = 0..spans.of(key).len();
+            spans.replace(key, all, new);
+            keys.push(key);
+        }
+        (changed, keys)
+    }
+
+    /// Forgets the times of a key at which no row is left.
+    fn drop_empty(&mut self, key: u32, touched: &BTreeSet<i64>) {
+        let Some(times) = self.times.get_mut(&key) else { return };
+        let mut empty = Vec::new();
+        for time in touched {
+            if let Some(group) = times.get(time).copied().filter(|group| self.table.weight(*group) == 0) {
+                times.remove(time);
+                empty.push(group);
+            }
+        }
+        if times.is_empty() {
+            self.times.remove(&key);
+        }
+        self.table.release(&empty);
+    }
+
+    fn spans_of(&self, key: u32, gap: i64) -> Vec<Span> {
+        let mut spans: Vec<Span> = Vec::new();
+        for (time, group) in self.times.get(&key).into_iter().flatten() {
+            if self.table.weight(*group) <= 0 {
+                continue;
+            }
+            match spans.last_mut() {
+                Some(span) if time.saturating_sub(span.last) <= gap => span.last = *time,
+                _ => spans.push(Span { start: *time, last: *time, number: 0 }),
+            }
+        }
+        spans
+    }
+
+    /// The results of sessions, from the rows as they stand.
+    pub(super) fn results(&self, sessions: &[Session], input: &GroupInput, faults: &mut Vec<Fault>) -> Result<Vec<ArrayRef>> {
+        let mut merged = input.table_by(&[DataType::Int64])?;
+        let (mut from, mut number) = (Vec::new(), Vec::new());
+        for (at, session) in (0i64..).zip(sessions) {
+            from.extend(self.groups_of(session));
+            number.resize(from.len(), at);
+        }
+        let numbers: ArrayRef = Arc::new(Int64Array::from(number));
+        let into = merged.assign(&[numbers], from.len())?;
+        merged.merge_into(&self.table, &from, &into)?;
+        let all: ArrayRef = Arc::new((0i64..).take(sessions.len()).map(Some).collect::<Int64Array>());
+        let groups = merged.assign(&[all], sessions.len())?;
+        merged.results(&groups, faults)
+    }
+
+    fn groups_of(&self, session: &Session) -> impl Iterator<Item = u32> + '_ {
+        let times = self.times.get(&session.key).map(|times| times.range(session.span.start..=session.span.last));
+        times.into_iter().flatten().map(|(_, group)| *group)
+    }
+
+    /// Forgets the rows of sessions.
+    pub(super) fn forget(&mut self, sessions: &[Session]) {
+        for session in sessions {
+            let groups: Vec<u32> = self.groups_of(session).collect();
+            self.table.release(&groups);
+            if let Some(times) = self.times.get_mut(&session.key) {
+                times.retain(|time, _| !(session.span.start..=session.span.last).contains(time));
+                if times.is_empty() {
+                    self.times.remove(&session.key);
+                }
+            }
+        }
+    }
+
+    /// True if a key has rows.
+    pub(super) fn has_rows(&self, key: u32) -> bool {
+        self.times.contains_key(&key)
+    }
+
+    pub(super) fn table(&self) -> &GroupTable {
+        &self.table
+    }
+
+    /// Bytes held, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        self.table.bytes() + self.table.len() * 24
+    }
+
+    /// Takes the table of an image.
+    pub(super) fn restore(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.table.restore(rows)?;
+        let groups: Vec<u32> = self.table.groups().collect();
+        let columns = self.table.keys(&groups)?;
+        let [keys, times] = columns.as_slice() else {
+            return Err(Error::internal(format!("image of groups by {} columns instead of {}", columns.len(), self.by.len())));
+        };
+        let (keys, times) = (keys.as_primitive::<Int64Type>(), times.as_primitive::<Int64Type>());
+        for ((key, time), group) in keys.values().iter().zip(times.values()).zip(groups) {
+            let key = u32::try_from(*key).map_err(|_| Error::internal("image with a key number out of range"))?;
+            self.times.entry(key).or_default().insert(*time, group);
+        }
+        Ok(())
+    }
+}

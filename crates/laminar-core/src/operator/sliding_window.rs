@@ -1,0 +1,196 @@
+//! Sliding windows for Rust users, without SQL: the window operator behind the names that they know.
+
+use std::time::Duration;
+
+use arrow_schema::{Field, Schema, SchemaRef};
+
+use super::aggregate::AggregateCall;
+use super::window::{EmitStrategy, LateDataConfig, LateDataMetrics, WindowAggregator, WindowOperator};
+use super::{Aside, Operator, OperatorContext};
+use crate::changelog::consolidate_all;
+use crate::dag::{ChangeKind, EdgeProperties, Partitioning, WindowEmission, WindowSpec};
+use crate::state::Imaged;
+use crate::time::event_time::nanos_per_unit;
+use crate::time::windows::{WindowKind, WindowShape, WindowUnit};
+use crate::time::{EventTime, Watermark};
+use crate::{ChangeBatch, Code, Error, Port, Result};
+
+/// Windows of one size, one every slide; aligned to 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlidingWindowAssigner {
+    shape: WindowShape,
+}
+
+impl SlidingWindowAssigner {
+    /// A window of `size` starts every `slide`. Lengths that make no sense are refused when they are used.
+    pub fn new(size: Duration, slide: Duration) -> Self {
+        let kind = WindowKind::Hopping { size: nanos(size), slide: nanos(slide) };
+        Self { shape: WindowShape { kind, unit: WindowUnit::Nanos { offset: 0, zone: None } } }
+    }
+
+    /// Start and end of each window of `time`, the earliest first. Times near the ends of the range have none.
+    pub fn assign_windows(&self, time: EventTime) -> Result<Vec<(EventTime, EventTime)>> {
+        let panes = self.shape.panes()?;
+        let Some(pane) = panes.pane_of(time.0) else { return Ok(Vec::new()) };
+        Ok(panes.windows_of(pane).map(|window| (EventTime(panes.start(window)), EventTime(panes.end(window)))).collect())
+    }
+}
+
+/// Aggregates each sliding window. Output columns: `window_start`, `window_end`, the aggregate.
+///
+/// The time column is the first column of the input that is a time; the input may hold retractions.
+pub struct SlidingWindowOperator {
+    shape: WindowShape,
+    call: Result<AggregateCall>,
+    strategy: EmitStrategy,
+    late: LateDataConfig,
+    metrics: LateDataMetrics,
+    windows: Option<WindowOperator>,
+    held: Vec<ChangeBatch>,
+    due: Option<i64>,
+}
+
+impl SlidingWindowOperator {
+    /// Computes `aggregator` for each window of `assigner`; windows take late rows for `allowed_lateness`.
+    pub fn new(assigner: SlidingWindowAssigner, aggregator: impl WindowAggregator, allowed_lateness: Duration) -> Self {
+        Self {
+            shape: assigner.shape,
+            call: aggregator.call(),
+            strategy: EmitStrategy::OnWatermark,
+            late: LateDataConfig::allow(allowed_lateness),
+            metrics: LateDataMetrics::default(),
+            windows: None,
+            held: Vec::new(),
+            due: None,
+        }
+    }
+
+    /// The same with results shown at other moments. [`EmitStrategy::OnWatermark`] if not said.
+    #[must_use]
+    pub fn with_emit_strategy(self, strategy: EmitStrategy) -> Self {
+        Self { strategy, ..self }
+    }
+
+    /// The same with another way to treat late rows.
+    #[must_use]
+    pub fn with_late_data(self, late: LateDataConfig) -> Self {
+        Self { late, ..self }
+    }
+
+    /// How many rows no window took.
+    pub fn late_data_metrics(&self) -> LateDataMetrics {
+        self.metrics
+    }
+
+    fn build(&self, schema: &SchemaRef) -> Result<WindowOperator> {
+        let call = self.call.clone()?;
+        let time = schema.fields().iter().position(|field| nanos_per_unit(field.data_type()).is_some());
+        let time = time.ok_or_else(|| Error::new(Code::TypeMismatch, "sliding windows need a column that is a time"))?;
+        let bound = |name: &str| Field::new(name, schema.field(time).data_type().clone(), false);
+        let result = Field::new(&call.name, call.function.return_type().clone(), true);
+        let output = Schema::new(vec![bound("window_start"), bound("window_end"), result]);
+        let input = EdgeProperties {
+            schema: schema.clone(),
+            changes: ChangeKind::Retract,
+            partitioning: Partitioning::Single,
+            time_columns: Vec::new(),
+        };
+        let spec = WindowSpec {
+            shape: self.shape.clone(),
+            time,
+            time_lag: 0,
+            keys: Vec::new(),
+            aggregates: vec![call],
+            emission: emission(self.strategy),
+            lateness: if self.strategy == EmitStrategy::Final { 0 } else { nanos(self.late.allowed_lateness()) },
+        };
+        WindowOperator::new(&spec, &input, output.into())
+    }
+
+    /// Lets the inner operator act; its results and late rows come out as they were asked for.
+    fn act(
+        &mut self,
+        cx: &mut OperatorContext<'_>,
+        act: impl FnOnce(&mut WindowOperator, &mut OperatorContext<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(windows) = &mut self.windows else { return Ok(()) };
+        let (mut out, mut aside, mut wake_at) = (Vec::new(), Vec::new(), None);
+        act(windows, &mut OperatorContext::new(cx.step(), cx.now(), cx.watermark(), &mut out, &mut aside, &mut wake_at))?;
+        for rows in aside {
+            let count = rows.reasons.len() as u64;
+            match rows.kind {
+                Aside::Late if !self.late.has_side_output() => self.metrics.dropped += count,
+                Aside::Late => {
+                    self.metrics.side_output += count;
+                    cx.put_aside(rows);
+                }
+                Aside::Error => cx.put_aside(rows),
+            }
+        }
+        match self.strategy {
+            EmitStrategy::Periodic(_) => self.held.append(&mut out),
+            EmitStrategy::OnUpdate => out.iter().try_for_each(|changes| Ok::<_, Error>(cx.emit(only_new(changes)?)))?,
+            _ => out.into_iter().for_each(|changes| cx.emit(changes)),
+        }
+        Ok(())
+    }
+
+    /// Lets go what is held, if it is time.
+    fn release(&mut self, every: Duration, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if let Some(schema) = self.held.first().map(ChangeBatch::schema) {
+            let due = *self.due.get_or_insert(cx.now().saturating_add(nanos(every)));
+            if due > cx.now() {
+                cx.wake_at(due);
+                return Ok(());
+            }
+            self.due = None;
+            cx.emit(consolidate_all(&schema, &std::mem::take(&mut self.held))?);
+        }
+        Ok(())
+    }
+}
+
+impl Operator for SlidingWindowOperator {
+    fn on_changes(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if self.windows.is_none() {
+            self.windows = Some(self.build(&changes.schema())?);
+        }
+        self.act(cx, |windows, cx| windows.on_changes(port, changes, cx))
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.act(cx, |windows, cx| windows.on_watermark(watermark, cx))
+    }
+
+    fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.act(cx, |windows, cx| windows.end_step(cx))?;
+        match self.strategy {
+            EmitStrategy::Periodic(every) => self.release(every, cx),
+            _ => Ok(()),
+        }
+    }
+
+    fn state(&mut self) -> Option<&mut dyn Imaged> {
+        self.windows.as_mut().and_then(|windows| windows.state())
+    }
+}
+
+fn emission(strategy: EmitStrategy) -> WindowEmission {
+    match strategy {
+        EmitStrategy::OnWatermark => WindowEmission::OnWatermark,
+        EmitStrategy::Periodic(_) | EmitStrategy::OnUpdate | EmitStrategy::Changelog => WindowEmission::Changes,
+        EmitStrategy::OnWindowClose | EmitStrategy::Final => WindowEmission::OnClose,
+    }
+}
+
+/// Without the retractions directly before a row that takes their place. Each batch is of one window and has no keys, so
+/// an insertion there always does.
+fn only_new(changes: &ChangeBatch) -> Result<ChangeBatch> {
+    let replaced = |row: usize| changes.weight(row) < 0 && row + 1 < changes.len() && changes.weight(row + 1) > 0;
+    changes.filter(&(0..changes.len()).map(|row| Some(!replaced(row))).collect())
+}
+
+/// A length in nanoseconds; those of more than 292 years are all the same.
+fn nanos(length: Duration) -> i64 {
+    i64::try_from(length.as_nanos()).unwrap_or(i64::MAX)
+}

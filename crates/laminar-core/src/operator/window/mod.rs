@@ -1,0 +1,26 @@
+//! Windows: groups by tumbling, hopping or cumulating window and key.
+//!
+//! Rows are aggregated once, into the pane of their time; windows are put together from panes when their results are due.
+//! A window whose results have been shown has a table of its own, so that a change to it shows as −old +new.
+//!
+//! * `operator`: what happens when; `place`: which windows take a row, and which rows are late;
+//! * `input`: keys and arguments of a batch; `pane_tables`: windows that are not shown yet; `shown`: those that are;
+//! * `output`: result rows; `doors`: windows for Rust users, without SQL.
+
+mod doors;
+mod input;
+mod operator;
+mod output;
+mod pane_tables;
+mod place;
+mod shown;
+
+pub use doors::{
+    CdcOperation, ChangelogRecord, CountAggregator, EmitStrategy, LateDataConfig, LateDataMetrics, WindowAggregator,
+};
+pub use operator::WindowOperator;
+
+pub(super) use input::{Evaluated, GroupInput};
+pub(super) use output::{ResultRows, check_alignment, check_gap};
+pub(super) use place::put_aside_late;
+pub(super) use shown::comparators;

@@ -1,0 +1,285 @@
+//! Groups by tumbling, hopping or cumulating window and key: what happens when.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_schema::SchemaRef;
+
+use super::input::{Evaluated, GroupInput};
+use super::output::{ResultRows, check_alignment};
+use super::pane_tables::PaneTables;
+use super::place::{Door, Place, is_open};
+use super::shown::{Difference, Shown};
+use crate::dag::{EdgeProperties, WindowEmission, WindowSpec};
+use crate::operator::aggregate::GroupTable;
+use crate::operator::ingress::put_aside_untimed;
+use crate::operator::{Operator, OperatorContext};
+use crate::state::{Imaged, StateImage};
+use crate::time::event_time::to_nanos;
+use crate::time::{Panes, Watermark, Window};
+use crate::{ChangeBatch, Port, Result};
+
+/// `GROUP BY window, keys`.
+///
+/// A window that readers have been shown has a table of its own, which takes rows directly; until then its rows are in the
+/// tables of its panes. With [`WindowEmission::Changes`] every window is shown from its first row on; with
+/// [`WindowEmission::OnClose`] none ever is, because it closes when it is shown.
+///
+/// The output watermark is the input's minus the time column's lag: no row for a window that ends at or before that
+/// minus the lateness will come.
+pub struct WindowOperator {
+    panes: Panes,
+    time: usize,
+    time_lag: i64,
+    lateness: i64,
+    emission: WindowEmission,
+    input: GroupInput,
+    output: SchemaRef,
+    waiting: PaneTables,
+    shown: BTreeMap<Window, Shown>,
+    touched: BTreeSet<Window>,
+    /// The watermark of the time column.
+    reached: Watermark,
+}
+
+impl WindowOperator {
+    /// The operator for `spec` over `input`, with the output columns `output`.
+    pub fn new(spec: &WindowSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
+        check_alignment(&spec.shape, input.schema.field(spec.time))?;
+        let panes = spec.shape.panes()?;
+        Ok(Self {
+            waiting: PaneTables::new(panes.clone()),
+            panes,
+            time: spec.time,
+            time_lag: spec.time_lag,
+            lateness: spec.lateness,
+            emission: spec.emission,
+            input: GroupInput::new(&spec.keys, &spec.aggregates, !input.changes.is_append()),
+            output,
+            shown: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            reached: Watermark::START,
+        })
+    }
+
+    /// Adds rows that all belong to one place to every window that takes them.
+    fn add(&mut self, place: Place, rows: &Evaluated) -> Result<()> {
+        let windows = self.panes.windows_of(place.pane).filter(|window| place.is_taken_by(*window));
+        let (shown, waiting): (Vec<Window>, Vec<Window>) = windows.partition(|window| self.is_shown(*window));
+        if !waiting.is_empty() {
+            self.waiting.add(place, &waiting, rows, &self.input)?;
+        }
+        match shown.as_slice() {
+            [] => Ok(()),
+            [only] => self.touch(*only, |window| window.add(rows)),
+            // Rows are aggregated once; every window then takes the groups.
+            several => {
+                let mut groups = self.input.table()?;
+                rows.add_to(&mut groups)?;
+                several.iter().try_for_each(|window| self.touch(*window, |window| window.merge(&groups)))
+            }
+        }
+    }
+
+    fn touch(&mut self, window: Window, act: impl FnOnce(&mut Shown) -> Result<bool>) -> Result<()> {
+        let shown = match self.shown.entry(window) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Shown::new(self.input.table()?)),
+        };
+        if act(shown)? {
+            self.touched.insert(window);
+        }
+        Ok(())
+    }
+
+    /// Whether readers are shown this window's results at once.
+    fn is_shown(&self, window: Window) -> bool {
+        match self.emission {
+            WindowEmission::Changes => true,
+            WindowEmission::OnWatermark => self.panes.end(window) <= self.reached.0,
+            WindowEmission::OnClose => false,
+        }
+    }
+
+    fn emit_differences(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        for window in std::mem::take(&mut self.touched) {
+            let Some(shown) = self.shown.get_mut(&window) else { continue };
+            let difference = shown.difference()?;
+            let keys = shown.table().keys(&difference.groups)?;
+            self.results(window, difference, keys).emit(&self.output, cx)?;
+            if let Some(shown) = self.shown.get_mut(&window) {
+                shown.forget();
+                if shown.is_empty() {
+                    self.shown.remove(&window);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the windows that are due: once, or for the first time.
+    fn emit_due(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let wait = if self.emission == WindowEmission::OnClose { self.lateness } else { 0 };
+        let (panes, reached) = (self.panes.clone(), self.reached);
+        let is_due = |window: Window| !is_open(panes.end(window), wait, reached);
+        while let Some(window) = self.waiting.take_due(is_due) {
+            let mut table = self.waiting.of_window(window, &self.input)?;
+            let (keys, difference) = all_results(&mut table)?;
+            self.results(window, difference, keys).emit(&self.output, cx)?;
+            if self.emission == WindowEmission::OnWatermark && is_open(panes.end(window), self.lateness, reached) {
+                self.shown.insert(window, Shown::new(table));
+            }
+        }
+        self.waiting.drop_panes(is_due);
+        Ok(())
+    }
+
+    /// Forgets the windows that take no more rows.
+    fn close(&mut self) {
+        while let Some(entry) = self.shown.first_entry() {
+            if is_open(self.panes.end(*entry.key()), self.lateness, self.reached) {
+                break;
+            }
+            entry.remove();
+        }
+    }
+
+    fn results(&self, window: Window, difference: Difference, keys: Vec<ArrayRef>) -> ResultRows {
+        let rows = difference.weights.len();
+        ResultRows {
+            starts: Int64Array::from_value(self.panes.start(window), rows),
+            ends: Int64Array::from_value(self.panes.end(window), rows),
+            keys,
+            results: difference.results,
+            weights: difference.weights,
+            faults: difference.faults,
+        }
+    }
+}
+
+/// The results of all groups with rows, as insertions.
+fn all_results(table: &mut GroupTable) -> Result<(Vec<ArrayRef>, Difference)> {
+    let groups: Vec<u32> = table.groups().filter(|group| table.weight(*group) > 0).collect();
+    let mut faults = Vec::new();
+    let results = table.results(&groups, &mut faults)?;
+    let weights = vec![1; groups.len()];
+    Ok((table.keys(&groups)?, Difference { groups, weights, results, faults }))
+}
+
+impl Operator for WindowOperator {
+    fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let (changes, rows) = self.input.evaluate(changes, cx)?;
+        let panes = self.panes.panes_of(&to_nanos(changes.column(self.time))?);
+        put_aside_untimed(&changes, self.time, &panes, cx)?;
+        let door = Door { panes: &self.panes, time_lag: self.time_lag, lateness: self.lateness, watermark: cx.watermark() };
+        let mut placed = door.place(&changes, &panes);
+        placed.put_aside(&changes, &self.panes, cx)?;
+        for (place, at) in placed.rows {
+            match at.len() == changes.len() {
+                true => self.add(place, &rows)?,
+                false => self.add(place, &rows.take(&UInt32Array::from(at))?)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, _cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.reached = watermark.held_back(self.time_lag);
+        Ok(())
+    }
+
+    fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.emit_differences(cx)?;
+        self.emit_due(cx)?;
+        self.close();
+        Ok(())
+    }
+
+    fn output_watermark(&self, input: Watermark) -> Watermark {
+        input.held_back(self.time_lag)
+    }
+
+    fn state(&mut self) -> Option<&mut dyn Imaged> {
+        Some(self)
+    }
+}
+
+/// Tables of an image: the watermark; where the panes' tables belong, and those; which windows are shown, and their tables.
+const REACHED: &str = "watermark";
+const PLACES: &str = "places";
+const PANE: &str = "pane";
+const WINDOWS: &str = "windows";
+const WINDOW: &str = "window";
+
+impl Imaged for WindowOperator {
+    fn image(&mut self) -> Result<StateImage> {
+        debug_assert!(self.touched.is_empty(), "images are taken between steps");
+        let mut image = StateImage::default();
+        image.push(REACHED, numbers([vec![self.reached.0]])?);
+        let (panes, froms) = self.waiting.iter().map(|(place, _)| (place.pane, place.from)).unzip();
+        image.push(PLACES, numbers([panes, froms])?);
+        for (_, table) in self.waiting.iter() {
+            image.push(PANE, table.image()?);
+        }
+        let (firsts, ends) = self.shown.keys().map(|window| (window.first, window.end)).unzip();
+        image.push(WINDOWS, numbers([firsts, ends])?);
+        for shown in self.shown.values() {
+            image.push(WINDOW, shown.table().image()?);
+        }
+        Ok(image)
+    }
+
+    fn restore(&mut self, image: &StateImage) -> Result<()> {
+        self.reached = Watermark(column(image.get(REACHED)?, 0)[0]);
+        let places = image.get(PLACES)?;
+        for ((pane, from), rows) in column(places, 0).iter().zip(column(places, 1)).zip(image.all(PANE)) {
+            let place = Place { pane: *pane, from: *from };
+            let is_waiting = |window: &Window| place.is_taken_by(*window) && !self.was_due(*window);
+            let windows: Vec<Window> = self.panes.windows_of(place.pane).filter(is_waiting).collect();
+            let table = restored(&self.input, rows)?;
+            self.waiting.put(place, windows, table);
+        }
+        let windows = image.get(WINDOWS)?;
+        for ((first, end), rows) in column(windows, 0).iter().zip(column(windows, 1)).zip(image.all(WINDOW)) {
+            let window = Window { first: *first, end: *end };
+            self.shown.insert(window, Shown::new(restored(&self.input, rows)?));
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(|(_, table)| table.bytes()).sum();
+        waiting + self.shown.values().map(|shown| shown.table().bytes()).sum::<usize>()
+    }
+}
+
+impl WindowOperator {
+    /// Whether a window was due at the watermark as it stands.
+    fn was_due(&self, window: Window) -> bool {
+        let wait = if self.emission == WindowEmission::OnClose { self.lateness } else { 0 };
+        !is_open(self.panes.end(window), wait, self.reached)
+    }
+}
+
+fn restored(input: &GroupInput, rows: &RecordBatch) -> Result<GroupTable> {
+    let mut table = input.table()?;
+    table.restore(rows)?;
+    Ok(table)
+}
+
+/// A table of whole numbers.
+fn numbers<const N: usize>(columns: [Vec<i64>; N]) -> Result<RecordBatch> {
+    let named = columns.into_iter().enumerate();
+    let named = named.map(|(at, column)| (format!("c{at}"), Arc::new(Int64Array::from(column)) as ArrayRef));
+    Ok(RecordBatch::try_from_iter(named)?)
+}
+
+fn column(rows: &RecordBatch, at: usize) -> &[i64] {
+    rows.column(at).as_primitive::<Int64Type>().values()
+}

@@ -1,0 +1,158 @@
+//! Which windows take a row: its pane, and from which window on. A row that none takes is late.
+
+use std::collections::BTreeMap;
+
+use arrow_array::{Array, Int64Array, UInt32Array};
+use arrow_select::take::take_record_batch;
+
+use crate::operator::{Aside, AsideRows, OperatorContext};
+use crate::time::{EventTime, Panes, Watermark, Window};
+use crate::{ChangeBatch, Result};
+
+/// A pane, and the end (in panes) of the first window that takes the rows in it.
+///
+/// Windows close by the order of their ends, so a late row is taken by the windows from some end on. Rows that all their
+/// windows take have [`Place::ALL_WINDOWS`]. Keeping the others apart is what makes late rows count in the open
+/// windows of their pane but not in those that had closed for them, whatever the operator has closed itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) pane: i64,
+    pub(super) from: i64,
+}
+
+impl Place {
+    /// The `from` of rows that are not late for any window.
+    pub(super) const ALL_WINDOWS: i64 = i64::MIN;
+
+    /// True if `window`, one of the pane's, takes the rows.
+    pub(super) fn is_taken_by(self, window: Window) -> bool {
+        self.from <= window.end
+    }
+}
+
+/// A row that no window takes.
+pub(super) struct Late {
+    row: u32,
+    /// The last window that it would have belonged to.
+    window: Window,
+    /// What closed the window.
+    seen: Watermark,
+}
+
+/// Where the rows of a batch go.
+pub(super) struct Placed {
+    /// By place, the rows in their order.
+    pub(super) rows: BTreeMap<Place, Vec<u32>>,
+    /// Rows that no window takes.
+    pub(super) late: Vec<Late>,
+}
+
+/// The rule: a window takes a row unless its end + lateness had been reached when the row arrived at its source, or when
+/// the step began.
+pub(super) struct Door<'a> {
+    pub(super) panes: &'a Panes,
+    pub(super) time_lag: i64,
+    pub(super) lateness: i64,
+    /// The operator's watermark before the step.
+    pub(super) watermark: Watermark,
+}
+
+impl Door<'_> {
+    /// Places each row that has a pane.
+    pub(super) fn place(&self, changes: &ChangeBatch, panes: &Int64Array) -> Placed {
+        let mut placed = Placed { rows: BTreeMap::new(), late: Vec::new() };
+        let mut last: Option<(i64, Watermark, Option<Place>)> = None;
+        let mut run: Vec<u32> = Vec::new();
+        for row in (0..changes.len()).filter(|row| panes.is_valid(*row)) {
+            let (pane, seen) = (panes.value(row), self.seen(changes, row));
+            let place = match last {
+                Some((last_pane, last_seen, place)) if (last_pane, last_seen) == (pane, seen) => place,
+                _ => self.place_of(pane, seen),
+            };
+            if let Some((_, _, Some(before))) = last
+                && place != Some(before)
+            {
+                placed.rows.entry(before).or_default().append(&mut run);
+            }
+            last = Some((pane, seen, place));
+            match place {
+                Some(_) => run.push(row as u32),
+                None => {
+                    placed.late.extend(self.panes.windows_of(pane).last().map(|window| Late { row: row as u32, window, seen }))
+                }
+            }
+        }
+        if let Some((_, _, Some(place))) = last {
+            placed.rows.entry(place).or_default().append(&mut run);
+        }
+        placed
+    }
+
+    /// The watermark that the row is judged by. A source that had been idle may be behind the operator.
+    fn seen(&self, changes: &ChangeBatch, row: usize) -> Watermark {
+        changes.arrivals().map_or(self.watermark, |arrivals| Watermark(arrivals[row]).max(self.watermark))
+    }
+
+    fn place_of(&self, pane: i64, seen: Watermark) -> Option<Place> {
+        let reached = seen.held_back(self.time_lag);
+        let open = |window: &Window| is_open(self.panes.end(*window), self.lateness, reached);
+        let mut windows = self.panes.windows_of(pane);
+        let first = windows.next()?;
+        if open(&first) {
+            return Some(Place { pane, from: Place::ALL_WINDOWS });
+        }
+        windows.find(open).map(|window| Place { pane, from: window.end })
+    }
+}
+
+/// True if a window that ends at `end` still takes rows at watermark `reached`.
+pub(super) fn is_open(end: i64, lateness: i64, reached: Watermark) -> bool {
+    end.saturating_add(lateness) > reached.0 && !reached.is_end()
+}
+
+impl Late {
+    fn reason(&self, panes: &Panes) -> String {
+        late_reason(panes.start(self.window), panes.end(self.window), self.seen)
+    }
+}
+
+/// `window 2013-01-01 10:00 .. 11:00 had closed: watermark was 2013-01-01 12:03:20`.
+pub(in crate::operator) fn late_reason(start: i64, end: i64, seen: Watermark) -> String {
+    let (start, end) = (short(EventTime(start)), short(EventTime(end)));
+    let same_day = start.split(' ').next() == end.split(' ').next();
+    let end = if same_day { end.split_once(' ').map_or(end.as_str(), |(_, time)| time) } else { &end };
+    format!("window {start} .. {end} had closed: watermark was {seen}")
+}
+
+/// A time without seconds if there are none.
+fn short(time: EventTime) -> String {
+    let text = time.to_string();
+    if text.len() == "2013-01-01 10:00:00".len() { text.strip_suffix(":00").unwrap_or(&text).to_owned() } else { text }
+}
+
+/// Puts late rows aside, each with its reason.
+pub(in crate::operator) fn put_aside_late(
+    changes: &ChangeBatch,
+    rows: Vec<u32>,
+    reasons: Vec<String>,
+    cx: &mut OperatorContext<'_>,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let retracted = |row: &u32| changes.weight(*row as usize) < 0;
+    let mark = |(row, reason): (&u32, String)| if retracted(row) { format!("retraction: {reason}") } else { reason };
+    let reasons = rows.iter().zip(reasons).map(mark).collect();
+    let rows = take_record_batch(changes.rows(), &UInt32Array::from(rows))?;
+    cx.put_aside(AsideRows { kind: Aside::Late, rows, reasons });
+    Ok(())
+}
+
+impl Placed {
+    /// Puts the late rows aside.
+    pub(super) fn put_aside(&mut self, changes: &ChangeBatch, panes: &Panes, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let late = std::mem::take(&mut self.late);
+        let reasons = late.iter().map(|late| late.reason(panes)).collect();
+        put_aside_late(changes, late.iter().map(|late| late.row).collect(), reasons, cx)
+    }
+}
