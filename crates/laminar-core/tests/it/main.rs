@@ -1,5 +1,6 @@
 //! Oracle tests of the core: random changes in random cuts through one operator, against a few lines that cannot be wrong.
 
+mod aggregates;
 mod consolidate;
 mod contents;
 mod harness;

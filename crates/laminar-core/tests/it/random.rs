@@ -33,9 +33,10 @@ pub(crate) fn cases() -> u64 {
     std::env::var("LAMINAR_ORACLE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10_000)
 }
 
-/// Runs `case` for each seed and names the seed that fails.
+/// Runs `case` for each seed and names the seed that fails; `LAMINAR_ORACLE_SEED` runs that seed alone.
 pub(crate) fn for_each_case(cases: u64, case: impl Fn(&mut StdRng)) {
-    for seed in 0..cases {
+    let only = std::env::var("LAMINAR_ORACLE_SEED").ok().and_then(|seed| seed.parse().ok());
+    for seed in only.map_or(0..cases, |seed: u64| seed..seed + 1) {
         let run = std::panic::AssertUnwindSafe(|| case(&mut StdRng::seed_from_u64(seed)));
         if let Err(panic) = std::panic::catch_unwind(run) {
             let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();

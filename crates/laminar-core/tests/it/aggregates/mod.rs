@@ -1,0 +1,6 @@
+//! Aggregates against naive models: random histories of rows, the same results computed from scratch.
+
+mod group_aggregate;
+mod group_table;
+mod history;
+mod model;
