@@ -1,11 +1,42 @@
 //! Text to statements: scripts are split, every statement is read by its own file, queries and expressions by sqlparser.
 //!
-//! [`statement`] holds what comes out. Every window syntax becomes one internal form ([`window_call`]), so that nothing below
-//! this room knows how a user wrote it.
+//! [`statement`] holds what comes out; [`script`] is where to begin. Every window syntax becomes one internal form
+//! ([`window_call`]), so that nothing below this room knows how a user wrote it.
 
+mod columns;
+mod connector;
+mod create;
+mod create_query;
+mod create_sink;
+mod create_source;
+mod create_table;
+pub mod dialect;
+mod dispatch;
+mod drop;
+mod emit;
+mod explain;
+mod insert;
+mod interval;
+mod objects;
 mod origin;
+pub mod position;
+mod query;
+pub mod script;
+mod set;
+mod show;
 pub mod statement;
+mod subscribe;
+mod syntax;
+mod syntax_error;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod variables;
 pub mod window_call;
+mod windows;
 
+pub use dialect::LaminarDialect;
+pub use position::LineIndex;
+pub use script::{parse_script, parse_script_with, parse_statement};
 pub use statement::*;
 pub use window_call::WindowCall;

@@ -1,0 +1,74 @@
+//! From a statement's first word to the file that reads it, and the words of statements that are not built.
+
+use laminar_core::{Code, Error, Result, Span};
+
+use super::statement::Statement;
+use super::syntax_error::STATEMENTS;
+use super::tokens::Cursor;
+use super::{create, drop, explain, insert, query, set, show, subscribe};
+use crate::diagnostic::nearest;
+
+/// Statements that we know and refuse, with what to do today.
+const NOT_BUILT: &[(&str, &str)] = &[
+    ("ALTER", "drop the object and create it again, or use CREATE OR REPLACE"),
+    ("UPDATE", "INSERT a row with the same primary key to replace it"),
+    ("DELETE", "INSERT a row with the same primary key to replace it"),
+    ("COPY", "CREATE SOURCE or CREATE SINK with the FILE connector"),
+    ("DECLARE", "SUBSCRIBE without a cursor"),
+    ("FETCH", "SUBSCRIBE without a cursor"),
+    ("CLOSE", "SUBSCRIBE without a cursor"),
+    ("FLUSH", "a query sees every row that was inserted before it"),
+    ("WAIT", "a query sees every row that was inserted before it"),
+    ("CHECKPOINT", ""),
+    ("BEGIN", "every statement is a transaction by itself"),
+    ("START", "every statement is a transaction by itself"),
+    ("COMMIT", "every statement is a transaction by itself"),
+    ("ROLLBACK", "every statement is a transaction by itself"),
+    ("END", "every statement is a transaction by itself"),
+    ("ABORT", "every statement is a transaction by itself"),
+    ("TRUNCATE", "drop the table and create it again"),
+    ("MERGE", "INSERT a row with the same primary key to replace it"),
+];
+
+/// Reads the statement at the cursor, which may stop before the end of the text.
+pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    if query::begins(cursor) {
+        return query::stream_query(cursor).map(Statement::Select);
+    }
+    let Some(word) = cursor.word() else {
+        return Err(cursor.expected("a statement"));
+    };
+    match word.as_str() {
+        "CREATE" => create::create(cursor),
+        "INSERT" => insert::insert(cursor).map(Statement::Insert),
+        "DROP" => drop::drop(cursor).map(Statement::Drop),
+        "SHOW" => show::show(cursor).map(Statement::Show),
+        "DESCRIBE" | "DESC" => show::describe(cursor).map(Statement::Describe),
+        "EXPLAIN" => explain::explain(cursor).map(Statement::Explain),
+        "SUBSCRIBE" => subscribe::subscribe(cursor).map(Statement::Subscribe),
+        "SET" => set::set(cursor).map(Statement::Set),
+        "RESET" => set::reset(cursor).map(Statement::Set),
+        _ => Err(unknown(cursor, &word)),
+    }
+}
+
+fn unknown(cursor: &Cursor<'_>, word: &str) -> Error {
+    let here = cursor.here();
+    if let Some((_, instead)) = NOT_BUILT.iter().find(|(known, _)| *known == word) {
+        return not_built(word, here, instead);
+    }
+    if STATEMENTS.contains(&word) {
+        return not_built(word, here, "");
+    }
+    let error = Error::new(Code::Syntax, format!("no statement begins with '{}'", word.to_lowercase())).at(here);
+    match nearest(word, STATEMENTS.iter().copied()) {
+        Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
+        None => error.with_hint("statements begin with SELECT, CREATE, INSERT, DROP, SHOW, DESCRIBE, EXPLAIN, SUBSCRIBE or SET"),
+    }
+}
+
+/// The refusal of something that the language has and we have not.
+pub(super) fn not_built(what: &str, span: Span, instead: &str) -> Error {
+    let error = Error::new(Code::NotSupported, format!("{what} is not built yet")).at(span);
+    if instead.is_empty() { error } else { error.with_hint(instead) }
+}

@@ -1,0 +1,72 @@
+//! A query with its stream clauses, up to the end of the statement or to a clause of the statement around it.
+
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Token;
+use laminar_core::Result;
+
+use super::emit::{self, StreamClauses};
+use super::statement::{Name, StreamQuery};
+use super::syntax;
+use super::syntax_error;
+use super::tokens::Cursor;
+use super::windows;
+
+/// Whether a query begins here.
+pub(super) fn begins(cursor: &Cursor<'_>) -> bool {
+    if cursor.peek(0) == Some(&Token::LParen) {
+        let mut depth = 0;
+        while cursor.peek(depth) == Some(&Token::LParen) {
+            depth += 1;
+        }
+        return QUERY_WORDS.iter().any(|word| cursor.is_word(depth, word));
+    }
+    QUERY_WORDS.iter().any(|word| cursor.is_word(0, word))
+}
+
+const QUERY_WORDS: &[&str] = &["SELECT", "WITH", "VALUES"];
+
+/// Reads a query that ends where the statement ends.
+pub(super) fn stream_query(cursor: &mut Cursor<'_>) -> Result<StreamQuery> {
+    stream_query_until(cursor, |_, _| false)
+}
+
+/// Reads a query that ends at the first token, outside of brackets, at which `stops` holds.
+pub(super) fn stream_query_until(cursor: &mut Cursor<'_>, stops: impl Fn(&Cursor<'_>, usize) -> bool) -> Result<StreamQuery> {
+    let start = cursor.position();
+    let end = cursor.find(|c, n| n > start && (emit::begins_at(c, n) || stops(c, n)));
+    let mut body = cursor.up_to(end);
+    let mut query = whole_query(&mut body)?;
+    windows::rewrite(&mut query, &cursor.lines())?;
+    cursor.go_to(end);
+    let StreamClauses { emit, lateness, late_to } = emit::clauses(cursor)?;
+    Ok(StreamQuery { query, emit, lateness, late_to, span: cursor.since(start) })
+}
+
+/// Reads a query without stream clauses, which must end where the cursor ends.
+pub(super) fn whole_query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
+    if !begins(cursor) {
+        return Err(cursor.expected("a query"));
+    }
+    let query = cursor.parse(Parser::parse_query)?;
+    if cursor.at_end() {
+        return Ok(query);
+    }
+    let error = cursor.expected("end of statement");
+    Err(syntax_error::with_likely_cause(error, cursor, cursor.position()))
+}
+
+/// The query with other names for its columns, as `CREATE VIEW v (a, b) AS …` gives them.
+pub(super) fn with_column_names(query: StreamQuery, alias: &Name, columns: Vec<Name>) -> StreamQuery {
+    if columns.is_empty() {
+        return query;
+    }
+    let columns = columns
+        .into_iter()
+        .map(|column| ast::TableAliasColumnDef { name: ast::Ident::with_quote('"', column.text), data_type: None })
+        .collect();
+    let alias = ast::TableAlias { explicit: true, name: ast::Ident::with_quote('"', alias.text.clone()), columns, at: None };
+    let from = ast::TableFactor::Derived { lateral: false, subquery: query.query, alias: Some(alias), sample: None };
+    let star = ast::SelectItem::Wildcard(ast::WildcardAdditionalOptions::default());
+    StreamQuery { query: Box::new(syntax::query_of(syntax::select_of(vec![star], from))), ..query }
+}

@@ -1,0 +1,871 @@
+//! What is said about wrong text, and where.
+
+use expect_test::expect;
+
+use super::*;
+
+#[test]
+fn misspelt_keywords_are_guessed() {
+    check(
+        "SELCT 1; CRAETE TABLE t (a INT)",
+        expect![[r#"
+        error[LDB-1001]: no statement begins with 'selct'
+          --> 1:1
+           |
+         1 | SELCT 1; CRAETE TABLE t (a INT)
+           | ^^^^^ did you mean 'SELECT'?
+        error[LDB-1001]: no statement begins with 'craete'
+          --> 1:10
+           |
+         1 | SELCT 1; CRAETE TABLE t (a INT)
+           |          ^^^^^^ did you mean 'CREATE'?"#]],
+    );
+    check(
+        "SELECT a FORM t",
+        expect![[r#"
+        error[LDB-1001]: expected end of statement, but found 't'
+          --> 1:10
+           |
+         1 | SELECT a FORM t
+           |          ^^^^ did you mean 'FROM'?"#]],
+    );
+    check(
+        "SELECT a FROM t WEHRE a > 1",
+        expect![[r#"
+        error[LDB-1001]: expected end of statement, but found 'a'
+          --> 1:17
+           |
+         1 | SELECT a FROM t WEHRE a > 1
+           |                 ^^^^^ did you mean 'WHERE'?"#]],
+    );
+    check(
+        "SELECT a FROM t GRUOP BY a",
+        expect![[r#"
+        error[LDB-1001]: expected end of statement, but found 'BY'
+          --> 1:17
+           |
+         1 | SELECT a FROM t GRUOP BY a
+           |                 ^^^^^ did you mean 'GROUP'?"#]],
+    );
+    check(
+        "SELECT a FROM orders 5",
+        expect![[r#"
+        error[LDB-1001]: expected end of statement, but found '5'
+          --> 1:22
+           |
+         1 | SELECT a FROM orders 5
+           |                      ^"#]],
+    );
+    check(
+        "CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1",
+        expect![[r#"
+            error[LDB-1001]: expected SOURCE, TABLE, STREAM, MATERIALIZED VIEW, VIEW or SINK, but found 'SORUCE'
+              --> 1:8
+               |
+             1 | CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1
+               |        ^^^^^^ did you mean 'CREATE SOURCE'?
+            error[LDB-1001]: expected SOURCE, TABLE, STREAM, MATERIALIZED VIEW, VIEW or SINK, but found 'MATERIALISED'
+              --> 1:33
+               |
+             1 | CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1
+               |                                 ^^^^^^^^^^^^ did you mean 'CREATE MATERIALIZED VIEW'?
+            error[LDB-1001]: expected SOURCE, TABLE, STREAM, MATERIALIZED VIEW, VIEW or SINK, but found 'TABEL'
+              --> 1:71
+               |
+             1 | CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1
+               |                                                                       ^^^^^ did you mean 'TABLE'?
+            error[LDB-1001]: expected what to show, but found 'TABELS'
+              --> 1:85
+               |
+             1 | CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1
+               |                                                                                     ^^^^^^ did you mean 'SHOW TABLES'?
+            error[LDB-1001]: no statement begins with 'seletc'
+              --> 1:101
+               |
+             1 | CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1
+               |                                                                                                     ^^^^^^ did you mean 'SELECT'?"#]],
+    );
+    check(
+        "INSERT INOT t VALUES (1)",
+        expect![[r#"
+        error[LDB-1001]: expected INTO, but found 'INOT'
+          --> 1:8
+           |
+         1 | INSERT INOT t VALUES (1)
+           |        ^^^^ did you mean 'INTO'?"#]],
+    );
+    check(
+        "CREATE SOURCE s (a INT, WATERMRK FOR a AS a)",
+        expect![[r#"
+            error[LDB-1001]: expected WATERMARK, but found 'WATERMRK'
+              --> 1:25
+               |
+             1 | CREATE SOURCE s (a INT, WATERMRK FOR a AS a)
+               |                         ^^^^^^^^ did you mean 'WATERMARK'?"#]],
+    );
+}
+
+#[test]
+fn the_text_says_what_is_missing() {
+    check(
+        "SELECT",
+        expect![[r#"
+        error[LDB-1001]: expected an expression, but the statement ends
+          --> 1:7
+           |
+         1 | SELECT
+           |       ^"#]],
+    );
+    check(
+        "SELECT a FROM",
+        expect![[r#"
+        error[LDB-1001]: expected identifier, but the statement ends
+          --> 1:14
+           |
+         1 | SELECT a FROM
+           |              ^"#]],
+    );
+    check(
+        "SELECT (1 + 2",
+        expect![[r#"
+        error[LDB-1001]: expected ')', but the statement ends
+          --> 1:14
+           |
+         1 | SELECT (1 + 2
+           |              ^"#]],
+    );
+    check(
+        "SELECT 'abc",
+        expect![[r#"
+        error[LDB-1001]: unterminated string literal
+          --> 1:8
+           |
+         1 | SELECT 'abc
+           |        ^"#]],
+    );
+    check(
+        "SELECT 1; SELECT \"abc",
+        expect![[r#"
+            SELECT 1
+            error[LDB-1001]: a quoted name has no end
+              --> 1:18
+               |
+             1 | SELECT 1; SELECT "abc
+               |                  ^"#]],
+    );
+    check(
+        "SELECT 1 /* abc",
+        expect![[r#"
+            error[LDB-1001]: a comment has no end
+              --> 1:16
+               |
+             1 | SELECT 1 /* abc
+               |                ^"#]],
+    );
+    check(
+        "CREATE VIEW v",
+        expect![[r#"
+        error[LDB-1001]: expected AS, but the statement ends
+          --> 1:14
+           |
+         1 | CREATE VIEW v
+           |              ^"#]],
+    );
+    check(
+        "CREATE VIEW v AS",
+        expect![[r#"
+        error[LDB-1001]: expected a query, but the statement ends
+          --> 1:17
+           |
+         1 | CREATE VIEW v AS
+           |                 ^"#]],
+    );
+    check(
+        "CREATE VIEW v AS DROP TABLE t",
+        expect![[r#"
+        error[LDB-1001]: expected a query, but found 'DROP'
+          --> 1:18
+           |
+         1 | CREATE VIEW v AS DROP TABLE t
+           |                  ^^^^"#]],
+    );
+    check(
+        "CREATE SOURCE",
+        expect![[r#"
+        error[LDB-1001]: expected the source's name, but the statement ends
+          --> 1:14
+           |
+         1 | CREATE SOURCE
+           |              ^"#]],
+    );
+    check(
+        "CREATE SOURCE s",
+        expect![[r#"
+        error[LDB-1011]: source 's' has neither columns nor a connector
+          --> 1:15
+           |
+         1 | CREATE SOURCE s
+           |               ^
+           = hint: declare its columns, or say where rows come from: FROM FILE (path = '…')"#]],
+    );
+    check(
+        "CREATE SINK s FROM t",
+        expect![[r#"
+        error[LDB-1001]: expected INTO connector (…) or WITH (connector = …), but the statement ends
+          --> 1:21
+           |
+         1 | CREATE SINK s FROM t
+           |                     ^"#]],
+    );
+    check(
+        "CREATE SINK s FROM t FORMAT CSV",
+        expect![[r#"
+        error[LDB-1001]: expected INTO connector before its format, but found 'FORMAT'
+          --> 1:22
+           |
+         1 | CREATE SINK s FROM t FORMAT CSV
+           |                      ^^^^^^"#]],
+    );
+    check(
+        "INSERT INTO t",
+        expect![[r#"
+        error[LDB-1001]: expected a query, but the statement ends
+          --> 1:14
+           |
+         1 | INSERT INTO t
+           |              ^"#]],
+    );
+    check(
+        "5",
+        expect![[r#"
+        error[LDB-1001]: expected a statement, but found '5'
+          --> 1:1
+           |
+         1 | 5
+           | ^"#]],
+    );
+    check(
+        "SELECT a\nFROM t\nSELECT b",
+        expect![[r#"
+        error[LDB-1001]: expected end of statement, but found 'SELECT'
+          --> 3:1
+           |
+         3 | SELECT b
+           | ^^^^^^
+           = hint: if a new statement begins here, end the one before it with ';'"#]],
+    );
+    check(
+        "CREATE TABLE t (a INT)\nCREATE TABLE u (b INT)",
+        expect![[r#"
+        error[LDB-1001]: expected end of statement, but found 'CREATE'
+          --> 2:1
+           |
+         2 | CREATE TABLE u (b INT)
+           | ^^^^^^
+           = hint: if a new statement begins here, end the one before it with ';'"#]],
+    );
+    check(
+        "SELECT 1 ! ~",
+        expect![[r#"
+            error[LDB-1001]: '!' cannot stand here
+              --> 1:10
+               |
+             1 | SELECT 1 ! ~
+               |          ^"#]],
+    );
+}
+
+#[test]
+fn emission_is_explained() {
+    check(
+        "SELECT a FROM t EMIT",
+        expect![[r#"
+        error[LDB-1001]: EMIT does not say when
+          --> 1:17
+           |
+         1 | SELECT a FROM t EMIT
+           |                 ^^^^
+           = hint: EMIT has the forms ON WATERMARK, ON WINDOW CLOSE, FINAL, ON UPDATE, CHANGES, and EVERY INTERVAL '…'; quote a name "emit""#]],
+    );
+    check(
+        "SELECT a FROM t EMIT SOMETIMES",
+        expect![[r#"
+        error[LDB-1001]: there is no 'EMIT SOMETIMES'
+          --> 1:17
+           |
+         1 | SELECT a FROM t EMIT SOMETIMES
+           |                 ^^^^^^^^^^^^^^
+           = hint: EMIT has the forms ON WATERMARK, ON WINDOW CLOSE, FINAL, ON UPDATE, CHANGES, and EVERY INTERVAL '…'; quote a name "emit""#]],
+    );
+    check(
+        "SELECT a FROM t EMIT ON WATERMRK",
+        expect![[r#"
+        error[LDB-1001]: there is no 'EMIT ON WATERMRK'
+          --> 1:17
+           |
+         1 | SELECT a FROM t EMIT ON WATERMRK
+           |                 ^^^^^^^^^^^^^^^^ did you mean 'EMIT ON WATERMARK'?"#]],
+    );
+    check(
+        "SELECT a FROM t EMIT ON WINDOW CLOES LATE DATA TO x",
+        expect![[r#"
+        error[LDB-1001]: there is no 'EMIT ON WINDOW CLOES'
+          --> 1:17
+           |
+         1 | SELECT a FROM t EMIT ON WINDOW CLOES LATE DATA TO x
+           |                 ^^^^^^^^^^^^^^^^^^^^ did you mean 'EMIT ON WINDOW CLOSE'?"#]],
+    );
+    check(
+        "SELECT a FROM t EMIT EVERY 5",
+        expect![[r#"
+        error[LDB-1008]: the time between two emissions is not an interval
+          --> 1:28
+           |
+         1 | SELECT a FROM t EMIT EVERY 5
+           |                            ^
+           = hint: write an interval, as in INTERVAL '5' SECOND"#]],
+    );
+    check(
+        "SELECT a FROM t EMIT EVERY INTERVAL '0' SECOND",
+        expect![[r#"
+        error[LDB-1008]: the time between two emissions must be more than 0
+          --> 1:17
+           |
+         1 | SELECT a FROM t EMIT EVERY INTERVAL '0' SECOND
+           |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
+    );
+    check(
+        "SELECT a FROM t EMIT EVERY INTERVAL '1' MONTH",
+        expect![[r#"
+        error[LDB-1008]: the time between two emissions cannot be counted in months
+          --> 1:28
+           |
+         1 | SELECT a FROM t EMIT EVERY INTERVAL '1' MONTH
+           |                            ^^^^^^^^^^^^^^^^^^
+           = hint: write it in days or less: months differ in length"#]],
+    );
+    check(
+        "SELECT a FROM t EMIT CHANGES EMIT FINAL",
+        expect![[r#"
+        error[LDB-1001]: EMIT stands here a second time
+          --> 1:30
+           |
+         1 | SELECT a FROM t EMIT CHANGES EMIT FINAL
+           |                              ^^^^^^^^^^"#]],
+    );
+    check(
+        "SELECT a FROM t EMIT CHANGES WHERE a > 1",
+        expect![[r#"
+            error[LDB-1001]: expected end of statement, but found 'WHERE'
+              --> 1:30
+               |
+             1 | SELECT a FROM t EMIT CHANGES WHERE a > 1
+               |                              ^^^^^
+               = hint: EMIT stands once, at the end of the statement and outside of parentheses"#]],
+    );
+    check(
+        "SELECT a FROM (SELECT a FROM t EMIT CHANGES)",
+        expect![[r#"
+            error[LDB-1001]: EMIT stands inside of parentheses
+              --> 1:32
+               |
+             1 | SELECT a FROM (SELECT a FROM t EMIT CHANGES)
+               |                                ^^^^
+               = hint: EMIT belongs to the whole statement and stands at its end"#]],
+    );
+    check(
+        "SELECT a FROM t ALLOW LATENESS INTERVAL '-1' SECOND",
+        expect![[r#"
+        error[LDB-1008]: the lateness must not be negative
+          --> 1:17
+           |
+         1 | SELECT a FROM t ALLOW LATENESS INTERVAL '-1' SECOND
+           |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"#]],
+    );
+    check(
+        "SELECT a FROM t ALLOW LATENESS",
+        expect![[r#"
+        error[LDB-1001]: expected an expression, but the statement ends
+          --> 1:31
+           |
+         1 | SELECT a FROM t ALLOW LATENESS
+           |                               ^
+           = hint: write ALLOW LATENESS INTERVAL '…' at the end of the statement"#]],
+    );
+    check(
+        "SELECT a FROM t LATENESS INTERVAL '1' SECOND",
+        expect![[r#"
+        error[LDB-1001]: expected end of statement, but found 'INTERVAL'
+          --> 1:26
+           |
+         1 | SELECT a FROM t LATENESS INTERVAL '1' SECOND
+           |                          ^^^^^^^^
+           = hint: write ALLOW LATENESS INTERVAL '…' at the end of the statement"#]],
+    );
+}
+
+#[test]
+fn definitions_are_checked() {
+    check(
+        "CREATE SOURCE s (a INT, a INT)",
+        expect![[r#"
+        error[LDB-1011]: there are two columns 'a'
+          --> 1:25
+           |
+         1 | CREATE SOURCE s (a INT, a INT)
+           |                         ^"#]],
+    );
+    check(
+        "CREATE SOURCE s (a INT PRIMARY KEY)",
+        expect![[r#"
+        error[LDB-1010]: a source has no primary key: its rows are only ever added
+          --> 1:18
+           |
+         1 | CREATE SOURCE s (a INT PRIMARY KEY)
+           |                  ^
+           = hint: write CREATE TABLE to keep one row for each key"#]],
+    );
+    check(
+        "CREATE SOURCE s (a)",
+        expect![[r#"
+        error[LDB-1001]: expected the type of column 'a', but found ')'
+          --> 1:19
+           |
+         1 | CREATE SOURCE s (a)
+           |                   ^"#]],
+    );
+    check(
+        "CREATE SOURCE s (a INT DEFAULT 1)",
+        expect![[r#"
+        error[LDB-1010]: DEFAULT in a definition of columns is not built yet
+          --> 1:24
+           |
+         1 | CREATE SOURCE s (a INT DEFAULT 1)
+           |                        ^^^^^^^
+           = hint: write the value in INSERT"#]],
+    );
+    check(
+        "CREATE SOURCE s (ts TIMESTAMP, p AS PROCTIME())",
+        expect![[r#"
+        error[LDB-1010]: AS in a definition of columns is not built yet
+          --> 1:34
+           |
+         1 | CREATE SOURCE s (ts TIMESTAMP, p AS PROCTIME())
+           |                                  ^^
+           = hint: compute the column in a view"#]],
+    );
+    check(
+        "CREATE TABLE t (a INT, PRIMARY KEY (b1), bb INT)",
+        expect![[r#"
+        error[LDB-1003]: there is no column 'b1' for the key
+          --> 1:37
+           |
+         1 | CREATE TABLE t (a INT, PRIMARY KEY (b1), bb INT)
+           |                                     ^^ did you mean 'bb'?"#]],
+    );
+    check(
+        "CREATE TABLE t (a INT PRIMARY KEY, b INT PRIMARY KEY)",
+        expect![[r#"
+        error[LDB-1011]: there is a second primary key
+          --> 1:36
+           |
+         1 | CREATE TABLE t (a INT PRIMARY KEY, b INT PRIMARY KEY)
+           |                                    ^^^^^^^^^^^^^^^^^
+           = hint: write one key over several columns as PRIMARY KEY (a, b)"#]],
+    );
+    check(
+        "CREATE TABLE t (a INT, PRIMARY KEY (a, a)); CREATE TABLE t (a INT, PRIMARY KEY ()); CREATE TABLE t ()",
+        expect![[r#"
+        error[LDB-1011]: column 'a' is in the key twice
+          --> 1:40
+           |
+         1 | CREATE TABLE t (a INT, PRIMARY KEY (a, a)); CREATE TABLE t (a INT, PRIMARY KEY ()); CREATE TABLE t ()
+           |                                        ^
+        error[LDB-1011]: the primary key has no columns
+          --> 1:68
+           |
+         1 | CREATE TABLE t (a INT, PRIMARY KEY (a, a)); CREATE TABLE t (a INT, PRIMARY KEY ()); CREATE TABLE t ()
+           |                                                                    ^^^^^^^^^^^^^^
+        error[LDB-1011]: table 't' has no columns
+          --> 1:98
+           |
+         1 | CREATE TABLE t (a INT, PRIMARY KEY (a, a)); CREATE TABLE t (a INT, PRIMARY KEY ()); CREATE TABLE t ()
+           |                                                                                                  ^
+           = hint: declare them, as in CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR)"#]],
+    );
+    check(
+        "CREATE TABLE t (a INT, CHECK (a > 1)); CREATE TABLE t (a INT, CONSTRAINT k PRIMARY KEY (a)); CREATE TABLE t AS SELECT 1",
+        expect![[r#"
+            error[LDB-1010]: CHECK in a definition of columns is not built yet
+              --> 1:24
+               |
+             1 | CREATE TABLE t (a INT, CHECK (a > 1)); CREATE TABLE t (a INT, CONSTRAINT k PRIMARY KEY (a)); CREATE TABLE t AS SELECT 1
+               |                        ^^^^^
+               = hint: filter in a view
+            error[LDB-1010]: CONSTRAINT in a definition of columns is not built yet
+              --> 1:63
+               |
+             1 | CREATE TABLE t (a INT, CHECK (a > 1)); CREATE TABLE t (a INT, CONSTRAINT k PRIMARY KEY (a)); CREATE TABLE t AS SELECT 1
+               |                                                               ^^^^^^^^^^
+               = hint: declare the key without a name: PRIMARY KEY (…)
+            error[LDB-1010]: CREATE TABLE AS is not built yet
+              --> 1:109
+               |
+             1 | CREATE TABLE t (a INT, CHECK (a > 1)); CREATE TABLE t (a INT, CONSTRAINT k PRIMARY KEY (a)); CREATE TABLE t AS SELECT 1
+               |                                                                                                             ^^
+               = hint: write CREATE MATERIALIZED VIEW, or CREATE TABLE and INSERT … SELECT"#]],
+    );
+    check(
+        "CREATE TABLE t (ts TIMESTAMP, WATERMARK FOR ts AS ts)",
+        expect![[r#"
+        error[LDB-1008]: a table has no watermark: its rows can change at any time
+          --> 1:31
+           |
+         1 | CREATE TABLE t (ts TIMESTAMP, WATERMARK FOR ts AS ts)
+           |                               ^^^^^^^^^^^^^^^^^^^^^^
+           = hint: declare the watermark in CREATE SOURCE"#]],
+    );
+    check(
+        "CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts + INTERVAL '5' SECOND)",
+        expect![[r#"
+        error[LDB-1008]: a watermark is its column, or its column minus an interval
+          --> 1:52
+           |
+         1 | CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts + INTERVAL '5' SECOND)
+           |                                                    ^^^^^^^^^^^^^^^^^^^^^^^^
+           = hint: write WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"#]],
+    );
+    check(
+        "CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS other - INTERVAL '5' SECOND)",
+        expect![[r#"
+        error[LDB-1008]: a watermark is its column, or its column minus an interval
+          --> 1:52
+           |
+         1 | CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS other - INTERVAL '5' SECOND)
+           |                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           = hint: write WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"#]],
+    );
+    check(
+        "CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts - 5)",
+        expect![[r#"
+        error[LDB-1008]: the distance of a watermark is not an interval
+          --> 1:52
+           |
+         1 | CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts - 5)
+           |                                                    ^^^^^^
+           = hint: write an interval, as in INTERVAL '5' SECOND"#]],
+    );
+    check(
+        "CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT 1",
+        expect![[r#"
+        error[LDB-1001]: OR REPLACE and IF NOT EXISTS contradict each other
+          --> 1:1
+           |
+         1 | CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT 1
+           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           = hint: write one of them"#]],
+    );
+    check(
+        "CREATE VIEW other.v AS SELECT 1",
+        expect![[r#"
+        error[LDB-1010]: there are no schemas but 'public'
+          --> 1:13
+           |
+         1 | CREATE VIEW other.v AS SELECT 1
+           |             ^^^^^^^
+           = hint: write 'v' alone"#]],
+    );
+}
+
+#[test]
+fn options_are_checked() {
+    check(
+        "CREATE SOURCE s WITH (path = 'x')",
+        expect![[r#"
+        error[LDB-1006]: the option 'connector' is missing
+          --> 1:17
+           |
+         1 | CREATE SOURCE s WITH (path = 'x')
+           |                 ^^^^^^^^^^^^^^^^^
+           = hint: write WITH (connector = 'file', …) or FROM FILE (…)"#]],
+    );
+    check(
+        "CREATE SOURCE s FROM FILE (path = 'x', PATH = 'y')",
+        expect![[r#"
+        error[LDB-1006]: option 'path' is given twice
+          --> 1:40
+           |
+         1 | CREATE SOURCE s FROM FILE (path = 'x', PATH = 'y')
+           |                                        ^^^^^^^^^^"#]],
+    );
+    check(
+        "CREATE SOURCE s FROM FILE (path 'x')",
+        expect![[r#"
+        error[LDB-1001]: expected '=' and the value of option 'path', but found 'x'
+          --> 1:33
+           |
+         1 | CREATE SOURCE s FROM FILE (path 'x')
+           |                                 ^^^"#]],
+    );
+    check(
+        "CREATE SOURCE s FROM FILE (path = (1))",
+        expect![[r#"
+        error[LDB-1001]: expected the value of option 'path', but found '('
+          --> 1:35
+           |
+         1 | CREATE SOURCE s FROM FILE (path = (1))
+           |                                   ^
+           = hint: quote it: 'value'"#]],
+    );
+    check(
+        "CREATE SOURCE s FROM FILE (format = csv) FORMAT CSV",
+        expect![[r#"
+        error[LDB-1006]: the format is given twice
+          --> 1:42
+           |
+         1 | CREATE SOURCE s FROM FILE (format = csv) FORMAT CSV
+           |                                          ^^^^^^^^^^
+           = hint: write FORMAT or the option, not both"#]],
+    );
+    check(
+        "CREATE SOURCE s INTO FILE (path = 'x')",
+        expect![[r#"
+        error[LDB-1001]: expected FROM, but found 'INTO'
+          --> 1:17
+           |
+         1 | CREATE SOURCE s INTO FILE (path = 'x')
+           |                 ^^^^"#]],
+    );
+    check(
+        "SUBSCRIBE v WITH (snapshto); SUBSCRIBE v WITH (snapshot = maybe); SUBSCRIBE v AS OF STEP x",
+        expect![[r#"
+        error[LDB-1005]: SUBSCRIBE has no option 'snapshto'
+          --> 1:19
+           |
+         1 | SUBSCRIBE v WITH (snapshto); SUBSCRIBE v WITH (snapshot = maybe); SUBSCRIBE v AS OF STEP x
+           |                   ^^^^^^^^ did you mean 'snapshot'?
+        error[LDB-1006]: snapshot cannot be 'maybe'
+          --> 1:48
+           |
+         1 | SUBSCRIBE v WITH (snapshto); SUBSCRIBE v WITH (snapshot = maybe); SUBSCRIBE v AS OF STEP x
+           |                                                ^^^^^^^^^^^^^^^^
+           = hint: write true or false
+        error[LDB-1001]: expected the number of a step, but found 'x'
+          --> 1:90
+           |
+         1 | SUBSCRIBE v WITH (snapshto); SUBSCRIBE v WITH (snapshot = maybe); SUBSCRIBE v AS OF STEP x
+           |                                                                                          ^"#]],
+    );
+}
+
+#[test]
+fn what_is_not_built_is_refused_by_name() {
+    check(
+        "CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s",
+        expect![[r#"
+            error[LDB-1010]: CREATE LOOKUP TABLE is not built yet
+              --> 1:1
+               |
+             1 | CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               | ^^^^^^^^^^^^^^^^^^^
+               = hint: CREATE TABLE and INSERT the rows, or CREATE SOURCE over a file of them
+            error[LDB-1010]: CREATE INDEX is not built yet
+              --> 1:50
+               |
+             1 | CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               |                                                  ^^^^^^^^^^^^
+               = hint: views are indexed by what reads them; none is needed
+            error[LDB-1010]: CREATE FUNCTION is not built yet
+              --> 1:75
+               |
+             1 | CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               |                                                                           ^^^^^^^^^^^^^^^
+            error[LDB-1010]: CREATE SECRET is not built yet
+              --> 1:103
+               |
+             1 | CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               |                                                                                                       ^^^^^^^^^^^^^
+               = hint: put secrets into variables: ${NAME}"#]],
+    );
+    check(
+        "ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT",
+        expect![[r#"
+        error[LDB-1010]: ALTER is not built yet
+          --> 1:1
+           |
+         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+           | ^^^^^
+           = hint: drop the object and create it again, or use CREATE OR REPLACE
+        error[LDB-1010]: UPDATE is not built yet
+          --> 1:33
+           |
+         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+           |                                 ^^^^^^
+           = hint: INSERT a row with the same primary key to replace it
+        error[LDB-1010]: DELETE is not built yet
+          --> 1:53
+           |
+         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+           |                                                     ^^^^^^
+           = hint: INSERT a row with the same primary key to replace it
+        error[LDB-1010]: COPY is not built yet
+          --> 1:68
+           |
+         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+           |                                                                    ^^^^
+           = hint: CREATE SOURCE or CREATE SINK with the FILE connector
+        error[LDB-1010]: BEGIN is not built yet
+          --> 1:87
+           |
+         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+           |                                                                                       ^^^^^
+           = hint: every statement is a transaction by itself
+        error[LDB-1010]: COMMIT is not built yet
+          --> 1:94
+           |
+         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+           |                                                                                              ^^^^^^
+           = hint: every statement is a transaction by itself"#]],
+    );
+    check(
+        "DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; CHECKPOINT; VACUUM; GRANT x TO y",
+        expect![[r#"
+        error[LDB-1010]: DECLARE is not built yet
+          --> 1:1
+           |
+         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; CHECKPOINT; VACUUM; GRANT x TO y
+           | ^^^^^^^
+           = hint: SUBSCRIBE without a cursor
+        error[LDB-1010]: FETCH is not built yet
+          --> 1:35
+           |
+         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; CHECKPOINT; VACUUM; GRANT x TO y
+           |                                   ^^^^^
+           = hint: SUBSCRIBE without a cursor
+        error[LDB-1010]: FLUSH is not built yet
+          --> 1:51
+           |
+         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; CHECKPOINT; VACUUM; GRANT x TO y
+           |                                                   ^^^^^
+           = hint: a query sees every row that was inserted before it
+        error[LDB-1010]: WAIT is not built yet
+          --> 1:58
+           |
+         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; CHECKPOINT; VACUUM; GRANT x TO y
+           |                                                          ^^^^
+           = hint: a query sees every row that was inserted before it
+        error[LDB-1010]: CHECKPOINT is not built yet
+          --> 1:70
+           |
+         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; CHECKPOINT; VACUUM; GRANT x TO y
+           |                                                                      ^^^^^^^^^^
+        error[LDB-1010]: VACUUM is not built yet
+          --> 1:82
+           |
+         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; CHECKPOINT; VACUUM; GRANT x TO y
+           |                                                                                  ^^^^^^
+        error[LDB-1010]: GRANT is not built yet
+          --> 1:90
+           |
+         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; CHECKPOINT; VACUUM; GRANT x TO y
+           |                                                                                          ^^^^^"#]],
+    );
+    check(
+        "EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1",
+        expect![[r#"
+            error[LDB-1010]: EXPLAIN ANALYZE is not built yet
+              --> 1:1
+               |
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               | ^^^^^^^^^^^^^^^
+               = hint: EXPLAIN has the forms PLAN, AST and GRAPH
+            error[LDB-1010]: SHOW STATE is not built yet
+              --> 1:27
+               |
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               |                           ^^^^^^^^^^
+            error[LDB-1010]: DROP INDEX is not built yet
+              --> 1:39
+               |
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               |                                       ^^^^^^^^^^
+            error[LDB-1010]: SET LOCAL is not built yet
+              --> 1:53
+               |
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               |                                                     ^^^^^^^^^
+            error[LDB-1011]: the statement has no query to explain
+              --> 1:78
+               |
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               |                                                                              ^^^^^^^^^^^^
+               = hint: explain a SELECT, an INSERT, a SUBSCRIBE, or the CREATE of a stream, view or sink
+            error[LDB-1011]: EXPLAIN cannot explain itself
+              --> 1:100
+               |
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               |                                                                                                    ^^^^^^^"#]],
+    );
+    check(
+        "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO t VALUES (1) RETURNING a; INSERT INTO t DEFAULT VALUES",
+        expect![[r#"
+            error[LDB-1010]: ON CONFLICT is not built yet
+              --> 1:26
+               |
+             1 | INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO t VALUES (1) RETURNING a; INSERT INTO t DEFAULT VALUES
+               |                          ^^^^^^^^^^^
+               = hint: a row with the same primary key replaces the old one without it
+            error[LDB-1010]: RETURNING is not built yet
+              --> 1:75
+               |
+             1 | INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO t VALUES (1) RETURNING a; INSERT INTO t DEFAULT VALUES
+               |                                                                           ^^^^^^^^^
+               = hint: SELECT the rows afterwards
+            error[LDB-1010]: INSERT … DEFAULT VALUES is not built yet
+              --> 1:102
+               |
+             1 | INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO t VALUES (1) RETURNING a; INSERT INTO t DEFAULT VALUES
+               |                                                                                                      ^^^^^^^^^^^^^^
+               = hint: write the values"#]],
+    );
+}
+
+#[test]
+fn depth_has_a_bound() {
+    for text in [
+        format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000)),
+        format!("SELECT * FROM {}t{}", "(".repeat(500), ")".repeat(500)),
+        format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(500), " END".repeat(500)),
+        format!("SELECT {}1", "- ".repeat(5_000)),
+        format!("SELECT {}1", "NOT ".repeat(5_000)),
+        format!("SELECT 1{}", "::INT".repeat(5_000)),
+        format!("SELECT {}", vec!["1"; 5_000].join(" + ")),
+        format!("SELECT 1 WHERE {}", vec!["a = 1"; 5_000].join(" OR ")),
+        format!("SELECT 1{}", " UNION ALL SELECT 1 FROM t".repeat(5_000)),
+        format!("SELECT ARRAY{}", "[".repeat(5_000)),
+    ] {
+        let error = parse_statement(&text).expect_err("it nests too deeply");
+        assert_eq!(error.code(), laminar_core::Code::LimitReached, "{error}");
+    }
+}
+
+#[test]
+fn length_has_none() {
+    let rows = format!("INSERT INTO t VALUES {}", vec!["(1, 'a', NULL)"; 20_000].join(", "));
+    assert!(parse_statement(&rows).is_ok());
+    let names = format!("SELECT {} FROM t", vec!["a + 1"; 5_000].join(", "));
+    assert!(parse_statement(&names).is_ok());
+    let cases = format!("SELECT CASE {} END", "WHEN a = 1 THEN 2 ".repeat(5_000));
+    assert!(parse_statement(&cases).is_ok());
+    let nested = format!("SELECT * FROM {}t{}", "(".repeat(24), ")".repeat(24));
+    assert!(parse_statement(&nested).is_ok());
+}
+
+#[test]
+fn long_chains_are_read() {
+    for (part, joint) in [("1", " + "), ("a = 1", " OR "), ("SELECT 1", " UNION ALL ")] {
+        let text = format!("SELECT {}", vec![part; 900].join(joint));
+        let text = text.replace("SELECT SELECT", "SELECT");
+        assert!(parse_statement(&text).is_ok());
+    }
+}

@@ -1,0 +1,111 @@
+//! Tests of parsing: what every statement's text means, what is said about wrong text, and that nothing panics.
+
+mod errors;
+mod soup;
+mod statements;
+mod windows;
+
+use expect_test::Expect;
+
+use super::*;
+use crate::diagnostic::render;
+
+/// Parses a script and prints each statement, or each error with its place.
+fn outcome(text: &str) -> String {
+    let shown = parse_script(text).into_iter().map(|statement| match statement {
+        Ok(statement) => show(&statement.statement),
+        Err(error) => render(&error, text, None),
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+#[track_caller]
+fn check(text: &str, expected: Expect) {
+    expected.assert_eq(&outcome(text));
+}
+
+fn show(statement: &Statement) -> String {
+    match statement {
+        Statement::CreateSource(source) => {
+            let head = head("source", &source.name, source.or_replace, source.if_not_exists);
+            let watermark = source.watermark.as_ref().map(|w| format!(" watermark {} - {}ns", w.column.text, w.lag));
+            format!("{head}{}{}{}", columns(&source.columns), watermark.unwrap_or_default(), connector(source.connector.as_ref()))
+        }
+        Statement::CreateTable(table) => {
+            let head = head("table", &table.name, table.or_replace, table.if_not_exists);
+            format!("{head}{} key {}{}", columns(&table.columns), names(&table.primary_key), connector(table.connector.as_ref()))
+        }
+        Statement::CreateStream(created) => create_query("stream", created),
+        Statement::CreateMaterializedView(created) => create_query("materialized view", created),
+        Statement::CreateView(created) => create_query("view", created),
+        Statement::CreateSink(sink) => {
+            let head = head("sink", &sink.name, sink.or_replace, sink.if_not_exists);
+            let input = match &sink.input {
+                SinkInput::Object(name) => name.text.clone(),
+                SinkInput::Query(query) => stream_query(query),
+            };
+            format!("{head} of {input}{}", connector(Some(&sink.connector)))
+        }
+        Statement::Insert(insert) => format!("insert {} {} {}", insert.table.text, names(&insert.columns), insert.source),
+        Statement::Drop(drop) => {
+            format!("drop {} {} if_exists={} cascade={}", drop.kind, names(&drop.names), drop.if_exists, drop.cascade)
+        }
+        Statement::Show(Show::Objects(kind)) => format!("show {kind}s"),
+        Statement::Show(Show::Create { kind, name }) => {
+            format!("show create {} {}", kind.map_or("any", ObjectKind::as_str), name.text)
+        }
+        Statement::Show(Show::Columns(name)) => format!("show columns {}", name.text),
+        Statement::Show(Show::Setting(name)) => format!("show setting {}", name.text),
+        Statement::Show(other) => format!("show {other:?}"),
+        Statement::Describe(name) => format!("describe {}", name.text),
+        Statement::Explain(explain) => format!("explain {:?} {}", explain.what, show(&explain.statement)),
+        Statement::Select(query) => stream_query(query),
+        Statement::Subscribe(subscribe) => {
+            let input = match &subscribe.input {
+                SubscribeInput::Object(name) => name.text.clone(),
+                SubscribeInput::Query(query) => stream_query(query),
+            };
+            format!("subscribe {input} snapshot={:?} step={:?}", subscribe.snapshot, subscribe.as_of_step)
+        }
+        Statement::Set(set) => format!("set {} {:?}", set.name.text, set.value),
+    }
+}
+
+fn head(kind: &str, name: &Name, or_replace: bool, if_not_exists: bool) -> String {
+    let replace = if or_replace { " or_replace" } else { "" };
+    let exists = if if_not_exists { " if_not_exists" } else { "" };
+    format!("{kind} {}{replace}{exists}", name.text)
+}
+
+fn create_query(kind: &str, created: &CreateQuery) -> String {
+    let head = head(kind, &created.name, created.or_replace, created.if_not_exists);
+    format!("{head} as {}", stream_query(&created.query))
+}
+
+fn stream_query(query: &StreamQuery) -> String {
+    let emit = query.emit.map(|emit| format!(" | emit {:?}", emit.kind)).unwrap_or_default();
+    let lateness = query.lateness.map(|lateness| format!(" | lateness {}ns", lateness.nanos)).unwrap_or_default();
+    let late_to = query.late_to.as_ref().map(|name| format!(" | late to {}", name.text)).unwrap_or_default();
+    format!("{}{emit}{lateness}{late_to}", query.query)
+}
+
+fn columns(columns: &[ColumnDef]) -> String {
+    let shown = columns.iter().map(|c| format!("{} {}{}", c.name.text, c.data_type, if c.not_null { " not null" } else { "" }));
+    format!(" ({})", shown.collect::<Vec<_>>().join(", "))
+}
+
+fn names(names: &[Name]) -> String {
+    let shown: Vec<&str> = names.iter().map(|name| name.text.as_str()).collect();
+    format!("({})", shown.join(", "))
+}
+
+fn connector(connector: Option<&ConnectorDef>) -> String {
+    let Some(connector) = connector else { return String::new() };
+    let format = connector.format.as_ref().map(|format| format!(" format {} {}", format.name, options(&format.options)));
+    format!(" connector {} {}{}", connector.name, options(&connector.options), format.unwrap_or_default())
+}
+
+fn options(options: &[OptionDef]) -> String {
+    let shown = options.iter().map(|option| format!("{}={}", option.key, option.value));
+    format!("{{{}}}", shown.collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,384 @@
+//! What each form of each statement means.
+
+use expect_test::expect;
+
+use super::*;
+
+#[test]
+fn a_source_has_columns_a_watermark_and_a_connector() {
+    check(
+        "CREATE SOURCE trades (symbol VARCHAR NOT NULL, price DOUBLE, volume BIGINT, ts TIMESTAMP,
+                      WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+         FROM FILE (path = 'trades.parquet') FORMAT PARQUET;",
+        expect![
+            "source trades (symbol VARCHAR not null, price DOUBLE, volume BIGINT, ts TIMESTAMP) watermark ts - 5000000000ns connector file {path=trades.parquet} format parquet {}"
+        ],
+    );
+    check(
+        "CREATE SOURCE IF NOT EXISTS t (a INT, b TIMESTAMPTZ(3), c NUMERIC(10,2), d TEXT[])",
+        expect!["source t if_not_exists (a INT, b TIMESTAMPTZ(3), c NUMERIC(10,2), d TEXT[])"],
+    );
+    check(
+        "CREATE OR REPLACE SOURCE \"Big\" (\"Col\" TIMESTAMP WITH TIME ZONE NULL, WATERMARK FOR \"Col\")",
+        expect!["source Big or_replace (Col TIMESTAMP WITH TIME ZONE) watermark Col - 0ns"],
+    );
+    check("create source t from file (path = 'x.parquet')", expect!["source t () connector file {path=x.parquet}"]);
+    check(
+        "CREATE SOURCE t (WATERMARK FOR ts AS ts - INTERVAL '1 minute') FROM FILE (path = 'x.parquet')",
+        expect!["source t () watermark ts - 60000000000ns connector file {path=x.parquet}"],
+    );
+}
+
+#[test]
+fn a_connector_is_written_in_several_ways() {
+    check(
+        "CREATE SOURCE t (a INT) FROM KAFKA (bootstrap.servers = 'k:9092', 'group.id' = 'g', max-rows = 10, follow, level = -1.5,
+         from = earliest, every = INTERVAL '5' SECOND, \"Key\" = E'\\t') FORMAT JSON (ignore_errors = true)",
+        expect![
+            "source t (a INT) connector kafka {bootstrap.servers=k:9092, group.id=g, max-rows=10, follow=true, level=-1.5, from=earliest, every=5s, key=	} format json {ignore_errors=true}"
+        ],
+    );
+    check(
+        "CREATE SOURCE t (a INT) WITH (connector = 'FILE', path = 'a.csv', format = 'csv', format.header = false)",
+        expect!["source t (a INT) connector file {path=a.csv} format csv {header=false}"],
+    );
+    check(
+        "CREATE SOURCE t (a INT) WITH ('connector'='file', 'path'='a.csv') FORMAT CSV (delimiter = ';')",
+        expect!["source t (a INT) connector file {path=a.csv} format csv {delimiter=;}"],
+    );
+    check(
+        "CREATE SOURCE t (a INT) FROM GENERATOR FORMAT JSON",
+        expect!["source t (a INT) connector generator {} format json {}"],
+    );
+}
+
+#[test]
+fn a_table_has_a_key() {
+    check(
+        "CREATE TABLE instruments (symbol VARCHAR PRIMARY KEY, sector VARCHAR)",
+        expect!["table instruments (symbol VARCHAR not null, sector VARCHAR) key (symbol)"],
+    );
+    check(
+        "CREATE TABLE t (a INT, b INT NOT NULL, c INT, PRIMARY KEY (b, a))",
+        expect!["table t (a INT not null, b INT not null, c INT) key (b, a)"],
+    );
+    check(
+        "CREATE TABLE t (a INT) FROM FILE (path = 'a.csv') FORMAT CSV",
+        expect!["table t (a INT) key () connector file {path=a.csv} format csv {}"],
+    );
+}
+
+#[test]
+fn streams_and_views_have_queries_with_clauses() {
+    check("CREATE STREAM s AS SELECT a FROM t EMIT CHANGES", expect!["stream s as SELECT a FROM t | emit Changes"]);
+    check(
+        "CREATE CONTINUOUS QUERY s AS SELECT a FROM t EMIT ON WINDOW CLOSE;",
+        expect!["stream s as SELECT a FROM t | emit OnWindowClose"],
+    );
+    check(
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT a, count(*) FROM t GROUP BY a",
+        expect!["materialized view v if_not_exists as SELECT a, count(*) FROM t GROUP BY a"],
+    );
+    check(
+        "CREATE OR REPLACE VIEW v AS (SELECT 1) UNION ALL (SELECT 2) ORDER BY 1 LIMIT 3",
+        expect!["view v or_replace as (SELECT 1) UNION ALL (SELECT 2) ORDER BY 1 LIMIT 3"],
+    );
+    check(
+        "CREATE VIEW public.v (x, \"Y\") AS SELECT a, b FROM t",
+        expect![[r#"view v as SELECT * FROM (SELECT a, b FROM t) AS "v" ("x", "Y")"#]],
+    );
+    check(
+        "CREATE VIEW v AS WITH c AS (SELECT 1 AS a) SELECT * FROM c",
+        expect!["view v as WITH c AS (SELECT 1 AS a) SELECT * FROM c"],
+    );
+    check("CREATE VIEW v AS VALUES (1, 'a'), (2, 'b')", expect!["view v as VALUES (1, 'a'), (2, 'b')"]);
+}
+
+#[test]
+fn every_emission_has_its_words() {
+    for clause in [
+        "ON WATERMARK",
+        "AFTER WATERMARK",
+        "ON WINDOW CLOSE",
+        "FINAL",
+        "ON UPDATE",
+        "CHANGES",
+        "EVERY INTERVAL '5' SECOND",
+        "PERIODICALLY INTERVAL '1 minute'",
+        "every interval 2 hours",
+    ] {
+        let statement = parse_statement(&format!("SELECT a FROM t emit {clause}"));
+        let Ok(Statement::Select(query)) = statement.map(|statement| statement.statement) else {
+            panic!("{clause} is not read");
+        };
+        assert!(query.emit.is_some(), "{clause}");
+    }
+    check(
+        "SELECT a FROM t EMIT EVERY INTERVAL '5' SECOND ALLOW LATENESS INTERVAL '1' MINUTE LATE DATA TO late",
+        expect!["SELECT a FROM t | emit Every(5000000000) | lateness 60000000000ns | late to late"],
+    );
+    check(
+        "SELECT a FROM t LATE DATA TO late ALLOW LATENESS '90s' EMIT FINAL",
+        expect!["SELECT a FROM t | emit Final | lateness 90000000000ns | late to late"],
+    );
+}
+
+#[test]
+fn the_words_of_the_clauses_are_still_names() {
+    check("SELECT emit, late, allow FROM t", expect!["SELECT emit, late, allow FROM t"]);
+    check(
+        "SELECT t.emit AS emit FROM a.emit AS emit WHERE emit > 1 ORDER BY emit",
+        expect!["SELECT t.emit AS emit FROM a.emit AS emit WHERE emit > 1 ORDER BY emit"],
+    );
+    check("SELECT * FROM t JOIN u emit ON emit.a = t.a", expect!["SELECT * FROM t JOIN u emit ON emit.a = t.a"]);
+    check("SELECT * FROM emit emit CHANGES", expect!["SELECT * FROM emit | emit Changes"]);
+}
+
+#[test]
+fn a_sink_writes_an_object_or_a_query() {
+    check(
+        "CREATE SINK out FROM bars INTO FILE (path = 'bars.parquet')",
+        expect!["sink out of bars connector file {path=bars.parquet}"],
+    );
+    check(
+        "CREATE SINK out AS SELECT a FROM t EMIT CHANGES INTO FILE (path = 'x.csv') FORMAT CSV (header = true)",
+        expect!["sink out of SELECT a FROM t | emit Changes connector file {path=x.csv} format csv {header=true}"],
+    );
+    check(
+        "CREATE SINK IF NOT EXISTS out FROM bars WITH (connector = 'file', path = 'x')",
+        expect!["sink out if_not_exists of bars connector file {path=x}"],
+    );
+    check(
+        "CREATE SINK out AS WITH c AS (SELECT 1) SELECT * FROM c WITH (connector = 'file', path = 'x')",
+        expect!["sink out of WITH c AS (SELECT 1) SELECT * FROM c connector file {path=x}"],
+    );
+}
+
+#[test]
+fn rows_are_inserted() {
+    check("INSERT INTO t VALUES (1, 'a;b'), (2, NULL)", expect!["insert t () VALUES (1, 'a;b'), (2, NULL)"]);
+    check("INSERT INTO t (a, \"B\") SELECT x, y FROM u WHERE x > -1", expect!["insert t (a, B) SELECT x, y FROM u WHERE x > -1"]);
+    check("INSERT INTO t (SELECT 1)", expect!["insert t () (SELECT 1)"]);
+}
+
+#[test]
+fn objects_are_dropped() {
+    check("DROP TABLE t", expect!["drop table (t) if_exists=false cascade=false"]);
+    check("DROP MATERIALIZED VIEW IF EXISTS a, b CASCADE", expect!["drop materialized view (a, b) if_exists=true cascade=true"]);
+    check(
+        "DROP CONTINUOUS QUERY s RESTRICT; DROP SINK s; DROP VIEW v; DROP SOURCE s; DROP STREAM s",
+        expect![[r#"
+        drop stream (s) if_exists=false cascade=false
+        drop sink (s) if_exists=false cascade=false
+        drop view (v) if_exists=false cascade=false
+        drop source (s) if_exists=false cascade=false
+        drop stream (s) if_exists=false cascade=false"#]],
+    );
+}
+
+#[test]
+fn things_are_shown() {
+    check(
+        "SHOW TABLES; SHOW SOURCES; SHOW STREAMS; SHOW VIEWS; SHOW MATERIALIZED VIEWS; SHOW SINKS; SHOW JOBS; SHOW ALL",
+        expect![[r#"
+            show tables
+            show sources
+            show streams
+            show views
+            show materialized views
+            show sinks
+            show Jobs
+            show All"#]],
+    );
+    check(
+        "SHOW CREATE VIEW v; SHOW CREATE MATERIALIZED VIEW v; SHOW CREATE t; SHOW COLUMNS FROM t",
+        expect![[r#"
+        show create view v
+        show create materialized view v
+        show create any t
+        show columns t"#]],
+    );
+    check(
+        "SHOW idle_timeout; SHOW transaction isolation level; SHOW TIME ZONE; SHOW a.b",
+        expect![[r#"
+        show setting idle_timeout
+        show setting transaction_isolation
+        show setting timezone
+        show setting a.b"#]],
+    );
+    check(
+        "DESCRIBE t; DESC TABLE t; DESCRIBE \"table\"; DESCRIBE source",
+        expect![[r#"
+        describe t
+        describe t
+        describe table
+        describe source"#]],
+    );
+}
+
+#[test]
+fn statements_are_explained() {
+    check(
+        "EXPLAIN SELECT 1; EXPLAIN AST SELECT 1; EXPLAIN GRAPH CREATE VIEW v AS SELECT 1; EXPLAIN PLAN FOR SELECT 1",
+        expect![[r#"
+            explain Plan SELECT 1
+            explain Ast SELECT 1
+            explain Graph view v as SELECT 1
+            explain Plan SELECT 1"#]],
+    );
+    check("EXPLAIN AST DROP TABLE t", expect!["explain Ast drop table (t) if_exists=false cascade=false"]);
+}
+
+#[test]
+fn subscriptions_follow_objects_and_queries() {
+    check(
+        "SUBSCRIBE v; SUBSCRIBE TO v WITH (snapshot); SUBSCRIBE v WITH (snapshot = false) AS OF STEP 12",
+        expect![[r#"
+        subscribe v snapshot=None step=None
+        subscribe v snapshot=Some(true) step=None
+        subscribe v snapshot=Some(false) step=Some(12)"#]],
+    );
+    check(
+        "SUBSCRIBE SELECT a FROM t EMIT CHANGES WITH (SNAPSHOT true)",
+        expect![[r#"
+        error[LDB-1001]: expected '=' and the value of option 'snapshot', but found 'true'
+          --> 1:55
+           |
+         1 | SUBSCRIBE SELECT a FROM t EMIT CHANGES WITH (SNAPSHOT true)
+           |                                                       ^^^^"#]],
+    );
+    check(
+        "SUBSCRIBE (SELECT a FROM t) AS OF STEP 1 WITH (snapshot = off)",
+        expect!["subscribe (SELECT a FROM t) snapshot=Some(false) step=Some(1)"],
+    );
+    check(
+        "SUBSCRIBE v WHERE a > 1 AND b = 'x' WITH (snapshot)",
+        expect![[r#"subscribe SELECT * FROM "v" WHERE a > 1 AND b = 'x' snapshot=Some(true) step=None"#]],
+    );
+}
+
+#[test]
+fn settings_are_set() {
+    check(
+        "SET a = 1; SET a TO 'x'; SET SESSION a.b = -2; SET a TO DEFAULT; RESET a; SET TIME ZONE 'UTC'",
+        expect![[r#"
+        set a Some("1")
+        set a Some("x")
+        set a.b Some("-2")
+        set a None
+        set a None
+        set timezone Some("UTC")"#]],
+    );
+    check(
+        "SET search_path = a, b; SET idle_timeout = INTERVAL '5' SECOND; SET role = x",
+        expect![[r#"
+        set search_path Some("a, b")
+        set idle_timeout Some("5s")
+        set role Some("x")"#]],
+    );
+}
+
+#[test]
+fn expressions_are_postgresql() {
+    check(
+        "SELECT a::INT, INTERVAL '5 seconds', INTERVAL '5' SECOND, x ILIKE 'a%', ARRAY[1,2][1], E'a\\nb', $1 FROM t",
+        expect![[
+            r#"SELECT a::INT, INTERVAL '5 seconds', INTERVAL '5' SECOND, x ILIKE 'a%', ARRAY[1, 2][1], E'a\nb', $1 FROM t"#
+        ]],
+    );
+    check(
+        "SELECT price>-1, a=-b, a<-1, 2^3, 7%2, 'a' || 'b', j->'a'->>'b', a NOTNULL, path, line FROM t",
+        expect![
+            "SELECT price > -1, a = -b, a < -1, 2 ^ 3, 7 % 2, 'a' || 'b', j -> 'a' ->> 'b', a IS NOT NULL, path, line FROM t"
+        ],
+    );
+    check(
+        "SELECT row_number() OVER (PARTITION BY a ORDER BY b DESC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS r FROM t QUALIFY r = 1",
+        expect![
+            "SELECT row_number() OVER (PARTITION BY a ORDER BY b DESC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS r FROM t QUALIFY r = 1"
+        ],
+    );
+    check(
+        "SELECT * EXCLUDE (a), count(*) FILTER (WHERE b) FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k",
+        expect!["SELECT * EXCLUDE (a), count(*) FILTER (WHERE b) FROM t JOIN d AS d FOR SYSTEM_TIME AS OF t.ts ON d.k = t.k"],
+    );
+    check(
+        "SELECT DISTINCT ON (a) a FROM t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k, LATERAL (SELECT 1) x, UNNEST(t.l) AS y(z)",
+        expect![
+            "SELECT DISTINCT ON (a) a FROM t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k, LATERAL (SELECT 1) x, UNNEST(t.l) AS y (z)"
+        ],
+    );
+    check(
+        "SELECT 1_000, $$it's; here$$, U&'\\0041', X'ff', date '2020-01-01', TIMESTAMP '2020-01-01 00:00:00' AT TIME ZONE 'UTC'",
+        expect![
+            "SELECT 1000, $$it's; here$$, U&'A', X'ff', DATE '2020-01-01', TIMESTAMP '2020-01-01 00:00:00' AT TIME ZONE 'UTC'"
+        ],
+    );
+}
+
+#[test]
+fn a_script_has_statements_and_comments() {
+    let text = "-- first; not a statement\nSELECT 1; /* a; /* b; */ c */\n;;  SELEC 2;\nSELECT 'a;b'\n";
+    check(
+        text,
+        expect![[r#"
+        SELECT 1
+        error[LDB-1001]: no statement begins with 'selec'
+          --> 3:5
+           |
+         3 | ;;  SELEC 2;
+           |     ^^^^^ did you mean 'SELECT'?
+        SELECT 'a;b'"#]],
+    );
+    let spans: Vec<_> =
+        parse_script(text).into_iter().flatten().map(|s| (&text[s.span.start..s.span.end] == s.text, s.text)).collect();
+    assert_eq!(spans, [(true, "SELECT 1".to_owned()), (true, "SELECT 'a;b'".to_owned())]);
+    check("", expect![""]);
+    check("-- nothing", expect![""]);
+}
+
+#[test]
+fn variables_are_filled_in_before_parsing() {
+    let text = "CREATE SOURCE s FROM FILE (path = '${DIR}/a');\nSELECT ${WHAT} FROM t;\nSELECT x FROM FROM ${T:-t};\nSELECT a FROM ${T:-t}";
+    let lookup = |name: &str| (name == "DIR").then(|| "/data/long/path".to_owned());
+    let shown = parse_script_with(text, &lookup).into_iter().map(|statement| match statement {
+        Ok(statement) => format!("{} <- {}", show(&statement.statement), &text[statement.span.start..statement.span.end]),
+        Err(error) => render(&error, text, Some("s.sql")),
+    });
+    expect![[r#"
+        source s () connector file {path=/data/long/path/a} <- CREATE SOURCE s FROM FILE (path = '${DIR}/a')
+        error[LDB-1001]: variable 'WHAT' is not set
+          --> s.sql:2:8
+           |
+         2 | SELECT ${WHAT} FROM t;
+           |        ^^^^^^^
+           = hint: set it, or write ${WHAT:-default}
+        SELECT x FROM FROM t <- SELECT x FROM FROM ${T:-t}
+        SELECT a FROM t <- SELECT a FROM ${T:-t}"#]]
+    .assert_eq(&shown.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn later_errors_find_their_place_in_the_script() {
+    let text = "SELECT 1;\n  SELECT ${C} FROM t";
+    let statements = parse_script_with(text, &|_| Some("a_long_column".to_owned()));
+    let Some(Ok(second)) = statements.into_iter().nth(1) else { panic!("the second statement is read") };
+    let start = second.text.find("a_long").expect("the column is there");
+    let error =
+        laminar_core::Error::new(laminar_core::Code::UnknownColumn, "no").at(laminar_core::Span { start, end: start + 13 });
+    expect![[r#"
+        error[LDB-1003]: no
+          --> 2:10
+           |
+         2 |   SELECT ${C} FROM t
+           |          ^^^^"#]]
+    .assert_eq(&render(&second.in_script(error), text, None));
+}
+
+#[test]
+fn one_statement_is_one() {
+    for (text, expected) in [("", "there is no statement"), ("SELECT 1; SELECT 2", "expected one statement, but found 2")] {
+        assert_eq!(parse_statement(text).map(|_| ()).map_err(|error| error.message().to_owned()), Err(expected.to_owned()));
+    }
+    assert!(parse_statement("SELECT 1;").is_ok());
+}
