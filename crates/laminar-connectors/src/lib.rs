@@ -3,10 +3,15 @@
 //! A [`Source`] is polled for batches, a [`Sink`] is handed changes; a [`Connector`] makes both from the options of a
 //! `CREATE` statement; the [`Registry`] knows all connectors by name.
 
+pub mod blackhole;
+pub mod files;
+pub mod formats;
+pub mod memory;
 pub mod options;
 pub mod registry;
 pub mod sink;
 pub mod source;
+pub mod stdout;
 
 pub use options::Options;
 pub use registry::{Connector, Registry};

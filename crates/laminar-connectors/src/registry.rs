@@ -2,6 +2,11 @@
 
 use laminar_core::{Code, Error, Result};
 
+use crate::blackhole::BlackholeConnector;
+use crate::files::FileConnector;
+use crate::memory::MemoryConnector;
+use crate::options::nearest;
+use crate::stdout::StdoutConnector;
 use crate::{Accepts, Sink, SinkRequest, Source, SourceRequest};
 
 /// Makes sources and sinks of one kind.
@@ -26,6 +31,7 @@ pub trait Connector: Send + Sync {
 #[derive(Default)]
 pub struct Registry {
     connectors: Vec<Box<dyn Connector>>,
+    memory: MemoryConnector,
 }
 
 impl Registry {
@@ -34,19 +40,47 @@ impl Registry {
         Self::default()
     }
 
+    /// Everything that this crate has.
+    pub fn with_builtin() -> Self {
+        let mut registry = Self::empty();
+        registry.add(Box::new(FileConnector));
+        registry.add(Box::new(StdoutConnector::default()));
+        registry.add(Box::new(BlackholeConnector::default()));
+        registry.add(Box::new(registry.memory.clone()));
+        registry
+    }
+
+    /// The queues of the connector `memory`.
+    pub fn memory(&self) -> &MemoryConnector {
+        &self.memory
+    }
+
     /// Adds a connector; a later one of the same name wins.
     pub fn add(&mut self, connector: Box<dyn Connector>) {
         self.connectors.insert(0, connector);
     }
 
+    /// The names of all connectors, sorted.
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.connectors.iter().map(|connector| connector.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// The connector called `name`, whatever its case.
     pub fn get(&self, name: &str) -> Result<&dyn Connector> {
         let found = self.connectors.iter().find(|connector| connector.name().eq_ignore_ascii_case(name));
-        found.map(AsRef::as_ref).ok_or_else(|| {
-            let mut names: Vec<_> = self.connectors.iter().map(|connector| connector.name()).collect();
-            names.sort_unstable();
-            Error::new(Code::UnknownOption, format!("there is no connector '{name}'"))
-                .with_hint(format!("the connectors of this build are: {}", names.join(", ")))
-        })
+        found.map(AsRef::as_ref).ok_or_else(|| self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let names = self.names();
+        let list = format!("the connectors of this build are: {}", names.join(", "));
+        let hint = match nearest(name, names) {
+            Some(found) => format!("did you mean '{found}'? {list}"),
+            None => list,
+        };
+        Error::new(Code::UnknownOption, format!("there is no connector '{name}'")).with_hint(hint)
     }
 }

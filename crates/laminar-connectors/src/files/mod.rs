@@ -1,0 +1,51 @@
+//! The connector `file`: Parquet, CSV and NDJSON, one file, a directory or a glob.
+//!
+//! * [`settings`]: what the options say. [`paths`]: which files that means, in which order.
+//! * [`input`]: bytes out of a file, whatever its compression. [`sample`]: which columns a file has.
+//! * [`text_file`], [`parquet_file`]: the rows of one file. [`reader`]: either.
+//! * [`source`]: files one after the other. [`follow`]: files that grow.
+//! * [`output`], [`sink`]: rows into a file.
+
+mod follow;
+mod input;
+mod output;
+mod parquet_file;
+mod paths;
+mod reader;
+mod sample;
+mod settings;
+mod sink;
+mod source;
+mod text_file;
+
+use laminar_core::Result;
+
+use crate::{Accepts, Connector, Sink, SinkRequest, Source, SourceRequest};
+
+/// Files of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileConnector;
+
+impl Connector for FileConnector {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    fn open_source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
+        source::open(request)
+    }
+
+    fn sink_accepts(&self, request: &SinkRequest) -> Result<Option<Accepts>> {
+        let settings = settings::SinkSettings::parse(request.options.clone())?;
+        Ok(Some(if settings.changelog { Accepts::Changes } else { Accepts::AppendOnly }))
+    }
+
+    fn open_sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
+        let settings = settings::SinkSettings::parse(request.options)?;
+        Ok(Box::new(sink::FileSink::open(settings, &request.schema)?))
+    }
+
+    fn replayable(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,160 @@
+//! A file that is written: under its own name, or under another one until it is complete.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+use laminar_core::{Code, Error, Result};
+
+use super::paths::PARTIAL;
+use super::settings::{Compression, Publish};
+
+/// Bytes that wait for the disk.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Where an output goes.
+#[derive(Debug)]
+pub(super) struct Target {
+    path: PathBuf,
+    /// The name until the output is complete.
+    written: PathBuf,
+    overwrite: bool,
+    state: State,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    NotStarted,
+    Started,
+    Finished,
+}
+
+impl Target {
+    /// Checks that `path` can be written; nothing is created or changed yet.
+    pub(super) fn new(path: PathBuf, publish: Publish, overwrite: bool) -> Result<Self> {
+        if path.is_dir() {
+            return Err(Error::new(Code::Io, format!("'{}' is a directory", path.display()))
+                .with_hint("name a file in it, such as 'out/rows.parquet'"));
+        }
+        let written = match publish {
+            Publish::AtOnce => path.clone(),
+            Publish::AtEnd => partial_of(&path),
+        };
+        let target = Self { path, written, overwrite, state: State::NotStarted };
+        target.check_overwrite()?;
+        Ok(target)
+    }
+
+    fn check_overwrite(&self) -> Result<()> {
+        if self.overwrite || !self.path.exists() {
+            return Ok(());
+        }
+        Err(Error::new(Code::ObjectExists, format!("the file '{}' exists", self.path.display()))
+            .with_hint("leave out overwrite = 'false' to replace it, or name another file"))
+    }
+
+    /// The file to write, empty, with the directories that it needs. It is locked: two writers would mix their rows.
+    pub(super) fn create(&mut self) -> Result<File> {
+        self.check_overwrite()?;
+        if let Some(directory) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
+        }
+        let open = File::options().write(true).create(true).truncate(false).open(&self.written);
+        let file = open.map_err(|error| cannot_write(&self.written, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(Code::ObjectInUse, format!("another sink writes '{}'", self.path.display()))
+                    .with_hint("give each sink a file of its own"));
+            }
+            // Some file systems have no locks; the rows matter more than the check.
+            Err(TryLockError::Error(_)) => {}
+        }
+        file.set_len(0).map_err(|error| cannot_write(&self.written, &error))?;
+        self.state = State::Started;
+        Ok(file)
+    }
+
+    /// Makes the complete output visible.
+    pub(super) fn publish(&mut self, file: File) -> Result<()> {
+        file.sync_all().map_err(|error| self.failed(&error))?;
+        if self.written != self.path {
+            fs::rename(&self.written, &self.path).map_err(|error| self.failed(&error))?;
+        }
+        self.state = State::Finished;
+        Ok(())
+    }
+
+    /// The message for a write that failed.
+    pub(super) fn failed(&self, error: &std::io::Error) -> Error {
+        cannot_write(&self.path, error)
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // Half an output under another name helps nobody; there is no one left to tell if it cannot be removed.
+        if self.state == State::Started && self.written != self.path {
+            let _removed = fs::remove_file(&self.written);
+        }
+    }
+}
+
+/// `rows.parquet.partial`.
+fn partial_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(PARTIAL);
+    path.with_file_name(name)
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Code::Io, format!("'{}' cannot be written", path.display())).with_detail(error.to_string())
+}
+
+/// Bytes on their way into a file, compressed or not.
+pub(super) enum Compressed {
+    Plain(BufWriter<File>),
+    Gzip(GzEncoder<BufWriter<File>>),
+    Zstd(zstd::Encoder<'static, BufWriter<File>>),
+}
+
+impl Compressed {
+    pub(super) fn new(file: File, compression: Compression) -> std::io::Result<Self> {
+        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        Ok(match compression {
+            Compression::None => Compressed::Plain(file),
+            Compression::Gzip => Compressed::Gzip(GzEncoder::new(file, flate2::Compression::default())),
+            Compression::Zstd => Compressed::Zstd(zstd::Encoder::new(file, zstd::DEFAULT_COMPRESSION_LEVEL)?),
+        })
+    }
+
+    /// Completes the stream and gives back the file.
+    pub(super) fn finish(self) -> std::io::Result<File> {
+        let file = match self {
+            Compressed::Plain(file) => file,
+            Compressed::Gzip(encoder) => encoder.finish()?,
+            Compressed::Zstd(encoder) => encoder.finish()?,
+        };
+        file.into_inner().map_err(std::io::IntoInnerError::into_error)
+    }
+}
+
+impl Write for Compressed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Compressed::Plain(file) => file.write(bytes),
+            Compressed::Gzip(encoder) => encoder.write(bytes),
+            Compressed::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Compressed::Plain(file) => file.flush(),
+            Compressed::Gzip(encoder) => encoder.flush(),
+            Compressed::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}

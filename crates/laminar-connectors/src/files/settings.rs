@@ -1,0 +1,234 @@
+//! What the options of a file source or sink say.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use laminar_core::limits::BATCH_ROWS_MAX;
+use laminar_core::{Code, Error, Result};
+
+use super::paths;
+use crate::Options;
+use crate::formats::Format;
+use crate::formats::cell::CellOptions;
+use crate::formats::csv::Dialect;
+use crate::formats::parquet::ParquetCompression;
+
+/// Rows that are looked at to find the types of a text file.
+const SAMPLE_ROWS: usize = 10_000;
+/// How often a followed file is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Memory that a row group of a Parquet file may take before it is written, in bytes.
+const ROW_GROUP_BYTES: u64 = 64 << 20;
+
+const SOURCE_OPTIONS: &[&str] = &[
+    "path", "format", "compression", "follow", "poll_interval", "batch_rows", "on_bad_row", "schema_sample_rows", "header",
+    "delimiter", "quote", "null", "epoch_unit",
+];
+const SINK_OPTIONS: &[&str] = &[
+    "path", "format", "compression", "overwrite", "publish", "changelog", "header", "delimiter", "quote", "null",
+    "row_group_bytes",
+];
+
+/// How a file is compressed from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+/// What happens to a row that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnBadRow {
+    /// It is put aside.
+    Skip,
+    /// The source fails.
+    Fail,
+}
+
+/// A file source.
+#[derive(Debug, Clone)]
+pub(super) struct SourceSettings {
+    /// As the user wrote it.
+    pub path: String,
+    pub format: Option<Format>,
+    /// `None`: by the first bytes of the file.
+    pub compression: Option<Compression>,
+    /// Whether to wait for more.
+    pub follow: bool,
+    pub poll_interval: Duration,
+    pub batch_rows: usize,
+    pub on_bad_row: OnBadRow,
+    pub sample_rows: usize,
+    /// `delimiter` is `None` if not given: it depends on the file's name.
+    pub delimiter: Option<u8>,
+    pub dialect: Dialect,
+    pub cells: CellOptions,
+}
+
+impl SourceSettings {
+    pub(super) fn parse(mut options: Options) -> Result<Self> {
+        options.merge_prefix("format.")?;
+        let path = paths::local(&options.require("path", "a file source")?)?;
+        let format = options.take_enum("format", Format::CHOICES)?;
+        let (delimiter, dialect) = take_dialect(&mut options)?;
+        let settings = Self {
+            path,
+            format,
+            compression: take_compression(&mut options)?,
+            follow: options.take_bool("follow")?.unwrap_or(false),
+            poll_interval: options.take_duration("poll_interval")?.unwrap_or(POLL_INTERVAL),
+            batch_rows: options.take_count("batch_rows")?.unwrap_or(BATCH_ROWS_MAX),
+            on_bad_row: options
+                .take_enum("on_bad_row", &[("skip", OnBadRow::Skip), ("fail", OnBadRow::Fail)])?
+                .unwrap_or(OnBadRow::Skip),
+            sample_rows: options.take_count("schema_sample_rows")?.unwrap_or(SAMPLE_ROWS),
+            delimiter,
+            dialect,
+            cells: CellOptions { epoch_unit: options.take_enum("epoch_unit", CellOptions::EPOCH_UNITS)? },
+        };
+        options.finish("a file source", SOURCE_OPTIONS)?;
+        Ok(settings)
+    }
+
+    /// The format of `file`: the declared one, or that of its name.
+    pub(super) fn format_of(&self, file: &Path) -> Result<Format> {
+        self.format.or_else(|| paths::format_of(file)).ok_or_else(|| unknown_format(file))
+    }
+
+    /// How `file` separates values.
+    pub(super) fn dialect_of(&self, file: &Path) -> Dialect {
+        Dialect { delimiter: self.delimiter.unwrap_or_else(|| paths::delimiter_of(file)), ..self.dialect.clone() }
+    }
+}
+
+/// When readers see what a sink writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Publish {
+    /// All at once when the sink finishes, by renaming.
+    AtEnd,
+    /// As it is written.
+    AtOnce,
+}
+
+/// A file sink.
+#[derive(Debug, Clone)]
+pub(super) struct SinkSettings {
+    pub path: PathBuf,
+    pub format: SinkFormat,
+    /// Whether a file of that name is replaced.
+    pub overwrite: bool,
+    pub publish: Publish,
+    /// Whether rows carry `op`, so that they may also go.
+    pub changelog: bool,
+}
+
+/// The format of a sink with what belongs to it.
+#[derive(Debug, Clone)]
+pub(super) enum SinkFormat {
+    Parquet { compression: ParquetCompression, row_group_bytes: usize },
+    Csv { dialect: Dialect, compression: Compression },
+    Ndjson { compression: Compression },
+}
+
+impl SinkSettings {
+    pub(super) fn parse(mut options: Options) -> Result<Self> {
+        options.merge_prefix("format.")?;
+        let path = PathBuf::from(paths::local(&options.require("path", "a file sink")?)?);
+        let named = options.take_enum("format", Format::CHOICES)?.or_else(|| paths::format_of(&path));
+        let format = named.ok_or_else(|| unknown_format(&path))?;
+        let publish = take_publish(&mut options, format)?;
+        let settings = Self {
+            format: take_sink_format(&mut options, format, &path)?,
+            overwrite: options.take_bool("overwrite")?.unwrap_or(true),
+            publish,
+            changelog: options.take_bool("changelog")?.unwrap_or(false),
+            path,
+        };
+        options.finish(&format!("a {} file sink", format.name()), SINK_OPTIONS)?;
+        Ok(settings)
+    }
+}
+
+fn take_publish(options: &mut Options, format: Format) -> Result<Publish> {
+    let given = options.take_enum("publish", &[("at_end", Publish::AtEnd), ("at_once", Publish::AtOnce)])?;
+    match (format, given) {
+        (Format::Parquet, Some(Publish::AtOnce)) => {
+            Err(Error::new(Code::InvalidOption, "a Parquet file can only be published at its end")
+                .with_detail("it cannot be read before its footer is written")
+                .with_hint("leave out publish, or use format = 'csv' or 'ndjson'"))
+        }
+        (Format::Parquet, _) => Ok(Publish::AtEnd),
+        (_, given) => Ok(given.unwrap_or(Publish::AtOnce)),
+    }
+}
+
+fn take_sink_format(options: &mut Options, format: Format, path: &Path) -> Result<SinkFormat> {
+    Ok(match format {
+        Format::Parquet => SinkFormat::Parquet {
+            compression: take_parquet_compression(options)?,
+            row_group_bytes: usize::try_from(options.take_bytes("row_group_bytes")?.unwrap_or(ROW_GROUP_BYTES))
+                .unwrap_or(usize::MAX),
+        },
+        Format::Csv => {
+            let (delimiter, dialect) = take_dialect(options)?;
+            let delimiter = delimiter.unwrap_or_else(|| paths::delimiter_of(path));
+            SinkFormat::Csv { dialect: Dialect { delimiter, ..dialect }, compression: take_text_compression(options, path)? }
+        }
+        Format::Ndjson => SinkFormat::Ndjson { compression: take_text_compression(options, path)? },
+    })
+}
+
+fn take_text_compression(options: &mut Options, path: &Path) -> Result<Compression> {
+    Ok(take_compression(options)?.unwrap_or_else(|| paths::compression_of(path)))
+}
+
+fn take_parquet_compression(options: &mut Options) -> Result<ParquetCompression> {
+    use ParquetCompression as P;
+    let choices =
+        [("auto", P::Zstd), ("none", P::None), ("gzip", P::Gzip), ("zstd", P::Zstd), ("snappy", P::Snappy)];
+    Ok(options.take_enum("compression", &choices)?.unwrap_or(P::Zstd))
+}
+
+/// `None` is `auto`.
+fn take_compression(options: &mut Options) -> Result<Option<Compression>> {
+    let choices = [
+        ("auto", None),
+        ("none", Some(Compression::None)),
+        ("gzip", Some(Compression::Gzip)),
+        ("zstd", Some(Compression::Zstd)),
+    ];
+    Ok(options.take_enum("compression", &choices)?.flatten())
+}
+
+/// The delimiter if one is given, and the rest of the dialect.
+fn take_dialect(options: &mut Options) -> Result<(Option<u8>, Dialect)> {
+    let plain = Dialect::default();
+    let delimiter = options.take_byte("delimiter")?;
+    let quote = match options.take("quote") {
+        Some(word) if word.eq_ignore_ascii_case("none") || word.is_empty() => None,
+        Some(word) => {
+            let mut one = Options::new([("quote".to_owned(), word)]);
+            one.take_byte("quote")?
+        }
+        None => plain.quote,
+    };
+    let dialect = Dialect {
+        header: options.take_bool("header")?.unwrap_or(plain.header),
+        quote,
+        nulls: options.take("null").into_iter().collect(),
+        ..plain
+    };
+    if quote.is_some() && delimiter == quote {
+        return Err(Error::new(Code::InvalidOption, "delimiter and quote must differ"));
+    }
+    if delimiter.is_some_and(|byte| byte == b'\n' || byte == b'\r') {
+        return Err(Error::new(Code::InvalidOption, "the delimiter cannot be a line end"));
+    }
+    Ok((delimiter, dialect))
+}
+
+fn unknown_format(file: &Path) -> Error {
+    Error::new(Code::InvalidOption, format!("the format of '{}' cannot be told from its name", file.display()))
+        .with_hint("add format = 'parquet', 'csv' or 'ndjson'")
+}

@@ -1,0 +1,132 @@
+//! Rows into one file.
+//!
+//! Parquet appears under its name when the sink finishes, replacing the old file in one move, so no reader ever sees
+//! half of it. CSV and NDJSON are written under their name and can be read while they grow, unless
+//! `publish = 'at_end'`. Nothing is created before the first row or the end: a script that fails early leaves the old
+//! output as it was.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
+
+use super::output::{Compressed, Target};
+use super::settings::{SinkFormat, SinkSettings};
+use crate::Sink;
+use crate::formats::Encoder;
+use crate::formats::changelog::{OP, inserted_rows, rows_with_op, schema_with_op};
+use crate::formats::csv::CsvEncoder;
+use crate::formats::ndjson::NdjsonEncoder;
+use crate::formats::parquet::ParquetWriter;
+
+/// Writes one file.
+pub(super) struct FileSink {
+    target: Target,
+    format: SinkFormat,
+    /// Of the file: with `op` if it is a change log.
+    schema: SchemaRef,
+    changelog: bool,
+    writer: Option<Writer>,
+}
+
+enum Writer {
+    Parquet(ParquetWriter<BufWriter<File>>),
+    Text { encoder: Box<dyn Encoder>, out: Compressed, text: Vec<u8> },
+}
+
+impl FileSink {
+    /// Checks everything that can be known before the first row.
+    pub(super) fn open(settings: SinkSettings, rows: &Schema) -> Result<Self> {
+        if settings.changelog && rows.field_with_name(OP).is_ok() {
+            return Err(Error::new(Code::InvalidOption, format!("changelog adds a column '{OP}', which the rows have already"))
+                .with_hint(format!("give the column another name: SELECT {OP} AS operation, …")));
+        }
+        let schema = if settings.changelog { schema_with_op(rows) } else { std::sync::Arc::new(rows.clone()) };
+        let target = Target::new(settings.path, settings.publish, settings.overwrite)?;
+        Ok(Self { target, format: settings.format, schema, changelog: settings.changelog, writer: None })
+    }
+
+    /// Creates the file unless that has been done.
+    fn start(&mut self) -> Result<()> {
+        if self.writer.is_none() {
+            let file = self.target.create()?;
+            let writer = Writer::new(file, &self.format, &self.schema).map_err(|error| self.target.failed(&error))??;
+            self.writer = Some(writer);
+        }
+        Ok(())
+    }
+}
+
+impl Writer {
+    fn new(file: File, format: &SinkFormat, schema: &SchemaRef) -> std::io::Result<Result<Self>> {
+        Ok(match format {
+            SinkFormat::Parquet { compression, row_group_bytes } => {
+                let out = BufWriter::new(file);
+                ParquetWriter::new(out, schema.clone(), *compression, *row_group_bytes).map(Writer::Parquet)
+            }
+            SinkFormat::Csv { dialect, compression } => {
+                let (mut encoder, mut text) = (CsvEncoder::new(dialect.clone()), Vec::new());
+                encoder.header(schema, &mut text);
+                Ok(Writer::Text { encoder: Box::new(encoder), out: Compressed::new(file, *compression)?, text })
+            }
+            SinkFormat::Ndjson { compression } => {
+                let out = Compressed::new(file, *compression)?;
+                Ok(Writer::Text { encoder: Box::new(NdjsonEncoder), out, text: Vec::new() })
+            }
+        })
+    }
+
+    fn write(&mut self, rows: &RecordBatch, failed: impl Fn(&std::io::Error) -> Error) -> Result<()> {
+        match self {
+            Writer::Parquet(writer) => writer.write(rows),
+            Writer::Text { encoder, out, text } => {
+                encoder.encode(rows, text)?;
+                let written = out.write_all(text);
+                text.clear();
+                written.map_err(|error| failed(&error))
+            }
+        }
+    }
+
+    fn finish(self) -> std::io::Result<Result<File>> {
+        Ok(match self {
+            Writer::Parquet(writer) => match writer.finish() {
+                Ok(out) => Ok(out.into_inner().map_err(std::io::IntoInnerError::into_error)?),
+                Err(error) => Err(error),
+            },
+            Writer::Text { mut out, text, .. } => {
+                out.write_all(&text)?;
+                Ok(out.finish()?)
+            }
+        })
+    }
+}
+
+impl Sink for FileSink {
+    fn write(&mut self, _: StepId, changes: &ChangeBatch) -> Result<()> {
+        let rows = if self.changelog { rows_with_op(changes, &self.schema)? } else { inserted_rows(changes)? };
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        self.start()?;
+        let (target, writer) = (&self.target, &mut self.writer);
+        writer.as_mut().map_or(Ok(()), |writer| writer.write(&rows, |error| target.failed(error)))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        match &mut self.writer {
+            Some(Writer::Text { out, .. }) => out.flush().map_err(|error| self.target.failed(&error)),
+            // A row group that is cut at every step would make a poor file, and nobody can read it before its end.
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.start()?;
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let file = writer.finish().map_err(|error| self.target.failed(&error))??;
+        self.target.publish(file)
+    }
+}

@@ -1,0 +1,279 @@
+//! One column, filled value by value.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, BooleanBuilder, NullBuilder, PrimitiveBuilder, StringBuilder};
+use arrow_array::types::*;
+use arrow_array::{ArrayRef, ArrowPrimitiveType, StringArray, new_empty_array, new_null_array};
+use arrow_cast::parse::{Parser, string_to_time_nanoseconds};
+use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
+use arrow_schema::{DataType, TimeUnit};
+use arrow_select::concat::concat;
+use laminar_core::{Code, Error, Result};
+
+use super::cell::{Cell, CellOptions};
+use super::number::{parse_decimal, parse_float, parse_integer};
+use super::temporal::{convert_epoch, parse_timestamp};
+use super::type_name::type_name;
+use super::nested;
+
+/// Why a value does not fit; the column's name comes before it.
+pub type Reason = String;
+
+/// A column under construction.
+pub trait Column: Send {
+    /// Adds exactly one row, a placeholder if the value does not fit.
+    fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason>;
+
+    /// The rows so far; the column is then empty.
+    fn finish(&mut self) -> Result<ArrayRef>;
+}
+
+/// An empty column of `data_type`.
+pub fn column_of(data_type: &DataType, options: CellOptions) -> Result<Box<dyn Column>> {
+    use DataType as D;
+    Ok(match data_type {
+        D::Null => Box::new(NullColumn(NullBuilder::new())),
+        D::Boolean => Box::new(BooleanColumn(BooleanBuilder::new())),
+        D::Int8 => integer::<Int8Type>(data_type),
+        D::Int16 => integer::<Int16Type>(data_type),
+        D::Int32 => integer::<Int32Type>(data_type),
+        D::Int64 => integer::<Int64Type>(data_type),
+        D::UInt8 => integer::<UInt8Type>(data_type),
+        D::UInt16 => integer::<UInt16Type>(data_type),
+        D::UInt32 => integer::<UInt32Type>(data_type),
+        D::UInt64 => integer::<UInt64Type>(data_type),
+        D::Float32 => primitive::<Float32Type>(data_type, |text| parse_float(text).and_then(to_f32)),
+        D::Float64 => primitive::<Float64Type>(data_type, parse_float),
+        D::Decimal128(precision, scale) => {
+            let (precision, scale) = (*precision, *scale);
+            primitive::<Decimal128Type>(data_type, move |text| parse_decimal(text, precision, scale))
+        }
+        D::Utf8 => Box::new(TextColumn(StringBuilder::new())),
+        D::Binary => Box::new(BinaryColumn(BinaryBuilder::new())),
+        D::Date32 => primitive::<Date32Type>(data_type, |text| Date32Type::parse(text.trim())),
+        D::Time64(TimeUnit::Nanosecond) => primitive::<Time64NanosecondType>(data_type, time_of_day),
+        D::Time64(TimeUnit::Microsecond) => {
+            primitive::<Time64MicrosecondType>(data_type, |text| time_of_day(text).map(|nanos| nanos / 1000))
+        }
+        D::Timestamp(unit, _) => match unit {
+            TimeUnit::Second => timestamp::<TimestampSecondType>(data_type, options)?,
+            TimeUnit::Millisecond => timestamp::<TimestampMillisecondType>(data_type, options)?,
+            TimeUnit::Microsecond => timestamp::<TimestampMicrosecondType>(data_type, options)?,
+            TimeUnit::Nanosecond => timestamp::<TimestampNanosecondType>(data_type, options)?,
+        },
+        D::List(_) | D::Struct(_) | D::Map(..) => nested::column_of(data_type, options)?,
+        other if can_cast_types(&D::Utf8, other) => Box::new(CastColumn::new(other.clone())),
+        other => return Err(unsupported(other)),
+    })
+}
+
+/// The refusal of a type that text cannot be read into.
+pub(super) fn unsupported(data_type: &DataType) -> Error {
+    Error::new(Code::NotSupported, format!("a column of type {} cannot be read from text", type_name(data_type)))
+        .with_hint("declare the column VARCHAR and convert it in a query")
+}
+
+fn to_f32(value: f64) -> Option<f32> {
+    let narrow = value as f32;
+    (narrow.is_finite() || !value.is_finite()).then_some(narrow)
+}
+
+fn time_of_day(text: &str) -> Option<i64> {
+    string_to_time_nanoseconds(text.trim()).ok()
+}
+
+fn integer<T>(data_type: &DataType) -> Box<dyn Column>
+where
+    T: ArrowPrimitiveType,
+    T::Native: FromStr + TryFrom<i128>,
+{
+    primitive::<T>(data_type, parse_integer::<T::Native>)
+}
+
+/// A column whose values are read from text, wherever the text comes from.
+fn primitive<T: ArrowPrimitiveType>(
+    data_type: &DataType,
+    parse: impl Fn(&str) -> Option<T::Native> + Send + 'static,
+) -> Box<dyn Column> {
+    let kind = type_name(data_type);
+    let read = move |cell: &Cell<'_>| match cell {
+        Cell::Text(text) => parse(text).ok_or_else(|| cell.is_not(&kind)),
+        Cell::Number(text) => parse(text).ok_or_else(|| cell.is_not(&kind)),
+        _ => Err(cell.is_not(&kind)),
+    };
+    Box::new(PrimitiveColumn { builder: PrimitiveBuilder::<T>::new().with_data_type(data_type.clone()), read })
+}
+
+fn timestamp<T: ArrowTimestampType>(data_type: &DataType, options: CellOptions) -> Result<Box<dyn Column>> {
+    let kind = type_name(data_type);
+    let zone = match data_type {
+        DataType::Timestamp(_, Some(zone)) => Some(zone.parse()?),
+        _ => None,
+    };
+    let epoch = move |number: &str| match options.epoch_unit {
+        Some(unit) => parse_integer(number).and_then(|value| convert_epoch(value, unit, T::UNIT)),
+        None => None,
+    };
+    let read = move |cell: &Cell<'_>| {
+        let value = match cell {
+            Cell::Text(text) => parse_timestamp(text, T::UNIT, zone).or_else(|| epoch(text)),
+            Cell::Number(text) => epoch(text),
+            _ => None,
+        };
+        value.ok_or_else(|| match cell {
+            Cell::Number(_) if options.epoch_unit.is_none() => {
+                format!("{} (numbers need the option epoch_unit = 's', 'ms', 'us' or 'ns')", cell.is_not(&kind))
+            }
+            _ => cell.is_not(&kind),
+        })
+    };
+    Ok(Box::new(PrimitiveColumn { builder: PrimitiveBuilder::<T>::new().with_data_type(data_type.clone()), read }))
+}
+
+struct PrimitiveColumn<T: ArrowPrimitiveType, F> {
+    builder: PrimitiveBuilder<T>,
+    read: F,
+}
+
+impl<T, F> Column for PrimitiveColumn<T, F>
+where
+    T: ArrowPrimitiveType,
+    F: Fn(&Cell<'_>) -> Result<T::Native, Reason> + Send,
+{
+    fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason> {
+        if *cell == Cell::Null {
+            self.builder.append_null();
+            return Ok(());
+        }
+        let value = (self.read)(cell);
+        self.builder.append_value(*value.as_ref().unwrap_or(&T::Native::default()));
+        value.map(drop)
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(Arc::new(self.builder.finish()))
+    }
+}
+
+struct NullColumn(NullBuilder);
+
+impl Column for NullColumn {
+    fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason> {
+        self.0.append_null();
+        if *cell == Cell::Null { Ok(()) } else { Err(cell.is_not("NULL")) }
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(Arc::new(self.0.finish()))
+    }
+}
+
+struct BooleanColumn(BooleanBuilder);
+
+impl Column for BooleanColumn {
+    fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason> {
+        let value = match cell {
+            Cell::Null => {
+                self.0.append_null();
+                return Ok(());
+            }
+            Cell::Bool(value) => Some(*value),
+            Cell::Text(text) => parse_bool(text),
+            _ => None,
+        };
+        self.0.append_value(value.unwrap_or_default());
+        value.map(drop).ok_or_else(|| cell.is_not("BOOLEAN"))
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(Arc::new(self.0.finish()))
+    }
+}
+
+/// The words that PostgreSQL takes for a truth value.
+fn parse_bool(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Text takes everything: a JSON value that is not a string is kept as written.
+struct TextColumn(StringBuilder);
+
+impl Column for TextColumn {
+    fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason> {
+        self.0.append_option(cell.text());
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(Arc::new(self.0.finish()))
+    }
+}
+
+/// Bytes: PostgreSQL's `\x…` form, or else the text's own bytes.
+struct BinaryColumn(BinaryBuilder);
+
+impl Column for BinaryColumn {
+    fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason> {
+        let Some(text) = cell.text() else {
+            self.0.append_null();
+            return Ok(());
+        };
+        let bytes = match text.strip_prefix("\\x") {
+            Some(hex) => parse_hex(hex),
+            None => Some(text.as_bytes().to_vec()),
+        };
+        self.0.append_value(bytes.as_deref().unwrap_or_default());
+        bytes.map(drop).ok_or_else(|| cell.is_not("BYTEA"))
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        Ok(Arc::new(self.0.finish()))
+    }
+}
+
+fn parse_hex(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = hex.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+/// Rarer types, through Arrow's own cast from text; one value at a time so that a bad one is known at once.
+struct CastColumn {
+    data_type: DataType,
+    values: Vec<ArrayRef>,
+}
+
+impl CastColumn {
+    fn new(data_type: DataType) -> Self {
+        Self { data_type, values: Vec::new() }
+    }
+
+    fn cast(&self, text: &str) -> Option<ArrayRef> {
+        let options = CastOptions { safe: false, ..Default::default() };
+        cast_with_options(&StringArray::from(vec![text]), &self.data_type, &options).ok()
+    }
+}
+
+impl Column for CastColumn {
+    fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason> {
+        let value = cell.text().map(|text| self.cast(text));
+        let bad = matches!(value, Some(None));
+        self.values.push(value.flatten().unwrap_or_else(|| new_null_array(&self.data_type, 1)));
+        if bad { Err(cell.is_not(&type_name(&self.data_type))) } else { Ok(()) }
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        if self.values.is_empty() {
+            return Ok(new_empty_array(&self.data_type));
+        }
+        let values = std::mem::take(&mut self.values);
+        let values: Vec<_> = values.iter().map(AsRef::as_ref).collect();
+        Ok(concat(&values)?)
+    }
+}

@@ -1,0 +1,107 @@
+//! How bytes become rows and rows become bytes, whatever carries them.
+//!
+//! * [`Decoder`]: text, record by record, into columns; a record that cannot be read costs only itself.
+//! * [`Encoder`]: columns into text.
+//! * [`csv`], [`ndjson`]: the text formats. [`parquet`]: files of columns.
+//! * [`cell`], [`column`], [`nested`], [`row_builder`]: one value, one column, one row at a time, with exact reasons.
+//! * [`conform`]: columns that are typed already, made to fit a declared schema.
+//! * [`infer`]: which types a sample of values has.
+//! * [`changelog`]: weights written out as rows with `op`.
+
+pub mod cell;
+pub mod changelog;
+pub mod column;
+pub mod conform;
+pub mod csv;
+pub mod infer;
+pub mod names;
+pub mod ndjson;
+mod nested;
+mod number;
+pub mod parquet;
+pub mod row_builder;
+mod temporal;
+pub mod type_name;
+
+use arrow_array::RecordBatch;
+use laminar_core::Result;
+
+/// Bytes that one record of text may have at most: longer ones are put aside, so that memory stays bounded.
+pub const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// Which format a file or message has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Columns in row groups.
+    Parquet,
+    /// Separated values, with or without a header.
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+impl Format {
+    /// All names that users may write.
+    pub const CHOICES: &'static [(&'static str, Format)] = &[
+        ("parquet", Format::Parquet),
+        ("csv", Format::Csv),
+        ("ndjson", Format::Ndjson),
+        ("json", Format::Ndjson),
+        ("jsonl", Format::Ndjson),
+    ];
+
+    /// Its usual name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Parquet => "parquet",
+            Format::Csv => "csv",
+            Format::Ndjson => "ndjson",
+        }
+    }
+}
+
+/// Reads records of text into columns. Framing and decoding are one pass, since only the format knows where a record ends.
+pub trait Decoder: Send {
+    /// Reads the record at the start of `bytes`; `last`: nothing will follow these bytes. An error means that nothing
+    /// of this input can be read (a header without a declared column).
+    fn take(&mut self, bytes: &[u8], last: bool) -> Result<Taken>;
+
+    /// Whether the next record is a header, which decides where the columns are.
+    fn wants_header(&self) -> bool {
+        false
+    }
+
+    /// Good rows since the last [`finish`](Self::finish).
+    fn rows(&self) -> usize;
+
+    /// The good rows since the last call; the decoder then starts anew.
+    fn finish(&mut self) -> Result<RecordBatch>;
+}
+
+/// What became of the bytes at the start of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// The record does not end within these bytes: show more.
+    Incomplete,
+    /// One good row.
+    Row(Extent),
+    /// Nothing to keep: a blank line, a header.
+    Skipped(Extent),
+    /// A record that cannot be read, and why.
+    Bad(Extent, String),
+}
+
+/// How far a record reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Bytes, with the end of the line.
+    pub bytes: usize,
+    /// Lines.
+    pub lines: usize,
+}
+
+/// Writes columns as text.
+pub trait Encoder: Send {
+    /// Appends the rows to `out`.
+    fn encode(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()>;
+}

@@ -1,0 +1,109 @@
+//! Reads the rows of one Parquet file.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use arrow_schema::SchemaRef;
+use laminar_core::{Code, Error, Result};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+
+use crate::formats::conform::{Conform, Misfit, plain_schema};
+
+/// What a Parquet file begins and ends with.
+const MAGIC: &[u8; 4] = b"PAR1";
+/// The same if its footer is encrypted.
+const MAGIC_ENCRYPTED: &[u8; 4] = b"PARE";
+/// Magic, footer length, magic: no file is shorter.
+const FILE_BYTES_MIN: u64 = 12;
+
+/// Reads the rows of one file as a declared schema wants them; only the needed columns are read.
+pub struct ParquetReader {
+    rows: ParquetRecordBatchReader,
+    conform: Conform,
+    name: String,
+    /// Rows read so far, good and bad.
+    row: u64,
+}
+
+impl ParquetReader {
+    /// Opens `file`; `name` is what messages call it.
+    pub fn new(mut file: File, name: &str, wanted: SchemaRef, batch_rows: usize) -> Result<Self> {
+        let metadata = metadata_of(&mut file, name)?;
+        let conform = Conform::new(metadata.schema(), wanted, name)?;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), conform.projection().iter().copied());
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let rows = builder.with_projection(mask).with_batch_size(batch_rows).build();
+        let rows = rows.map_err(|error| damaged(name, 0, &error))?;
+        Ok(Self { rows, conform, name: name.to_owned(), row: 0 })
+    }
+
+    /// The next rows and those that do not fit (with their number in the file, from 0); `None` at the end.
+    pub fn next(&mut self) -> Result<Option<(arrow_array::RecordBatch, Vec<Misfit>)>> {
+        let Some(batch) = self.rows.next() else { return Ok(None) };
+        let batch = batch.map_err(|error| damaged(&self.name, self.row, &error))?;
+        let (rows, mut misfits) = self.conform.apply(&batch)?;
+        for misfit in &mut misfits {
+            misfit.row += self.row as usize;
+        }
+        self.row += batch.num_rows() as u64;
+        Ok(Some((rows, misfits)))
+    }
+
+    /// Rows read so far.
+    pub fn row(&self) -> u64 {
+        self.row
+    }
+}
+
+/// The columns of a Parquet file, in plain types.
+pub fn parquet_schema(mut file: File, name: &str) -> Result<SchemaRef> {
+    Ok(plain_schema(metadata_of(&mut file, name)?.schema()))
+}
+
+fn metadata_of(file: &mut File, name: &str) -> Result<ArrowReaderMetadata> {
+    check_ends(file, name)?;
+    ArrowReaderMetadata::load(file, ArrowReaderOptions::new())
+        .map_err(|error| Error::new(Code::BadData, format!("the footer of {name} is damaged")).with_detail(error.to_string()))
+}
+
+/// Tells a file that is not Parquet from one that is cut off, before a decoder says something that helps nobody.
+fn check_ends(file: &mut File, name: &str) -> Result<()> {
+    let unreadable = |error: std::io::Error| Error::from(error).within(format_args!("reading {name}"));
+    let bytes = file.metadata().map_err(unreadable)?.len();
+    let (mut first, mut last) = ([0; 4], [0; 4]);
+    if bytes == 0 {
+        return Err(Error::new(Code::BadData, format!("{name} is empty"))
+            .with_hint("a Parquet file without rows still has a header and a footer; write or copy it again"));
+    }
+    if bytes >= 4 {
+        file.seek(SeekFrom::Start(0)).and_then(|_| file.read_exact(&mut first)).map_err(unreadable)?;
+        file.seek(SeekFrom::End(-4)).and_then(|_| file.read_exact(&mut last)).map_err(unreadable)?;
+    }
+    if &last == MAGIC_ENCRYPTED {
+        return Err(Error::new(Code::NotSupported, format!("{name} is an encrypted Parquet file")));
+    }
+    if &first != MAGIC {
+        return Err(Error::new(Code::BadData, format!("{name} is not a Parquet file"))
+            .with_hint("set format = 'csv' or 'ndjson' if it is text"));
+    }
+    if &last != MAGIC || bytes < FILE_BYTES_MIN {
+        return Err(Error::new(Code::BadData, format!("{name} is cut off: it has no Parquet footer"))
+            .with_detail(format!("it ends after {bytes} bytes"))
+            .with_hint("it is still being written, or was copied in part; copy it again"));
+    }
+    Ok(())
+}
+
+fn damaged(name: &str, row: u64, error: &dyn std::fmt::Display) -> Error {
+    Error::new(Code::BadData, format!("{name} is damaged after row {row}")).with_detail(error.to_string())
+}
+
+/// Whether a file has the end of a Parquet file: one that is still being written has not.
+pub fn is_complete(file: &mut File) -> bool {
+    let mut last = [0; 4];
+    let read = file.seek(SeekFrom::End(-4)).and_then(|_| file.read_exact(&mut last));
+    read.is_ok() && (&last == MAGIC || &last == MAGIC_ENCRYPTED)
+}

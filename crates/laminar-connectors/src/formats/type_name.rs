@@ -1,0 +1,38 @@
+//! What SQL calls an Arrow type, for messages.
+
+use arrow_schema::DataType;
+
+/// The SQL name of `data_type`; Arrow's own where SQL has none.
+pub fn type_name(data_type: &DataType) -> String {
+    use DataType as D;
+    match data_type {
+        D::Null => "NULL".to_owned(),
+        D::Boolean => "BOOLEAN".to_owned(),
+        D::Int8 => "TINYINT".to_owned(),
+        D::Int16 => "SMALLINT".to_owned(),
+        D::Int32 => "INTEGER".to_owned(),
+        D::Int64 => "BIGINT".to_owned(),
+        D::UInt8 => "TINYINT UNSIGNED".to_owned(),
+        D::UInt16 => "SMALLINT UNSIGNED".to_owned(),
+        D::UInt32 => "INTEGER UNSIGNED".to_owned(),
+        D::UInt64 => "BIGINT UNSIGNED".to_owned(),
+        D::Float16 | D::Float32 => "REAL".to_owned(),
+        D::Float64 => "DOUBLE".to_owned(),
+        D::Decimal32(precision, scale)
+        | D::Decimal64(precision, scale)
+        | D::Decimal128(precision, scale)
+        | D::Decimal256(precision, scale) => format!("DECIMAL({precision},{scale})"),
+        D::Utf8 | D::LargeUtf8 | D::Utf8View => "VARCHAR".to_owned(),
+        D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => "BYTEA".to_owned(),
+        D::Date32 | D::Date64 => "DATE".to_owned(),
+        D::Time32(_) | D::Time64(_) => "TIME".to_owned(),
+        D::Timestamp(_, None) => "TIMESTAMP".to_owned(),
+        D::Timestamp(_, Some(_)) => "TIMESTAMPTZ".to_owned(),
+        D::Interval(_) | D::Duration(_) => "INTERVAL".to_owned(),
+        D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) => format!("{}[]", type_name(item.data_type())),
+        D::Struct(_) => "STRUCT".to_owned(),
+        D::Map(..) => "MAP".to_owned(),
+        D::Dictionary(_, values) => type_name(values),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,9 @@
+//! Tests of the connectors through their public door: what a `CREATE` statement would do.
+
+mod bad_input;
+mod connectors;
+mod follow;
+mod harness;
+mod properties;
+mod round_trips;
+mod sources;
