@@ -58,7 +58,8 @@ struct BlackholeSink(Arc<Counts>);
 
 impl Sink for BlackholeSink {
     fn write(&mut self, _: StepId, changes: &ChangeBatch) -> Result<()> {
-        let weight = if changes.is_append() { changes.len() as i64 } else { changes.weights().to_vec(changes.len()).iter().sum() };
+        let weight =
+            if changes.is_append() { changes.len() as i64 } else { changes.weights().to_vec(changes.len()).iter().sum() };
         self.0.rows.fetch_add(changes.len() as u64, Ordering::Relaxed);
         self.0.weight.fetch_add(weight, Ordering::Relaxed);
         Ok(())

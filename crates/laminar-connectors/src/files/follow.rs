@@ -12,7 +12,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
-use super::input::{Input, open_file};
+use super::input::Input;
 use super::paths::{cannot_read, expand};
 use super::settings::SourceSettings;
 use super::text_file::{Rows, TextFile};
@@ -45,7 +45,10 @@ enum Fate {
     /// Another file stands under its name.
     Replaced,
     /// It has fewer bytes than were read.
-    Shrunk { read: u64, left: u64 },
+    Shrunk {
+        read: u64,
+        left: u64,
+    },
 }
 
 impl FollowSource {
@@ -70,9 +73,9 @@ impl FollowSource {
     }
 
     fn start(&self, path: &Path) -> Result<Followed> {
-        let file = open_file(path)?;
-        let identity = file.metadata().ok().and_then(|metadata| identity(&metadata));
-        let mut text = TextFile::new(Input::over(Box::new(file)), path, self.schema.clone(), &self.settings)?;
+        let (input, metadata) = Input::open_growing(path)?;
+        let identity = identity(&metadata);
+        let mut text = TextFile::new(input, path, self.schema.clone(), &self.settings)?;
         text.check_start(false)?;
         Ok(Followed { path: path.to_owned(), text, identity, replaced: false })
     }

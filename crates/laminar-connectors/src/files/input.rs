@@ -1,6 +1,6 @@
 //! Bytes out of a text file, whatever its compression.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Cursor, Read};
 use std::path::Path;
 
@@ -40,8 +40,21 @@ impl Input {
         }))
     }
 
+    /// Opens a file that grows; it cannot be compressed.
+    pub(super) fn open_growing(path: &Path) -> Result<(Self, Metadata)> {
+        let mut file = open_file(path)?;
+        let metadata = file.metadata().map_err(|error| cannot_read(path, &error))?;
+        let head = head(&mut file).map_err(|error| cannot_read(path, &error))?;
+        check_text(&head, path)?;
+        if compression_by(&head) != Compression::None {
+            return Err(Error::new(Code::InvalidOption, format!("'{}' is compressed and cannot be followed", path.display()))
+                .with_hint("end its name in .gz or .zst so that it is read as a whole, or leave out follow"));
+        }
+        Ok((Self::over(Box::new(Cursor::new(head).chain(file))), metadata))
+    }
+
     /// The bytes of `bytes` as they are.
-    pub(super) fn over(bytes: Box<dyn Read + Send>) -> Self {
+    fn over(bytes: Box<dyn Read + Send>) -> Self {
         Self { bytes, buffer: Vec::new(), start: 0, read: 0, at_start: true }
     }
 

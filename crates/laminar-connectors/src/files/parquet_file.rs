@@ -40,7 +40,7 @@ impl ParquetFile {
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }
-            let Some((rows, misfits)) = self.reader.next()? else { return Ok(None) };
+            let Some((rows, misfits)) = self.reader.next_batch()? else { return Ok(None) };
             self.waiting = rows;
             bad = self.put_aside(misfits);
         }

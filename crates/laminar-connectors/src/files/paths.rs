@@ -16,10 +16,8 @@ pub(super) const PARTIAL: &str = "partial";
 pub(super) fn local(path: &str) -> Result<String> {
     match path.split_once("://") {
         Some(("file", rest)) => Ok(rest.to_owned()),
-        Some((scheme, _)) => {
-            Err(Error::new(Code::NotSupported, format!("the file connector cannot reach '{scheme}://' paths"))
-                .with_hint("copy the data to this machine, or mount it as a file system"))
-        }
+        Some((scheme, _)) => Err(Error::new(Code::NotSupported, format!("the file connector cannot reach '{scheme}://' paths"))
+            .with_hint("copy the data to this machine, or mount it as a file system")),
         None if path.trim().is_empty() => Err(Error::new(Code::InvalidOption, "option 'path' is empty")),
         None => Ok(path.to_owned()),
     }
@@ -69,9 +67,12 @@ fn check_one_format(directory: &Path, format: Option<Format>, files: &[PathBuf])
     match formats.find(|other| format.is_none() && Some(*other) != first) {
         Some(other) => {
             let first = first.map_or("", Format::name);
-            Err(Error::new(Code::InvalidOption, format!("the directory '{}' holds files of several formats", directory.display()))
-                .with_detail(format!("{first} and {}", other.name()))
-                .with_hint("add format = '…', or a glob such as '*.csv'"))
+            Err(Error::new(
+                Code::InvalidOption,
+                format!("the directory '{}' holds files of several formats", directory.display()),
+            )
+            .with_detail(format!("{first} and {}", other.name()))
+            .with_hint("add format = '…', or a glob such as '*.csv'"))
         }
         None => Ok(()),
     }

@@ -20,14 +20,30 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Memory that a row group of a Parquet file may take before it is written, in bytes.
 const ROW_GROUP_BYTES: u64 = 64 << 20;
 
-const SOURCE_OPTIONS: &[&str] = &[
-    "path", "format", "compression", "follow", "poll_interval", "batch_rows", "on_bad_row", "schema_sample_rows", "header",
-    "delimiter", "quote", "null", "epoch_unit",
-];
-const SINK_OPTIONS: &[&str] = &[
-    "path", "format", "compression", "overwrite", "publish", "changelog", "header", "delimiter", "quote", "null",
-    "row_group_bytes",
-];
+/// What every file source understands; each format adds its own.
+const SOURCE_OPTIONS: &[&str] = &["path", "format", "follow", "poll_interval", "batch_rows", "on_bad_row"];
+/// What every file sink understands; each format adds its own.
+const SINK_OPTIONS: &[&str] = &["path", "format", "compression", "overwrite", "publish", "changelog"];
+/// What sources of text add.
+const TEXT_SOURCE_OPTIONS: &[&str] = &["compression", "schema_sample_rows", "epoch_unit"];
+/// What separated values add.
+const CSV_OPTIONS: &[&str] = &["header", "delimiter", "quote", "null"];
+
+fn source_options(format: Format) -> Vec<&'static str> {
+    match format {
+        Format::Parquet => SOURCE_OPTIONS.to_vec(),
+        Format::Csv => [SOURCE_OPTIONS, TEXT_SOURCE_OPTIONS, CSV_OPTIONS].concat(),
+        Format::Ndjson => [SOURCE_OPTIONS, TEXT_SOURCE_OPTIONS].concat(),
+    }
+}
+
+fn sink_options(format: Format) -> Vec<&'static str> {
+    match format {
+        Format::Parquet => [SINK_OPTIONS, &["row_group_bytes"]].concat(),
+        Format::Csv => [SINK_OPTIONS, CSV_OPTIONS].concat(),
+        Format::Ndjson => SINK_OPTIONS.to_vec(),
+    }
+}
 
 /// How a file is compressed from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,11 +80,14 @@ pub(super) struct SourceSettings {
     pub delimiter: Option<u8>,
     pub dialect: Dialect,
     pub cells: CellOptions,
+    /// The options as written, to refuse those that the format does not have once the format is known.
+    given: Options,
 }
 
 impl SourceSettings {
     pub(super) fn parse(mut options: Options) -> Result<Self> {
         options.merge_prefix("format.")?;
+        let given = options.clone();
         let path = paths::local(&options.require("path", "a file source")?)?;
         let format = options.take_enum("format", Format::CHOICES)?;
         let (delimiter, dialect) = take_dialect(&mut options)?;
@@ -86,9 +105,29 @@ impl SourceSettings {
             delimiter,
             dialect,
             cells: CellOptions { epoch_unit: options.take_enum("epoch_unit", CellOptions::EPOCH_UNITS)? },
+            given,
         };
-        options.finish("a file source", SOURCE_OPTIONS)?;
+        options.finish("a file source", &source_options(Format::Csv))?;
+        settings.check_follow()?;
         Ok(settings)
+    }
+
+    fn check_follow(&self) -> Result<()> {
+        if self.follow || self.given.names().all(|name| name != "poll_interval") {
+            return Ok(());
+        }
+        Err(Error::new(Code::InvalidOption, "poll_interval means nothing without follow")
+            .with_hint("add follow = 'true', or leave out poll_interval"))
+    }
+
+    /// Refuses options that files of this format do not have.
+    pub(super) fn check_format(&self, format: Format) -> Result<()> {
+        let known = source_options(format);
+        let mut foreign = self.given.clone();
+        for name in &known {
+            foreign.take(name);
+        }
+        foreign.finish(&format!("a file source of format {}", format.name()), &known)
     }
 
     /// The format of `file`: the declared one, or that of its name.
@@ -145,7 +184,7 @@ impl SinkSettings {
             changelog: options.take_bool("changelog")?.unwrap_or(false),
             path,
         };
-        options.finish(&format!("a {} file sink", format.name()), SINK_OPTIONS)?;
+        options.finish(&format!("a file sink of format {}", format.name()), &sink_options(format))?;
         Ok(settings)
     }
 }
@@ -185,19 +224,14 @@ fn take_text_compression(options: &mut Options, path: &Path) -> Result<Compressi
 
 fn take_parquet_compression(options: &mut Options) -> Result<ParquetCompression> {
     use ParquetCompression as P;
-    let choices =
-        [("auto", P::Zstd), ("none", P::None), ("gzip", P::Gzip), ("zstd", P::Zstd), ("snappy", P::Snappy)];
+    let choices = [("auto", P::Zstd), ("none", P::None), ("gzip", P::Gzip), ("zstd", P::Zstd), ("snappy", P::Snappy)];
     Ok(options.take_enum("compression", &choices)?.unwrap_or(P::Zstd))
 }
 
 /// `None` is `auto`.
 fn take_compression(options: &mut Options) -> Result<Option<Compression>> {
-    let choices = [
-        ("auto", None),
-        ("none", Some(Compression::None)),
-        ("gzip", Some(Compression::Gzip)),
-        ("zstd", Some(Compression::Zstd)),
-    ];
+    let choices =
+        [("auto", None), ("none", Some(Compression::None)), ("gzip", Some(Compression::Gzip)), ("zstd", Some(Compression::Zstd))];
     Ok(options.take_enum("compression", &choices)?.flatten())
 }
 

@@ -20,12 +20,12 @@ pub(super) fn open(request: SourceRequest) -> Result<Box<dyn Source>> {
     let settings = SourceSettings::parse(request.options)?;
     let files = match expand(&settings.path, settings.format) {
         // With declared columns, a source that follows may wait for its first file.
-        Err(error) if error.code() == Code::Io && settings.follow && request.schema.is_some() => {
-            settings.format_of(Path::new(&settings.path)).map_err(|_| error)?;
-            Vec::new()
-        }
+        Err(error) if error.code() == Code::Io && settings.follow && request.schema.is_some() => Vec::new(),
         files => files?,
     };
+    // Without a file yet, the name of the pattern tells the format.
+    let first = files.first().map_or(Path::new(&settings.path), PathBuf::as_path);
+    settings.check_format(settings.format_of(first)?)?;
     let schema = match request.schema {
         Some(schema) => schema,
         None => inferred_schema(&files, &settings)?,

@@ -68,10 +68,6 @@ pub struct CellOptions {
 
 impl CellOptions {
     /// The words for `epoch_unit`.
-    pub const EPOCH_UNITS: &'static [(&'static str, TimeUnit)] = &[
-        ("s", TimeUnit::Second),
-        ("ms", TimeUnit::Millisecond),
-        ("us", TimeUnit::Microsecond),
-        ("ns", TimeUnit::Nanosecond),
-    ];
+    pub const EPOCH_UNITS: &'static [(&'static str, TimeUnit)] =
+        &[("s", TimeUnit::Second), ("ms", TimeUnit::Millisecond), ("us", TimeUnit::Microsecond), ("ns", TimeUnit::Nanosecond)];
 }

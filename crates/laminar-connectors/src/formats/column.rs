@@ -13,10 +13,10 @@ use arrow_select::concat::concat;
 use laminar_core::{Code, Error, Result};
 
 use super::cell::{Cell, CellOptions};
+use super::nested;
 use super::number::{parse_decimal, parse_float, parse_integer};
 use super::temporal::{convert_epoch, parse_timestamp};
 use super::type_name::type_name;
-use super::nested;
 
 /// Why a value does not fit; the column's name comes before it.
 pub type Reason = String;
@@ -97,13 +97,28 @@ fn primitive<T: ArrowPrimitiveType>(
     data_type: &DataType,
     parse: impl Fn(&str) -> Option<T::Native> + Send + 'static,
 ) -> Box<dyn Column> {
-    let kind = type_name(data_type);
-    let read = move |cell: &Cell<'_>| match cell {
-        Cell::Text(text) => parse(text).ok_or_else(|| cell.is_not(&kind)),
-        Cell::Number(text) => parse(text).ok_or_else(|| cell.is_not(&kind)),
-        _ => Err(cell.is_not(&kind)),
+    let wanted = data_type.clone();
+    let read = move |cell: &Cell<'_>| {
+        let value = match cell {
+            Cell::Text(text) => parse(text),
+            Cell::Number(text) => parse(text),
+            _ => None,
+        };
+        value.ok_or_else(|| misfit(cell, &wanted))
     };
     Box::new(PrimitiveColumn { builder: PrimitiveBuilder::<T>::new().with_data_type(data_type.clone()), read })
+}
+
+/// Why a value is not one of `wanted`: too large, or something else.
+fn misfit(cell: &Cell<'_>, wanted: &DataType) -> Reason {
+    let kind = type_name(wanted);
+    let whole = cell.text().is_some_and(|text| parse_integer::<i128>(text).is_some());
+    let number = cell.text().is_some_and(|text| text.trim().parse::<f64>().is_ok());
+    let too_large = if wanted.is_integer() { whole } else { wanted.is_numeric() && number };
+    match too_large && matches!(cell, Cell::Text(_) | Cell::Number(_)) {
+        true => format!("{} is out of range for {kind}", cell.shown()),
+        false => cell.is_not(&kind),
+    }
 }
 
 fn timestamp<T: ArrowTimestampType>(data_type: &DataType, options: CellOptions) -> Result<Box<dyn Column>> {

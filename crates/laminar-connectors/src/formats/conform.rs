@@ -101,9 +101,7 @@ pub fn plain_schema(file: &Schema) -> SchemaRef {
 
 fn plain_type(data_type: &DataType) -> DataType {
     use DataType as D;
-    let plain_field = |field: &FieldRef| {
-        Arc::new(Field::new(field.name(), plain_type(field.data_type()), field.is_nullable()))
-    };
+    let plain_field = |field: &FieldRef| Arc::new(Field::new(field.name(), plain_type(field.data_type()), field.is_nullable()));
     match data_type {
         D::LargeUtf8 | D::Utf8View => D::Utf8,
         D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => D::Binary,
@@ -133,10 +131,8 @@ fn check_types(from: &Field, to: &Field, place: &str) -> Result<()> {
         return Ok(());
     }
     let (have, want) = (type_name(have), type_name(want));
-    let error = Error::new(
-        Code::TypeMismatch,
-        format!("column '{}' of {place} is {have}, which cannot become {want}", from.name()),
-    );
+    let error =
+        Error::new(Code::TypeMismatch, format!("column '{}' of {place} is {have}, which cannot become {want}", from.name()));
     Err(match guess {
         true => error.with_hint(format!("declare it {have} and convert it in a query, where the unit can be said")),
         false => error.with_hint(format!("declare it {have}")),

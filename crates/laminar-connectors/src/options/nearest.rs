@@ -20,8 +20,7 @@ mod tests {
     #[test]
     fn only_something_alike_is_suggested() {
         let known = ["path", "format", "delimiter"];
-        let cases =
-            [("pth", Some("path")), ("PATH", Some("path")), ("fromat", Some("format")), ("delim", None), ("x", None)];
+        let cases = [("pth", Some("path")), ("PATH", Some("path")), ("fromat", Some("format")), ("delim", None), ("x", None)];
         for (wanted, found) in cases {
             assert_eq!(nearest(wanted, known), found, "{wanted}");
         }

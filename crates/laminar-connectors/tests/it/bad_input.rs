@@ -28,13 +28,31 @@ fn a_bad_csv_row_is_put_aside_with_its_reason_and_its_neighbours_stay() {
         &[("a.csv", b"id,name,n\n1,a,1\nx,b,2\n3,c\n4,d,4,4\n5,\xff,5\n6,f,70000\n,g,7\n\"8\"h,h,8\n\n9,i,9\n")],
         "id:int!, name:text, n:small",
         &[],
-        expect![""],
+        expect![[r#"
+            1 | a | 1
+            9 | i | 9
+            ! a.csv:3: column 'id': 'x' is not a BIGINT <- x,b,2
+            ! a.csv:4: 2 fields where 3 fields are expected <- 3,c
+            ! a.csv:5: 4 fields where 3 fields are expected <- 4,d,4,4
+            ! a.csv:6: not valid UTF-8 <- 5,�,5
+            ! a.csv:7: column 'n': '70000' is out of range for SMALLINT <- 6,f,70000
+            ! a.csv:8: column 'id': NULL, but the column is NOT NULL <- ,g,7
+            ! a.csv:9: text between a closing quote and the next delimiter <- "8"h,h,8"#]],
     );
 }
 
 #[test]
 fn a_stray_quote_costs_only_its_own_line() {
-    check(&[("a.csv", b"id,name\n1,\"a\n2,b\n3,\"c\"\n4,\"d")], "id:int, name:text", &[], expect![""]);
+    check(
+        &[("a.csv", b"id,name\n1,\"a\n2,b\n3,\"c\"\n4,\"d")],
+        "id:int, name:text",
+        &[],
+        expect![[r#"
+        2 | b
+        3 | c
+        ! a.csv:2: text between a closing quote and the next delimiter <- 1,"a
+        ! a.csv:5: a quote that is never closed <- 4,"d"#]],
+    );
 }
 
 #[test]
@@ -54,7 +72,25 @@ fn a_bad_json_line_is_put_aside_with_its_reason_and_its_neighbours_stay() {
         r#"{"id":6,"l":[1,"x"]}"#,
         r#"{"id":7,"l":[1,null]}"#,
     ];
-    check(&[("a.ndjson", lines.join("\n").as_bytes())], "id:int!, name:text, l:list", &[], expect![""]);
+    check(
+        &[("a.ndjson", lines.join("\n").as_bytes())],
+        "id:int!, name:text, l:list",
+        &[],
+        expect![[r#"
+            1 | a | NULL
+            7 | NULL | [1, NULL]
+            ! a.ndjson:2: column 'id': 'x' is not a BIGINT <- {"id":"x","name":"b"}
+            ! a.ndjson:3: not valid JSON at character 15: EOF while parsing a value <- {"id":2,"name":
+            ! a.ndjson:4: not a JSON object: a line must start with '{' <- [1,2]
+            ! a.ndjson:5: not valid JSON at character 9: trailing characters <- {"id":3}{"id":4}
+            ! a.ndjson:6: column 'id': 1.5 is not a BIGINT <- {"id":1.5}
+            ! a.ndjson:7: column 'id': true is not a BIGINT <- {"id":true}
+            ! a.ndjson:8: column 'id': 99999999999999999999 is out of range for BIGINT <- {"id":99999999999999999999}
+            ! a.ndjson:9: column 'id': NULL, but the column is NOT NULL <- {"name":"no id"}
+            ! a.ndjson:10: column 'name': "\ud800" is not a valid JSON string <- {"id":5,"name":"\ud800"}
+            ! a.ndjson:11: not a JSON object: a line must start with '{' <- hello
+            ! a.ndjson:12: column 'l': item 2: 'x' is not a BIGINT <- {"id":6,"l":[1,"x"]}"#]],
+    );
 }
 
 #[test]
@@ -65,44 +101,149 @@ fn a_source_told_to_fail_gives_the_rows_before_and_then_fails() {
     let (rows, bad) = crate::harness::poll(&mut *source, 100).unwrap().unwrap();
     assert_eq!((rows.num_rows(), bad.len()), (1, 0));
     let error = crate::harness::poll(&mut *source, 100).unwrap_err();
-    expect![""].assert_eq(&place.plain(&error.to_string()));
+    expect![[r#"LDB-3002: a.csv:3: column 'a': 'x' is not a BIGINT; hint: with on_bad_row = 'skip' such rows are put aside and readable in <source>$errors"#]].assert_eq(&place.plain(&error.to_string()));
 }
 
 #[test]
 fn files_that_are_not_there_name_what_may_be_meant() {
-    check_path("flihgts.csv", &[("flights.csv", b"a\n1\n")], "", &[], expect![""]);
-    check_path("nowhere/a.csv", &[], "", &[], expect![""]);
-    check_path("*.csv", &[("a.ndjson", b"{}")], "", &[], expect![""]);
-    check_path("d", &[("d/a.txt", b"x")], "", &[], expect![""]);
-    check_path("d", &[("d/a.csv", b"x"), ("d/a.json", b"{}")], "", &[], expect![""]);
+    check_path(
+        "flihgts.csv",
+        &[("flights.csv", b"a\n1\n")],
+        "",
+        &[],
+        expect![[r#"LDB-3001: there is no file 'flihgts.csv'; hint: did you mean 'flights.csv'?"#]],
+    );
+    check_path(
+        "nowhere/a.csv",
+        &[],
+        "",
+        &[],
+        expect![[r#"LDB-3001: there is no file 'nowhere/a.csv'; hint: there is no directory 'nowhere' either"#]],
+    );
+    check_path(
+        "*.csv",
+        &[("a.ndjson", b"{}")],
+        "",
+        &[],
+        expect![[r#"LDB-3001: no file matches '*.csv'; hint: relative paths start at the directory in which the program runs"#]],
+    );
+    check_path(
+        "d",
+        &[("d/a.txt", b"x")],
+        "",
+        &[],
+        expect![[
+            r#"LDB-3001: the directory 'd' holds no data files; hint: files are known by their endings: .parquet, .csv, .tsv, .ndjson, .jsonl, .json, also with .gz or .zst"#
+        ]],
+    );
+    check_path(
+        "d",
+        &[("d/a.csv", b"x"), ("d/a.json", b"{}")],
+        "",
+        &[],
+        expect![[
+            r#"LDB-1006: the directory 'd' holds files of several formats (csv and ndjson); hint: add format = '…', or a glob such as '*.csv'"#
+        ]],
+    );
 }
 
 #[test]
 fn empty_files_without_declared_columns_say_so() {
-    check(&[("a.csv", b"")], "", &[], expect![""]);
-    check(&[("a.ndjson", b"\n")], "", &[], expect![""]);
-    check(&[("a.parquet", b"")], "", &[], expect![""]);
+    check(
+        &[("a.csv", b"")],
+        "",
+        &[],
+        expect![[
+            r#"LDB-3002: 'a.csv' is empty, so its columns are not known; hint: declare the columns: CREATE SOURCE name (a BIGINT, b VARCHAR, …) FROM …"#
+        ]],
+    );
+    check(
+        &[("a.ndjson", b"\n")],
+        "",
+        &[],
+        expect![[
+            r#"LDB-3002: 'a.ndjson' is empty, so its columns are not known; hint: declare the columns: CREATE SOURCE name (a BIGINT, b VARCHAR, …) FROM …"#
+        ]],
+    );
+    check(
+        &[("a.parquet", b"")],
+        "",
+        &[],
+        expect![[
+            r#"LDB-3002: 'a.parquet' is empty; hint: a Parquet file without rows still has a header and a footer; write or copy it again"#
+        ]],
+    );
 }
 
 #[test]
 fn a_declared_column_that_the_file_lacks_names_the_nearest() {
-    check(&[("a.csv", b"id,name\n1,x\n")], "id:int, nmae:text", &[], expect![""]);
-    check(&[("a.csv", b"1,x\n2,y\n")], "id:int, name:text", &[], expect![""]);
+    check(
+        &[("a.csv", b"id,name\n1,x\n")],
+        "id:int, nmae:text",
+        &[],
+        expect![[r#"LDB-1003: 'a.csv' has no column 'nmae'; hint: did you mean 'name'? its columns are: id, name"#]],
+    );
+    check(
+        &[("a.csv", b"1,x\n2,y\n")],
+        "id:int, name:text",
+        &[],
+        expect![[
+            r#"LDB-1003: 'a.csv' has no column 'id' (its first line is: 1,x); hint: if that line is data, add header = 'false'"#
+        ]],
+    );
 }
 
 #[test]
 fn files_that_are_something_else_are_recognised() {
-    check(&[("a.parquet", b"id,name\n1,x\n2,y\n")], "", &[], expect![""]);
-    check(&[("a.csv", b"PAR1....PAR1")], "", &[], expect![""]);
-    check(&[("a.csv", b"\xff\xfea\0,\0")], "", &[], expect![""]);
-    check(&[("a.json", b"[{\"a\":1}]")], "a:int", &[], expect![""]);
-    check(&[("a.json", b"hello\n")], "", &[], expect![""]);
-    check(&[("a.dat", b"x")], "", &[], expect![""]);
+    check(
+        &[("a.parquet", b"id,name\n1,x\n2,y\n")],
+        "",
+        &[],
+        expect![[r#"LDB-3002: 'a.parquet' is not a Parquet file; hint: set format = 'csv' or 'ndjson' if it is text"#]],
+    );
+    check(
+        &[("a.csv", b"PAR1....PAR1")],
+        "",
+        &[],
+        expect![[r#"LDB-3002: 'a.csv' is a Parquet file; hint: set format = 'parquet'"#]],
+    );
+    check(&[("a.csv", b"\xff\xfea\0,\0")], "", &[], expect![[r#"LDB-3002: 'a.csv' is UTF-16 text; hint: convert it to UTF-8"#]]);
+    check(
+        &[("a.json", b"[{\"a\":1}]")],
+        "a:int",
+        &[],
+        expect![[
+            r#"LDB-3002: 'a.json' is a JSON array; hint: NDJSON holds one object a line; `jq -c '.[]'` turns an array into that"#
+        ]],
+    );
+    check(
+        &[("a.json", b"hello\n")],
+        "",
+        &[],
+        expect![[
+            r#"LDB-3002: 'a.json' has no line that is a JSON object; hint: NDJSON holds one object a line: {"a": 1, "b": "x"}"#
+        ]],
+    );
+    check(
+        &[("a.dat", b"x")],
+        "",
+        &[],
+        expect![[
+            r#"LDB-1006: the format of 'a.dat' cannot be told from its name; hint: add format = 'parquet', 'csv' or 'ndjson'"#
+        ]],
+    );
 }
 
 #[test]
 fn a_parquet_file_that_is_cut_off_says_so() {
-    check(&[("a.parquet", b"PAR1 and then some bytes")], "", &[], expect![""]);
+    check(
+        &[("a.parquet", b"PAR1 and then some bytes")],
+        "",
+        &[],
+        expect![[
+            r#"LDB-3002: 'a.parquet' is cut off: it has no Parquet footer (it ends after 24 bytes); hint: it is still being written, or was copied in part; copy it again"#
+        ]],
+    );
 }
 
 #[test]
@@ -134,12 +275,57 @@ fn a_compressed_file_that_is_cut_off_gives_the_rows_before_the_damage() {
 #[test]
 fn options_that_make_no_sense_are_refused() {
     let file: &[(&str, &[u8])] = &[("a.csv", b"a\n1\n")];
-    check(file, "", &[("delimeter", ";")], expect![""]);
-    check(file, "", &[("format", "cvs")], expect![""]);
-    check(file, "", &[("batch_rows", "0")], expect![""]);
-    check(file, "", &[("delimiter", "::")], expect![""]);
-    check(file, "", &[("on_bad_row", "panic")], expect![""]);
-    check(file, "", &[("delimiter", "\"")], expect![""]);
+    check(
+        file,
+        "",
+        &[("delimeter", ";")],
+        expect![[
+            r#"LDB-1005: a file source has no option 'delimeter'; hint: did you mean 'delimiter'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null"#
+        ]],
+    );
+    check(
+        file,
+        "",
+        &[("format", "cvs")],
+        expect![[
+            r#"LDB-1006: option 'format' cannot be 'cvs'; hint: did you mean 'csv'? it can be: parquet, csv, ndjson, json, jsonl"#
+        ]],
+    );
+    check(
+        file,
+        "",
+        &[("batch_rows", "0")],
+        expect![[r#"LDB-1006: option 'batch_rows' cannot be '0'; hint: it must be a whole number of at least 1"#]],
+    );
+    check(
+        file,
+        "",
+        &[("delimiter", "::")],
+        expect![[r#"LDB-1006: option 'delimiter' cannot be '::'; hint: it must be one ASCII character (\t for a tabulator)"#]],
+    );
+    check(
+        file,
+        "",
+        &[("on_bad_row", "panic")],
+        expect![[r#"LDB-1006: option 'on_bad_row' cannot be 'panic'; hint: it can be: skip, fail"#]],
+    );
+    check(
+        file,
+        "",
+        &[("poll_interval", "1s")],
+        expect![[
+            r#"LDB-1006: poll_interval means nothing without follow; hint: add follow = 'true', or leave out poll_interval"#
+        ]],
+    );
+    check(
+        &[("a.json", b"{\"a\":1}")],
+        "",
+        &[("delimiter", ";")],
+        expect![[
+            r#"LDB-1005: a file source of format ndjson has no option 'delimiter'; hint: its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, compression, schema_sample_rows, epoch_unit"#
+        ]],
+    );
+    check(file, "", &[("delimiter", "\"")], expect![[r#"LDB-1006: delimiter and quote must differ"#]]);
 }
 
 #[test]

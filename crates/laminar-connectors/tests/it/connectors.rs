@@ -57,16 +57,69 @@ fn people() -> ChangeBatch {
 #[test]
 fn stdout_shows_tables_csv_and_json() {
     let rows = people();
-    check_stdout("table", ChangeKind::Append, &[rows.clone(), rows.slice(0, 1)], expect![""]);
-    check_stdout("csv", ChangeKind::Append, &[rows.clone(), rows.slice(0, 1)], expect![""]);
-    check_stdout("json", ChangeKind::Append, &[rows], expect![""]);
+    check_stdout(
+        "table",
+        ChangeKind::Append,
+        &[rows.clone(), rows.slice(0, 1)],
+        expect![[r#"
+        name       | age
+        -----------+-----
+        ann        |    7
+                   | 1234
+        two\nlines |
+        ann        |    7
+    "#]],
+    );
+    check_stdout(
+        "csv",
+        ChangeKind::Append,
+        &[rows.clone(), rows.slice(0, 1)],
+        expect![[r#"
+        name,age
+        ann,7
+        ,1234
+        "two
+        lines",
+        ann,7
+    "#]],
+    );
+    check_stdout(
+        "json",
+        ChangeKind::Append,
+        &[rows],
+        expect![[r#"
+        {"name":"ann","age":7}
+        {"name":null,"age":1234}
+        {"name":"two\nlines","age":null}
+    "#]],
+    );
 }
 
 #[test]
 fn stdout_shows_what_happens_to_rows_that_can_go() {
     let changes = ChangeBatch::new(people().rows().slice(0, 2), vec![2, -1]);
-    check_stdout("table", ChangeKind::Retract, &[changes.clone()], expect![""]);
-    check_stdout("json", ChangeKind::Retract, &[changes], expect![""]);
+    check_stdout(
+        "table",
+        ChangeKind::Retract,
+        std::slice::from_ref(&changes),
+        expect![[r#"
+        op | name | age
+        ---+------+-----
+        +I | ann  |    7
+        +I | ann  |    7
+        -D |      | 1234
+    "#]],
+    );
+    check_stdout(
+        "json",
+        ChangeKind::Retract,
+        &[changes],
+        expect![[r#"
+        {"op":"+I","name":"ann","age":7}
+        {"op":"+I","name":"ann","age":7}
+        {"op":"-D","name":null,"age":1234}
+    "#]],
+    );
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn a_file_that_is_replaced_is_read_to_its_end_first() {
 fn parquet_files_join_in_when_they_are_complete() {
     let place = Place::new();
     let batch = crate::round_trips::numbers(3);
-    place.sink("p/a.parquet", &[batch.clone()], laminar_core::dag::ChangeKind::Append, &[]).unwrap();
+    place.sink("p/a.parquet", std::slice::from_ref(&batch), laminar_core::dag::ChangeKind::Append, &[]).unwrap();
     let mut source = follow(&place, "p/*.parquet", "n:int");
     assert_eq!(drain(&mut *source).len(), 3);
     let whole = fs::read(place.path("p/a.parquet")).unwrap();

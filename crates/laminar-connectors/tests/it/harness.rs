@@ -13,31 +13,31 @@ use laminar_core::{ChangeBatch, Result, StepId};
 use tempfile::TempDir;
 
 /// A directory that goes away with the test.
-pub struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Writes a file, with its directories, and gives back its path.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// Opens a file source; `path` is within this directory.
-    pub fn source(&self, path: &str, schema: Option<SchemaRef>, options: &[(&str, &str)]) -> Result<Box<dyn Source>> {
+    pub(crate) fn source(&self, path: &str, schema: Option<SchemaRef>, options: &[(&str, &str)]) -> Result<Box<dyn Source>> {
         let mut pairs = pairs(options);
         pairs.push(("path".to_owned(), self.path(path).to_str().unwrap().to_owned()));
         let request = SourceRequest { name: "s".to_owned(), schema, options: Options::new(pairs) };
@@ -45,12 +45,12 @@ impl Place {
     }
 
     /// Everything that a file source reads.
-    pub fn read(&self, path: &str, schema: Option<SchemaRef>, options: &[(&str, &str)]) -> Result<Read> {
+    pub(crate) fn read(&self, path: &str, schema: Option<SchemaRef>, options: &[(&str, &str)]) -> Result<Read> {
         read_all(&mut *self.source(path, schema, options)?)
     }
 
     /// Writes batches with a file sink and finishes it.
-    pub fn sink(&self, path: &str, batches: &[ChangeBatch], changes: ChangeKind, options: &[(&str, &str)]) -> Result<()> {
+    pub(crate) fn sink(&self, path: &str, batches: &[ChangeBatch], changes: ChangeKind, options: &[(&str, &str)]) -> Result<()> {
         let mut pairs = pairs(options);
         pairs.push(("path".to_owned(), self.path(path).to_str().unwrap().to_owned()));
         let schema = batches[0].schema();
@@ -63,26 +63,28 @@ impl Place {
     }
 
     /// The text with this directory's own name taken out.
-    pub fn plain(&self, text: &str) -> String {
+    pub(crate) fn plain(&self, text: &str) -> String {
+        // Snapshots lose carriage returns.
+        let text = text.replace('\r', "\\r");
         text.replace(&format!("{}/", self.0.path().display()), "").replace(&self.0.path().display().to_string(), ".")
     }
 }
 
-pub fn pairs(options: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn pairs(options: &[(&str, &str)]) -> Vec<(String, String)> {
     options.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
 /// What a source gave.
 #[derive(Debug, Default)]
-pub struct Read {
-    pub rows: Vec<String>,
-    pub bad: Vec<BadRow>,
-    pub batches: Vec<RecordBatch>,
+pub(crate) struct Read {
+    pub(crate) rows: Vec<String>,
+    pub(crate) bad: Vec<BadRow>,
+    pub(crate) batches: Vec<RecordBatch>,
 }
 
 impl Read {
     /// Rows, and bad rows as `position: reason <- raw`.
-    pub fn shown(&self, place: &Place) -> String {
+    pub(crate) fn shown(&self, place: &Place) -> String {
         let bad = self.bad.iter().map(|bad| format!("! {}: {} <- {}", bad.position, bad.reason, bad.raw));
         let lines: Vec<String> = self.rows.iter().cloned().chain(bad).collect();
         place.plain(&lines.join("\n"))
@@ -90,7 +92,7 @@ impl Read {
 }
 
 /// Polls until the source ends.
-pub fn read_all(source: &mut dyn Source) -> Result<Read> {
+pub(crate) fn read_all(source: &mut dyn Source) -> Result<Read> {
     let mut read = Read::default();
     while let Some((rows, bad)) = poll(source, usize::MAX)? {
         read.rows.extend(rows_of(&rows));
@@ -101,7 +103,7 @@ pub fn read_all(source: &mut dyn Source) -> Result<Read> {
 }
 
 /// One poll; `None` at the end or when there is nothing yet.
-pub fn poll(source: &mut dyn Source, rows_max: usize) -> Result<Option<(RecordBatch, Vec<BadRow>)>> {
+pub(crate) fn poll(source: &mut dyn Source, rows_max: usize) -> Result<Option<(RecordBatch, Vec<BadRow>)>> {
     Ok(match source.poll(rows_max)? {
         SourcePoll::Rows { changes, bad } => Some((changes.rows().clone(), bad)),
         SourcePoll::Pending(_) | SourcePoll::End => None,
@@ -109,7 +111,7 @@ pub fn poll(source: &mut dyn Source, rows_max: usize) -> Result<Option<(RecordBa
 }
 
 /// The rows as `1 | x | NULL`.
-pub fn rows_of(batch: &RecordBatch) -> Vec<String> {
+pub(crate) fn rows_of(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::new().with_null("NULL");
     let columns: Vec<_> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
     let row = |row| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join(" | ");
@@ -117,7 +119,7 @@ pub fn rows_of(batch: &RecordBatch) -> Vec<String> {
 }
 
 /// Columns `a BIGINT NOT NULL`, `b VARCHAR`, … from `a:int!, b:text`.
-pub fn schema(columns: &str) -> SchemaRef {
+pub(crate) fn schema(columns: &str) -> SchemaRef {
     let field = |column: &str| {
         let (name, kind) = column.trim().split_once(':').unwrap();
         let data_type = match kind.trim_end_matches('!') {

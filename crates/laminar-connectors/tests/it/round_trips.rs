@@ -15,7 +15,7 @@ use laminar_core::{ChangeBatch, Code};
 use crate::harness::{Place, rows_of, schema};
 
 /// Rows `n` = 0, 1, ….
-pub fn numbers(rows: i64) -> ChangeBatch {
+pub(crate) fn numbers(rows: i64) -> ChangeBatch {
     batch([("n", Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef)])
 }
 
@@ -51,7 +51,7 @@ fn check(name: &str, options: &[(&str, &str)]) {
     let place = Place::new();
     let written = everything();
     place.sink(name, &[written.slice(0, 2), written.slice(2, 1)], ChangeKind::Append, options).unwrap();
-    let format: Vec<_> = options.iter().filter(|(option, _)| *option != "compression").copied().collect();
+    let format: Vec<_> = options.iter().filter(|(option, _)| !["compression", "publish"].contains(option)).copied().collect();
     let read = place.read(name, Some(everything_schema()), &format).unwrap();
     assert_eq!(read.bad, []);
     assert_eq!(read.rows, rows_of(written.rows()), "{name}");
@@ -78,16 +78,27 @@ fn every_format_and_compression_gives_back_what_was_written() {
 fn text_files_look_as_people_expect() {
     let place = Place::new();
     place.sink("a.csv", &[everything()], ChangeKind::Append, &[]).unwrap();
-    expect![""].assert_eq(&place.text("a.csv"));
+    expect![[r#"
+        i,f,t,e,b,d,m,ts
+        1,0.1,x,"",true,2013-01-01,1.23,2013-01-01 05:15:00.000000001
+        -9223372036854775808,-1e300,"a,""b""\r
+        cé", ,false,1969-12-31,-0.01,1969-12-31 23:59:59.999999999
+        ,,,,,,,
+    "#]]
+    .assert_eq(&place.plain(&place.text("a.csv")));
     place.sink("a.ndjson", &[everything()], ChangeKind::Append, &[]).unwrap();
-    expect![""].assert_eq(&place.text("a.ndjson"));
+    expect![[r#"
+        {"i":1,"f":0.1,"t":"x","e":"","b":true,"d":"2013-01-01","m":1.23,"ts":"2013-01-01T05:15:00.000000001"}
+        {"i":-9223372036854775808,"f":-1.0e300,"t":"a,\"b\"\r\ncé","e":" ","b":false,"d":"1969-12-31","m":-0.01,"ts":"1969-12-31T23:59:59.999999999"}
+        {"i":null,"f":null,"t":null,"e":null,"b":null,"d":null,"m":null,"ts":null}
+    "#]].assert_eq(&place.text("a.ndjson"));
 }
 
 #[test]
 fn bytes_survive_csv() {
     let place = Place::new();
     let written = batch([("y", Arc::new(BinaryArray::from(vec![&b"\x00\xff"[..], b""])) as ArrayRef)]);
-    place.sink("a.csv", &[written.clone()], ChangeKind::Append, &[]).unwrap();
+    place.sink("a.csv", std::slice::from_ref(&written), ChangeKind::Append, &[]).unwrap();
     let read = place.read("a.csv", Some(schema("y:bytes")), &[]).unwrap();
     assert_eq!(read.rows, rows_of(written.rows()));
 }
@@ -136,11 +147,7 @@ fn text_can_be_read_while_it_is_written() {
     assert_eq!(place.text("a.csv"), "n\n0\n1\n");
 }
 
-fn open_sink(
-    place: &Place,
-    name: &str,
-    options: &[(&str, &str)],
-) -> laminar_core::Result<Box<dyn laminar_connectors::Sink>> {
+fn open_sink(place: &Place, name: &str, options: &[(&str, &str)]) -> laminar_core::Result<Box<dyn laminar_connectors::Sink>> {
     let mut pairs = crate::harness::pairs(options);
     pairs.push(("path".to_owned(), place.path(name).to_str().unwrap().to_owned()));
     let options = laminar_connectors::Options::new(pairs);
@@ -158,9 +165,8 @@ fn sinks_refuse_what_would_surprise() {
     let place = Place::new();
     place.write("a.csv", "old");
     place.write("d/x", "");
-    let refused = |name: &str, options: &[(&str, &str)]| {
-        place.plain(&open_sink(&place, name, options).err().unwrap().to_string())
-    };
+    let refused =
+        |name: &str, options: &[(&str, &str)]| place.plain(&open_sink(&place, name, options).err().unwrap().to_string());
     let all = [
         refused("a.csv", &[("overwrite", "false")]),
         refused("d", &[("format", "csv")]),
@@ -169,7 +175,13 @@ fn sinks_refuse_what_would_surprise() {
         refused("a.xyz", &[]),
         refused("a.csv", &[("compresion", "gzip")]),
     ];
-    expect![""].assert_eq(&all.join("\n"));
+    expect![[r#"
+        LDB-2001: the file 'a.csv' exists; hint: leave out overwrite = 'false' to replace it, or name another file
+        LDB-3001: 'd' is a directory; hint: name a file in it, such as 'out/rows.parquet'
+        LDB-1006: a Parquet file can only be published at its end (it cannot be read before its footer is written); hint: leave out publish, or use format = 'csv' or 'ndjson'
+        LDB-1005: a file sink of format parquet has no option 'delimiter'; hint: its options are: path, format, compression, overwrite, publish, changelog, row_group_bytes
+        LDB-1006: the format of 'a.xyz' cannot be told from its name; hint: add format = 'parquet', 'csv' or 'ndjson'
+        LDB-1005: a file sink of format csv has no option 'compresion'; hint: did you mean 'compression'? its options are: path, format, compression, overwrite, publish, changelog, header, delimiter, quote, null"#]].assert_eq(&all.join("\n"));
     assert_eq!(place.text("a.csv"), "old");
 }
 
@@ -178,7 +190,7 @@ fn rows_that_go_need_a_change_log() {
     let place = Place::new();
     let rows = numbers(3).rows().clone();
     let changes = ChangeBatch::new(rows, vec![1, -1, 2]);
-    let error = place.sink("a.csv", &[changes.clone()], ChangeKind::Retract, &[]).unwrap_err();
+    let error = place.sink("a.csv", std::slice::from_ref(&changes), ChangeKind::Retract, &[]).unwrap_err();
     assert_eq!(error.code(), Code::NotAppendOnly);
     place.sink("a.csv", &[changes], ChangeKind::Retract, &[("changelog", "true")]).unwrap();
     assert_eq!(place.text("a.csv"), "op,n\n+I,0\n-D,1\n+I,2\n+I,2\n");
@@ -215,10 +227,15 @@ fn parquet_rows_that_do_not_fit_are_put_aside() {
     ]);
     place.sink("a.parquet", &[written], ChangeKind::Append, &[]).unwrap();
     let read = place.read("a.parquet", Some(schema("n:small!, t:text")), &[]).unwrap();
-    expect![""].assert_eq(&read.shown(&place));
+    expect![[r#"
+        1 | a
+        4 | d
+        ! a.parquet: row 2: column 'n': 70000 does not fit SMALLINT <- {n: 70000, t: b}
+        ! a.parquet: row 3: column 'n': NULL, but the column is NOT NULL <- {n: NULL, t: c}"#]]
+    .assert_eq(&read.shown(&place));
     let mut source = place.source("a.parquet", Some(schema("n:small!")), &[("on_bad_row", "fail")]).unwrap();
     assert_eq!(crate::harness::poll(&mut *source, 9).unwrap().unwrap().0.num_rows(), 1);
-    expect![""].assert_eq(&place.plain(&source.poll(9).unwrap_err().to_string()));
+    expect![[r#"LDB-3002: a.parquet: row 2: column 'n': 70000 does not fit SMALLINT; hint: with on_bad_row = 'skip' such rows are put aside and readable in <source>$errors"#]].assert_eq(&place.plain(&source.poll(9).unwrap_err().to_string()));
 }
 
 #[test]

@@ -45,24 +45,48 @@ fn csv_columns_come_by_name_in_the_declared_order() {
 
 #[test]
 fn csv_without_header_goes_by_place() {
-    check("a.csv", "1,x\n2,y", "id:int, name:text", &[("header", "false")], expect![[r#"
+    check(
+        "a.csv",
+        "1,x\n2,y",
+        "id:int, name:text",
+        &[("header", "false")],
+        expect![[r#"
         1 | x
-        2 | y"#]]);
+        2 | y"#]],
+    );
 }
 
 #[test]
 fn csv_dialects_are_obeyed() {
-    check("a.tsv", "a\tb\n1\tx y\n", "", &[], expect!["1 | x y"]);
-    check("a.csv", "a;b\n1;'x;y'\n", "", &[("delimiter", ";"), ("quote", "'")], expect!["1 | x;y"]);
-    check("a.csv", "a,b\nNA,\"NA\"\n,\"\"\n", "a:int, b:text", &[("null", "NA")], expect![[r#"
+    check("a.tsv", "a\tb\n1\tx y\n", "", &[], expect![[r#"1 | x y"#]]);
+    check("a.csv", "a;b\n1;'x;y'\n", "", &[("delimiter", ";"), ("quote", "'")], expect![[r#"1 | x;y"#]]);
+    check(
+        "a.csv",
+        "a,b\nNA,\"NA\"\n,\"\"\n",
+        "a:int, b:text",
+        &[("null", "NA")],
+        expect![[r#"
         NULL | NA
-        NULL | "#]]);
-    check("a.csv", "a,b\n1,say \"hi\"\n2,\"\n", "", &[("quote", "none")], expect![[r#"
+        NULL | "#]],
+    );
+    check(
+        "a.csv",
+        "a,b\n1,say \"hi\"\n2,\"\n",
+        "",
+        &[("quote", "none")],
+        expect![[r#"
         1 | say "hi"
-        2 | ""#]]);
-    check("a.csv", "\u{feff}a,b\r\n1,\"two\r\nlines\"\r\n", "", &[], expect![[r#"
-        1 | two
-        lines"#]]);
+        2 | ""#]],
+    );
+    check(
+        "a.csv",
+        "\u{feff}a,b\r\n1,\"two\r\nlines\"\r\n",
+        "",
+        &[],
+        expect![[r#"
+            1 | two\r
+            lines"#]],
+    );
 }
 
 #[test]
@@ -72,7 +96,7 @@ fn every_type_is_read_from_csv() {
         "i,f,t,b,d,m,ts,iv,l,y\n-1,1e3,x,yes,2013-01-31,1.005,2013-01-31 05:15:00.25,1 day,\"[1, null]\",\\xff00\n",
         "i:int, f:float, t:text, b:bool, d:date, m:decimal, ts:ts, iv:interval, l:list, y:bytes",
         &[],
-        expect!["-1 | 1000.0 | x | true | 2013-01-31 | 1.01 | 2013-01-31T05:15:00.250 | 1 days | [1, ] | ff00"],
+        expect![[r#"-1 | 1000.0 | x | true | 2013-01-31 | 1.01 | 2013-01-31T05:15:00.250 | 1 days | [1, NULL] | ff00"#]],
     );
 }
 
@@ -106,12 +130,24 @@ fn json_escapes_and_nested_values_are_read() {
 #[test]
 fn epoch_numbers_are_times_only_when_the_unit_is_said() {
     let content = "{\"ts\":1357017300000}\n{\"ts\":\"2013-01-01T05:15:00Z\"}\n";
-    check("a.ndjson", content, "ts:ts", &[("epoch_unit", "ms")], expect![[r#"
+    check(
+        "a.ndjson",
+        content,
+        "ts:ts",
+        &[("epoch_unit", "ms")],
+        expect![[r#"
         2013-01-01T05:15:00
-        2013-01-01T05:15:00"#]]);
-    check("a.ndjson", content, "ts:ts", &[], expect![[r#"
+        2013-01-01T05:15:00"#]],
+    );
+    check(
+        "a.ndjson",
+        content,
+        "ts:ts",
+        &[],
+        expect![[r#"
         2013-01-01T05:15:00
-        ! a.ndjson:1: column 'ts': 1357017300000 is not a TIMESTAMP (numbers need the option epoch_unit = 's', 'ms', 'us' or 'ns') <- {"ts":1357017300000}"#]]);
+        ! a.ndjson:1: column 'ts': 1357017300000 is not a TIMESTAMP (numbers need the option epoch_unit = 's', 'ms', 'us' or 'ns') <- {"ts":1357017300000}"#]],
+    );
 }
 
 #[test]
@@ -119,25 +155,25 @@ fn columns_are_found_in_the_data() {
     check_inferred(
         "a.csv",
         "id,price,name,day,at,ok,zip\n1,2.5,x,2013-01-01,2013-01-01 05:15:00,true,01234\n2,3,,,,,\n",
-        expect!["id BIGINT, price DOUBLE, name VARCHAR, day DATE, at TIMESTAMP, ok BOOLEAN, zip VARCHAR"],
+        expect![[r#"id BIGINT, price DOUBLE, name VARCHAR, day DATE, at TIMESTAMP, ok BOOLEAN, zip VARCHAR"#]],
     );
     check_inferred(
         "a.json",
         "{\"z\":1,\"at\":\"2013-01-01T05:15:00Z\",\"o\":{\"k\":1.5}}\n{\"a\":null,\"z\":2}\n",
-        expect!["z BIGINT, at TIMESTAMP, o STRUCT, a VARCHAR"],
+        expect![[r#"z BIGINT, at TIMESTAMP, o STRUCT, a VARCHAR"#]],
     );
 }
 
 #[test]
 fn a_file_with_a_header_alone_has_columns_and_no_rows() {
-    check_inferred("a.csv", "a,b\n", expect!["a VARCHAR, b VARCHAR"]);
-    check("a.csv", "a,b\n", "", &[], expect![""]);
+    check_inferred("a.csv", "a,b\n", expect![[r#"a VARCHAR, b VARCHAR"#]]);
+    check("a.csv", "a,b\n", "", &[], expect![[r#""#]]);
 }
 
 #[test]
 fn an_empty_text_file_has_no_rows_if_its_columns_are_declared() {
-    check("a.csv", "", "a:int", &[], expect![""]);
-    check("a.ndjson", "", "a:int", &[], expect![""]);
+    check("a.csv", "", "a:int", &[], expect![[r#""#]]);
+    check("a.ndjson", "", "a:int", &[], expect![[r#""#]]);
 }
 
 #[test]
@@ -146,16 +182,28 @@ fn compressed_files_are_known_by_their_first_bytes() {
     gzip.write_all(b"a\n1\n2\n").unwrap();
     let gzip = gzip.finish().unwrap();
     let zstd = zstd::encode_all(&b"a\n3\n"[..], 1).unwrap();
-    check("a.csv.gz", [gzip.clone(), gzip.clone()].concat(), "a:int", &[], expect![[r#"
+    check(
+        "a.csv.gz",
+        [gzip.clone(), gzip.clone()].concat(),
+        "a:int",
+        &[],
+        expect![[r#"
         1
         2
         1
         2
-        ! a.csv.gz:4: column 'a': 'a' is not a BIGINT <- a"#]]);
-    check("a.csv", gzip, "", &[], expect![[r#"
+        ! a.csv.gz:4: column 'a': 'a' is not a BIGINT <- a"#]],
+    );
+    check(
+        "a.csv",
+        gzip,
+        "",
+        &[],
+        expect![[r#"
         1
-        2"#]]);
-    check("a.csv.zst", zstd, "", &[], expect!["3"]);
+        2"#]],
+    );
+    check("a.csv.zst", zstd, "", &[], expect![[r#"3"#]]);
 }
 
 #[test]

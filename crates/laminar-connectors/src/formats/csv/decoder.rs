@@ -4,8 +4,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_core::{Code, Error, Result};
 
-use super::tokenizer::{Field, Token, Tokenizer, first_line};
 use super::Dialect;
+use super::tokenizer::{Field, Token, Tokenizer, first_line};
 use crate::formats::cell::{Cell, CellOptions};
 use crate::formats::names::{find_column, missing_column};
 use crate::formats::row_builder::RowBuilder;
@@ -76,9 +76,8 @@ impl CsvDecoder {
     /// Finds the columns by the names in the header.
     fn layout_of(&self, header: &str) -> Result<Layout> {
         let names = header_names(header, &self.fields, self.dialect.quote);
-        let place = |field: &arrow_schema::FieldRef| {
-            find_column(field.name(), &names).ok_or_else(|| self.missing(field.name(), &names))
-        };
+        let place =
+            |field: &arrow_schema::FieldRef| find_column(field.name(), &names).ok_or_else(|| self.missing(field.name(), &names));
         let places = self.rows.schema().fields().iter().map(place).collect::<Result<_>>()?;
         Ok(Layout { width: names.len(), places })
     }

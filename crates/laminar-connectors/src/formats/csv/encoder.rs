@@ -1,8 +1,8 @@
 //! Writes columns as separated values, such that reading them back gives the same values.
 
+use arrow_array::Array;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::Array;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use laminar_core::Result;
 

@@ -15,7 +15,6 @@ pub use encoder::CsvEncoder;
 pub(crate) use encoder::FORMAT;
 pub use sampler::Sampler;
 
-
 /// How a file separates values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialect {

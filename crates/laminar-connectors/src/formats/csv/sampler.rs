@@ -1,8 +1,8 @@
 //! Walks over records without types, to find out which columns there are.
 
+use super::Dialect;
 use super::decoder::{cell, is_blank};
 use super::tokenizer::{Field, Token, Tokenizer};
-use super::Dialect;
 use crate::formats::cell::Cell;
 
 /// The record found last.

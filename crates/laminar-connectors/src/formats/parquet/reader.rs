@@ -41,7 +41,7 @@ impl ParquetReader {
     }
 
     /// The next rows and those that do not fit (with their number in the file, from 0); `None` at the end.
-    pub fn next(&mut self) -> Result<Option<(arrow_array::RecordBatch, Vec<Misfit>)>> {
+    pub fn next_batch(&mut self) -> Result<Option<(arrow_array::RecordBatch, Vec<Misfit>)>> {
         let Some(batch) = self.rows.next() else { return Ok(None) };
         let batch = batch.map_err(|error| damaged(&self.name, self.row, &error))?;
         let (rows, mut misfits) = self.conform.apply(&batch)?;
