@@ -1,1 +1,42 @@
-//! Placeholder.
+//! LaminarDB: write SQL, push rows, and the answers stay current.
+//!
+//! ```
+//! use laminar_db::Database;
+//!
+//! # fn main() -> laminar_db::Result<()> {
+//! let db = Database::open(":memory:")?;
+//! db.execute(
+//!     "CREATE TABLE orders (id BIGINT PRIMARY KEY, customer VARCHAR, amount BIGINT);
+//!      CREATE MATERIALIZED VIEW totals AS SELECT customer, sum(amount) AS total FROM orders GROUP BY customer;
+//!      INSERT INTO orders VALUES (1, 'ada', 10), (2, 'bob', 5), (3, 'ada', 7);",
+//! )?;
+//! let rows = db.query("SELECT total FROM totals WHERE customer = 'ada'")?;
+//! assert_eq!(rows.to_strings(), [["17"]]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Database`] runs inline: whoever calls it does the work, and [`Database::push`] returns when every view is current.
+
+mod builder;
+mod catalog;
+mod database;
+mod engine;
+mod rows;
+mod settings;
+mod statements;
+mod status;
+mod subscription;
+
+pub use builder::DatabaseBuilder;
+pub use database::Database;
+pub use laminar_connectors as connectors;
+pub use laminar_core as core;
+pub use laminar_core::{ChangeBatch, Code, Error, Result, Span, StepId};
+pub use laminar_sql::diagnostic;
+pub use laminar_sql::parse::{ParsedStatement, parse_script};
+pub use rows::Rows;
+pub use settings::Settings;
+pub use statements::Outcome;
+pub use status::{ObjectStatus, Status};
+pub use subscription::{Change, ChangeSet, SlowReader, SubscribeOptions, Subscription};

@@ -1,0 +1,59 @@
+//! How a database is put together: the parts come in here as arguments.
+
+use std::sync::Arc;
+
+use laminar_connectors::Registry;
+use laminar_core::time::{Clock, SystemClock};
+
+use crate::Database;
+use crate::settings::Settings;
+
+/// Chooses a database's parts and settings.
+pub struct DatabaseBuilder {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) registry: Registry,
+    pub(crate) settings: Settings,
+    pub(crate) checked: bool,
+}
+
+impl Default for DatabaseBuilder {
+    fn default() -> Self {
+        let (clock, settings) = (Arc::new(SystemClock), Settings::default());
+        Self { clock, registry: Registry::with_builtin(), settings, checked: false }
+    }
+}
+
+impl DatabaseBuilder {
+    /// Another clock: tests and simulations decide what time it is.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another set of connectors.
+    #[must_use]
+    pub fn connectors(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Other settings to begin with; `SET` changes them later.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Holds everything that operators emit against what their edges promise: for tests, as it keeps a copy of everything.
+    #[must_use]
+    pub fn checked(mut self) -> Self {
+        self.checked = true;
+        self
+    }
+
+    /// The database, in memory.
+    pub fn build(self) -> Database {
+        Database::from_builder(self)
+    }
+}

@@ -1,0 +1,108 @@
+//! A named object.
+
+use arrow_schema::SchemaRef;
+use laminar_core::NodeId;
+use laminar_core::dag::{ChangeKind, EdgeProperties, OutletId, SourceSpec};
+use laminar_sql::parse::{ConnectorDef, StreamQuery};
+
+use crate::engine::SinkHandle;
+
+pub(crate) use laminar_sql::parse::ObjectKind;
+
+/// A named object: what was said, what it reads from, and what became of it.
+pub(crate) struct Object {
+    pub(crate) name: String,
+    /// The statement that made it.
+    pub(crate) sql: String,
+    /// The objects that it reads from, by name.
+    pub(crate) depends_on: Vec<String>,
+    /// Its nodes, in ascending order.
+    pub(crate) nodes: Vec<NodeId>,
+    pub(crate) body: Body,
+}
+
+/// What an object is.
+pub(crate) enum Body {
+    /// Rows from outside.
+    Source(SourceBody),
+    /// Rows that are inserted and kept: pushed in at `source`, seen at `output`.
+    Table { source: NodeId, output: NodeId, properties: EdgeProperties },
+    /// A continuous query; `stored` for materialized views.
+    Query { root: NodeId, properties: EdgeProperties, stored: bool, latest_only: bool },
+    /// A query that is put in wherever it is named.
+    View { query: StreamQuery },
+    /// A way out.
+    Sink { outlet: OutletId, handle: SinkHandle },
+}
+
+/// A source: a definition, and the readers that work by it.
+pub(crate) struct SourceBody {
+    pub(crate) schema: SchemaRef,
+    pub(crate) spec: SourceSpec,
+    pub(crate) properties: EdgeProperties,
+    /// Where rows come from; `None`: the program pushes them.
+    pub(crate) connector: Option<ConnectorDef>,
+    /// Whether a reader opened anew sees the same rows from the start.
+    pub(crate) replayable: bool,
+    /// The node that views created now attach to; it exists once somebody reads.
+    pub(crate) reader: Option<NodeId>,
+}
+
+impl Object {
+    pub(crate) fn kind(&self) -> ObjectKind {
+        match &self.body {
+            Body::Source(_) => ObjectKind::Source,
+            Body::Table { .. } => ObjectKind::Table,
+            Body::Query { stored: true, .. } => ObjectKind::MaterializedView,
+            Body::Query { stored: false, .. } => ObjectKind::Stream,
+            Body::View { .. } => ObjectKind::View,
+            Body::Sink { .. } => ObjectKind::Sink,
+        }
+    }
+
+    /// The node at which its rows can be heard.
+    pub(crate) fn output(&self) -> Option<NodeId> {
+        match &self.body {
+            Body::Source(source) => source.reader,
+            Body::Table { output, .. } => Some(*output),
+            Body::Query { root, .. } => Some(*root),
+            Body::View { .. } | Body::Sink { .. } => None,
+        }
+    }
+
+    /// What holds for its rows.
+    pub(crate) fn properties(&self) -> Option<&EdgeProperties> {
+        match &self.body {
+            Body::Source(source) => Some(&source.properties),
+            Body::Table { properties, .. } | Body::Query { properties, .. } => Some(properties),
+            Body::View { .. } | Body::Sink { .. } => None,
+        }
+    }
+
+    /// Whether its current rows can be read.
+    pub(crate) fn is_stored(&self) -> bool {
+        matches!(self.body, Body::Table { .. } | Body::Query { stored: true, .. })
+    }
+
+    /// Which changes it shows, in words.
+    pub(crate) fn changes_text(&self) -> &'static str {
+        match self.properties().map(|properties| &properties.changes) {
+            Some(ChangeKind::Append) => "append",
+            Some(ChangeKind::Upsert(_)) => "upsert",
+            Some(ChangeKind::Retract) => "retract",
+            None => "",
+        }
+    }
+}
+
+/// A kind as SQL calls it, in capitals.
+pub(crate) fn kind_name(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Source => "SOURCE",
+        ObjectKind::Table => "TABLE",
+        ObjectKind::Stream => "STREAM",
+        ObjectKind::View => "VIEW",
+        ObjectKind::MaterializedView => "MATERIALIZED VIEW",
+        ObjectKind::Sink => "SINK",
+    }
+}

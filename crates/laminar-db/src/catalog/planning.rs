@@ -1,0 +1,136 @@
+//! The catalog as the planner sees it: relations for continuous queries, rows at rest for ad-hoc ones.
+
+use std::sync::Arc;
+
+use laminar_core::dag::{ChangeKind, EdgeProperties, Partitioning};
+use laminar_core::{Error, NodeId, Result};
+use laminar_sql::batch::{RestingRelation, RestingTables, relations_in};
+use laminar_sql::parse::StreamQuery;
+use laminar_sql::plan::{self, Planner, Relation, RelationKind};
+
+use super::Catalog;
+use super::object::{Body, Object};
+use crate::engine::Aside;
+use laminar_core::reactor::Reactor;
+
+/// Relations for continuous queries. Views are planned when they are asked for.
+pub(crate) struct Inlining<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) planner: &'a Planner,
+    /// What went wrong while planning a view: DataFusion's callback cannot say it.
+    pub(crate) trouble: std::cell::RefCell<Option<Error>>,
+}
+
+impl<'a> Inlining<'a> {
+    pub(crate) fn new(catalog: &'a Catalog, planner: &'a Planner) -> Self {
+        Self { catalog, planner, trouble: std::cell::RefCell::default() }
+    }
+
+    /// `planned`, or what went wrong in a view below it.
+    pub(crate) fn checked<T>(self, planned: Result<T>) -> Result<T> {
+        match self.trouble.into_inner() {
+            Some(error) => Err(error),
+            None => planned,
+        }
+    }
+
+    fn inlined(&self, name: &str, query: &StreamQuery, text: &str) -> Option<Relation> {
+        match self.planner.plan_view(query, text, self) {
+            Ok(logical) => {
+                let schema = Arc::new(logical.schema().as_arrow().clone());
+                let properties = unknown(schema);
+                let kind = RelationKind::View;
+                Some(Relation { name: name.to_owned(), kind, node: NodeId(0), properties, inlined: Some(Arc::new(logical)) })
+            }
+            Err(error) => {
+                self.trouble.borrow_mut().get_or_insert(error.within(format!("view '{name}'")));
+                None
+            }
+        }
+    }
+}
+
+fn unknown(schema: arrow_schema::SchemaRef) -> EdgeProperties {
+    EdgeProperties { schema, changes: ChangeKind::Retract, partitioning: Partitioning::Any, time_columns: Vec::new() }
+}
+
+impl plan::Catalog for Inlining<'_> {
+    fn relation(&self, name: &str) -> Option<Relation> {
+        let object = self.catalog.get(name)?;
+        if let Body::View { query } = &object.body {
+            return self.inlined(name, query, &object.sql);
+        }
+        let (node, properties) = (object.output()?, object.properties()?.clone());
+        Some(Relation { name: name.to_owned(), kind: relation_kind(object), node, properties, inlined: None })
+    }
+
+    fn names(&self) -> Vec<String> {
+        readable_names(self.catalog)
+    }
+}
+
+fn relation_kind(object: &Object) -> RelationKind {
+    match &object.body {
+        Body::Source(_) => RelationKind::Source,
+        Body::Table { .. } => RelationKind::Table,
+        Body::Query { stored: true, .. } => RelationKind::MaterializedView,
+        Body::Query { stored: false, .. } | Body::Sink { .. } => RelationKind::Stream,
+        Body::View { .. } => RelationKind::View,
+    }
+}
+
+fn readable_names(catalog: &Catalog) -> Vec<String> {
+    catalog.iter().filter(|object| !matches!(object.body, Body::Sink { .. })).map(|object| object.name.clone()).collect()
+}
+
+/// Rows at rest for ad-hoc queries.
+pub(crate) struct Resting<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) reactor: &'a Reactor,
+    pub(crate) aside: &'a Aside,
+}
+
+impl RestingTables for Resting<'_> {
+    fn relation(&self, name: &str) -> Result<Option<RestingRelation>> {
+        if let Some(rows) = self.aside.table(name) {
+            let (schema, batches) = rows?;
+            return Ok(Some(RestingRelation::Rows(schema, batches)));
+        }
+        let Some(object) = self.catalog.get(name) else { return Ok(None) };
+        if let Body::View { query } = &object.body {
+            return Ok(Some(RestingRelation::View(query.clone(), object.sql.clone())));
+        }
+        if !object.is_stored() {
+            return Ok(None);
+        }
+        let (Some(node), Some(properties)) = (object.output(), object.properties()) else { return Ok(None) };
+        if let laminar_core::dag::NodeStatus::Failed(error) = self.reactor.status(node)? {
+            return Err(error.within(format!("'{name}' has failed")));
+        }
+        let contents = self.reactor.contents(node).unwrap_or_default();
+        let batches = contents.iter().map(expanded).collect::<Result<Vec<_>>>()?;
+        Ok(Some(RestingRelation::Rows(properties.schema.clone(), batches)))
+    }
+
+    fn names(&self) -> Vec<String> {
+        readable_names(self.catalog)
+    }
+}
+
+/// The rows, each as often as its weight says.
+fn expanded(changes: &laminar_core::ChangeBatch) -> Result<arrow_array::RecordBatch> {
+    if changes.is_append() {
+        return Ok(changes.rows().clone());
+    }
+    let mut rows: Vec<u32> = Vec::with_capacity(changes.len());
+    for row in 0..changes.len() {
+        let times = usize::try_from(changes.weight(row)).unwrap_or(0);
+        rows.extend(std::iter::repeat_n(row as u32, times));
+    }
+    Ok(changes.take(&rows.into())?.rows().clone())
+}
+
+/// The objects that `query` names in FROM, of those that exist.
+pub(crate) fn objects_in(query: &StreamQuery, catalog: &Catalog) -> Vec<String> {
+    relations_in(query).into_iter().filter(|name| catalog.get(name).is_some()).collect()
+}

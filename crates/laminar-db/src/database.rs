@@ -1,0 +1,213 @@
+//! The door to a database: a handle that can be cloned and sent, behind which one engine runs inline.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use laminar_core::dag::OutletId;
+use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
+use laminar_sql::parse::{ParsedStatement, parse_script};
+
+use crate::engine::{Engine, Round};
+use crate::statements::{self, Outcome};
+use crate::{DatabaseBuilder, Rows, Status, SubscribeOptions, Subscription};
+
+/// Between two looks for new data while everything is idle, at most.
+const NAP_MAX: Duration = Duration::from_millis(20);
+
+/// A database. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Database {
+    engine: Arc<Mutex<Engine>>,
+}
+
+impl Database {
+    /// Opens a database. Today only `":memory:"` exists; a path is refused, because nothing would be written there yet.
+    pub fn open(path: &str) -> Result<Self> {
+        if path == ":memory:" {
+            return Ok(Self::builder().build());
+        }
+        Err(Error::new(Code::NotSupported, format!("a database on disk ('{path}') is not built yet"))
+            .with_hint("open \":memory:\": everything works there, and is gone when the program ends"))
+    }
+
+    /// A database put together by hand.
+    pub fn builder() -> DatabaseBuilder {
+        DatabaseBuilder::default()
+    }
+
+    pub(crate) fn from_builder(parts: DatabaseBuilder) -> Self {
+        Self { engine: Arc::new(Mutex::new(Engine::new(parts))) }
+    }
+
+    /// Runs all statements of `sql` in order and stops at the first that fails; what was done before it stays.
+    /// An error's position points into `sql`.
+    pub fn execute(&self, sql: &str) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for parsed in parse_script(sql) {
+            let statement = parsed?;
+            outcomes.push(self.run(&statement).map_err(|error| statement.in_script(error))?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Runs one parsed statement. An error's position points into the statement's own text.
+    pub fn run(&self, statement: &ParsedStatement) -> Result<Outcome> {
+        statements::run(self, statement)
+    }
+
+    /// The rows of one SELECT over tables and materialized views, as of one step.
+    pub fn query(&self, sql: &str) -> Result<Rows> {
+        match self.execute(sql)?.pop() {
+            Some(Outcome::Rows(rows)) => Ok(rows),
+            Some(Outcome::Subscription(_)) => {
+                Err(Error::new(Code::InvalidQuery, "this query reads a stream or source, which never has all its rows")
+                    .with_hint("use subscribe, or select from a materialized view over it"))
+            }
+            _ => Err(Error::new(Code::InvalidQuery, "this is not a query").with_hint("use execute")),
+        }
+    }
+
+    /// Pushes rows into a source or table and returns when every view is current.
+    pub fn push(&self, name: &str, rows: RecordBatch) -> Result<()> {
+        self.push_changes(name, ChangeBatch::append(rows))
+    }
+
+    /// Pushes rows with weights: −1 retracts a row.
+    pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
+        let mut engine = self.lock();
+        let node = engine.push_target(name)?;
+        engine.reactor.push(node, changes)?;
+        engine.settle()
+    }
+
+    /// Says that nothing more will be pushed into a source: its watermark goes to the end of time and every window closes.
+    pub fn end_source(&self, name: &str) -> Result<()> {
+        let mut engine = self.lock();
+        let node = engine.push_target(name)?;
+        engine.reactor.end(node)?;
+        engine.settle()
+    }
+
+    /// The changes of an object or query, step by step.
+    pub fn subscribe(&self, name_or_query: &str) -> Result<Subscription> {
+        self.subscribe_with(name_or_query, SubscribeOptions::default())
+    }
+
+    /// The same with chosen options.
+    pub fn subscribe_with(&self, name_or_query: &str, options: SubscribeOptions) -> Result<Subscription> {
+        statements::subscribe_to_text(self, name_or_query, options)
+    }
+
+    /// Calls `callback` with the changes of every step, within the step: no copy, no thread between. It must not call the
+    /// database and must not block.
+    pub fn on_changes(&self, name: &str, callback: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<CallbackHandle> {
+        let mut engine = self.lock();
+        let node = engine.output_of(name)?;
+        let outlet = engine.reactor.subscribe(node, Box::new(Callback(Box::new(callback))), true)?;
+        Ok(CallbackHandle { outlet, database: self.clone() })
+    }
+
+    /// Reads a batch of every source and runs one step. False: there was nothing to do.
+    pub fn poll(&self) -> Result<bool> {
+        Ok(self.lock().round()? == Round::Progressed)
+    }
+
+    /// Works until every bounded source is read to its end, or `stop` is set. Unbounded sources are read as long as it takes:
+    /// then only `stop` ends this.
+    pub fn run_until_finished(&self, stop: &AtomicBool) -> Result<()> {
+        self.run_while(stop, |_| true)
+    }
+
+    /// Works until the bounded sources that `names` depend on are read to their end, or `stop` is set.
+    pub fn wait_for_inputs(&self, names: &[String], stop: &AtomicBool) -> Result<()> {
+        let inputs = self.lock().catalog.with_inputs(names);
+        self.run_while(stop, |engine| engine.readers.some_bounded_open(&inputs))?;
+        self.lock().settle()
+    }
+
+    fn run_while(&self, stop: &AtomicBool, go_on: impl Fn(&Engine) -> bool) -> Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            let mut engine = self.lock();
+            if !go_on(&engine) {
+                return Ok(());
+            }
+            match engine.round()? {
+                Round::Progressed => {}
+                Round::Finished => return Ok(()),
+                Round::WaitUntil(at) => {
+                    let now = engine.clock.now();
+                    drop(engine);
+                    nap(at, now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One round of work for a reader that has nothing to read; false if nothing will come without a push.
+    pub(crate) fn poll_or_wait(&self) -> Result<bool> {
+        let mut engine = self.lock();
+        match engine.round()? {
+            Round::Progressed => Ok(true),
+            Round::Finished => Ok(false),
+            Round::WaitUntil(at) => {
+                let now = engine.clock.now();
+                drop(engine);
+                nap(at, now);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Ends all sources that have not failed: windows close, sinks complete their output. Nothing can be pushed afterwards.
+    pub fn finish(&self) -> Result<()> {
+        self.lock().finish()
+    }
+
+    /// How everything is doing.
+    pub fn status(&self) -> Status {
+        Status::of(&mut self.lock())
+    }
+
+    pub(crate) fn unsubscribe(&self, outlet: OutletId, own_nodes: &[NodeId]) {
+        let mut engine = self.lock();
+        engine.reactor.unsubscribe(outlet);
+        // Nobody else can read from nodes of a query that has no name.
+        let detached = engine.reactor.detach(own_nodes);
+        debug_assert!(detached.is_ok(), "{detached:?}");
+    }
+
+    /// The engine. A poisoned lock means that a panic left a statement half done; steps themselves are guarded by the executor.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn nap(at: i64, now: i64) {
+    let wait = Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0));
+    std::thread::sleep(wait.clamp(Duration::from_micros(50), NAP_MAX));
+}
+
+/// Stops a callback when dropped.
+pub struct CallbackHandle {
+    outlet: OutletId,
+    database: Database,
+}
+
+impl Drop for CallbackHandle {
+    fn drop(&mut self) {
+        self.database.unsubscribe(self.outlet, &[]);
+    }
+}
+
+struct Callback(Box<dyn FnMut(&ChangeBatch) + Send>);
+
+impl laminar_core::dag::Outlet for Callback {
+    fn deliver(&mut self, _: laminar_core::StepId, changes: &[ChangeBatch], _: laminar_core::time::Watermark, _: i64) {
+        for batch in changes {
+            (self.0)(batch);
+        }
+    }
+}

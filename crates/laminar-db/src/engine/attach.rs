@@ -1,0 +1,130 @@
+//! Puts continuous queries into the running graph and takes them out again.
+
+use laminar_connectors::{Options, SourceRequest};
+use laminar_core::dag::{Node, NodeKind};
+use laminar_core::{Error, NodeId, Result};
+use laminar_sql::lower::{Fragment, lower};
+use laminar_sql::parse::{ConnectorDef, StreamQuery};
+use laminar_sql::plan::{ContinuousPlan, Purpose};
+
+use super::Engine;
+use crate::catalog::{Body, Inlining, objects_in};
+
+/// A continuous query that runs.
+pub(crate) struct Attached {
+    pub(crate) fragment: Fragment,
+    /// The objects that it reads from directly.
+    pub(crate) depends_on: Vec<String>,
+}
+
+impl Engine {
+    /// The plan of a continuous query, every source of it ready to be read.
+    pub(crate) fn plan(&mut self, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<(ContinuousPlan, Vec<String>)> {
+        let depends_on = objects_in(query, &self.catalog);
+        for name in self.catalog.with_inputs(&depends_on) {
+            self.ensure_reader(&name)?;
+        }
+        let relations = Inlining::new(&self.catalog, &self.planner);
+        let planned = self.planner.plan_continuous(query, purpose, text, &relations);
+        Ok((relations.checked(planned)?, depends_on))
+    }
+
+    /// The nodes of a continuous query, not yet attached: what `EXPLAIN GRAPH` shows.
+    pub(crate) fn lowered(&mut self, name: &str, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<Attached> {
+        let (plan, depends_on) = self.plan(query, text, purpose)?;
+        let fragment = lower(&plan, name, self.next_node())?;
+        Ok(Attached { fragment, depends_on })
+    }
+
+    /// Runs a continuous query under the name of its object.
+    pub(crate) fn attach_query(&mut self, name: &str, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<Attached> {
+        let attached = self.lowered(name, query, text, purpose)?;
+        self.attach_nodes(attached.fragment.nodes.clone())?;
+        self.declare_late(name, &attached.fragment.nodes);
+        self.settle()?;
+        Ok(attached)
+    }
+
+    pub(crate) fn attach_nodes(&mut self, nodes: Vec<Node>) -> Result<()> {
+        let next = nodes.iter().map(|node| node.id.0 + 1).max().unwrap_or(self.next_node);
+        self.reactor.attach(nodes)?;
+        self.next_node = next;
+        Ok(())
+    }
+
+    /// Makes `<name>$late` readable with the columns that rows have where they meet the first window.
+    fn declare_late(&mut self, name: &str, nodes: &[Node]) {
+        self.aside.declare_errors(name);
+        let windowed = |node: &&Node| matches!(node.kind, NodeKind::Window(_) | NodeKind::Session(_) | NodeKind::AssignWindow(_));
+        if let Some(input) = nodes.iter().find(windowed).and_then(|node| node.inputs.first())
+            && let Some(properties) = self.reactor.properties(*input)
+        {
+            self.aside.declare_late(name, &properties.schema.clone());
+        }
+    }
+
+    /// Gives the source called `name` a reader that has not begun, if it has none: then a query that is created now sees the
+    /// data from the start. Pushed sources keep their one reader; a query over them sees what is pushed from now on.
+    pub(crate) fn ensure_reader(&mut self, name: &str) -> Result<()> {
+        let Some(Body::Source(source)) = self.catalog.get(name).map(|object| &object.body) else { return Ok(()) };
+        let usable = source.reader.is_some_and(|node| match self.readers.of_node(node) {
+            Some(reader) => !reader.has_begun() || !source.replayable,
+            None => true,
+        });
+        if usable {
+            return Ok(());
+        }
+        let connector = source.connector.clone();
+        let (spec, properties, schema) = (source.spec.clone(), source.properties.clone(), source.schema.clone());
+        let id = self.next_node();
+        let opened = match &connector {
+            Some(connector) => Some(self.open_source(name, connector, Some(schema))?),
+            None => None,
+        };
+        let node = Node { id, name: name.to_owned(), kind: NodeKind::Source(spec), inputs: Vec::new(), output: properties };
+        self.attach_nodes(vec![node])?;
+        if let Some(opened) = opened {
+            self.readers.add(name, id, opened, true);
+        }
+        let object = self.catalog.get_mut(name).ok_or_else(|| Error::internal("the source is gone"))?;
+        object.nodes.push(id);
+        if let Body::Source(source) = &mut object.body {
+            source.reader = Some(id);
+        }
+        Ok(())
+    }
+
+    /// Opens a connector for reading.
+    pub(crate) fn open_source(
+        &self,
+        name: &str,
+        connector: &ConnectorDef,
+        schema: Option<arrow_schema::SchemaRef>,
+    ) -> Result<Box<dyn laminar_connectors::Source>> {
+        let options = options_of(connector);
+        let request = SourceRequest { name: name.to_owned(), schema, options };
+        self.registry
+            .get(&connector.name)
+            .map_err(|error| error.at(connector.name_span))?
+            .open_source(request)
+            .map_err(|error| if error.span().is_some() { error } else { error.at(connector.span) })
+    }
+
+    /// Takes the nodes of an object out, with everything that was kept for them.
+    pub(crate) fn detach(&mut self, name: &str, nodes: &[NodeId]) -> Result<()> {
+        self.readers.remove(nodes);
+        self.reactor.detach(nodes)?;
+        self.aside.forget(name);
+        Ok(())
+    }
+}
+
+/// The options of a connector clause, with the format's among them as `format.x`.
+pub(crate) fn options_of(connector: &ConnectorDef) -> Options {
+    let own = connector.options.iter().map(|option| (option.key.clone(), option.value.clone()));
+    let format = connector.format.iter().flat_map(|format| {
+        let name = std::iter::once(("format".to_owned(), format.name.clone()));
+        name.chain(format.options.iter().map(|option| (format!("format.{}", option.key), option.value.clone())))
+    });
+    Options::new(own.chain(format).collect::<Vec<_>>())
+}

@@ -1,0 +1,141 @@
+//! The engine behind a database: one reactor, the readers that feed it, the sinks that it feeds, and what was put aside.
+
+mod aside;
+mod attach;
+mod readers;
+mod sinks;
+
+use std::sync::Arc;
+
+use laminar_connectors::Registry;
+use laminar_core::dag::{NodeKind, NodeStatus};
+use laminar_core::reactor::Reactor;
+use laminar_core::time::Clock;
+use laminar_core::{Code, Error, NodeId, Result};
+use laminar_sql::plan::Planner;
+
+pub(crate) use aside::Aside;
+pub(crate) use attach::options_of;
+pub(crate) use readers::ReaderState;
+pub(crate) use readers::Readers;
+pub(crate) use sinks::{SinkHandle, SinkState};
+
+use crate::DatabaseBuilder;
+use crate::catalog::{Body, Catalog, kind_name};
+use crate::settings::Settings;
+
+/// Everything that runs. One thread at a time holds it.
+pub(crate) struct Engine {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) registry: Registry,
+    pub(crate) settings: Settings,
+    pub(crate) planner: Planner,
+    pub(crate) catalog: Catalog,
+    pub(crate) reactor: Reactor,
+    pub(crate) readers: Readers,
+    pub(crate) aside: Aside,
+    pub(crate) next_node: u32,
+}
+
+/// What one round of work did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// Something moved; there may be more.
+    Progressed,
+    /// Nothing to do now; something may come at this wall-clock time (nanoseconds), or earlier by a push.
+    WaitUntil(i64),
+    /// Nothing will come without a push or a statement.
+    Finished,
+}
+
+impl Engine {
+    pub(crate) fn new(parts: DatabaseBuilder) -> Self {
+        let reactor = if parts.checked { Reactor::checked(parts.clock.clone()) } else { Reactor::new(parts.clock.clone()) };
+        Self {
+            clock: parts.clock,
+            registry: parts.registry,
+            settings: parts.settings,
+            planner: Planner::new(),
+            catalog: Catalog::default(),
+            reactor,
+            readers: Readers::default(),
+            aside: Aside::default(),
+            next_node: 0,
+        }
+    }
+
+    /// The number of the next node.
+    pub(crate) fn next_node(&self) -> NodeId {
+        NodeId(self.next_node)
+    }
+
+    /// Reads a batch from each source that has room for it, and runs one step.
+    pub(crate) fn round(&mut self) -> Result<Round> {
+        let now = self.clock.now();
+        let read = self.readers.read(&mut self.reactor, &mut self.aside, now);
+        let poll = self.reactor.poll()?;
+        self.aside.collect(&mut self.reactor);
+        if read.progressed || poll.progressed {
+            return Ok(Round::Progressed);
+        }
+        Ok(match (read.again_at, self.reactor.next_wake()) {
+            (Some(a), Some(b)) => Round::WaitUntil(a.min(b)),
+            (Some(at), None) => Round::WaitUntil(at),
+            // A timer alone counts only as long as something could still come: an idle timeout is no reason to run for ever.
+            (None, Some(at)) if self.readers.some_open() => Round::WaitUntil(at),
+            (None, _) => Round::Finished,
+        })
+    }
+
+    /// Runs steps until nothing waits in front of the reactor: what a push or INSERT does. Reads no source.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        while self.reactor.poll()?.progressed {}
+        self.aside.collect(&mut self.reactor);
+        Ok(())
+    }
+
+    /// Ends everything that has not failed, and completes the sinks that this reaches.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        let failed =
+            |node: NodeId| self.readers.of_node(node).is_some_and(|reader| matches!(reader.state, ReaderState::Failed(_)));
+        let sources: Vec<NodeId> = self
+            .reactor
+            .nodes()
+            .filter(|node| matches!(node.kind, NodeKind::Source(_)) && !failed(node.id))
+            .map(|node| node.id)
+            .collect();
+        for source in sources {
+            if self.reactor.status(source)? == NodeStatus::Running {
+                self.reactor.end(source)?;
+            }
+        }
+        self.settle()
+    }
+
+    /// The node into which people push rows for `name`.
+    pub(crate) fn push_target(&mut self, name: &str) -> Result<NodeId> {
+        let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;
+        match &object.body {
+            Body::Table { source, .. } => Ok(*source),
+            Body::Source(source) if source.connector.is_some() => {
+                Err(Error::new(Code::InvalidQuery, format!("source '{name}' gets its rows from its connector"))
+                    .with_hint("push into a source that is created without FROM, or into a table"))
+            }
+            Body::Source(_) => {
+                self.ensure_reader(name)?;
+                self.output_of(name)
+            }
+            _ => Err(Error::new(Code::InvalidQuery, format!("rows cannot be pushed into {} '{name}'", kind_name(object.kind())))
+                .with_hint("push into a source or table that it reads from")),
+        }
+    }
+
+    /// The node at which the changes of `name` can be heard.
+    pub(crate) fn output_of(&self, name: &str) -> Result<NodeId> {
+        let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;
+        object.output().ok_or_else(|| {
+            Error::new(Code::InvalidQuery, format!("{} '{name}' has no changes of its own", kind_name(object.kind())))
+                .with_hint(format!("subscribe to SELECT * FROM {name}"))
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! Sinks at the end of a graph: what a step emits is written within the step.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use laminar_connectors::Sink;
+use laminar_core::dag::Outlet;
+use laminar_core::time::Watermark;
+use laminar_core::{ChangeBatch, Error, StepId};
+
+/// A sink, shared between its outlet and the catalog.
+#[derive(Clone)]
+pub(crate) struct SinkHandle(Arc<Mutex<Writer>>);
+
+struct Writer {
+    sink: Box<dyn Sink>,
+    rows: u64,
+    state: SinkState,
+}
+
+/// How a sink is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SinkState {
+    Writing,
+    Finished,
+    Failed(Error),
+}
+
+impl SinkHandle {
+    pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
+        Self(Arc::new(Mutex::new(Writer { sink, rows: 0, state: SinkState::Writing })))
+    }
+
+    pub(crate) fn outlet(&self) -> Box<dyn Outlet> {
+        Box::new(SinkOutlet(self.clone()))
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.lock().rows
+    }
+
+    pub(crate) fn state(&self) -> SinkState {
+        self.lock().state.clone()
+    }
+
+    /// Completes the output, once.
+    pub(crate) fn finish(&self) {
+        let mut writer = self.lock();
+        if writer.state == SinkState::Writing {
+            writer.state = match writer.sink.finish() {
+                Ok(()) => SinkState::Finished,
+                Err(error) => SinkState::Failed(error),
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct SinkOutlet(SinkHandle);
+
+impl Outlet for SinkOutlet {
+    fn deliver(&mut self, step: StepId, changes: &[ChangeBatch], watermark: Watermark, _: i64) {
+        {
+            let mut writer = self.0.lock();
+            for batch in changes {
+                if writer.state != SinkState::Writing {
+                    return;
+                }
+                writer.rows += batch.len() as u64;
+                if let Err(error) = writer.sink.write(step, batch) {
+                    writer.state = SinkState::Failed(error);
+                }
+            }
+        }
+        if watermark.is_end() {
+            self.0.finish();
+        }
+    }
+
+    fn failed(&mut self, error: &Error) {
+        let mut writer = self.0.lock();
+        if writer.state == SinkState::Writing {
+            writer.state = SinkState::Failed(error.clone());
+        }
+    }
+}

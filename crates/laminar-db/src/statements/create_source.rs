@@ -1,0 +1,76 @@
+//! `CREATE SOURCE`.
+
+use arrow_schema::SchemaRef;
+use laminar_core::dag::{ChangeKind, EdgeProperties, Partitioning, SourceSpec, TimeColumn};
+use laminar_core::time::event_time::nanos_per_unit;
+use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
+use laminar_core::{Code, Error, Result};
+use laminar_sql::diagnostic::nearest;
+use laminar_sql::parse::{CreateSource, WatermarkDef};
+use laminar_sql::plan::columns_to_schema;
+
+use super::{Outcome, name_is_free};
+use crate::catalog::{Body, Object, SourceBody};
+use crate::engine::Engine;
+
+pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Result<Outcome> {
+    if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
+        return Ok(skipped);
+    }
+    let name = create.name.text.clone();
+    let declared = if create.columns.is_empty() { None } else { Some(columns_to_schema(&create.columns)?) };
+    let (schema, replayable) = match &create.connector {
+        // Opening it now finds a missing file or a wrong option where the user can see it: at the statement.
+        Some(connector) => {
+            let opened = engine.open_source(&name, connector, declared)?;
+            (opened.schema(), engine.registry.get(&connector.name)?.replayable())
+        }
+        None => {
+            let schema = declared.ok_or_else(|| {
+                Error::new(Code::InvalidQuery, "a source without connector needs its columns")
+                    .with_hint("write CREATE SOURCE name (column TYPE, …), or say where the rows are: FROM FILE (path = '…')")
+                    .at(create.name.span)
+            })?;
+            (schema, false)
+        }
+    };
+    let watermark = create.watermark.as_ref().map(|watermark| watermark_spec(watermark, &schema)).transpose()?;
+    let time_columns = watermark.iter().map(|watermark| TimeColumn { column: watermark.column, lag: 0 }).collect();
+    let idle_timeout = watermark.as_ref().and(engine.settings.idle_timeout);
+    let spec = SourceSpec { watermark, idle_timeout };
+    let changes = if create.connector.is_some() { ChangeKind::Append } else { ChangeKind::Retract };
+    let properties = EdgeProperties { schema: schema.clone(), changes, partitioning: Partitioning::Any, time_columns };
+    engine.aside.declare_errors(&name);
+    engine.aside.declare_late(&name, &schema);
+    let body = SourceBody { schema, spec, properties, connector: create.connector.clone(), replayable, reader: None };
+    engine.catalog.insert(Object {
+        name,
+        sql: text.to_owned(),
+        depends_on: Vec::new(),
+        nodes: Vec::new(),
+        body: Body::Source(body),
+    });
+    Ok(Outcome::Done("CREATE SOURCE".into()))
+}
+
+fn watermark_spec(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<WatermarkSpec> {
+    let name = watermark.column.text.as_str();
+    let Ok(column) = schema.index_of(name) else {
+        let error = Error::new(Code::UnknownColumn, format!("there is no column '{name}'")).at(watermark.column.span);
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        return Err(match nearest(name, names.iter().copied()) {
+            Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+            None => error.with_hint(format!("the columns are: {}", names.join(", "))),
+        });
+    };
+    let data_type = schema.field(column).data_type();
+    if nanos_per_unit(data_type).is_none() {
+        return Err(Error::new(
+            Code::TypeMismatch,
+            format!("a watermark needs a TIMESTAMP or DATE column, '{name}' is {data_type}"),
+        )
+        .with_hint(format!("declare it as {name} TIMESTAMP"))
+        .at(watermark.column.span));
+    }
+    Ok(WatermarkSpec { column, rule: WatermarkRule::BoundedOutOfOrderness { delay: watermark.lag } })
+}

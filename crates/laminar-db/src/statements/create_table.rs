@@ -1,0 +1,63 @@
+//! `CREATE TABLE`.
+
+use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, OutputSpec, Partitioning, SourceSpec};
+use laminar_core::{Code, Error, NodeId, Result};
+use laminar_sql::parse::CreateTable;
+use laminar_sql::plan::columns_to_schema;
+
+use super::{Outcome, name_is_free};
+use crate::catalog::{Body, Object};
+use crate::engine::Engine;
+
+pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Result<Outcome> {
+    if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
+        return Ok(skipped);
+    }
+    let name = create.name.text.clone();
+    let declared = if create.columns.is_empty() { None } else { Some(columns_to_schema(&create.columns)?) };
+    let opened = match &create.connector {
+        Some(connector) => Some(engine.open_source(&name, connector, declared.clone())?),
+        None => None,
+    };
+    let schema = declared.or_else(|| opened.as_ref().map(|source| source.schema())).ok_or_else(|| {
+        Error::new(Code::InvalidQuery, "a table needs columns")
+            .with_hint("write CREATE TABLE name (column TYPE, …, PRIMARY KEY (column))")
+            .at(create.name.span)
+    })?;
+    let mut key = Vec::with_capacity(create.primary_key.len());
+    for column in &create.primary_key {
+        key.push(
+            schema
+                .index_of(&column.text)
+                .map_err(|_| Error::new(Code::UnknownColumn, format!("there is no column '{}'", column.text)).at(column.span))?,
+        );
+    }
+    let primary_key = (!key.is_empty()).then_some(key.clone());
+    let (source, output) = (engine.next_node(), NodeId(engine.next_node().0 + 1));
+    let edge =
+        |changes| EdgeProperties { schema: schema.clone(), changes, partitioning: Partitioning::Any, time_columns: Vec::new() };
+    let properties = edge(if primary_key.is_some() { ChangeKind::Upsert(key) } else { ChangeKind::Retract });
+    let spec = OutputSpec { stored: true, pushed: true, primary_key, schema: schema.clone() };
+    engine.attach_nodes(vec![
+        Node {
+            id: source,
+            name: name.clone(),
+            kind: NodeKind::Source(SourceSpec::TABLE),
+            inputs: Vec::new(),
+            output: edge(ChangeKind::Retract),
+        },
+        Node { id: output, name: name.clone(), kind: NodeKind::Output(spec), inputs: vec![source], output: properties.clone() },
+    ])?;
+    engine.aside.declare_errors(&name);
+    if let Some(opened) = opened {
+        engine.readers.add(&name, source, opened, false);
+    }
+    engine.catalog.insert(Object {
+        name,
+        sql: text.to_owned(),
+        depends_on: Vec::new(),
+        nodes: vec![source, output],
+        body: Body::Table { source, output, properties },
+    });
+    Ok(Outcome::Done("CREATE TABLE".into()))
+}

@@ -1,0 +1,59 @@
+//! `DROP`.
+
+use laminar_core::{Code, Error, Result};
+use laminar_sql::parse::{DropObjects, Name};
+
+use super::Outcome;
+use crate::catalog::{Body, kind_name};
+use crate::engine::Engine;
+
+pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<Outcome> {
+    let mut skipped = Vec::new();
+    for name in &drop.names {
+        if engine.catalog.get(&name.text).is_none() && drop.if_exists {
+            skipped.push(format!("there is no '{}'", name.text));
+            continue;
+        }
+        drop_one(engine, drop, name)?;
+    }
+    if skipped.len() == drop.names.len() {
+        return Ok(Outcome::Skipped(skipped.join(", ")));
+    }
+    Ok(Outcome::Done(format!("DROP {}", kind_name(drop.kind))))
+}
+
+fn drop_one(engine: &mut Engine, drop: &DropObjects, name: &Name) -> Result<()> {
+    let kind = engine.catalog.require(name)?.kind();
+    if kind != drop.kind {
+        let (is, asked) = (kind_name(kind), kind_name(drop.kind));
+        return Err(Error::new(
+            Code::InvalidQuery,
+            format!("'{}' is a {}, not a {}", name.text, is.to_lowercase(), asked.to_lowercase()),
+        )
+        .with_hint(format!("write DROP {is} {}", name.text))
+        .at(name.span));
+    }
+    let dependants = engine.catalog.dependants(&name.text);
+    if !dependants.is_empty() && !drop.cascade {
+        return Err(Error::new(Code::ObjectInUse, format!("'{}' is used by {}", name.text, dependants.join(", ")))
+            .with_hint("drop those first, or write CASCADE to drop them too")
+            .at(name.span));
+    }
+    remove(engine, &name.text)
+}
+
+/// Removes an object after all that reads from it.
+fn remove(engine: &mut Engine, name: &str) -> Result<()> {
+    for dependant in engine.catalog.dependants(name) {
+        remove(engine, &dependant)?;
+    }
+    let Some(object) = engine.catalog.get(name) else { return Ok(()) };
+    let nodes = object.nodes.clone();
+    if let Body::Sink { outlet, handle } = &object.body {
+        engine.reactor.unsubscribe(*outlet);
+        handle.finish();
+    }
+    engine.detach(name, &nodes)?;
+    engine.catalog.remove(name);
+    Ok(())
+}

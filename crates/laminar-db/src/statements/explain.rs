@@ -1,0 +1,41 @@
+//! `EXPLAIN AST | PLAN | GRAPH`.
+
+use laminar_core::dag::explain as explain_graph;
+use laminar_core::{Code, Error, Result};
+use laminar_sql::parse::{Explain, ExplainWhat, SinkInput, Statement, StreamQuery};
+use laminar_sql::plan::Purpose;
+
+use super::{Outcome, text_rows};
+use crate::engine::Engine;
+
+pub(super) fn run(engine: &mut Engine, explain: &Explain, text: &str) -> Result<Outcome> {
+    let (name, query, purpose) = explained(explain)?;
+    let (column, shown) = match explain.what {
+        ExplainWhat::Ast => ("ast", query.query.to_string()),
+        ExplainWhat::Plan => ("plan", engine.plan(query, text, purpose)?.0.logical.display_indent().to_string()),
+        ExplainWhat::Graph => ("graph", explain_graph(&engine.lowered(name, query, text, purpose)?.fragment.nodes)),
+    };
+    text_rows(&[column], shown.lines().map(|line| vec![line.to_owned()]).collect())
+}
+
+/// The query inside the explained statement, and what would become of it.
+fn explained(explain: &Explain) -> Result<(&str, &StreamQuery, Purpose)> {
+    match explain.statement.as_ref() {
+        Statement::CreateMaterializedView(create) => Ok((&create.name.text, &create.query, Purpose::View)),
+        Statement::CreateStream(create) | Statement::CreateView(create) => {
+            Ok((&create.name.text, &create.query, Purpose::Stream))
+        }
+        Statement::CreateSink(create) => match &create.input {
+            SinkInput::Query(query) => Ok((&create.name.text, query, Purpose::Stream)),
+            SinkInput::Object(name) => Err(Error::new(Code::InvalidQuery, "this sink has no query of its own")
+                .with_hint(format!("SHOW CREATE {} tells how its input is made", name.text))
+                .at(explain.span)),
+        },
+        Statement::Select(query) => Ok(("query", query, Purpose::View)),
+        _ => Err(Error::new(
+            Code::InvalidQuery,
+            "only queries can be explained: SELECT, CREATE STREAM, MATERIALIZED VIEW, VIEW and SINK … AS",
+        )
+        .at(explain.span)),
+    }
+}

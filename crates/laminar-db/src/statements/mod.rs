@@ -1,0 +1,95 @@
+//! What each statement does: one file a statement, and the match that finds it.
+
+mod create_query;
+mod create_sink;
+mod create_source;
+mod create_table;
+mod drop;
+mod explain;
+mod insert;
+mod select;
+mod set;
+mod show;
+mod subscribe;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
+use laminar_core::{Code, Error, Result};
+use laminar_sql::parse::{Name, ParsedStatement, Statement};
+
+use crate::catalog::{ObjectKind, kind_name};
+use crate::engine::Engine;
+use crate::{Database, Rows, Subscription};
+
+pub(crate) use subscribe::subscribe_to_text;
+
+/// What a statement answers.
+pub enum Outcome {
+    /// It did what it says; the text is its name, as in `CREATE SOURCE`.
+    Done(String),
+    /// It found that there was nothing to do, and why: `IF NOT EXISTS`, `IF EXISTS`.
+    Skipped(String),
+    /// So many rows were inserted.
+    Inserted(u64),
+    /// Rows.
+    Rows(Rows),
+    /// Changes that keep coming.
+    Subscription(Subscription),
+}
+
+/// Runs a statement.
+pub(crate) fn run(database: &Database, parsed: &ParsedStatement) -> Result<Outcome> {
+    let text = parsed.text.as_str();
+    match &parsed.statement {
+        Statement::Select(query) => select::run(database, query, text),
+        Statement::Subscribe(subscribe) => subscribe::run(database, subscribe, text),
+        other => {
+            let engine = &mut database.lock();
+            match other {
+                Statement::CreateSource(create) => create_source::run(engine, create, text),
+                Statement::CreateTable(create) => create_table::run(engine, create, text),
+                Statement::CreateStream(create) => create_query::run(engine, create, text, ObjectKind::Stream),
+                Statement::CreateMaterializedView(create) => {
+                    create_query::run(engine, create, text, ObjectKind::MaterializedView)
+                }
+                Statement::CreateView(create) => create_query::run(engine, create, text, ObjectKind::View),
+                Statement::CreateSink(create) => create_sink::run(engine, create, text),
+                Statement::Insert(insert) => insert::run(engine, insert, text),
+                Statement::Drop(drop) => drop::run(engine, drop),
+                Statement::Show(show) => show::run(engine, show),
+                Statement::Describe(name) => show::describe(engine, name),
+                Statement::Explain(explain) => explain::run(engine, explain, text),
+                Statement::Set(set) => set::run(engine, set),
+                Statement::Select(_) | Statement::Subscribe(_) => Err(Error::internal("queries are run above")),
+            }
+        }
+    }
+}
+
+/// Whether a `CREATE` may go on: the name must be free. Objects are not replaced yet.
+fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: bool) -> Result<Option<Outcome>> {
+    let Some(existing) = engine.catalog.get(&name.text) else { return Ok(None) };
+    let kind = kind_name(existing.kind());
+    if if_not_exists {
+        return Ok(Some(Outcome::Skipped(format!("{kind} '{}' exists already", name.text))));
+    }
+    let error = Error::new(Code::ObjectExists, format!("{} '{}' exists already", kind.to_lowercase(), name.text)).at(name.span);
+    Err(if or_replace {
+        error
+            .with_detail("CREATE OR REPLACE of something that exists is not built yet")
+            .with_hint(format!("DROP {kind} {} first", name.text))
+    } else {
+        error.with_hint(format!("DROP {kind} {}, choose another name, or write IF NOT EXISTS", name.text))
+    })
+}
+
+/// Rows of text.
+fn text_rows(columns: &[&str], rows: Vec<Vec<String>>) -> Result<Outcome> {
+    let fields: Vec<Field> = columns.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let column = |index: usize| Arc::new(rows.iter().map(|row| Some(row[index].as_str())).collect::<StringArray>()) as ArrayRef;
+    let batch = RecordBatch::try_new(schema.clone(), (0..columns.len()).map(column).collect())?;
+    Ok(Outcome::Rows(Rows { schema, batches: vec![batch] }))
+}

@@ -1,0 +1,47 @@
+//! `SELECT`: over tables and materialized views it answers as of one step; over a stream or source it is a subscription.
+
+use laminar_core::{Error, Result};
+use laminar_sql::parse::StreamQuery;
+
+use super::{Outcome, subscribe};
+use crate::catalog::{Body, Resting, objects_in};
+use crate::engine::Engine;
+use crate::{Database, Rows, SubscribeOptions};
+
+pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Result<Outcome> {
+    let streams = reads_stream(&database.lock(), query);
+    if streams || query.emit.is_some() {
+        let options = SubscribeOptions::default();
+        return Ok(Outcome::Subscription(subscribe::to_query(database, "query", query, text, options)?));
+    }
+    Ok(Outcome::Rows(rows_of(&mut database.lock(), query, text)?))
+}
+
+/// Whether some input of the query has changes but no rows at rest.
+fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
+    let direct = objects_in(query, &engine.catalog);
+    direct.iter().any(|name| match engine.catalog.get(name).map(|object| &object.body) {
+        Some(Body::Source(_) | Body::Query { stored: false, .. }) => true,
+        Some(Body::View { query }) => reads_stream(engine, query),
+        _ => false,
+    })
+}
+
+/// The rows of a query over everything that is stored, as of the last step.
+pub(super) fn rows_of(engine: &mut Engine, query: &StreamQuery, text: &str) -> Result<Rows> {
+    engine.settle()?;
+    let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, aside: &engine.aside };
+    let selected = block_on(engine.planner.select(query, text, &tables))?;
+    Ok(Rows { schema: selected.0, batches: selected.1 })
+}
+
+/// Waits for a future of DataFusion on this thread.
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        // Waiting inside a runtime would panic deep within it; this says it at the border.
+        return Err(Error::new(laminar_core::Code::InvalidQuery, "a query cannot be waited for on a thread of an async runtime")
+            .with_hint("call it through tokio::task::spawn_blocking"));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(future)
+}

@@ -1,0 +1,12 @@
+//! `SET` and `RESET`.
+
+use laminar_core::Result;
+use laminar_sql::parse::SetVariable;
+
+use super::Outcome;
+use crate::engine::Engine;
+
+pub(super) fn run(engine: &mut Engine, set: &SetVariable) -> Result<Outcome> {
+    engine.settings.set(&set.name.text, set.value.as_deref()).map_err(|error| error.at(set.value_span))?;
+    Ok(Outcome::Done("SET".into()))
+}

@@ -1,0 +1,100 @@
+//! `SHOW` and `DESCRIBE`.
+
+use laminar_core::{Code, Error, Result};
+use laminar_sql::parse::{Name, Show};
+
+use super::{Outcome, text_rows};
+use crate::Status;
+use crate::catalog::{Body, Object, ObjectKind, kind_name};
+use crate::engine::Engine;
+
+pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<Outcome> {
+    match show {
+        Show::Objects(kind) => objects(engine, Some(*kind)),
+        Show::All => objects(engine, None),
+        Show::Jobs => jobs(engine),
+        Show::Columns(name) => describe(engine, name),
+        Show::Create { kind, name } => create(engine, *kind, name),
+        Show::Setting(name) => setting(engine, name),
+    }
+}
+
+fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<Outcome> {
+    let chosen = engine.catalog.iter().filter(|object| kind.is_none_or(|kind| object.kind() == kind));
+    let row = |object: &Object| {
+        let columns = match (&object.body, object.properties()) {
+            (Body::Sink { .. } | Body::View { .. }, _) | (_, None) => String::new(),
+            (_, Some(properties)) => {
+                properties.schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
+            }
+        };
+        let kind = kind_name(object.kind()).to_lowercase();
+        vec![object.name.clone(), kind, object.depends_on.join(", "), object.changes_text().to_owned(), columns]
+    };
+    text_rows(&["name", "kind", "reads_from", "changes", "columns"], chosen.map(row).collect())
+}
+
+fn jobs(engine: &mut Engine) -> Result<Outcome> {
+    let status = Status::of(engine);
+    let rows = status.objects.iter().filter(|object| object.kind != ObjectKind::View).map(|object| {
+        let state = match (&object.failed, object.ended) {
+            (Some(error), _) => format!("failed: {}", error.message()),
+            (None, true) => "ended".to_owned(),
+            (None, false) => "running".to_owned(),
+        };
+        vec![
+            object.name.clone(),
+            kind_name(object.kind).to_lowercase(),
+            state,
+            object.rows.to_string(),
+            object.late.to_string(),
+            object.errors.to_string(),
+            object.watermark.to_string(),
+            object.state_bytes.to_string(),
+        ]
+    });
+    text_rows(&["name", "kind", "state", "rows", "late", "errors", "watermark", "state_bytes"], rows.collect())
+}
+
+fn create(engine: &Engine, kind: Option<ObjectKind>, name: &Name) -> Result<Outcome> {
+    let object = engine.catalog.require(name)?;
+    if let Some(asked) = kind
+        && asked != object.kind()
+    {
+        let (is, asked) = (kind_name(object.kind()).to_lowercase(), kind_name(asked).to_lowercase());
+        return Err(Error::new(Code::InvalidQuery, format!("'{}' is a {is}, not a {asked}", name.text)).at(name.span));
+    }
+    text_rows(&["name", "statement"], vec![vec![object.name.clone(), object.sql.clone()]])
+}
+
+fn setting(engine: &Engine, name: &Name) -> Result<Outcome> {
+    match engine.settings.get(&name.text) {
+        Some(value) => text_rows(&[name.text.as_str()], vec![vec![value]]),
+        None => Err(Error::new(Code::UnknownOption, format!("there is no setting '{}'", name.text))
+            .with_hint(format!("the settings are: {}", crate::settings::NAMES.join(", ")))
+            .at(name.span)),
+    }
+}
+
+/// `DESCRIBE name`: columns with their types and what is known of them.
+pub(super) fn describe(engine: &Engine, name: &Name) -> Result<Outcome> {
+    let object = engine.catalog.require(name)?;
+    let Some(properties) = object.properties() else {
+        return Err(Error::new(
+            Code::InvalidQuery,
+            format!("'{}' is a {}: it has no columns of its own", name.text, kind_name(object.kind()).to_lowercase()),
+        )
+        .with_hint(format!("SHOW CREATE {} tells what it does", name.text))
+        .at(name.span));
+    };
+    let rows = properties.schema.fields().iter().enumerate().map(|(index, field)| {
+        let note = match properties.time_column(index) {
+            Some(time) if time.lag == 0 => "follows the watermark".to_owned(),
+            Some(time) => format!("follows the watermark, at most {} s behind", time.lag as f64 / 1e9),
+            None => String::new(),
+        };
+        let nullable = if field.is_nullable() { "yes" } else { "no" };
+        vec![field.name().clone(), field.data_type().to_string(), nullable.to_owned(), note]
+    });
+    text_rows(&["column", "type", "nullable", "event_time"], rows.collect())
+}

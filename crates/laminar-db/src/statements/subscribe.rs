@@ -1,0 +1,88 @@
+//! `SUBSCRIBE`.
+
+use laminar_core::{Code, Error, NodeId, Result};
+use laminar_sql::parse::{ParsedStatement, Statement, StreamQuery, Subscribe, SubscribeInput, parse_script};
+use laminar_sql::plan::Purpose;
+
+use super::Outcome;
+use super::create_query::{refuse_late_to, shows_latest_only};
+use crate::catalog::{Body, objects_in};
+use crate::{Database, SubscribeOptions, Subscription};
+
+pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Result<Outcome> {
+    if subscribe.as_of_step.is_some() {
+        return Err(Error::new(Code::NotSupported, "AS OF STEP is not built yet: past steps are not kept")
+            .with_hint("leave it out: the subscription then begins with the current rows"));
+    }
+    let mut options = SubscribeOptions::default();
+    options.snapshot = subscribe.snapshot.unwrap_or(options.snapshot);
+    let subscription = match &subscribe.input {
+        SubscribeInput::Object(name) => to_object(database, &name.text, options).map_err(|error| error.at(name.span))?,
+        SubscribeInput::Query(query) => to_query(database, "query", query, text, options)?,
+    };
+    Ok(Outcome::Subscription(subscription))
+}
+
+/// Subscribes to an object by name, or to a query by its text.
+pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: SubscribeOptions) -> Result<Subscription> {
+    let is_object = database.lock().catalog.get(text).is_some();
+    if is_object {
+        return to_object(database, text, options);
+    }
+    if !text.contains(char::is_whitespace) {
+        return Err(database.lock().catalog.unknown(text));
+    }
+    let mut statements = parse_script(text);
+    let parsed = if statements.len() == 1 { statements.pop() } else { None };
+    match parsed.transpose()? {
+        Some(ParsedStatement { statement: Statement::Select(query), text, .. }) => {
+            to_query(database, "query", &query, &text, options)
+        }
+        _ => Err(Error::new(Code::InvalidQuery, "subscribe takes the name of an object or one SELECT")),
+    }
+}
+
+fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Result<Subscription> {
+    let mut engine = database.lock();
+    engine.ensure_reader(name)?;
+    let node = engine.output_of(name)?;
+    let object = engine.catalog.get(name).ok_or_else(|| engine.catalog.unknown(name))?;
+    let latest_only = matches!(object.body, Body::Query { latest_only: true, .. });
+    let properties = object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?;
+    let mut subscription =
+        Subscription::new(name.to_owned(), properties.changes, properties.schema, latest_only, database.clone());
+    let outlet = engine.reactor.subscribe(node, subscription.outlet(options), options.snapshot)?;
+    subscription.listens_at(outlet, None);
+    Ok(subscription)
+}
+
+/// Runs a query for one subscription; its nodes go when the subscription goes.
+pub(super) fn to_query(
+    database: &Database,
+    name: &str,
+    query: &StreamQuery,
+    text: &str,
+    options: SubscribeOptions,
+) -> Result<Subscription> {
+    refuse_late_to(query)?;
+    let mut engine = database.lock();
+    // Rows that a stored input already has come as the first changes.
+    let stored = objects_in(query, &engine.catalog).iter().all(|name| engine.catalog.get(name).is_some_and(|o| o.is_stored()));
+    if stored && !options.snapshot {
+        return Err(Error::new(Code::NotSupported, "a subscription to a query without its snapshot is not built yet")
+            .with_hint("subscribe to a materialized view of that query"));
+    }
+    let attached = engine.lowered(name, query, text, Purpose::Stream)?;
+    let fragment = attached.fragment;
+    let nodes: Vec<NodeId> = fragment.nodes.iter().map(|node| node.id).collect();
+    engine.attach_nodes(fragment.nodes)?;
+    let properties = fragment.properties;
+    let mut subscription =
+        Subscription::new(name.to_owned(), properties.changes, properties.schema, shows_latest_only(query), database.clone());
+    let outlet = engine.reactor.subscribe(fragment.root, subscription.outlet(options), false)?;
+    subscription.listens_at(outlet, Some(nodes));
+    let settled = engine.settle();
+    // Dropping a subscription takes the engine's lock, so it must be free before an error drops this one.
+    drop(engine);
+    settled.map(|()| subscription)
+}

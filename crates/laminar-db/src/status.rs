@@ -1,0 +1,154 @@
+//! How a database is doing, as data.
+
+use laminar_core::dag::NodeStatus;
+use laminar_core::time::Watermark;
+use laminar_core::{Error, StepId};
+use laminar_sql::parse::ObjectKind;
+
+use crate::catalog::{Body, Object};
+use crate::engine::{Engine, ReaderState, SinkState};
+
+/// One moment of a database.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// The last step.
+    pub step: StepId,
+    /// Every object, by name.
+    pub objects: Vec<ObjectStatus>,
+    /// Bytes of state of all operators, roughly.
+    pub state_bytes: usize,
+}
+
+/// One moment of an object.
+#[derive(Debug, Clone)]
+pub struct ObjectStatus {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ObjectKind,
+    /// Rows that came in from outside (sources and tables) or went out (streams, views, sinks).
+    pub rows: u64,
+    /// Rows that were late or had no event time.
+    pub late: u64,
+    /// Rows that could not be read or computed.
+    pub errors: u64,
+    /// What its rows' watermark is.
+    pub watermark: Watermark,
+    /// Bytes of its operators' state, roughly.
+    pub state_bytes: usize,
+    /// Where its reader stands, for people.
+    pub position: Option<String>,
+    /// True once nothing more will come.
+    pub ended: bool,
+    /// Why it does not go on.
+    pub failed: Option<Error>,
+}
+
+impl Status {
+    pub(crate) fn of(engine: &mut Engine) -> Self {
+        let names = engine.catalog.names();
+        let objects: Vec<ObjectStatus> = names.iter().filter_map(|name| object_status(engine, name)).collect();
+        let state_bytes = objects.iter().map(|object| object.state_bytes).sum();
+        Self { step: engine.reactor.last_step(), objects, state_bytes }
+    }
+
+    /// The object called `name`.
+    pub fn object(&self, name: &str) -> Option<&ObjectStatus> {
+        self.objects.iter().find(|object| object.name == name)
+    }
+
+    /// Rows that came in from outside.
+    pub fn rows_in(&self) -> u64 {
+        self.sum(|kind| matches!(kind, ObjectKind::Source | ObjectKind::Table), |object| object.rows)
+    }
+
+    /// Rows that went into sinks.
+    pub fn rows_out(&self) -> u64 {
+        self.sum(|kind| kind == ObjectKind::Sink, |object| object.rows)
+    }
+
+    /// Rows that were late or had no event time, of all objects.
+    pub fn late(&self) -> u64 {
+        self.sum(|_| true, |object| object.late)
+    }
+
+    /// Rows that could not be used, of all objects.
+    pub fn errors(&self) -> u64 {
+        self.sum(|_| true, |object| object.errors)
+    }
+
+    /// The lowest watermark of the sources that have one and have not ended.
+    pub fn watermark(&self) -> Option<Watermark> {
+        let sources = self.objects.iter().filter(|object| object.kind == ObjectKind::Source && !object.ended);
+        sources.map(|object| object.watermark).filter(|watermark| *watermark != Watermark::START).min()
+    }
+
+    /// Objects that do not go on, with the reason.
+    pub fn failures(&self) -> impl Iterator<Item = (&ObjectStatus, &Error)> {
+        self.objects.iter().filter_map(|object| Some((object, object.failed.as_ref()?)))
+    }
+
+    fn sum(&self, which: impl Fn(ObjectKind) -> bool, what: impl Fn(&ObjectStatus) -> u64) -> u64 {
+        self.objects.iter().filter(|object| which(object.kind)).map(what).sum()
+    }
+}
+
+fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
+    let object = engine.catalog.get(name)?;
+    let (nodes, output) = (object.nodes.clone(), object.output());
+    let (late, errors) = engine.aside.counts(name);
+    let mut status = ObjectStatus {
+        name: name.to_owned(),
+        kind: object.kind(),
+        rows: 0,
+        late,
+        errors,
+        watermark: Watermark::START,
+        state_bytes: 0,
+        position: None,
+        ended: false,
+        failed: None,
+    };
+    describe_sink(object, &mut status);
+    describe_nodes(engine, &nodes, output, &mut status);
+    for reader in engine.readers.iter().filter(|reader| reader.name == name) {
+        status.position = Some(reader.position());
+        status.rows = status.rows.max(reader.rows);
+        if let ReaderState::Failed(error) = &reader.state {
+            status.failed = Some(error.clone());
+        }
+    }
+    Some(status)
+}
+
+fn describe_sink(object: &Object, status: &mut ObjectStatus) {
+    let Body::Sink { handle, .. } = &object.body else { return };
+    status.rows = handle.rows();
+    match handle.state() {
+        SinkState::Writing => {}
+        SinkState::Finished => status.ended = true,
+        SinkState::Failed(error) => status.failed = Some(error),
+    }
+}
+
+fn describe_nodes(
+    engine: &mut Engine,
+    nodes: &[laminar_core::NodeId],
+    output: Option<laminar_core::NodeId>,
+    status: &mut ObjectStatus,
+) {
+    for node in nodes {
+        if let Ok(metrics) = engine.reactor.metrics(*node) {
+            status.state_bytes += metrics.state_bytes;
+        }
+        if let Ok(NodeStatus::Failed(error)) = engine.reactor.status(*node) {
+            status.failed.get_or_insert(error);
+        }
+    }
+    let Some(output) = output else { return };
+    if let Ok(metrics) = engine.reactor.metrics(output) {
+        status.rows = if status.kind == ObjectKind::Source { metrics.rows_in } else { metrics.rows_out };
+        status.watermark = metrics.watermark;
+    }
+    status.ended = matches!(engine.reactor.status(output), Ok(NodeStatus::Ended));
+}

@@ -1,0 +1,7 @@
+//! A query run once over rows at rest: what an ad-hoc SELECT is. DataFusion does the work.
+
+mod select;
+mod window_lists;
+mod windows;
+
+pub use select::{RestingRelation, RestingTables, relations_in};

@@ -1,0 +1,68 @@
+//! A DataFusion expression as core's [`ScalarExpr`].
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Schema};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Expr, Operator, execution_props::ExecutionProps};
+use datafusion::physical_expr::expressions::{BinaryExpr, Column};
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use laminar_core::Result;
+use laminar_core::expr::{ExprRef, ScalarExpr};
+
+use crate::plan::errors::from_datafusion;
+
+/// `expr` over rows of `schema`, ready to run.
+pub(crate) fn scalar(expr: &Expr, schema: &DFSchema) -> Result<ExprRef> {
+    let physical = create_physical_expr(expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
+        .and_then(checked)
+        .map_err(from_datafusion)?;
+    let arrow = schema.as_arrow();
+    let data_type = physical.data_type(arrow).map_err(from_datafusion)?;
+    let nullable = physical.nullable(arrow).map_err(from_datafusion)?;
+    if let Some(column) = physical.downcast_ref::<Column>() {
+        return Ok(laminar_core::expr::Column::new(&Schema::clone(arrow), column.index()));
+    }
+    Ok(Arc::new(SqlExpr { physical, data_type, nullable }))
+}
+
+/// Integer arithmetic that overflows is an error, as in PostgreSQL; DataFusion would wrap around.
+fn checked(expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>, DataFusionError> {
+    let checked = expr.transform_up(|part| match part.downcast_ref::<BinaryExpr>() {
+        Some(binary) if matches!(binary.op(), Operator::Plus | Operator::Minus | Operator::Multiply) => {
+            let checked = BinaryExpr::new(binary.left().clone(), *binary.op(), binary.right().clone());
+            Ok(Transformed::yes(Arc::new(checked.with_fail_on_overflow(true)) as Arc<dyn PhysicalExpr>))
+        }
+        _ => Ok(Transformed::no(part)),
+    })?;
+    Ok(checked.data)
+}
+
+#[derive(Debug)]
+struct SqlExpr {
+    physical: Arc<dyn PhysicalExpr>,
+    data_type: DataType,
+    nullable: bool,
+}
+
+impl ScalarExpr for SqlExpr {
+    fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        let value = self.physical.evaluate(rows).map_err(from_datafusion)?;
+        value.into_array(rows.num_rows()).map_err(from_datafusion)
+    }
+
+    fn data_type(&self) -> &DataType {
+        &self.data_type
+    }
+
+    fn nullable(&self) -> bool {
+        self.nullable
+    }
+
+    fn display(&self) -> String {
+        self.physical.to_string()
+    }
+}

@@ -1,0 +1,113 @@
+//! From the plan to the graph: one match, one file for each kind of node. Below this room no SQL exists.
+
+mod aggregate;
+mod compute;
+mod join;
+mod output;
+mod scan;
+mod union;
+mod window;
+
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use laminar_core::dag::{EdgeProperties, Node, NodeKind};
+use laminar_core::{Code, Error, NodeId, Result};
+
+use crate::plan::nodes::{AssignWindow, WindowAggregate};
+use crate::plan::{ContinuousPlan, Emission};
+
+pub use output::lower;
+
+/// The nodes that a query adds to a graph.
+#[derive(Debug, Clone)]
+pub struct Fragment {
+    /// The nodes in the order of their numbers; the last one is the object's output.
+    pub nodes: Vec<Node>,
+    /// The node whose changes are the object.
+    pub root: NodeId,
+    /// What holds for those changes.
+    pub properties: EdgeProperties,
+    /// The nodes of other objects from which the query reads.
+    pub reads: Vec<NodeId>,
+}
+
+/// A node that stands, and what holds for what it emits.
+#[derive(Debug, Clone)]
+struct Lowered {
+    node: NodeId,
+    edge: EdgeProperties,
+    /// Whether rows can come from a source or stream; false for tables and stored views alone.
+    streams: bool,
+}
+
+/// A graph in the making.
+struct Lowering {
+    name: String,
+    next: NodeId,
+    nodes: Vec<Node>,
+    reads: Vec<NodeId>,
+    emission: Emission,
+}
+
+impl Lowering {
+    fn new(name: &str, first: NodeId, plan: &ContinuousPlan) -> Self {
+        Self { name: name.to_owned(), next: first, nodes: Vec::new(), reads: Vec::new(), emission: plan.emission }
+    }
+
+    /// Adds a node behind `inputs`.
+    fn add(&mut self, kind: NodeKind, inputs: &[&Lowered], edge: EdgeProperties) -> Lowered {
+        let id = self.next;
+        self.next = NodeId(id.0 + 1);
+        let name = self.name.clone();
+        self.nodes.push(Node { id, name, kind, inputs: inputs.iter().map(|input| input.node).collect(), output: edge.clone() });
+        Lowered { node: id, edge, streams: inputs.iter().any(|input| input.streams) }
+    }
+
+    fn plan(&mut self, plan: &LogicalPlan) -> Result<Lowered> {
+        match plan {
+            LogicalPlan::TableScan(scan) => self.scan(scan),
+            LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),
+            LogicalPlan::Projection(projection) => self.projection(projection),
+            LogicalPlan::Filter(filter) => self.filter(filter),
+            LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
+            LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Extension(extension) => {
+                let any = extension.node.as_any();
+                if let Some(window) = any.downcast_ref::<WindowAggregate>() {
+                    self.window_aggregate(window)
+                } else if let Some(assign) = any.downcast_ref::<AssignWindow>() {
+                    self.assign_window(assign)
+                } else {
+                    Err(Error::internal(format!("unknown plan node {}", extension.node.name())))
+                }
+            }
+            LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {
+                Err(Error::new(Code::InvalidQuery, "this query reads from nothing, so it would never change")
+                    .with_hint("name a source, table, stream or view in FROM; constants can be put in a table by INSERT"))
+            }
+            other => Err(Error::new(Code::NotSupported, format!("{} in a continuous query is not built yet", kind_of(other)))),
+        }
+    }
+}
+
+/// The first word of a plan node's picture, as `EXPLAIN PLAN` shows it.
+fn kind_of(plan: &LogicalPlan) -> String {
+    let text = plan.display().to_string();
+    text.split([':', ' ']).next().unwrap_or_default().to_owned()
+}
+
+/// The schema of an edge that carries the rows of `plan`.
+fn edge_schema(plan: &datafusion::common::DFSchema) -> arrow_schema::SchemaRef {
+    // Metadata of files and of functions is of no meaning below this room, and would make equal schemas differ.
+    let fields: Vec<_> =
+        plan.as_arrow().fields().iter().map(|field| field.as_ref().clone().with_metadata(Default::default())).collect();
+    std::sync::Arc::new(arrow_schema::Schema::new(fields))
+}
+
+/// The column that `expr` repeats, perhaps under another name.
+fn repeated_column(expr: &Expr, schema: &datafusion::common::DFSchema) -> Option<usize> {
+    match expr.clone().unalias() {
+        Expr::Column(column) => schema.maybe_index_of_column(&column),
+        _ => None,
+    }
+}

@@ -1,0 +1,35 @@
+//! The end of a query: what holds its changes back, and the output that readers know by name.
+
+use laminar_core::dag::{ChangeKind, EdgeProperties, EmitSpec, NodeKind, OutputSpec};
+use laminar_core::{NodeId, Result};
+
+use super::{Fragment, Lowered, Lowering, edge_schema};
+use crate::plan::{ContinuousPlan, Purpose};
+
+/// The nodes of the object `name`, numbered from `first`.
+pub fn lower(plan: &ContinuousPlan, name: &str, first: NodeId) -> Result<Fragment> {
+    let mut lowering = Lowering::new(name, first, plan);
+    let below = lowering.plan(&plan.logical)?;
+    let held = match plan.emission.root {
+        Some(when) => {
+            let edge = held_edge(&below);
+            lowering.add(NodeKind::Emit(EmitSpec { when }), &[&below], edge)
+        }
+        None => below,
+    };
+    let schema = edge_schema(plan.logical.schema());
+    let edge = EdgeProperties { schema: schema.clone(), ..held.edge.clone() };
+    let spec = OutputSpec { stored: plan.purpose == Purpose::View, pushed: false, primary_key: None, schema };
+    let root = lowering.add(NodeKind::Output(spec), &[&held], edge);
+    Ok(Fragment { root: root.node, properties: root.edge, nodes: lowering.nodes, reads: lowering.reads })
+}
+
+/// Changes that are held back come consolidated; what is let go once, at the end of time, is never taken back.
+fn held_edge(below: &Lowered) -> EdgeProperties {
+    let mut edge = below.edge.clone();
+    if matches!(edge.changes, ChangeKind::Upsert(_)) && edge.time_columns.is_empty() {
+        return edge;
+    }
+    edge.time_columns.clear();
+    edge
+}

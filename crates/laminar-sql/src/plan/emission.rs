@@ -1,0 +1,57 @@
+//! What EMIT, ALLOW LATENESS and the kind of object mean for the nodes of a graph: decided here, once.
+
+use laminar_core::dag::{EmitWhen, WindowEmission};
+use laminar_core::{Code, Error, Result};
+
+use crate::parse::{EmitKind, StreamQuery};
+
+/// What is being made of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A stored view: its contents are the answer at every moment.
+    View,
+    /// A change stream, a sink's query or a subscription.
+    Stream,
+}
+
+/// When results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emission {
+    /// How windows show theirs.
+    pub window: WindowEmission,
+    /// How long after its end a window takes rows, in nanoseconds.
+    pub lateness: i64,
+    /// What holds changes back at the root.
+    pub root: Option<EmitWhen>,
+}
+
+impl Emission {
+    /// The meaning of the clauses of `query`. `windowed`: whether it groups by a window.
+    pub(crate) fn of(query: &StreamQuery, purpose: Purpose, windowed: bool) -> Result<Self> {
+        let kind = query.emit.map(|emit| emit.kind);
+        let lateness = query.lateness.map_or(0, |lateness| lateness.nanos);
+        if let (Some(lateness), false) = (query.lateness, windowed) {
+            return Err(Error::new(Code::InvalidWindow, "ALLOW LATENESS needs a window: nothing here is ever late")
+                .with_hint("group by TUMBLE, HOP, CUMULATE or SESSION, or leave the clause out")
+                .at(lateness.span));
+        }
+        let (window, root) = match (kind, windowed, purpose) {
+            (Some(EmitKind::OnWatermark | EmitKind::OnWindowClose), false, _) => return Err(needs_window(query)),
+            (Some(EmitKind::OnWatermark), true, _) | (None, true, Purpose::Stream) => (WindowEmission::OnWatermark, None),
+            (Some(EmitKind::OnWindowClose | EmitKind::Final), true, _) => (WindowEmission::OnClose, None),
+            (Some(EmitKind::Final), false, _) => (WindowEmission::Changes, Some(EmitWhen::AtEnd)),
+            (Some(EmitKind::Every(nanos)), _, _) => (WindowEmission::Changes, Some(EmitWhen::Every(nanos))),
+            (Some(EmitKind::Changes | EmitKind::OnUpdate), _, _) | (None, _, _) => (WindowEmission::Changes, None),
+        };
+        Ok(Self { window, lateness, root })
+    }
+}
+
+fn needs_window(query: &StreamQuery) -> Error {
+    let error = Error::new(Code::InvalidWindow, "this EMIT waits for windows, but the query groups by no window")
+        .with_hint("group by TUMBLE, HOP, CUMULATE or SESSION, or write EMIT CHANGES");
+    match query.emit {
+        Some(emit) => error.at(emit.span),
+        None => error,
+    }
+}

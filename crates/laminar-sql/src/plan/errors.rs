@@ -1,0 +1,209 @@
+//! DataFusion's errors in our words: a code, the position in the statement, and the nearest name that exists.
+
+use std::ops::ControlFlow;
+
+use datafusion::common::{Column, DataFusionError, SchemaError, Spans};
+use datafusion::sql::sqlparser::ast::{self, Expr, Query, visit_expressions, visit_relations};
+use datafusion::sql::sqlparser::tokenizer::Location;
+use laminar_core::{Code, Error, Span};
+
+use super::names::{UNKNOWN_TABLE, UNKNOWN_TABLE_FUNCTION};
+use crate::diagnostic::nearest;
+
+/// The error without a position, where no statement is at hand.
+pub(crate) fn from_datafusion(error: DataFusionError) -> Error {
+    explain(&error, None)
+}
+
+/// What is known of the query that failed.
+pub(crate) struct Failed<'a> {
+    /// Its syntax tree.
+    pub(crate) query: &'a Query,
+    /// The statement's text, into which positions point.
+    pub(crate) text: &'a str,
+    /// All relations.
+    pub(crate) relations: Vec<String>,
+    /// All functions.
+    pub(crate) functions: Vec<String>,
+}
+
+/// The error with its position.
+pub(crate) fn from_datafusion_in(error: &DataFusionError, failed: &Failed<'_>) -> Error {
+    explain(error, Some(failed))
+}
+
+fn explain(error: &DataFusionError, failed: Option<&Failed<'_>>) -> Error {
+    match error {
+        DataFusionError::Diagnostic(diagnostic, inner) => {
+            let ours = explain(inner, failed);
+            match (ours.span(), failed, diagnostic.span) {
+                (None, Some(failed), Some(span)) => {
+                    ours.at(span_of(failed.text, span.start.line, span.start.column, span.end.line, span.end.column))
+                }
+                _ => ours,
+            }
+        }
+        DataFusionError::Context(_, inner) => explain(inner, failed),
+        DataFusionError::Shared(inner) => explain(inner, failed),
+        DataFusionError::Collection(errors) if !errors.is_empty() => explain(&errors[0], failed),
+        DataFusionError::SchemaError(schema, _) => explain_schema(schema, failed),
+        DataFusionError::Plan(message) => explain_plan(message, failed),
+        DataFusionError::NotImplemented(message) => {
+            Error::new(Code::NotSupported, format!("{} (not built yet)", first_line(message)))
+        }
+        DataFusionError::ArrowError(arrow, _) => plain_arrow(arrow),
+        DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
+            Some(ours) => ours.clone(),
+            None => Error::new(Code::InvalidQuery, first_line(&inner.to_string())),
+        },
+        DataFusionError::Execution(message) => Error::new(Code::Arithmetic, first_line(message)),
+        DataFusionError::ResourcesExhausted(message) => Error::new(Code::LimitReached, first_line(message)),
+        DataFusionError::IoError(io) => Error::new(Code::Io, io.to_string()),
+        DataFusionError::Internal(message) => Error::internal(first_line(message)),
+        other => Error::new(Code::InvalidQuery, first_line(&other.strip_backtrace())),
+    }
+}
+
+/// Arrow's errors without their prefixes: these are what people see in `<object>$errors`.
+pub(crate) fn plain_arrow(error: &arrow_schema::ArrowError) -> Error {
+    use arrow_schema::ArrowError as A;
+    match error {
+        A::DivideByZero => Error::new(Code::Arithmetic, "division by zero"),
+        A::ArithmeticOverflow(what) => Error::new(Code::Arithmetic, first_line(what)),
+        A::CastError(what) | A::ComputeError(what) | A::ParseError(what) => Error::new(Code::Arithmetic, first_line(what)),
+        A::InvalidArgumentError(what) => Error::new(Code::TypeMismatch, first_line(what)),
+        other => Error::from(A::ComputeError(other.to_string())),
+    }
+}
+
+/// The first line with a small first letter, without a full stop.
+fn first_line(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default().trim_end_matches('.');
+    let line = line.strip_prefix("Error during planning: ").unwrap_or(line);
+    let mut chars = line.chars();
+    let first_word_is_plain = line.split(' ').next().is_some_and(|word| !word.chars().skip(1).any(char::is_uppercase));
+    match chars.next() {
+        Some(first) if first_word_is_plain => first.to_lowercase().chain(chars).collect(),
+        _ => line.to_owned(),
+    }
+}
+
+fn explain_schema(schema: &SchemaError, failed: Option<&Failed<'_>>) -> Error {
+    match schema {
+        SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields, failed),
+        SchemaError::AmbiguousReference { field } => {
+            let error = Error::new(Code::UnknownColumn, format!("column '{}' is in more than one table", field.name))
+                .with_hint(format!("write the table before it: table.{}", field.name));
+            place(error, &field.spans, failed)
+        }
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            Error::new(Code::InvalidQuery, format!("two output columns are called '{name}'"))
+                .with_hint("give one of them another name with AS")
+        }
+    }
+}
+
+fn unknown_column(field: &Column, valid: &[Column], failed: Option<&Failed<'_>>) -> Error {
+    let of = field.relation.as_ref().map(|relation| format!(" in '{}'", relation.table())).unwrap_or_default();
+    let error = Error::new(Code::UnknownColumn, format!("there is no column '{}'{of}", field.name));
+    let names: Vec<&str> = valid.iter().map(|column| column.name.as_str()).filter(|name| !name.starts_with("__")).collect();
+    let error = match nearest(&field.name, names.iter().copied()) {
+        Some(name) => error.with_hint(format!("did you mean '{name}'?")),
+        None if names.is_empty() => error,
+        None => error.with_hint(format!("the columns are: {}", names.join(", "))),
+    };
+    place(error, &field.spans, failed)
+}
+
+/// Puts the first span, if there is one, on the error.
+fn place(error: Error, spans: &Spans, failed: Option<&Failed<'_>>) -> Error {
+    match (spans.first(), failed) {
+        (Some(span), Some(failed)) => {
+            error.at(span_of(failed.text, span.start.line, span.start.column, span.end.line, span.end.column))
+        }
+        _ => error,
+    }
+}
+
+fn explain_plan(message: &str, failed: Option<&Failed<'_>>) -> Error {
+    if let Some(table) = message.strip_prefix(UNKNOWN_TABLE) {
+        return unknown_table(table, failed);
+    }
+    if let Some(function) = message.strip_prefix(UNKNOWN_TABLE_FUNCTION) {
+        return Error::new(Code::UnknownFunction, format!("there is no table function '{function}'"))
+            .with_hint("the table functions are: TUMBLE, HOP, CUMULATE, SESSION, generate_series, range");
+    }
+    if let Some(error) = failed.and_then(unknown_function) {
+        return error;
+    }
+    Error::new(Code::InvalidQuery, first_line(message))
+}
+
+fn unknown_table(table: &str, failed: Option<&Failed<'_>>) -> Error {
+    let error = Error::new(Code::UnknownObject, format!("there is no source, table, stream or view '{table}'"));
+    let Some(failed) = failed else { return error };
+    let error = match nearest(table, failed.relations.iter().map(String::as_str)) {
+        Some(name) => error.with_hint(format!("did you mean '{name}'?")),
+        None if failed.relations.is_empty() => error.with_hint("nothing exists yet: begin with CREATE SOURCE or CREATE TABLE"),
+        None => error.with_hint(format!("there are: {}", failed.relations.join(", "))),
+    };
+    match relation_span(failed, table) {
+        Some(span) => error.at(span),
+        None => error,
+    }
+}
+
+/// Where the query names relation `table`.
+fn relation_span(failed: &Failed<'_>, table: &str) -> Option<Span> {
+    let found = visit_relations(failed.query, |name| match name.0.last() {
+        Some(ast::ObjectNamePart::Identifier(ident)) if ident.value.eq_ignore_ascii_case(table) => ControlFlow::Break(ident.span),
+        _ => ControlFlow::Continue(()),
+    });
+    let ControlFlow::Break(span) = found else { return None };
+    Some(from_sqlparser(failed.text, span))
+}
+
+/// The first function of the query that does not exist.
+fn unknown_function(failed: &Failed<'_>) -> Option<Error> {
+    let found = visit_expressions(failed.query, |expr| {
+        let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
+        match call.name.0.last() {
+            Some(ast::ObjectNamePart::Identifier(ident)) if !is_known(failed, &ident.value) => ControlFlow::Break(ident.clone()),
+            _ => ControlFlow::Continue(()),
+        }
+    });
+    let ControlFlow::Break(ident) = found else { return None };
+    let error = Error::new(Code::UnknownFunction, format!("there is no function '{}'", ident.value))
+        .at(from_sqlparser(failed.text, ident.span));
+    let names = failed.functions.iter().map(String::as_str).filter(|name| !name.starts_with("__"));
+    Some(match nearest(&ident.value.to_lowercase(), names) {
+        Some(name) => error.with_hint(format!("did you mean '{name}'?")),
+        None => error,
+    })
+}
+
+fn is_known(failed: &Failed<'_>, function: &str) -> bool {
+    let lower = function.to_lowercase();
+    failed.functions.contains(&lower)
+        || matches!(lower.as_str(), "struct" | "row" | "position" | "extract" | "grouping" | "unnest")
+}
+
+/// sqlparser's span as bytes of `text`.
+pub(crate) fn from_sqlparser(text: &str, span: datafusion::sql::sqlparser::tokenizer::Span) -> Span {
+    let Location { line, column } = span.start;
+    span_of(text, line, column, span.end.line, span.end.column)
+}
+
+fn span_of(text: &str, line: u64, column: u64, end_line: u64, end_column: u64) -> Span {
+    let start = offset_of(text, line, column);
+    Span { start, end: offset_of(text, end_line, end_column).max(start) }
+}
+
+/// The byte at which character `column` of line `line` begins, both counted from 1.
+fn offset_of(text: &str, line: u64, column: u64) -> usize {
+    let (line, column) = (usize::try_from(line).unwrap_or(1).max(1), usize::try_from(column).unwrap_or(1).max(1));
+    let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let rest = &text[start..];
+    let within = rest.char_indices().nth(column - 1).map_or(rest.trim_end_matches('\n').len(), |(index, _)| index);
+    start + within
+}

@@ -1,0 +1,17 @@
+//! From a parsed query to a logical plan whose every name is resolved: DataFusion for names, types and optimisation, our rules for
+//! windows, our refusals for what cannot run.
+
+mod catalog;
+mod emission;
+pub(crate) mod errors;
+mod names;
+pub(crate) mod nodes;
+mod planner;
+mod rules;
+mod types;
+
+pub(crate) use catalog::RelationSource;
+pub use catalog::{Catalog, Relation, RelationKind};
+pub use emission::{Emission, Purpose};
+pub use planner::{ContinuousPlan, Planner};
+pub use types::columns_to_schema;

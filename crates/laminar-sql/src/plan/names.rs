@@ -1,0 +1,88 @@
+//! Resolves the names in a query: relations from the catalog, functions and options from DataFusion's session state.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use datafusion::catalog::TableFunctionArgs;
+use datafusion::common::{DataFusionError, Result, TableReference};
+use datafusion::config::ConfigOptions;
+use datafusion::datasource::provider_as_source;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+
+/// Looks a relation up by its name.
+pub(crate) type ResolveTable<'a> = dyn Fn(&str) -> Option<Arc<dyn TableSource>> + 'a;
+
+/// The names that one query can use.
+pub(crate) struct Names<'a> {
+    pub(crate) state: &'a SessionState,
+    pub(crate) tables: &'a ResolveTable<'a>,
+}
+
+impl ContextProvider for Names<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        let table = name.table();
+        (self.tables)(table).ok_or_else(|| DataFusionError::Plan(format!("{UNKNOWN_TABLE}{table}")))
+    }
+
+    fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+        let functions: &HashMap<_, _> = self.state.table_functions();
+        let function = functions.get(name).ok_or_else(|| DataFusionError::Plan(format!("{UNKNOWN_TABLE_FUNCTION}{name}")))?;
+        Ok(provider_as_source(function.create_table_provider_with_args(TableFunctionArgs::new(&args, self.state))?))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.state.expr_planners()
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        None
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.state.scalar_functions().get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.state.higher_order_functions().get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.state.aggregate_functions().get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.state.window_functions().get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.state.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.state.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.state.higher_order_functions().keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.state.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.state.window_functions().keys().cloned().collect()
+    }
+}
+
+/// How [`Names`] tells `plan/errors.rs` that a relation is missing: DataFusion has no variant for it.
+pub(crate) const UNKNOWN_TABLE: &str = "laminar: unknown table ";
+/// The same for a table function.
+pub(crate) const UNKNOWN_TABLE_FUNCTION: &str = "laminar: unknown table function ";

@@ -1,0 +1,84 @@
+//! `GROUP BY window, keys`: one node, so that the optimiser cannot take the window apart.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::common::{DFSchema, DFSchemaRef, Result};
+use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+
+/// What a column of the group part of the output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum GroupItem {
+    /// The window's start.
+    Start,
+    /// The window's end.
+    End,
+    /// Key number so and so.
+    Key(usize),
+}
+
+/// Aggregates of the rows of each window and key. Output: `layout`, then the aggregates.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct WindowAggregate {
+    pub(crate) input: Arc<LogicalPlan>,
+    /// The event time.
+    pub(crate) time: Expr,
+    /// The window, as `parse/windows.rs` writes it.
+    pub(crate) spec: String,
+    pub(crate) keys: Vec<Expr>,
+    pub(crate) aggregates: Vec<Expr>,
+    pub(crate) layout: Vec<GroupItem>,
+    /// The schema of the aggregate that stood here.
+    pub(crate) schema: DFSchemaRef,
+}
+
+impl PartialOrd for WindowAggregate {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        self.spec.partial_cmp(&other.spec)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for WindowAggregate {
+    fn name(&self) -> &str {
+        "WindowAggregate"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        std::iter::once(&self.time).chain(&self.keys).chain(&self.aggregates).cloned().collect()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let list = |exprs: &[Expr]| exprs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let (keys, aggregates) = (list(&self.keys), list(&self.aggregates));
+        write!(f, "WindowAggregate: {} over {}, groupBy=[[{keys}]], aggr=[[{aggregates}]]", self.spec, self.time)
+    }
+
+    fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let aggregates = exprs.split_off(1 + self.keys.len());
+        let keys = exprs.split_off(1);
+        Ok(Self { input: Arc::new(inputs.remove(0)), time: exprs.remove(0), keys, aggregates, ..self.clone() })
+    }
+
+    fn necessary_children_exprs(&self, _: &[usize]) -> Option<Vec<Vec<usize>>> {
+        Some(vec![columns_used(&self.expressions(), self.input.schema())?])
+    }
+}
+
+/// Positions in `schema` of the columns that `exprs` read, ascending.
+pub(super) fn columns_used(exprs: &[Expr], schema: &DFSchema) -> Option<Vec<usize>> {
+    let mut used = Vec::new();
+    for column in exprs.iter().flat_map(Expr::column_refs) {
+        used.push(schema.maybe_index_of_column(column)?);
+    }
+    used.sort_unstable();
+    used.dedup();
+    Some(used)
+}

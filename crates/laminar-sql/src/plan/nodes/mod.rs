@@ -1,0 +1,7 @@
+//! Plan nodes that batch SQL does not have: windows.
+
+mod aggregate;
+mod assign;
+
+pub(crate) use aggregate::{GroupItem, WindowAggregate};
+pub(crate) use assign::{ASSIGNED_END, ASSIGNED_START, AssignWindow};

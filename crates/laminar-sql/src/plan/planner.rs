@@ -1,0 +1,154 @@
+//! Drives a query through the planner's stages.
+
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::config::ConfigOptions;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::optimizer::optimizer::Optimizer;
+use datafusion::optimizer::{OptimizerRule, common_subexpr_eliminate, decorrelate_predicate_subquery};
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::planner::{ParserOptions, SqlToRel};
+use datafusion::sql::sqlparser::ast::{Query, Statement};
+use laminar_core::{Error, Result};
+
+use super::catalog::{Catalog, RelationSource};
+use super::emission::{Emission, Purpose};
+use super::errors::{Failed, from_datafusion_in};
+use super::names::{Names, ResolveTable};
+use super::nodes::WindowAggregate;
+use super::rules::{assign_windows, group_by_window, refuse_unstreamable};
+use crate::functions::WindowMarker;
+use crate::parse::StreamQuery;
+
+/// Plans queries. Holds the functions and settings; knows nothing of any catalog.
+pub struct Planner {
+    state: SessionState,
+    streaming: Optimizer,
+}
+
+/// A continuous query that is ready to be lowered.
+#[derive(Debug, Clone)]
+pub struct ContinuousPlan {
+    /// The optimised plan.
+    pub logical: LogicalPlan,
+    /// When results are shown.
+    pub emission: Emission,
+    /// What is made of it.
+    pub purpose: Purpose,
+}
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Planner {
+    /// A planner with all functions.
+    pub fn new() -> Self {
+        let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
+        config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+        config.options_mut().sql_parser.collect_spans = true;
+        config.options_mut().optimizer.skip_failed_rules = false;
+        let mut state = SessionStateBuilder::new().with_default_features().with_config(config).build();
+        for marker in WindowMarker::both() {
+            // Registration can only replace a function of that name; there is none.
+            let _ = datafusion::execution::FunctionRegistry::register_udf(&mut state, Arc::new(marker));
+        }
+        Self { state, streaming: Optimizer::with_rules(streaming_rules()) }
+    }
+
+    /// DataFusion's state: functions, settings.
+    pub(crate) fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// Settings of DataFusion.
+    pub(crate) fn options(&self) -> &Arc<ConfigOptions> {
+        self.state.config_options()
+    }
+
+    /// The plan of a continuous query over `catalog`. `text` is the statement's text, for positions.
+    pub fn plan_continuous(
+        &self,
+        query: &StreamQuery,
+        purpose: Purpose,
+        text: &str,
+        catalog: &dyn Catalog,
+    ) -> Result<ContinuousPlan> {
+        let plan = self.plan_view(query, text, catalog)?;
+        refuse_unstreamable(&plan)?;
+        let explain = |error: DataFusionError| from_datafusion_in(&error, &self.failed(&query.query, text, catalog.names()));
+        let plan = group_by_window(plan).map_err(explain)?;
+        let emission = Emission::of(query, purpose, is_windowed(&plan))?;
+        let logical = self.streaming.optimize(plan, &self.state, |_, _| {}).map_err(explain)?;
+        Ok(ContinuousPlan { logical, emission, purpose })
+    }
+
+    /// The plan of a query with names and types resolved and windows as nodes, not yet optimised: what a `CREATE VIEW` keeps.
+    pub fn plan_view(&self, query: &StreamQuery, text: &str, catalog: &dyn Catalog) -> Result<LogicalPlan> {
+        let tables = |name: &str| {
+            let relation = catalog.relation(name)?;
+            Some(Arc::new(RelationSource(relation)) as Arc<dyn TableSource>)
+        };
+        self.analyze(&query.query, text, &tables, &catalog.names())
+    }
+
+    /// Names, types and windows of `query` over any tables.
+    pub(crate) fn analyze(
+        &self,
+        query: &Query,
+        text: &str,
+        tables: &ResolveTable<'_>,
+        known: &[String],
+    ) -> Result<LogicalPlan, Error> {
+        let names = Names { state: &self.state, tables };
+        let planned = SqlToRel::new_with_options(&names, parser_options())
+            .sql_statement_to_plan(Statement::Query(Box::new(query.clone())))
+            .and_then(|plan| self.state.analyzer().execute_and_check(plan, self.options(), |_, _| {}))
+            .and_then(assign_windows);
+        planned.map_err(|error| from_datafusion_in(&error, &self.failed(query, text, known.to_vec())))
+    }
+
+    fn failed<'a>(&self, query: &'a Query, text: &'a str, relations: Vec<String>) -> Failed<'a> {
+        let scalar = self.state.scalar_functions().keys();
+        let functions = scalar.chain(self.state.aggregate_functions().keys()).chain(self.state.window_functions().keys());
+        Failed { query, text, relations, functions: functions.cloned().collect() }
+    }
+}
+
+fn parser_options() -> ParserOptions {
+    ParserOptions::new().with_collect_spans(true).with_map_string_types_to_utf8view(false)
+}
+
+/// Rules that keep a plan's meaning for Z-sets. Left out: those that split DISTINCT aggregates in two, that use statistics of a
+/// table at rest, and that need a limit.
+fn streaming_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    use datafusion::optimizer as o;
+    vec![
+        Arc::new(o::optimize_unions::OptimizeUnions::new()),
+        Arc::new(o::simplify_expressions::SimplifyExpressions::new()),
+        Arc::new(o::replace_distinct_aggregate::ReplaceDistinctWithAggregate::new()),
+        Arc::new(decorrelate_predicate_subquery::DecorrelatePredicateSubquery::new()),
+        Arc::new(o::extract_equijoin_predicate::ExtractEquijoinPredicate::new()),
+        Arc::new(o::eliminate_filter::EliminateFilter::new()),
+        Arc::new(o::eliminate_cross_join::EliminateCrossJoin::new()),
+        Arc::new(o::push_down_filter::PushDownFilter::new()),
+        Arc::new(common_subexpr_eliminate::CommonSubexprEliminate::new()),
+        Arc::new(o::optimize_projections::OptimizeProjections::new()),
+    ]
+}
+
+/// Whether the plan groups by a window anywhere.
+fn is_windowed(plan: &LogicalPlan) -> bool {
+    let mut found = false;
+    let visited = plan.apply(|node| {
+        let LogicalPlan::Extension(extension) = node else { return Ok(TreeNodeRecursion::Continue) };
+        found |= extension.node.as_any().is::<WindowAggregate>();
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    found && visited.is_ok()
+}

@@ -1,0 +1,81 @@
+//! Refuses what cannot run incrementally yet, by name and with a way out, before anything is built.
+
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, Volatility};
+use laminar_core::{Code, Error, Result};
+
+use crate::plan::errors::from_datafusion;
+
+/// Fails if a continuous query contains something that is not built.
+pub(crate) fn refuse_unstreamable(plan: &LogicalPlan) -> Result<()> {
+    let mut found = Ok(());
+    plan.apply_with_subqueries(|node| {
+        found = check_node(node).and_then(|()| check_functions(node));
+        Ok(if found.is_ok() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })
+    .map_err(from_datafusion)?;
+    found
+}
+
+fn not_built(what: &str, hint: &str) -> Result<()> {
+    Err(Error::new(Code::NotSupported, format!("{what} in a continuous query is not built yet")).with_hint(hint))
+}
+
+fn check_node(node: &LogicalPlan) -> Result<()> {
+    match node {
+        LogicalPlan::Sort(sort) if sort.fetch.is_some() => {
+            not_built("ORDER BY … LIMIT", "keep the view unlimited and write the ORDER BY … LIMIT in the SELECT that reads it")
+        }
+        LogicalPlan::Sort(_) => not_built("ORDER BY", "a view has no order: write the ORDER BY in the SELECT that reads it"),
+        LogicalPlan::Limit(_) => not_built("LIMIT", "write the LIMIT in the SELECT that reads the view"),
+        LogicalPlan::Window(_) => not_built("OVER (…)", "write the OVER in an ad-hoc SELECT over a materialized view"),
+        LogicalPlan::RecursiveQuery(_) => not_built("WITH RECURSIVE", "use it in an ad-hoc SELECT"),
+        LogicalPlan::Unnest(_) => not_built("UNNEST", "use it in an ad-hoc SELECT over a materialized view"),
+        LogicalPlan::Distinct(datafusion::logical_expr::Distinct::On(_)) => {
+            not_built("DISTINCT ON", "use GROUP BY with first_value or last_value")
+        }
+        LogicalPlan::Join(join) if join.join_type != JoinType::Inner => {
+            not_built(&format!("a {} join", join.join_type), "inner joins run today; put the other join in an ad-hoc SELECT")
+        }
+        LogicalPlan::Subquery(_) => not_built("a sub-query inside an expression", "write it as a join with a derived table"),
+        _ => Ok(()),
+    }
+}
+
+fn check_functions(node: &LogicalPlan) -> Result<()> {
+    let mut found = Ok(());
+    for expr in node.expressions() {
+        let walked = expr.apply(|part| {
+            found = check_function(part);
+            Ok(if found.is_ok() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        });
+        walked.map_err(from_datafusion)?;
+        found.clone()?;
+    }
+    Ok(())
+}
+
+fn check_function(expr: &Expr) -> Result<()> {
+    match expr {
+        Expr::ScalarFunction(call) => match call.func.signature().volatility {
+            Volatility::Immutable => Ok(()),
+            Volatility::Stable if matches!(call.func.name(), "now" | "current_date" | "current_time" | "current_timestamp") => {
+                not_built(
+                    &format!("{}()", call.func.name()),
+                    "compare with a watermark column, or filter in the ad-hoc SELECT that reads the view",
+                )
+            }
+            Volatility::Stable => Ok(()),
+            Volatility::Volatile => Err(Error::new(
+                Code::InvalidQuery,
+                format!("{}() in a continuous query could not be repeated when a row is retracted", call.func.name()),
+            )
+            .with_hint("compute it before the rows come in, as a column of the source")),
+        },
+        Expr::InSubquery(_) | Expr::Exists(_) | Expr::ScalarSubquery(_) => {
+            not_built("a sub-query inside an expression", "write it as a join with a derived table")
+        }
+        Expr::GroupingSet(_) => not_built("GROUPING SETS, ROLLUP and CUBE", "write one GROUP BY for each and UNION ALL them"),
+        _ => Ok(()),
+    }
+}
