@@ -24,7 +24,9 @@ pub fn validate<'a>(nodes: &'a [Node], existing: &dyn Fn(NodeId) -> Option<&'a E
     let find = |id: NodeId| nodes.iter().find(|node| node.id == id).map(|node| &node.output).or_else(|| existing(id));
     nodes.iter().try_for_each(|node| {
         let inputs = inputs_of(node, &find)?;
-        check_node(node, &inputs).map_err(|error| error.within(format!("'{}' ({})", node.name, node.id)))
+        check_node(node, &inputs)
+            .and_then(|()| check_edge(&node.output))
+            .map_err(|error| error.within(format!("'{}' ({})", node.name, node.id)))
     })
 }
 
@@ -39,7 +41,6 @@ fn inputs_of<'a>(node: &Node, find: &dyn Fn(NodeId) -> Option<&'a EdgeProperties
 }
 
 fn check_node(node: &Node, inputs: &[&EdgeProperties]) -> Result<()> {
-    check_edge(&node.output)?;
     let schema = &node.output.schema;
     match (&node.kind, inputs) {
         (NodeKind::Source(spec), []) => check_source(spec, schema),

@@ -25,10 +25,10 @@ impl Inbox {
         self.waiting.push_back(SourceInput::Changes(changes));
     }
 
-    pub(super) fn end(&mut self) {
+    pub(super) fn advance(&mut self, watermark: Watermark) {
         if !self.ended {
-            self.ended = true;
-            self.waiting.push_back(SourceInput::Watermark(Watermark::END));
+            self.ended = watermark.is_end();
+            self.waiting.push_back(SourceInput::Watermark(watermark));
         }
     }
 
@@ -57,7 +57,11 @@ impl Inbox {
                 *rows_left -= changes.len();
                 Some(SourceInput::Changes(changes))
             }
-            end @ SourceInput::Watermark(_) => Some(end),
+            watermark @ SourceInput::Watermark(_) => {
+                // Within a step all changes come first, so those behind the watermark belong to the next step.
+                *rows_left = 0;
+                Some(watermark)
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! One core's loop: inboxes in front of the sources, timers, and steps over whatever is waiting.
 //!
-//! ```no_run
+//! ```
 //! use std::sync::{Arc, Mutex};
 //! use arrow_array::{Int64Array, RecordBatch, cast::AsArray, types::Int64Type};
 //! use arrow_schema::{DataType, Field, Schema};
@@ -134,8 +134,13 @@ impl Reactor {
 
     /// Says that nothing more will be pushed: once all that waits is taken in, the source's watermark goes to the end of time.
     pub fn end(&mut self, source: NodeId) -> Result<()> {
+        self.advance(source, Watermark::END)
+    }
+
+    /// Says from outside that no row before `watermark` will be pushed any more. It keeps its place among the pushed rows.
+    pub fn advance(&mut self, source: NodeId, watermark: Watermark) -> Result<()> {
         self.expect_open()?;
-        self.inbox(source)?.end();
+        self.inbox(source)?.advance(watermark);
         Ok(())
     }
 

@@ -1,8 +1,9 @@
-//! Oracle tests of the core: random changes in random cuts through one operator, against a few lines that cannot be wrong.
+//! The core from outside: operators against oracles, in random cuts, and graphs by hand in a reactor that checks every promise.
 
 mod aggregates;
 mod consolidate;
 mod contents;
+mod graphs;
 mod harness;
 mod join;
 mod join_large;

@@ -1,0 +1,166 @@
+//! Runs a graph by hand and remembers what its outputs show.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use laminar_core::changelog::{print_all, print_net};
+use laminar_core::dag::{Node, NodeStatus, Outlet, SourceSpec};
+use laminar_core::operator::Aside;
+use laminar_core::reactor::{Poll, Reactor};
+use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
+use laminar_core::time::{ManualClock, Watermark};
+use laminar_core::{ChangeBatch, Error, NodeId, StepId};
+
+pub(crate) const SECOND: i64 = 1_000_000_000;
+
+/// What an outlet was told.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) changes: Vec<ChangeBatch>,
+    /// Steps in which something came.
+    pub(crate) steps: Vec<u64>,
+    pub(crate) watermark: Option<Watermark>,
+    pub(crate) failure: Option<String>,
+}
+
+/// An outlet that remembers.
+#[derive(Clone, Default)]
+pub(crate) struct Ear {
+    seen: Arc<Mutex<Seen>>,
+    full: Arc<AtomicBool>,
+}
+
+impl Ear {
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap()
+    }
+
+    /// Takes nothing more until told otherwise.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+
+    /// All changes so far, one by one.
+    pub(crate) fn text(&self) -> String {
+        print_all(&self.seen().changes)
+    }
+
+    /// All changes so far, added up.
+    pub(crate) fn net(&self) -> String {
+        print_net(&self.seen().changes).unwrap()
+    }
+
+    /// The changes since the last call.
+    pub(crate) fn take(&self) -> String {
+        print_all(&std::mem::take(&mut self.seen().changes))
+    }
+}
+
+impl Outlet for Ear {
+    fn deliver(&mut self, step: StepId, changes: &[ChangeBatch], watermark: Watermark, _now: i64) {
+        let mut seen = self.seen();
+        seen.changes.extend(changes.iter().cloned());
+        seen.steps.push(step.0);
+        seen.watermark = Some(watermark);
+    }
+
+    fn ready(&self) -> bool {
+        !self.full.load(Ordering::SeqCst)
+    }
+
+    fn failed(&mut self, error: &Error) {
+        self.seen().failure = Some(error.message().to_owned());
+    }
+}
+
+/// A reactor with a clock that stands still, and short words for what tests do with it.
+pub(crate) struct Graph {
+    pub(crate) reactor: Reactor,
+    pub(crate) clock: ManualClock,
+}
+
+impl Graph {
+    pub(crate) fn new(nodes: Vec<Node>) -> Self {
+        let clock = ManualClock::at(0);
+        let mut reactor = Reactor::checked(Arc::new(clock.clone()));
+        reactor.attach(nodes).unwrap();
+        Self { reactor, clock }
+    }
+
+    pub(crate) fn listen(&mut self, node: NodeId) -> Ear {
+        self.subscribe(node, false)
+    }
+
+    pub(crate) fn subscribe(&mut self, node: NodeId, snapshot: bool) -> Ear {
+        let ear = Ear::default();
+        self.reactor.subscribe(node, Box::new(ear.clone()), snapshot).unwrap();
+        ear
+    }
+
+    pub(crate) fn push(&mut self, source: NodeId, text: &str) {
+        let schema = self.reactor.properties(source).unwrap().schema.clone();
+        self.reactor.push(source, ChangeBatch::parse(&schema, text).unwrap()).unwrap();
+    }
+
+    /// Polls until there is nothing left to do.
+    pub(crate) fn run(&mut self) -> Poll {
+        loop {
+            let poll = self.reactor.poll().unwrap();
+            if !poll.progressed {
+                return poll;
+            }
+        }
+    }
+
+    pub(crate) fn push_and_run(&mut self, source: NodeId, text: &str) {
+        self.push(source, text);
+        self.run();
+    }
+
+    /// Lets wall-clock time pass.
+    pub(crate) fn sleep(&mut self, nanos: i64) {
+        self.clock.advance(nanos);
+        self.run();
+    }
+
+    pub(crate) fn contents(&self, node: NodeId) -> String {
+        print_net(&self.reactor.contents(node).unwrap()).unwrap()
+    }
+
+    /// The message with which a node failed.
+    pub(crate) fn failure(&self, node: NodeId) -> Option<String> {
+        match self.reactor.status(node).unwrap() {
+            NodeStatus::Failed(error) => Some(error.message().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Rows put aside since the last call: kind, row, reason.
+    pub(crate) fn aside(&mut self) -> String {
+        let mut lines = Vec::new();
+        for (node, aside) in self.reactor.take_aside() {
+            let kind = if aside.kind == Aside::Late { "late" } else { "error" };
+            let rows = ChangeBatch::append(aside.rows).print();
+            lines.extend(rows.lines().zip(&aside.reasons).map(|(row, reason)| format!("{node} {kind}: {row}: {reason}")));
+        }
+        lines.join("\n")
+    }
+}
+
+/// Columns `a` and `b` of BIGINT.
+pub(crate) fn pairs() -> SchemaRef {
+    Arc::new(Schema::new(["a", "b"].map(|name| Field::new(name, DataType::Int64, true)).to_vec()))
+}
+
+/// Columns `a` of BIGINT and `ts` of TIMESTAMP.
+pub(crate) fn timed() -> SchemaRef {
+    let time = DataType::Timestamp(TimeUnit::Nanosecond, None);
+    Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("ts", time, true)]))
+}
+
+/// `WATERMARK FOR ts AS ts - delay`, over [`timed`].
+pub(crate) fn watermarked(delay: i64) -> SourceSpec {
+    let rule = WatermarkRule::BoundedOutOfOrderness { delay };
+    SourceSpec { watermark: Some(WatermarkSpec { column: 1, rule }), idle_timeout: None }
+}

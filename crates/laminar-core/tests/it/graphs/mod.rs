@@ -1,0 +1,14 @@
+//! Graphs by hand, run by a reactor that checks every promise.
+
+mod attach;
+mod compute;
+mod emit;
+mod explain;
+mod exprs;
+mod graph;
+mod isolation;
+mod outlets;
+mod random;
+mod steps;
+mod union;
+mod validate;
