@@ -217,3 +217,45 @@ pub(crate) fn shrink<T>(table: &mut HashTable<T>, hash: impl Fn(&T) -> u64) {
         table.shrink_to(table.len() * 2, hash);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::changelog::print_net;
+
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true), Field::new("s", DataType::Utf8View, true)]))
+    }
+
+    /// Applies each text with the same hash for all rows, so that only comparing can tell rows apart.
+    fn check(changes: &[&str], contents: &str, refused: &[u32]) {
+        let mut table = RowTable::new(schema(), vec![0, 1]);
+        let mut all_refused = Vec::new();
+        for text in changes {
+            let changes = ChangeBatch::parse(&schema(), text).unwrap();
+            all_refused.extend(table.apply_hashed(&changes, &vec![7; changes.len()], 0).unwrap().refused);
+        }
+        assert_eq!(print_net(&table.store().batches()).unwrap(), contents);
+        assert_eq!(all_refused, refused);
+    }
+
+    #[test]
+    fn rows_whose_hashes_collide_stay_apart() {
+        check(&["+1 | 1 | a ; +1 | 2 | a ; +1 | NULL | NULL", "+1 | 2 | a", "-1 | 1 | a"], "+1 | NULL | NULL\n+2 | 2 | a", &[]);
+        check(&["+1 | 1 | a", "-1 | 1 | b ; -1 | 1 | a ; -1 | 2 | a"], "", &[0, 2]);
+    }
+
+    #[test]
+    fn a_stored_text_does_not_keep_the_batch_alive_that_it_came_with() {
+        let long = "x".repeat(1000);
+        let lines: Vec<String> = (0..1000).map(|row| format!("+1 | {row} | {row}{long}")).collect();
+        let changes = ChangeBatch::parse(&schema(), &lines.join("\n")).unwrap();
+        let mut table = RowTable::append_only(schema());
+        table.apply(&changes.slice(5, 1)).unwrap();
+        assert!(table.bytes() < 50_000, "{} bytes for one row", table.bytes());
+    }
+}

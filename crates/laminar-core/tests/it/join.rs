@@ -6,9 +6,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use laminar_core::changelog::Integral;
+use laminar_core::changelog::{Integral, print_all};
 use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec, Partitioning};
 use laminar_core::expr::{Column, ExprRef, ScalarExpr};
+use laminar_core::limits::BATCH_ROWS_MAX;
 use laminar_core::operator::join::JoinOperator;
 use laminar_core::{ChangeBatch, Code, Error, Port, Result};
 use rand::RngExt;
@@ -209,4 +210,69 @@ fn a_join_gives_what_nested_loops_give_after_every_step() {
 #[test]
 fn equal_rows_of_one_batch_share_a_slot_if_they_can_be_retracted() {
     check_random_case(&mut StdRng::seed_from_u64(2941));
+}
+
+fn case(on: On, with_residual: bool) -> Case {
+    Case { on, with_residual, kind: [false, false] }
+}
+
+/// One step for each text: changes on the left, `~`, changes on the right.
+fn check(case: Case, steps: &[&str], emitted: &str, aside: &[&str]) {
+    let mut harness = Harness::new(operator(case));
+    for step in steps {
+        let (left, right) = step.split_once('~').unwrap();
+        let parse = |text| ChangeBatch::parse(&schema(), text).unwrap();
+        harness.step(vec![(Port::LEFT, parse(left)), (Port::RIGHT, parse(right))]).unwrap();
+    }
+    assert_eq!(print_all(&harness.emitted), emitted);
+    let reasons: Vec<_> = harness.aside.iter().flat_map(|aside| aside.reasons.clone()).collect();
+    assert_eq!(reasons, aside);
+}
+
+#[test]
+fn pairs_of_one_step_are_made_once_and_taken_back_once() {
+    let k = || case(On::Columns(&[0]), false);
+    check(k(), &["+1 | 1 | a | 0 ~ +1 | 1 | b | 0"], "+1 | 1 | a | 0.0 | 1 | b | 0.0", &[]);
+    check(k(), &["+2 | 1 | a | 0 ~ ", " ~ +3 | 1 | b | 0"], "+6 | 1 | a | 0.0 | 1 | b | 0.0", &[]);
+    let back = "+1 | 1 | a | 0.0 | 1 | b | 0.0\n-1 | 1 | a | 0.0 | 1 | b | 0.0";
+    check(k(), &["+1 | 1 | a | 0 ~ +1 | 1 | b | 0", " ~ -1 | 1 | b | 0", "+1 | 1 | c | 0 ~ "], back, &[]);
+}
+
+#[test]
+fn null_keys_match_nothing_not_even_each_other() {
+    check(case(On::Columns(&[0]), false), &["+1 | NULL | a | 0 ~ +1 | NULL | b | 0"], "", &[]);
+    check(case(On::Columns(&[0, 1]), false), &["+1 | 1 | NULL | 0 ~ +1 | 1 | NULL | 0"], "", &[]);
+}
+
+#[test]
+fn a_pair_whose_condition_fails_is_put_aside_alone() {
+    let steps = ["+1 | 1 | a | 0 ~ +1 | 1 | b | 7 ; +1 | 1 | c | 1 ; +1 | 1 | d | NULL ; +1 | 1 | e | 0"];
+    check(case(On::Columns(&[0]), true), &steps, "+1 | 1 | a | 0.0 | 1 | c | 1.0", &["seven"]);
+}
+
+#[test]
+fn a_row_whose_key_fails_is_put_aside_and_its_retraction_is_not() {
+    let steps = ["+1 | 5 | a | 0 ; +1 | 3 | b | 0 ~ +1 | 1 | c | 0", "-1 | 5 | a | 0 ~ "];
+    check(case(On::Parity, false), &steps, "+1 | 3 | b | 0.0 | 1 | c | 0.0", &["five"]);
+}
+
+#[test]
+fn large_results_come_in_bounded_batches() {
+    let rows = |count: i64| (0..count).map(|k| (Row { k: Some(k), s: None, v: None }, 1)).collect::<Vec<_>>();
+    for (on, expected) in [(On::Nothing, 60_000), (On::Columns(&[0]), 200)] {
+        let mut harness = Harness::new(operator(case(on, false)));
+        let inputs = vec![(Port::LEFT, crate::random::batch(&rows(300))), (Port::RIGHT, crate::random::batch(&rows(200)))];
+        let emitted = harness.step(inputs).unwrap();
+        assert_eq!(emitted.iter().map(ChangeBatch::len).sum::<usize>(), expected);
+        assert!(emitted.iter().all(|batch| batch.len() <= BATCH_ROWS_MAX));
+    }
+}
+
+#[test]
+fn keys_of_different_types_are_refused_with_the_way_out() {
+    let spec =
+        JoinSpec { left_keys: vec![Column::new(&schema(), 0)], right_keys: vec![Column::new(&schema(), 1)], residual: None };
+    let error = JoinOperator::new(&spec, &edge(false), &edge(false), output_schema()).unwrap_err();
+    assert_eq!(error.code(), Code::TypeMismatch);
+    assert_eq!(error.message(), "cannot join k of type Int64 with s of type Utf8");
 }
