@@ -41,7 +41,8 @@ fn needs_encoding(data_type: &DataType) -> bool {
 
 fn equal_encoded(left: &ArrayRef, right: &ArrayRef) -> Result<BooleanBuffer> {
     let keys = RowKeys::new(&[left.data_type().clone()])?;
-    let (left, right) = (keys.encode(&[left.clone()], left.len())?, keys.encode(&[right.clone()], right.len())?);
+    let encode = |column: &ArrayRef| keys.encode(std::slice::from_ref(column), column.len());
+    let (left, right) = (encode(left)?, encode(right)?);
     Ok(BooleanBuffer::collect_bool(left.num_rows(), |row| left.row(row) == right.row(row)))
 }
 
