@@ -9,6 +9,7 @@
 //! 5. [`state`]: memory. Keyed tables, arrangements, images.
 //! 6. [`operator`]: behaviour. One file per operator.
 //! 7. [`reactor`]: one core's loop. Inboxes, timers, steps.
+//! 8. [`row`]: typed rows for programs in Rust.
 //!
 //! This crate knows Arrow and nothing else: no SQL, no DataFusion, no async runtime, no sockets.
 
@@ -20,6 +21,7 @@ pub mod id;
 pub mod limits;
 pub mod operator;
 pub mod reactor;
+pub mod row;
 pub mod state;
 pub mod time;
 
