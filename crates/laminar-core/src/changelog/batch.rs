@@ -1,5 +1,7 @@
 //! A batch of changes: Arrow columns, weights, and what each row's source knew when the row arrived.
 
+use std::sync::Arc;
+
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::SchemaRef;
@@ -151,7 +153,18 @@ impl ChangeBatch {
     pub fn with_columns(&self, schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<Self> {
         let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
         let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
-        Ok(Self { rows, ..self.clone() })
+        Ok(Self { rows, weights: self.weights.clone(), arrivals: self.arrivals.clone() })
+    }
+
+    /// The same changes under the names of `schema`, which has the same types. Costs nothing if it is the batch's own.
+    pub fn with_schema(self, schema: &SchemaRef) -> Result<Self> {
+        if Arc::ptr_eq(self.rows.schema_ref(), schema) {
+            return Ok(self);
+        }
+        let Self { rows, weights, arrivals } = self;
+        let (_, columns, count) = rows.into_parts();
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        Ok(Self { rows: RecordBatch::try_new_with_options(schema.clone(), columns, &options)?, weights, arrivals })
     }
 
     /// All rows of several batches of one schema, in order.
@@ -174,9 +187,10 @@ impl ChangeBatch {
 
     /// Fails unless the columns are those of `schema`: an assertion for *our* mistakes, at a border.
     pub fn check_schema(&self, schema: &SchemaRef) -> Result<()> {
-        let ours = self.rows.schema();
-        let same = ours.fields().len() == schema.fields().len()
-            && ours.fields().iter().zip(schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
+        let ours = self.rows.schema_ref();
+        let same = Arc::ptr_eq(ours, schema)
+            || ours.fields().len() == schema.fields().len()
+                && ours.fields().iter().zip(schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
         if same { Ok(()) } else { Err(Error::internal(format!("batch of {ours:?} on an edge of {schema:?}"))) }
     }
 }

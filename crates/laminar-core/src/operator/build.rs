@@ -19,7 +19,7 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
     let output = node.output.schema.clone();
     Ok(match (&node.kind, inputs) {
         (NodeKind::Source(spec), []) => Box::new(Ingress::new(spec, &node.output)?),
-        (NodeKind::Compute(spec), [input]) => Box::new(Compute::new(spec, input, output)),
+        (NodeKind::Compute(spec), [_]) => Box::new(Compute::new(spec, output)),
         (NodeKind::Union, _) => Box::new(Union::new(output)),
         (NodeKind::Aggregate(spec), [input]) => Box::new(GroupAggregate::new(spec, input, output)?),
         (NodeKind::AssignWindow(spec), [input]) => Box::new(AssignWindow::new(spec, input, output)?),

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::{FilterBuilder, filter_record_batch};
 
 use super::{Aside, AsideRows, Operator, OperatorContext};
-use crate::dag::{ComputeSpec, EdgeProperties};
+use crate::dag::ComputeSpec;
 use crate::expr::{BadRow, ExprRef, Isolated, evaluate_all_isolating, evaluate_isolating};
 use crate::{ChangeBatch, Port, Result};
 
@@ -33,11 +33,10 @@ enum Projection {
 }
 
 impl Compute {
-    /// The operator for `spec` over `input`, with the output columns `output`.
-    pub fn new(spec: &ComputeSpec, input: &EdgeProperties, output: SchemaRef) -> Self {
+    /// The operator for `spec`, with the output columns `output`.
+    pub fn new(spec: &ComputeSpec, output: SchemaRef) -> Self {
         let projection = match &spec.projection {
-            None if input.schema == output => Projection::All,
-            None => Projection::Columns((0..output.fields().len()).collect()),
+            None => Projection::All,
             Some(exprs) => match exprs.iter().map(|expr| expr.as_column()).collect() {
                 Some(columns) => Projection::Columns(columns),
                 None => Projection::Exprs(exprs.clone()),
@@ -59,7 +58,7 @@ impl Compute {
     /// The rows with the output's columns.
     fn projected(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
         match &self.projection {
-            Projection::All => Ok(changes),
+            Projection::All => changes.with_schema(&self.output),
             Projection::Columns(columns) => {
                 let columns = columns.iter().map(|column| changes.column(*column).clone()).collect();
                 changes.with_columns(self.output.clone(), columns)

@@ -116,9 +116,7 @@ fn put_aside(changes: &ChangeBatch, bad: Vec<(usize, String)>, cx: &mut Operator
 
 impl Operator for Egress {
     fn on_changes(&mut self, _: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let changes = self.with_required(changes, cx)?;
-        let columns = changes.rows().columns().to_vec();
-        let changes = changes.with_columns(self.schema.clone(), columns)?;
+        let changes = self.with_required(changes, cx)?.with_schema(&self.schema)?;
         match self.intake {
             Intake::AtOnce => self.take(changes, cx),
             Intake::AtStepEnd => {

@@ -1,7 +1,5 @@
 //! All rows of all inputs, as one edge.
 
-use std::sync::Arc;
-
 use arrow_schema::SchemaRef;
 
 use super::{Operator, OperatorContext};
@@ -22,13 +20,7 @@ impl Union {
 
 impl Operator for Union {
     fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let rows = changes.rows();
-        if Arc::ptr_eq(rows.schema_ref(), &self.output) || **rows.schema_ref() == *self.output {
-            cx.emit(changes);
-        } else {
-            let columns = rows.columns().to_vec();
-            cx.emit(changes.with_columns(self.output.clone(), columns)?);
-        }
+        cx.emit(changes.with_schema(&self.output)?);
         Ok(())
     }
 }

@@ -271,10 +271,7 @@ impl Reactor {
                 return Err(Error::new(Code::BadData, format!("column {} is NOT NULL, but a row has NULL there", field.name())));
             }
         }
-        if Arc::ptr_eq(ours, theirs) {
-            return Ok(changes);
-        }
-        changes.with_columns(ours.clone(), changes.rows().columns().to_vec())
+        changes.with_schema(&properties.schema)
     }
 
     fn place(&self, source: NodeId) -> Result<usize> {
