@@ -16,6 +16,17 @@ use crate::{DatabaseBuilder, Rows, Status, SubscribeOptions, Subscription};
 /// Between two looks for new data while everything is idle, at most.
 const NAP_MAX: Duration = Duration::from_millis(20);
 
+/// What one round of work did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Something moved; there may be more to do.
+    Progressed,
+    /// Nothing to do now; look again after this time.
+    Wait(Duration),
+    /// Nothing will come without a push or a statement.
+    Finished,
+}
+
 /// A database. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Database {
@@ -109,53 +120,41 @@ impl Database {
         Ok(CallbackHandle { outlet, database: self.clone() })
     }
 
-    /// Reads a batch of every source and runs one step. False: there was nothing to do.
-    pub fn poll(&self) -> Result<bool> {
-        Ok(self.lock().round()? == Round::Progressed)
-    }
-
     /// Works until every bounded source is read to its end, or `stop` is set. Unbounded sources are read as long as it takes:
     /// then only `stop` ends this.
     pub fn run_until_finished(&self, stop: &AtomicBool) -> Result<()> {
-        self.run_while(stop, |_| true)
-    }
-
-    /// Works until the bounded sources that `names` depend on are read to their end, or `stop` is set.
-    pub fn wait_for_inputs(&self, names: &[String], stop: &AtomicBool) -> Result<()> {
-        let inputs = self.lock().catalog.with_inputs(names);
-        self.run_while(stop, |engine| engine.readers.some_bounded_open(&inputs))?;
-        self.lock().settle()
-    }
-
-    fn run_while(&self, stop: &AtomicBool, go_on: impl Fn(&Engine) -> bool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            let mut engine = self.lock();
-            if !go_on(&engine) {
-                return Ok(());
-            }
-            match engine.round()? {
-                Round::Progressed => {}
-                Round::Finished => return Ok(()),
-                Round::WaitUntil(at) => {
-                    let now = engine.clock.now();
-                    drop(engine);
-                    nap(at, now);
-                }
+            match self.turn()? {
+                Turn::Progressed => {}
+                Turn::Wait(wait) => std::thread::sleep(wait),
+                Turn::Finished => return Ok(()),
             }
         }
         Ok(())
     }
 
+    /// Whether `statement` is a SELECT over tables and views of which a bounded input is not read to its end yet.
+    pub fn waits_for_inputs(&self, statement: &ParsedStatement) -> bool {
+        statements::waits_for_inputs(&self.lock(), statement)
+    }
+
+    /// One round of work: a batch of every source, and one step.
+    pub fn turn(&self) -> Result<Turn> {
+        let mut engine = self.lock();
+        Ok(match engine.round()? {
+            Round::Progressed => Turn::Progressed,
+            Round::Finished => Turn::Finished,
+            Round::WaitUntil(at) => Turn::Wait(nap(at, engine.clock.now())),
+        })
+    }
+
     /// One round of work for a reader that has nothing to read; false if nothing will come without a push.
     pub(crate) fn poll_or_wait(&self) -> Result<bool> {
-        let mut engine = self.lock();
-        match engine.round()? {
-            Round::Progressed => Ok(true),
-            Round::Finished => Ok(false),
-            Round::WaitUntil(at) => {
-                let now = engine.clock.now();
-                drop(engine);
-                nap(at, now);
+        match self.turn()? {
+            Turn::Progressed => Ok(true),
+            Turn::Finished => Ok(false),
+            Turn::Wait(wait) => {
+                std::thread::sleep(wait);
                 Ok(true)
             }
         }
@@ -164,6 +163,11 @@ impl Database {
     /// Ends all sources that have not failed: windows close, sinks complete their output. Nothing can be pushed afterwards.
     pub fn finish(&self) -> Result<()> {
         self.lock().finish()
+    }
+
+    /// Completes what sinks have written so far; they take nothing more. Windows that are open stay open.
+    pub fn close_sinks(&self) {
+        self.lock().close_sinks();
     }
 
     /// How everything is doing.
@@ -185,9 +189,10 @@ impl Database {
     }
 }
 
-fn nap(at: i64, now: i64) {
+/// How long to wait for `at`, never long: a push from another thread does not wake a sleeper.
+fn nap(at: i64, now: i64) -> Duration {
     let wait = Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0));
-    std::thread::sleep(wait.clamp(Duration::from_micros(50), NAP_MAX));
+    wait.clamp(Duration::from_micros(50), NAP_MAX)
 }
 
 /// Stops a callback when dropped.

@@ -29,12 +29,12 @@ mod status;
 mod subscription;
 
 pub use builder::DatabaseBuilder;
-pub use database::Database;
+pub use database::{CallbackHandle, Database, Turn};
 pub use laminar_connectors as connectors;
 pub use laminar_core as core;
 pub use laminar_core::{ChangeBatch, Code, Error, Result, Span, StepId};
 pub use laminar_sql::diagnostic;
-pub use laminar_sql::parse::{ParsedStatement, parse_script};
+pub use laminar_sql::parse::{ObjectKind, ParsedStatement, parse_script, parse_script_with};
 pub use rows::Rows;
 pub use settings::Settings;
 pub use statements::Outcome;

@@ -112,6 +112,15 @@ impl Engine {
         self.settle()
     }
 
+    /// Completes what sinks have written; they take nothing more.
+    pub(crate) fn close_sinks(&self) {
+        for object in self.catalog.iter() {
+            if let Body::Sink { handle, .. } = &object.body {
+                handle.finish();
+            }
+        }
+    }
+
     /// The node into which people push rows for `name`.
     pub(crate) fn push_target(&mut self, name: &str) -> Result<NodeId> {
         let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use laminar_core::{Code, Error, Result};
+use laminar_sql::batch::relations_in;
 use laminar_sql::parse::{Name, ParsedStatement, Statement};
 
 use crate::catalog::{ObjectKind, kind_name};
@@ -66,6 +67,18 @@ pub(crate) fn run(database: &Database, parsed: &ParsedStatement) -> Result<Outco
             }
         }
     }
+}
+
+/// Whether a bounded input of a SELECT over rows at rest is still being read.
+pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> bool {
+    let Statement::Select(query) = &parsed.statement else { return false };
+    let names: Vec<String> = relations_in(query).iter().map(|name| without_suffix(name).to_owned()).collect();
+    !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_inputs(&names))
+}
+
+/// The object behind `<object>$late` or `<object>$errors`.
+fn without_suffix(name: &str) -> &str {
+    name.split_once('$').map_or(name, |(object, _)| object)
 }
 
 /// Whether a `CREATE` may go on: the name must be free. Objects are not replaced yet.

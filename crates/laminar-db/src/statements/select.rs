@@ -18,7 +18,7 @@ pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Resul
 }
 
 /// Whether some input of the query has changes but no rows at rest.
-fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
+pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
     let direct = objects_in(query, &engine.catalog);
     direct.iter().any(|name| match engine.catalog.get(name).map(|object| &object.body) {
         Some(Body::Source(_) | Body::Query { stored: false, .. }) => true,

@@ -1,0 +1,268 @@
+//! `laminar run FILE.sql`: executes a script, prints results as they come, and ends when everything bounded is read.
+
+use std::io::{Read, Write, stderr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use laminar_db::core::time::{Clock, SystemClock};
+use laminar_db::{Code, Database, Error, Outcome, ParsedStatement, Result, Subscription, Turn, diagnostic, parse_script_with};
+
+use crate::output::{Format, LiveLine, Printer, count, print_summary};
+
+/// What `laminar run` is told.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The script; `-` reads it from standard input.
+    file: PathBuf,
+    /// How results are written to standard output.
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Fills in ${NAME} in the script, before the environment does; can be repeated.
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<String>,
+    /// Says nothing on standard error but errors.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Number of worker threads (not built yet).
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Where state is kept between runs (not built yet).
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Everything went as the script says.
+const DONE: u8 = 0;
+/// A statement, source, sink or query failed.
+const FAILED: u8 = 1;
+/// The command line cannot be followed.
+const USAGE: u8 = 2;
+/// Stopped by Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the script and says how it went: 0 done, 1 something failed, 2 wrong arguments, 130 interrupted.
+pub fn run(arguments: &Arguments) -> ExitCode {
+    if let Err(error) = refuse_unbuilt(arguments) {
+        complain(&format!("error[{}]: {}\n", error.code().as_str(), describe(&error)));
+        return ExitCode::from(USAGE);
+    }
+    let text = match read_script(arguments) {
+        Ok(text) => text,
+        Err(error) => {
+            complain(&format!("error[{}]: {}\n", error.code().as_str(), describe(&error)));
+            return ExitCode::from(USAGE);
+        }
+    };
+    let mut script = Script::new(arguments);
+    let code = script.execute(&text);
+    ExitCode::from(code)
+}
+
+fn refuse_unbuilt(arguments: &Arguments) -> Result<()> {
+    if arguments.workers.is_some() {
+        return Err(Error::new(Code::NotSupported, "--workers is not built yet: this version runs on one thread")
+            .with_hint("leave it out"));
+    }
+    if arguments.data_dir.is_some() {
+        return Err(Error::new(Code::NotSupported, "--data-dir is not built yet: state lives in memory and ends with the run")
+            .with_hint("leave it out; results can be kept by CREATE SINK … INTO FILE (…)"));
+    }
+    let wrong = arguments.variables.iter().find(|variable| !variable.contains('='));
+    match wrong {
+        Some(variable) => {
+            Err(Error::new(Code::InvalidOption, format!("--var {variable} has no value")).with_hint("write --var NAME=VALUE"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn read_script(arguments: &Arguments) -> Result<String> {
+    let file = &arguments.file;
+    let read = if file.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(file)
+    };
+    read.map_err(|error| {
+        Error::new(Code::Io, format!("the script '{}' cannot be read: {error}", file.display()))
+            .with_hint("laminar run takes a file with SQL statements, or - for standard input")
+    })
+}
+
+fn describe(error: &Error) -> String {
+    match error.hint() {
+        Some(hint) => format!("{}\n  = hint: {hint}", error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
+/// Standard error may be closed; then there is nobody to tell.
+fn complain(text: &str) {
+    let _ = stderr().lock().write_all(text.as_bytes());
+}
+
+/// A script that runs.
+struct Script<'a> {
+    arguments: &'a Arguments,
+    database: Database,
+    printer: Printer,
+    line: LiveLine,
+    subscriptions: Vec<Subscription>,
+    began: i64,
+    /// How often Ctrl-C was pressed.
+    interrupts: Arc<AtomicU32>,
+}
+
+impl<'a> Script<'a> {
+    fn new(arguments: &'a Arguments) -> Self {
+        let began = SystemClock.now();
+        Self {
+            arguments,
+            database: Database::builder().build(),
+            printer: Printer::new(arguments.format),
+            line: LiveLine::new(began),
+            subscriptions: Vec::new(),
+            began,
+            interrupts: Arc::default(),
+        }
+    }
+
+    fn execute(&mut self, text: &str) -> u8 {
+        self.listen_for_interrupts();
+        let file = self.arguments.file.display().to_string();
+        let code = match self.statements(text).and_then(|()| self.to_the_end().map_err(Failure::Run)) {
+            Ok(()) if self.interrupted() => INTERRUPTED,
+            Ok(()) => DONE,
+            Err(Failure::Run(error)) if error.code() == Code::Closed => DONE,
+            Err(failure) => {
+                self.line.clear();
+                complain(&match failure {
+                    Failure::Statement(error) => diagnostic::render(&error, text, Some(&file)),
+                    Failure::Run(error) => format!("error[{}]: {}\n", error.code().as_str(), describe(&error)),
+                });
+                FAILED
+            }
+        };
+        self.line.clear();
+        let status = self.database.status();
+        let failed = status.failures().next().is_some();
+        if !self.arguments.quiet || failed {
+            print_summary(&status, SystemClock.now() - self.began);
+        }
+        if failed && code == DONE { FAILED } else { code }
+    }
+
+    fn listen_for_interrupts(&self) {
+        let interrupts = self.interrupts.clone();
+        let set = ctrlc::set_handler(move || {
+            if interrupts.fetch_add(1, Ordering::Relaxed) > 0 {
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+        });
+        if let Err(error) = set {
+            complain(&format!("Ctrl-C will stop at once, without completing outputs: {error}\n"));
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupts.load(Ordering::Relaxed) > 0
+    }
+
+    fn statements(&mut self, text: &str) -> Result<(), Failure> {
+        let lookup = |name: &str| {
+            let given = self.arguments.variables.iter().rev().filter_map(|variable| variable.split_once('='));
+            given
+                .into_iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_owned())
+                .or_else(|| std::env::var(name).ok())
+        };
+        for parsed in parse_script_with(text, &lookup) {
+            if self.interrupted() {
+                return Ok(());
+            }
+            let parsed = parsed.map_err(Failure::Statement)?;
+            self.statement(&parsed).map_err(|error| Failure::Statement(parsed.in_script(error)))?;
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, parsed: &ParsedStatement) -> Result<()> {
+        // A SELECT sees all of its bounded inputs, so that a script's output does not depend on timing.
+        while !self.interrupted() && self.database.waits_for_inputs(parsed) {
+            self.turn()?;
+        }
+        match self.database.run(parsed)? {
+            Outcome::Done(what) => self.note(&format!("{what}\n")),
+            Outcome::Skipped(why) => self.note(&format!("skipped: {why}\n")),
+            Outcome::Inserted(rows) => self.note(&format!("INSERT {}\n", count(rows))),
+            Outcome::Rows(rows) => {
+                self.line.clear();
+                self.printer.rows(&rows)?;
+            }
+            Outcome::Subscription(subscription) => {
+                self.subscriptions.push(subscription);
+                self.print_changes()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says something on standard error, unless told to be quiet.
+    fn note(&mut self, text: &str) {
+        if !self.arguments.quiet {
+            self.line.clear();
+            complain(text);
+        }
+    }
+
+    /// Works until everything bounded is read, then completes all outputs.
+    fn to_the_end(&mut self) -> Result<()> {
+        while !self.interrupted() {
+            if self.turn()? == Turn::Finished {
+                self.database.finish()?;
+                break;
+            }
+        }
+        self.print_changes()?;
+        // After Ctrl-C windows stay open, but what was written is completed.
+        self.database.close_sinks();
+        Ok(())
+    }
+
+    /// One round of work, and what there is to print after it.
+    fn turn(&mut self) -> Result<Turn> {
+        let turn = self.database.turn()?;
+        self.print_changes()?;
+        let now = SystemClock.now();
+        if !self.arguments.quiet && self.line.is_due(now) {
+            let status = self.database.status();
+            self.line.draw(&status, now);
+        }
+        if let Turn::Wait(wait) = turn {
+            std::thread::sleep(wait);
+        }
+        Ok(turn)
+    }
+
+    fn print_changes(&mut self) -> Result<()> {
+        for (index, subscription) in self.subscriptions.iter_mut().enumerate() {
+            while let Some(changes) = subscription.try_next()? {
+                self.line.clear();
+                self.printer.changes(index, &changes)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What stopped a script.
+enum Failure {
+    /// A statement; its position points into the script.
+    Statement(Error),
+    /// Something while it ran.
+    Run(Error),
+}

@@ -1,0 +1,117 @@
+//! Results on standard output: as a table, CSV or JSON, the header once for each result.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
+use laminar_db::connectors::formats::Encoder;
+use laminar_db::connectors::formats::csv::{CsvEncoder, Dialect};
+use laminar_db::connectors::formats::ndjson::NdjsonEncoder;
+use laminar_db::connectors::stdout::TableEncoder;
+use laminar_db::{ChangeSet, Code, Error, Result, Rows};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned columns, for people.
+    Table,
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Writes results.
+pub struct Printer {
+    format: Format,
+    results: usize,
+    /// The subscription whose rows came last, with the encoder that remembers its header.
+    following: Option<(usize, Box<dyn Encoder>)>,
+}
+
+impl Printer {
+    /// A printer that has printed nothing.
+    pub fn new(format: Format) -> Self {
+        Self { format, results: 0, following: None }
+    }
+
+    fn encoder(&self) -> Box<dyn Encoder> {
+        match self.format {
+            Format::Table => Box::new(TableEncoder::default()),
+            Format::Csv => Box::new(CsvEncoder::new(Dialect::default())),
+            Format::Json => Box::new(NdjsonEncoder),
+        }
+    }
+
+    /// How many results were printed.
+    pub fn results(&self) -> usize {
+        self.results
+    }
+
+    /// Prints the answer of a statement.
+    pub fn rows(&mut self, rows: &Rows) -> Result<()> {
+        let mut text = self.separator();
+        self.following = None;
+        let whole = concat_batches(&rows.schema, &rows.batches)?;
+        let empty_table = whole.num_rows() == 0 && self.format == Format::Table;
+        if empty_table {
+            // An aligned table of nothing would be nothing: the header says what was asked.
+            let names: Vec<&str> = rows.schema.fields().iter().map(|field| field.name().as_str()).collect();
+            text.extend_from_slice(names.join(" | ").as_bytes());
+            text.extend_from_slice(b"\n(no rows)\n");
+        } else {
+            self.encoder().encode(&whole, &mut text)?;
+        }
+        write(&text)
+    }
+
+    /// Prints changes of subscription number `index`; a header comes first when the rows before were of something else.
+    pub fn changes(&mut self, index: usize, changes: &ChangeSet) -> Result<()> {
+        let mut text = Vec::new();
+        let mut encoder = match self.following.take() {
+            Some((before, encoder)) if before == index => encoder,
+            _ => {
+                text = self.separator();
+                self.encoder()
+            }
+        };
+        encoder.encode(&with_operations(changes)?, &mut text)?;
+        self.following = Some((index, encoder));
+        write(&text)
+    }
+
+    /// An empty line between two results that people read.
+    fn separator(&mut self) -> Vec<u8> {
+        self.results += 1;
+        if self.results > 1 && self.format != Format::Json { b"\n".to_vec() } else { Vec::new() }
+    }
+}
+
+/// The rows with the columns `step` and `op` before them, each as often as its weight says.
+fn with_operations(changes: &ChangeSet) -> Result<RecordBatch> {
+    let times = |row: usize| usize::try_from(changes.changes.weight(row).unsigned_abs()).unwrap_or(1);
+    let picked: Vec<u32> = (0..changes.changes.len()).flat_map(|row| std::iter::repeat_n(row as u32, times(row))).collect();
+    let operations: StringArray = picked.iter().map(|row| Some(changes.operations[*row as usize].as_str())).collect();
+    let steps = UInt64Array::from(vec![changes.step.0; picked.len()]);
+    let rows = changes.changes.take(&picked.into())?;
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(steps), Arc::new(operations)];
+    columns.extend(rows.rows().columns().iter().cloned());
+    Ok(RecordBatch::try_new(schema_with_operations(&rows.schema()), columns)?)
+}
+
+fn schema_with_operations(schema: &SchemaRef) -> SchemaRef {
+    let mut fields = vec![Field::new("step", DataType::UInt64, false), Field::new("op", DataType::Utf8, false)];
+    fields.extend(schema.fields().iter().map(|field| field.as_ref().clone()));
+    Arc::new(Schema::new(fields))
+}
+
+fn write(text: &[u8]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text).and_then(|()| out.flush()).map_err(|error| {
+        // `laminar run … | head` closes the pipe when it has enough.
+        let code = if error.kind() == io::ErrorKind::BrokenPipe { Code::Closed } else { Code::Io };
+        Error::new(code, format!("writing to the standard output: {error}"))
+    })
+}
