@@ -6,7 +6,9 @@
 pub mod blackhole;
 pub mod files;
 pub mod formats;
+pub mod generator;
 pub mod memory;
+pub mod nexmark;
 pub mod options;
 pub mod registry;
 pub mod sink;

@@ -1,10 +1,15 @@
 //! Which connectors there are, by name.
 
+use std::sync::Arc;
+
+use laminar_core::time::SystemClock;
 use laminar_core::{Code, Error, Result};
 
 use crate::blackhole::BlackholeConnector;
 use crate::files::FileConnector;
+use crate::generator::GeneratorConnector;
 use crate::memory::MemoryConnector;
+use crate::nexmark::NexmarkConnector;
 use crate::options::nearest;
 use crate::stdout::StdoutConnector;
 use crate::{Accepts, Sink, SinkRequest, Source, SourceRequest};
@@ -44,6 +49,8 @@ impl Registry {
     pub fn with_builtin() -> Self {
         let mut registry = Self::empty();
         registry.add(Box::new(FileConnector));
+        registry.add(Box::new(GeneratorConnector::new(Arc::new(SystemClock))));
+        registry.add(Box::new(NexmarkConnector));
         registry.add(Box::new(StdoutConnector::default()));
         registry.add(Box::new(BlackholeConnector::default()));
         registry.add(Box::new(registry.memory.clone()));
