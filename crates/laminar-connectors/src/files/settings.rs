@@ -80,6 +80,8 @@ pub(super) struct SourceSettings {
     pub delimiter: Option<u8>,
     pub dialect: Dialect,
     pub cells: CellOptions,
+    /// Whether the columns' types were found in the data.
+    pub inferred: bool,
     /// The options as written, to refuse those that the format does not have once the format is known.
     given: Options,
 }
@@ -105,6 +107,7 @@ impl SourceSettings {
             delimiter,
             dialect,
             cells: CellOptions { epoch_unit: options.take_enum("epoch_unit", CellOptions::EPOCH_UNITS)? },
+            inferred: false,
             given,
         };
         options.finish("a file source", &source_options(Format::Csv))?;

@@ -17,7 +17,8 @@ use crate::{Source, SourcePoll, SourceRequest};
 
 /// Opens a file source.
 pub(super) fn open(request: SourceRequest) -> Result<Box<dyn Source>> {
-    let settings = SourceSettings::parse(request.options)?;
+    let mut settings = SourceSettings::parse(request.options)?;
+    settings.inferred = request.schema.is_none();
     let files = match expand(&settings.path, settings.format) {
         // With declared columns, a source that follows may wait for its first file.
         Err(error) if error.code() == Code::Io && settings.follow && request.schema.is_some() => Vec::new(),

@@ -28,6 +28,8 @@ pub(super) struct TextFile {
     /// Whether all bytes have been seen.
     ended: bool,
     on_bad_row: OnBadRow,
+    /// Whether the types were found in the first rows, which later ones may contradict.
+    inferred: bool,
     /// What the next call fails with: rows before a fault are delivered first.
     failed: Option<Error>,
 }
@@ -55,6 +57,7 @@ impl TextFile {
             line: 0,
             ended: false,
             on_bad_row: settings.on_bad_row,
+            inferred: settings.inferred,
             failed: None,
         })
     }
@@ -125,7 +128,10 @@ impl TextFile {
         self.input.consume(extent.bytes);
     }
 
-    fn put_aside(&mut self, extent: Extent, reason: String, bad: &mut Vec<BadRow>) {
+    fn put_aside(&mut self, extent: Extent, mut reason: String, bad: &mut Vec<BadRow>) {
+        if self.inferred && reason.starts_with("column '") {
+            reason.push_str(" (a type found in the first rows; declare the columns to choose it)");
+        }
         let position = format!("{}:{}", self.name, self.line + 1);
         let raw = raw_text(&self.input.window()[..extent.bytes]);
         self.advance(extent);

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, NullBuilder, PrimitiveBuilder, StringBuilder};
+use arrow_array::builder::{
+    BinaryBuilder, BooleanBuilder, LargeStringBuilder, NullBuilder, PrimitiveBuilder, StringBuilder, StringViewBuilder,
+};
 use arrow_array::types::*;
 use arrow_array::{ArrayRef, ArrowPrimitiveType, StringArray, new_empty_array, new_null_array};
 use arrow_cast::parse::{Parser, string_to_time_nanoseconds};
@@ -50,7 +52,9 @@ pub fn column_of(data_type: &DataType, options: CellOptions) -> Result<Box<dyn C
             let (precision, scale) = (*precision, *scale);
             primitive::<Decimal128Type>(data_type, move |text| parse_decimal(text, precision, scale))
         }
-        D::Utf8 => Box::new(TextColumn(StringBuilder::new())),
+        D::Utf8 => Box::new(StringBuilder::new()),
+        D::LargeUtf8 => Box::new(LargeStringBuilder::new()),
+        D::Utf8View => Box::new(StringViewBuilder::new()),
         D::Binary => Box::new(BinaryColumn(BinaryBuilder::new())),
         D::Date32 => primitive::<Date32Type>(data_type, |text| Date32Type::parse(text.trim())),
         D::Time64(TimeUnit::Nanosecond) => primitive::<Time64NanosecondType>(data_type, time_of_day),
@@ -217,18 +221,22 @@ fn parse_bool(text: &str) -> Option<bool> {
 }
 
 /// Text takes everything: a JSON value that is not a string is kept as written.
-struct TextColumn(StringBuilder);
+macro_rules! text_columns {
+    ($($builder:ty),+) => {
+        $(impl Column for $builder {
+            fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason> {
+                self.append_option(cell.text());
+                Ok(())
+            }
 
-impl Column for TextColumn {
-    fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason> {
-        self.0.append_option(cell.text());
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(Arc::new(self.0.finish()))
-    }
+            fn finish(&mut self) -> Result<ArrayRef> {
+                Ok(Arc::new(<$builder>::finish(self)))
+            }
+        })+
+    };
 }
+
+text_columns!(StringBuilder, LargeStringBuilder, StringViewBuilder);
 
 /// Bytes: PostgreSQL's `\x…` form, or else the text's own bytes.
 struct BinaryColumn(BinaryBuilder);

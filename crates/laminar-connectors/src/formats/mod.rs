@@ -100,6 +100,44 @@ pub struct Extent {
     pub lines: usize,
 }
 
+impl Extent {
+    /// The first line of `bytes`; without an end among them it counts as no line yet, since its rest is still to come.
+    fn first_line(bytes: &[u8]) -> Self {
+        match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(end) => Self { bytes: end + 1, lines: 1 },
+            None => Self { bytes: bytes.len(), lines: 0 },
+        }
+    }
+}
+
+/// Passes over the rest of a line that was too long to be held at once.
+#[derive(Debug, Default)]
+struct LineSkipper {
+    skipping: bool,
+}
+
+impl LineSkipper {
+    /// The record at the start of `bytes` is too long: everything up to the next line goes.
+    fn too_long(&mut self, bytes: &[u8]) -> Taken {
+        let extent = Extent::first_line(bytes);
+        self.skipping = extent.lines == 0;
+        Taken::Bad(extent, format!("a record of more than {} MiB", RECORD_BYTES_MAX >> 20))
+    }
+
+    /// What to pass over first, if there is something.
+    fn skip(&mut self, bytes: &[u8]) -> Option<Taken> {
+        if !self.skipping {
+            return None;
+        }
+        if bytes.is_empty() {
+            return Some(Taken::Incomplete);
+        }
+        let extent = Extent::first_line(bytes);
+        self.skipping = extent.lines == 0;
+        Some(Taken::Skipped(extent))
+    }
+}
+
 /// Writes columns as text.
 pub trait Encoder: Send {
     /// Appends the rows to `out`.

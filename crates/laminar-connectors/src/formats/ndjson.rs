@@ -17,19 +17,20 @@ use serde_json::value::RawValue;
 use super::cell::{Cell, CellOptions};
 use super::names::find_column;
 use super::row_builder::RowBuilder;
-use super::{Decoder, Encoder, Extent, RECORD_BYTES_MAX, Taken};
+use super::{Decoder, Encoder, Extent, LineSkipper, RECORD_BYTES_MAX, Taken};
 
 /// Reads one object a line.
 pub struct NdjsonDecoder {
     rows: RowBuilder,
     names: Vec<String>,
+    skipper: LineSkipper,
 }
 
 impl NdjsonDecoder {
     /// A decoder into `schema`.
     pub fn new(schema: SchemaRef, options: CellOptions) -> Result<Self> {
         let names = schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok(Self { rows: RowBuilder::new(schema, options)?, names })
+        Ok(Self { rows: RowBuilder::new(schema, options)?, names, skipper: LineSkipper::default() })
     }
 
     fn append(&mut self, line: &str) -> Result<(), String> {
@@ -49,9 +50,12 @@ impl NdjsonDecoder {
 
 impl Decoder for NdjsonDecoder {
     fn take(&mut self, bytes: &[u8], last: bool) -> Result<Taken> {
+        if let Some(skipped) = self.skipper.skip(bytes) {
+            return Ok(skipped);
+        }
         let Some((line, extent)) = next_line(bytes, last) else { return Ok(Taken::Incomplete) };
         if extent.bytes > RECORD_BYTES_MAX {
-            return Ok(Taken::Bad(extent, format!("a line of more than {} MiB", RECORD_BYTES_MAX >> 20)));
+            return Ok(self.skipper.too_long(bytes));
         }
         let line = match std::str::from_utf8(line) {
             Ok(line) => line,

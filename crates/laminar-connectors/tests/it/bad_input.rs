@@ -335,3 +335,28 @@ fn a_long_raw_text_is_cut() {
     let read = place.read("a.csv", None, &[]).unwrap();
     assert!(read.bad[0].raw.len() < 5000, "{}", read.bad[0].raw.len());
 }
+
+#[test]
+fn a_second_file_without_a_needed_column_fails_by_name_after_the_first() {
+    let place = Place::new();
+    place.write("d/a.csv", "id,name\n1,x\n");
+    place.write("d/b.csv", "id,nam\n2,y\n");
+    let mut source = place.source("d", None, &[]).unwrap();
+    assert_eq!(crate::harness::poll(&mut *source, 9).unwrap().unwrap().0.num_rows(), 1);
+    let error = crate::harness::poll(&mut *source, 9).unwrap_err();
+    assert_eq!(
+        place.plain(&error.to_string()),
+        "LDB-1003: 'd/b.csv' has no column 'name'; hint: did you mean 'nam'? its columns are: id, nam"
+    );
+}
+
+#[test]
+fn a_row_that_contradicts_a_type_found_in_the_data_says_where_the_type_came_from() {
+    let place = Place::new();
+    place.write("a.csv", "id\n1\nx\n");
+    let read = place.read("a.csv", None, &[("schema_sample_rows", "1")]).unwrap();
+    assert_eq!(
+        read.bad[0].reason,
+        "column 'id': 'x' is not a BIGINT (a type found in the first rows; declare the columns to choose it)"
+    );
+}

@@ -9,7 +9,7 @@ use super::tokenizer::{Field, Token, Tokenizer, first_line};
 use crate::formats::cell::{Cell, CellOptions};
 use crate::formats::names::{find_column, missing_column};
 use crate::formats::row_builder::RowBuilder;
-use crate::formats::{Decoder, Extent, RECORD_BYTES_MAX, Taken};
+use crate::formats::{Decoder, Extent, LineSkipper, RECORD_BYTES_MAX, Taken};
 
 /// Reads one file or stream; with a header, its first record decides where the columns are.
 pub struct CsvDecoder {
@@ -20,6 +20,7 @@ pub struct CsvDecoder {
     /// What messages call the input.
     name: String,
     layout: Option<Layout>,
+    skipper: LineSkipper,
 }
 
 /// Where the columns stand in a record.
@@ -42,12 +43,13 @@ impl CsvDecoder {
             name: name.to_owned(),
             layout: (!dialect.header).then_some(by_place),
             dialect,
+            skipper: LineSkipper::default(),
         })
     }
 
     fn record(&mut self, bytes: &[u8], extent: Extent) -> Result<Taken> {
         if extent.bytes > RECORD_BYTES_MAX {
-            return Ok(Taken::Bad(extent, format!("a record of more than {} MiB", RECORD_BYTES_MAX >> 20)));
+            return Ok(self.skipper.too_long(bytes));
         }
         let Ok(text) = std::str::from_utf8(&bytes[..extent.bytes]) else {
             // A stray quote may have drawn in good lines, so only the first line is given up.
@@ -95,6 +97,9 @@ impl CsvDecoder {
 
 impl Decoder for CsvDecoder {
     fn take(&mut self, bytes: &[u8], last: bool) -> Result<Taken> {
+        if let Some(skipped) = self.skipper.skip(bytes) {
+            return Ok(skipped);
+        }
         let mut fields = std::mem::take(&mut self.fields);
         let token = self.tokenizer.record(bytes, last, &mut fields);
         self.fields = fields;
@@ -104,6 +109,7 @@ impl Decoder for CsvDecoder {
             Token::Malformed(_, reason) if self.layout.is_none() => {
                 Err(Error::new(Code::BadData, format!("the header of {} cannot be read: {reason}", self.name)))
             }
+            Token::Malformed(extent, _) if extent.bytes > RECORD_BYTES_MAX => Ok(self.skipper.too_long(bytes)),
             Token::Malformed(extent, reason) => Ok(Taken::Bad(extent, reason.to_owned())),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::panic::AssertUnwindSafe;
 
 use arrow_schema::SchemaRef;
 use laminar_core::{Code, Error, Result};
@@ -35,15 +36,16 @@ impl ParquetReader {
         let conform = Conform::new(metadata.schema(), wanted, name)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), conform.projection().iter().copied());
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
-        let rows = builder.with_projection(mask).with_batch_size(batch_rows).build();
-        let rows = rows.map_err(|error| damaged(name, 0, &error))?;
+        let build = || builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(|error| error.to_string());
+        let rows = unpanicked(build).map_err(|reason| damaged(name, 0, reason))?;
         Ok(Self { rows, conform, name: name.to_owned(), row: 0 })
     }
 
     /// The next rows and those that do not fit (with their number in the file, from 0); `None` at the end.
     pub fn next_batch(&mut self) -> Result<Option<(arrow_array::RecordBatch, Vec<Misfit>)>> {
-        let Some(batch) = self.rows.next() else { return Ok(None) };
-        let batch = batch.map_err(|error| damaged(&self.name, self.row, &error))?;
+        let rows = &mut self.rows;
+        let batch = unpanicked(|| rows.next().transpose().map_err(|error| error.to_string()));
+        let Some(batch) = batch.map_err(|reason| damaged(&self.name, self.row, reason))? else { return Ok(None) };
         let (rows, mut misfits) = self.conform.apply(&batch)?;
         for misfit in &mut misfits {
             misfit.row += self.row as usize;
@@ -65,8 +67,17 @@ pub fn parquet_schema(mut file: File, name: &str) -> Result<SchemaRef> {
 
 fn metadata_of(file: &mut File, name: &str) -> Result<ArrowReaderMetadata> {
     check_ends(file, name)?;
-    ArrowReaderMetadata::load(file, ArrowReaderOptions::new())
-        .map_err(|error| Error::new(Code::BadData, format!("the footer of {name} is damaged")).with_detail(error.to_string()))
+    unpanicked(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|error| error.to_string()))
+        .map_err(|reason| Error::new(Code::BadData, format!("the footer of {name} is damaged")).with_detail(reason))
+}
+
+/// Runs a part of the decoder, which panics on some damaged files, and makes the panic a reason like any other. What
+/// was borrowed is not used again: the source fails.
+fn unpanicked<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(text.unwrap_or("the decoder gave up").to_owned())
+    })
 }
 
 /// Tells a file that is not Parquet from one that is cut off, before a decoder says something that helps nobody.
@@ -97,8 +108,8 @@ fn check_ends(file: &mut File, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn damaged(name: &str, row: u64, error: &dyn std::fmt::Display) -> Error {
-    Error::new(Code::BadData, format!("{name} is damaged after row {row}")).with_detail(error.to_string())
+fn damaged(name: &str, row: u64, reason: String) -> Error {
+    Error::new(Code::BadData, format!("{name} is damaged after row {row}")).with_detail(reason)
 }
 
 /// Whether a file has the end of a Parquet file: one that is still being written has not.
