@@ -12,6 +12,7 @@ use crate::{ChangeBatch, Port, Result, StepId};
 pub mod aggregate;
 pub mod assign_window;
 pub mod build;
+pub mod changelog;
 pub mod check;
 pub mod compute;
 pub mod egress;

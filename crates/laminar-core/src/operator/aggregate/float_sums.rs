@@ -19,7 +19,7 @@ const HUGE_SCALE: f64 = f64::from_bits((200 + 1023) << 52);
 
 /// For each group the sum of its values and how many there are.
 #[derive(Debug, Default)]
-pub(super) struct FloatSums {
+pub(in crate::operator) struct FloatSums {
     sums: Vec<ExactSum>,
     count: Vec<i64>,
     odd: BTreeMap<u32, Odd>,
@@ -35,14 +35,14 @@ struct Odd {
 }
 
 impl FloatSums {
-    pub(super) fn resize(&mut self, groups: usize) {
+    pub(in crate::operator) fn resize(&mut self, groups: usize) {
         self.sums.resize(groups, ExactSum::default());
         self.count.resize(groups, 0);
     }
 
     /// Adds `value` `weight` times.
     #[inline]
-    pub(super) fn add(&mut self, group: usize, value: f64, weight: i64) {
+    pub(in crate::operator) fn add(&mut self, group: usize, value: f64, weight: i64) {
         self.count[group] += weight;
         if value.abs() < HUGE {
             self.sums[group].add_weighted(value, weight);
@@ -76,7 +76,7 @@ impl FloatSums {
     }
 
     /// Adds another's group `from` to group `into`.
-    pub(super) fn merge(&mut self, other: &Self, from: u32, into: u32) {
+    pub(in crate::operator) fn merge(&mut self, other: &Self, from: u32, into: u32) {
         self.sums[into as usize].merge(&other.sums[from as usize]);
         self.count[into as usize] += other.count[from as usize];
         if let Some(theirs) = other.odd.get(&from) {
@@ -90,12 +90,12 @@ impl FloatSums {
     }
 
     /// The weight of the values of `group`.
-    pub(super) fn count(&self, group: u32) -> i64 {
+    pub(in crate::operator) fn count(&self, group: u32) -> i64 {
         self.count[group as usize]
     }
 
     /// The sum of `group`, rounded once; infinite or NaN if its values say so, or if no float is that large.
-    pub(super) fn sum(&self, group: u32) -> f64 {
+    pub(in crate::operator) fn sum(&self, group: u32) -> f64 {
         let plain = &self.sums[group as usize];
         let Some(odd) = self.odd.get(&group) else { return plain.value() };
         match (odd.nan != 0, odd.infinite != 0, odd.negative_infinite != 0) {

@@ -27,6 +27,7 @@ mod multiset;
 mod native;
 mod ordered_rows;
 mod replay;
+mod row_bytes;
 mod rows;
 mod slots;
 mod sum_float;
@@ -35,11 +36,13 @@ mod variance;
 mod whole_sums;
 mod word_types;
 
+pub(super) use float_sums::FloatSums;
 pub use group_table::GroupTable;
 pub use grouped::Grouped;
 pub use inputs::CallInputs;
 pub use native::{SortDirection, native};
 pub use replay::{BatchAggregate, Replayed};
+pub(super) use whole_sums::WholeSums;
 
 /// A function such as `sum(BIGINT)`, bound to the types of its arguments.
 pub trait AggregateFunction: Debug + Send + Sync {

@@ -10,6 +10,7 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::Field;
 
 use super::ordered_rows::OrderedRows;
+use super::row_bytes::RowBytes;
 use super::rows::image_column;
 use crate::{Error, Result};
 
@@ -17,11 +18,11 @@ use crate::{Error, Result};
 /// retraction overtakes its insertion; such a row is not there.
 #[derive(Debug, Default)]
 pub(super) struct Multisets {
-    groups: Vec<BTreeMap<Box<[u8]>, i64>>,
+    groups: Vec<BTreeMap<RowBytes, i64>>,
     held: usize,
 }
 
-/// What a map entry costs beside the bytes of its row.
+/// What a map entry costs beside what its row has on the heap.
 const ENTRY_BYTES: usize = 40;
 
 impl Multisets {
@@ -34,16 +35,17 @@ impl Multisets {
         let rows = &mut self.groups[group];
         let Some(stored) = rows.get_mut(row) else {
             if weight != 0 {
-                rows.insert(row.into(), weight);
-                self.held += row.len() + ENTRY_BYTES;
+                let row = RowBytes::from(row);
+                self.held += row.heap_bytes() + ENTRY_BYTES;
+                rows.insert(row, weight);
             }
             return (0, weight);
         };
         let (before, after) = (*stored, *stored + weight);
         *stored = after;
         if after == 0 {
-            rows.remove(row);
-            self.held -= row.len() + ENTRY_BYTES;
+            let removed = rows.remove_entry(row).map_or(0, |(row, _)| row.heap_bytes());
+            self.held -= removed + ENTRY_BYTES;
         }
         (before, after)
     }
@@ -65,18 +67,18 @@ impl Multisets {
 
     /// All rows with their weights, in order.
     pub(super) fn entries(&self, group: u32) -> impl DoubleEndedIterator<Item = (&[u8], i64)> {
-        self.groups[group as usize].iter().map(|(row, weight)| (row.as_ref(), *weight))
+        self.groups[group as usize].iter().map(|(row, weight)| (row.as_slice(), *weight))
     }
 
     pub(super) fn clear(&mut self, groups: &[u32]) {
         for group in groups {
             let rows = std::mem::take(&mut self.groups[*group as usize]);
-            self.held -= rows.keys().map(|row| row.len() + ENTRY_BYTES).sum::<usize>();
+            self.held -= rows.keys().map(|row| row.heap_bytes() + ENTRY_BYTES).sum::<usize>();
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.held + self.groups.capacity() * size_of::<BTreeMap<Box<[u8]>, i64>>()
+        self.held + self.groups.capacity() * size_of::<BTreeMap<RowBytes, i64>>()
     }
 
     /// A list of weights, then a list for each column of the rows.
@@ -88,7 +90,7 @@ impl Multisets {
         };
         let weights: Int64Array = self.groups.iter().flat_map(BTreeMap::values).copied().collect();
         let mut image = vec![list(Arc::new(weights))?];
-        for column in encoding.decode(self.groups.iter().flat_map(BTreeMap::keys).map(AsRef::as_ref))? {
+        for column in encoding.decode(self.groups.iter().flat_map(BTreeMap::keys).map(RowBytes::as_slice))? {
             image.push(list(column)?);
         }
         Ok(image)

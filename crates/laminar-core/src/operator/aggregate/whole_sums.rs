@@ -9,14 +9,14 @@ use crate::Result;
 
 /// For each group the sum `low + high * 2^128`, and the weight of the values in it.
 #[derive(Debug, Default)]
-pub(super) struct WholeSums {
+pub(in crate::operator) struct WholeSums {
     low: Vec<i128>,
     high: Vec<i64>,
     count: Vec<i64>,
 }
 
 impl WholeSums {
-    pub(super) fn resize(&mut self, groups: usize) {
+    pub(in crate::operator) fn resize(&mut self, groups: usize) {
         self.low.resize(groups, 0);
         self.high.resize(groups, 0);
         self.count.resize(groups, 0);
@@ -24,7 +24,7 @@ impl WholeSums {
 
     /// Adds `value` `weight` times.
     #[inline]
-    pub(super) fn add(&mut self, group: usize, value: i128, weight: i64) {
+    pub(in crate::operator) fn add(&mut self, group: usize, value: i128, weight: i64) {
         self.count[group] += weight;
         if weight == 1 {
             return self.add_low(group, value);
@@ -63,7 +63,7 @@ impl WholeSums {
     }
 
     /// Adds another's group `from` to group `into`.
-    pub(super) fn merge(&mut self, other: &Self, from: u32, into: u32) {
+    pub(in crate::operator) fn merge(&mut self, other: &Self, from: u32, into: u32) {
         let (from, into) = (from as usize, into as usize);
         self.high[into] += other.high[from];
         self.count[into] += other.count[from];
@@ -71,12 +71,12 @@ impl WholeSums {
     }
 
     /// The weight of the values of `group`.
-    pub(super) fn count(&self, group: u32) -> i64 {
+    pub(in crate::operator) fn count(&self, group: u32) -> i64 {
         self.count[group as usize]
     }
 
     /// The sum of `group`; `None` if it needs more than 128 bits.
-    pub(super) fn sum(&self, group: u32) -> Option<i128> {
+    pub(in crate::operator) fn sum(&self, group: u32) -> Option<i128> {
         (self.high[group as usize] == 0).then_some(self.low[group as usize])
     }
 

@@ -8,9 +8,9 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::ChangeBatch;
+use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
-use rand::{Rng, RngExt};
 
 /// One row of the test input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +93,7 @@ impl Domain {
 }
 
 fn maybe<T>(random: &mut StdRng, value: impl FnOnce(&mut StdRng) -> T) -> Option<T> {
-    let present = random.next_u32() % 5 != 0;
+    let present = !random.random_bool(0.2);
     present.then(|| value(random))
 }
 
