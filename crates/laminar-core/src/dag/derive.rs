@@ -5,10 +5,7 @@ use arrow_schema::SchemaRef;
 use super::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 use super::node::{ComputeSpec, EmitWhen, JoinSpec, NodeKind, OutputSpec, SessionSpec, WindowEmission, WindowSpec};
 use crate::expr::ExprRef;
-use crate::time::windows::{WindowKind, WindowShape, WindowUnit};
-
-/// Nanoseconds of the longest month.
-const MONTH_NANOS_MAX: i64 = 31 * 86_400 * 1_000_000_000;
+use crate::time::windows::WindowShape;
 
 /// What holds for the output of a node of this kind, whose columns are `schema`. It says the strongest thing that is true
 /// of any such node; a planner that knows more may say more.
@@ -96,21 +93,21 @@ fn assign(input: &EdgeProperties, shape: &WindowShape, time: usize, schema: Sche
     };
     let mut time_columns = input.time_columns.clone();
     if let Some(TimeColumn { lag, .. }) = input.time_column(time) {
-        let start_lag = lag.saturating_add(size_nanos_max(shape));
+        let start_lag = lag.saturating_add(shape.max_length_nanos());
         time_columns.extend([TimeColumn { column: start, lag: start_lag }, TimeColumn { column: end, lag }]);
     }
     EdgeProperties { schema, changes, partitioning: input.partitioning.clone(), time_columns }
 }
 
-/// One row for each window and key; windows that are still open end after `watermark - time lag - lateness`.
+/// One row for each window and key. Windows that are still open end after the promised watermark (which a window operator holds
+/// back by the time column's lag) minus the lateness.
 fn window(spec: &WindowSpec, schema: SchemaRef) -> EdgeProperties {
-    let lag = spec.time_lag.saturating_add(spec.lateness);
-    let start_lag = lag.saturating_add(size_nanos_max(&spec.shape));
+    let start_lag = spec.lateness.saturating_add(spec.shape.max_length_nanos());
     EdgeProperties {
         schema,
         changes: window_changes(spec.emission, spec.keys.len()),
         partitioning: grouped(2, spec.keys.len()),
-        time_columns: vec![TimeColumn { column: 0, lag: start_lag }, TimeColumn { column: 1, lag }],
+        time_columns: vec![TimeColumn { column: 0, lag: start_lag }, TimeColumn { column: 1, lag: spec.lateness }],
     }
 }
 
@@ -120,7 +117,7 @@ fn session(spec: &SessionSpec, schema: SchemaRef) -> EdgeProperties {
         schema,
         changes: window_changes(spec.emission, spec.keys.len()),
         partitioning: grouped(2, spec.keys.len()),
-        time_columns: vec![TimeColumn { column: 1, lag: spec.time_lag.saturating_add(spec.lateness) }],
+        time_columns: vec![TimeColumn { column: 1, lag: spec.lateness }],
     }
 }
 
@@ -144,16 +141,5 @@ fn output(spec: &OutputSpec, input: &EdgeProperties) -> ChangeKind {
     match &spec.primary_key {
         Some(key) => ChangeKind::Upsert(key.clone()),
         None => input.changes.clone(),
-    }
-}
-
-/// The greatest length of a window, in nanoseconds.
-fn size_nanos_max(shape: &WindowShape) -> i64 {
-    let size = match shape.kind {
-        WindowKind::Tumbling { size } | WindowKind::Hopping { size, .. } | WindowKind::Cumulating { size, .. } => size,
-    };
-    match shape.unit {
-        WindowUnit::Nanos { .. } => size,
-        WindowUnit::Months { .. } => size.saturating_mul(MONTH_NANOS_MAX),
     }
 }

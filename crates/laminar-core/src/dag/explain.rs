@@ -10,8 +10,8 @@ use super::node::{EmitWhen, Node, NodeKind, OutputSpec, SourceSpec, WindowEmissi
 use crate::NodeId;
 use crate::expr::ExprRef;
 use crate::operator::aggregate::AggregateCall;
+use crate::time::Length;
 use crate::time::watermark::{WatermarkRule, WatermarkSpec};
-use crate::time::windows::{WindowKind, WindowShape, WindowUnit};
 
 /// One line for each node, readers above what they read from, indented by depth. A node with several readers is printed
 /// in full once and then by its number; inputs outside `nodes` are marked as existing.
@@ -71,10 +71,10 @@ fn what(node: &Node, inputs: &[&SchemaRef]) -> String {
         }
         NodeKind::Union => "Union".to_owned(),
         NodeKind::Aggregate(spec) => format!("Aggregate {}", groups(&spec.keys, &spec.aggregates)),
-        NodeKind::AssignWindow(spec) => format!("AssignWindow {} over {}", shape(&spec.shape), time_name(spec.time)),
+        NodeKind::AssignWindow(spec) => format!("AssignWindow {} over {}", spec.shape, time_name(spec.time)),
         NodeKind::Window(spec) => format!(
             "Window {} over {} {} {}{}",
-            shape(&spec.shape),
+            spec.shape,
             time_name(spec.time),
             groups(&spec.keys, &spec.aggregates),
             emission(spec.emission),
@@ -193,52 +193,6 @@ fn lateness(nanos: i64) -> String {
     if nanos == 0 { String::new() } else { format!(" lateness {}", interval(nanos)) }
 }
 
-fn shape(shape: &WindowShape) -> String {
-    let length = |quantity: i64| match shape.unit {
-        WindowUnit::Nanos { .. } => interval(quantity),
-        WindowUnit::Months { .. } => format!("{quantity} mon"),
-    };
-    let windows = match shape.kind {
-        WindowKind::Tumbling { size } => format!("tumble {}", length(size)),
-        WindowKind::Hopping { size, slide } => format!("hop {} by {}", length(size), length(slide)),
-        WindowKind::Cumulating { step, size } => format!("cumulate {} by {}", length(size), length(step)),
-    };
-    match &shape.unit {
-        WindowUnit::Nanos { offset, zone } => format!("{windows}{}{}", shift(*offset), place(zone.as_ref())),
-        WindowUnit::Months { zone } => format!("{windows}{}", place(zone.as_ref())),
-    }
-}
-
-fn shift(offset: i64) -> String {
-    if offset == 0 { String::new() } else { format!(" offset {}", interval(offset)) }
-}
-
-fn place(zone: Option<&chrono_tz::Tz>) -> String {
-    zone.map_or_else(String::new, |zone| format!(" in {zone}"))
-}
-
-/// Nanoseconds as `1d2h3m4s` or, below a second, in the largest unit that divides them.
-fn interval(nanos: i64) -> String {
-    const UNITS: [(i64, &str); 7] = [
-        (86_400_000_000_000, "d"),
-        (3_600_000_000_000, "h"),
-        (60_000_000_000, "m"),
-        (1_000_000_000, "s"),
-        (1_000_000, "ms"),
-        (1_000, "us"),
-        (1, "ns"),
-    ];
-    if nanos == 0 {
-        return "0s".to_owned();
-    }
-    let mut text = if nanos < 0 { "-".to_owned() } else { String::new() };
-    let mut rest = nanos.unsigned_abs();
-    for (unit, name) in UNITS {
-        let (count, remainder) = (rest / unit.unsigned_abs(), rest % unit.unsigned_abs());
-        if count > 0 {
-            let _ = write!(text, "{count}{name}");
-        }
-        rest = remainder;
-    }
-    text
+fn interval(nanos: i64) -> Length {
+    Length::Nanos(nanos)
 }

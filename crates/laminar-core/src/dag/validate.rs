@@ -4,7 +4,8 @@ use arrow_schema::{DataType, SchemaRef};
 
 use super::edge::EdgeProperties;
 use super::node::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitWhen, JoinSpec, Node, NodeKind, OutputSpec, SessionSpec, SourceSpec, WindowSpec,
+    AggregateSpec, AssignSpec, ComputeSpec, EmitWhen, JoinSpec, Node, NodeKind, OutputSpec, SessionSpec, SourceSpec,
+    WindowEmission, WindowSpec,
 };
 use crate::expr::ExprRef;
 use crate::operator::aggregate::AggregateCall;
@@ -107,7 +108,7 @@ fn check_assign(spec: &AssignSpec, input: &EdgeProperties, schema: &SchemaRef) -
 }
 
 fn check_window(spec: &WindowSpec, input: &EdgeProperties, schema: &SchemaRef) -> Result<()> {
-    expect_watermark(input, spec.time, spec.time_lag)?;
+    expect_watermark(input, spec.time, spec.time_lag, spec.emission)?;
     if spec.lateness < 0 {
         return Err(Error::new(Code::InvalidWindow, "the lateness of a window cannot be negative"));
     }
@@ -115,7 +116,7 @@ fn check_window(spec: &WindowSpec, input: &EdgeProperties, schema: &SchemaRef) -
 }
 
 fn check_session(spec: &SessionSpec, input: &EdgeProperties, schema: &SchemaRef) -> Result<()> {
-    expect_watermark(input, spec.time, spec.time_lag)?;
+    expect_watermark(input, spec.time, spec.time_lag, spec.emission)?;
     if spec.lateness < 0 || spec.gap <= 0 {
         return Err(Error::new(Code::InvalidWindow, "the gap of a session must be greater than zero, its lateness not negative"));
     }
@@ -207,18 +208,19 @@ fn expect_time(schema: &SchemaRef, column: usize) -> Result<()> {
     }
 }
 
-fn expect_watermark(input: &EdgeProperties, column: usize, lag: i64) -> Result<()> {
+/// Without a watermark, windows never close; only a result that is shown while it changes makes sense then.
+fn expect_watermark(input: &EdgeProperties, column: usize, lag: i64, emission: WindowEmission) -> Result<()> {
     expect_time(&input.schema, column)?;
     let name = input.schema.field(column).name();
-    let Some(time) = input.time_column(column) else {
-        return Err(Error::new(
-            Code::InvalidWindow,
-            format!("column {name} has no watermark, so windows over it would never close"),
-        )
-        .with_hint(format!("declare one where the column comes from: WATERMARK FOR {name} AS {name} - INTERVAL '5' SECOND")));
-    };
-    if lag < time.lag {
-        return Err(Error::internal(format!("windows over {name} ignore that it may lag by {} ns", time.lag)));
+    match input.time_column(column) {
+        Some(time) if lag < time.lag => {
+            Err(Error::internal(format!("windows over {name} ignore that it may lag by {} ns", time.lag)))
+        }
+        None if emission != WindowEmission::Changes => {
+            let text = format!("column {name} has no watermark, so windows over it would never close");
+            let hint = format!("declare one where the column comes from: WATERMARK FOR {name} AS {name} - INTERVAL '5' SECOND");
+            Err(Error::new(Code::InvalidWindow, text).with_hint(hint))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

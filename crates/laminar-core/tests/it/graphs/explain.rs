@@ -105,12 +105,12 @@ fn groups_and_windows_show_what_they_compute() {
               n3 Aggregate by () compute (sum(a) where #0 > 1 as total) [upsert (); single]
                 n0 (above)
             n6 Output hop [upsert (window_start, window_end, a); by (a); time window_start - 1m10s, window_end - 10s]
-              n5 Window hop 1m by 20s over ts by (a) compute (sum(a) where #0 > 1 as total) emit on watermark lateness 10s [upsert (window_start, window_end, a); by (a); time window_start - 1m10s, window_end - 10s]
+              n5 Window hop 20s / 1m over ts by (a) compute (sum(a) where #0 > 1 as total) emit on watermark lateness 10s [upsert (window_start, window_end, a); by (a); time window_start - 1m10s, window_end - 10s]
                 n0 (above)
             n8 Emit at the end [append; single; time window_end]
               n7 Session gap 30s over ts by () compute (sum(a) where #0 > 1 as total) emit on close [append; single; time window_end]
                 n0 (above)
-            n9 AssignWindow cumulate 12 mon by 1 mon in Europe/Berlin over ts [append; time ts, window_start - 372d, window_end]
+            n9 AssignWindow cumulate 1mon / 1y in Europe/Berlin over ts [append; time ts, window_start - 372d2h, window_end]
               n0 (above)
         "#]],
     );

@@ -2,6 +2,7 @@
 
 mod attach;
 mod compute;
+mod cuts;
 mod emit;
 mod explain;
 mod exprs;
@@ -9,6 +10,7 @@ mod graph;
 mod isolation;
 mod outlets;
 mod random;
+mod random_windows;
 mod steps;
 mod union;
 mod validate;

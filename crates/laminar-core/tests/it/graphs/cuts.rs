@@ -1,0 +1,96 @@
+//! Runs one graph over one input in random cuts, turns and restarts.
+
+use laminar_core::changelog::Integral;
+use laminar_core::dag::Node;
+use laminar_core::{ChangeBatch, NodeId};
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use super::graph::{Ear, Graph};
+
+/// A graph and all that its sources will ever say, in their order.
+pub(crate) struct Case {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) sources: Vec<(NodeId, ChangeBatch)>,
+    pub(crate) listened: Vec<NodeId>,
+}
+
+/// What a run has shown.
+pub(crate) struct Shown {
+    pub(crate) ears: Vec<Ear>,
+    /// The rows put aside, as text, sorted.
+    pub(crate) aside: Vec<String>,
+}
+
+impl Case {
+    /// Runs the case with cuts, turns of the sources and restarts from images as `rng` wants them.
+    pub(crate) fn run(&self, rng: &mut StdRng) -> Shown {
+        let mut graph = Graph::new(self.nodes.clone());
+        let mut shown = Shown { ears: self.listened.iter().map(|id| graph.listen(*id)).collect(), aside: Vec::new() };
+        let mut waiting: Vec<(NodeId, ChangeBatch)> = self.sources.clone();
+        let restarts = rng.random_bool(0.3);
+        while !waiting.is_empty() {
+            let turn = rng.random_range(0..waiting.len());
+            let (source, changes) = &mut waiting[turn];
+            let now = rng.random_range(0..=changes.len());
+            graph.reactor.push(*source, changes.slice(0, now)).unwrap();
+            *changes = changes.slice(now, changes.len() - now);
+            if changes.is_empty() {
+                graph.reactor.end(*source).unwrap();
+                waiting.swap_remove(turn);
+            }
+            if rng.random_bool(0.5) {
+                graph.reactor.poll_rows(rng.random_range(1..20)).unwrap();
+            }
+            if restarts && rng.random_bool(0.2) {
+                graph = self.restarted(graph, &mut shown);
+            }
+        }
+        graph.run();
+        shown.collect_aside(&mut graph);
+        shown.aside.sort();
+        shown
+    }
+
+    /// A new graph that goes on where the old one stood, heard by the same ears.
+    fn restarted(&self, mut old: Graph, shown: &mut Shown) -> Graph {
+        old.run();
+        shown.collect_aside(&mut old);
+        let image = old.reactor.image().unwrap();
+        let mut new = Graph::new(self.nodes.clone());
+        new.reactor.restore(&image).unwrap();
+        for (id, ear) in self.listened.iter().zip(&shown.ears) {
+            new.reactor.subscribe(*id, Box::new(ear.clone()), false).unwrap();
+        }
+        new
+    }
+
+    /// Fails unless two runs have shown the same, whatever their cuts.
+    pub(crate) fn check(&self, rng: &mut StdRng, seed: u64) -> Shown {
+        let (one, other) = (self.run(rng), self.run(rng));
+        for ((one, other), node) in one.ears.iter().zip(&other.ears).zip(&self.listened) {
+            expect_same(&one.seen().changes, &other.seen().changes, &format!("seed {seed}, {node} in other cuts"));
+        }
+        assert_eq!(one.aside, other.aside, "seed {seed}: rows put aside");
+        one
+    }
+}
+
+impl Shown {
+    fn collect_aside(&mut self, graph: &mut Graph) {
+        self.aside.extend(graph.aside().lines().map(str::to_owned));
+    }
+}
+
+/// Fails unless both come to the same rows.
+pub(crate) fn expect_same(one: &[ChangeBatch], other: &[ChangeBatch], place: &str) {
+    let Some(schema) = one.iter().chain(other).map(ChangeBatch::schema).next() else { return };
+    let sum = |batches| Integral::of(schema.clone(), batches).unwrap();
+    let difference = sum(one).difference(&sum(other)).unwrap();
+    assert!(difference.is_none(), "{place}: {}", difference.unwrap_or_default());
+}
+
+/// How many random cases to look at: `LAMINAR_ROUNDS`, or as many as fit into a normal test run.
+pub(crate) fn rounds() -> u64 {
+    std::env::var("LAMINAR_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(300)
+}
