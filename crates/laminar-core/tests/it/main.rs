@@ -8,3 +8,4 @@ mod harness;
 mod join;
 mod join_large;
 mod random;
+mod windows;
