@@ -66,8 +66,7 @@ impl TextFile {
     /// a header that is not complete yet waits.
     pub(super) fn check_start(&mut self, last: bool) -> Result<()> {
         self.fill(last);
-        let first = self.input.window().iter().find(|byte| !byte.is_ascii_whitespace());
-        if first == Some(&b'[') && self.format == Format::Ndjson {
+        if self.format == Format::Ndjson && self.is_json_array(last) {
             return Err(Error::new(Code::BadData, format!("'{}' is a JSON array", self.name))
                 .with_hint("NDJSON holds one object a line; `jq -c '.[]'` turns an array into that"));
         }
@@ -79,6 +78,20 @@ impl TextFile {
             }
         }
         Ok(())
+    }
+
+    /// Whether the file is one JSON array, rather than lines of which the first is an array by mistake.
+    fn is_json_array(&mut self, last: bool) -> bool {
+        let starts = |window: &[u8]| window.trim_ascii_start().starts_with(b"[");
+        let has_line = |window: &[u8]| window.trim_ascii_start().contains(&b'\n');
+        while starts(self.input.window()) && !has_line(self.input.window()) && !self.ended && self.fill(last) {}
+        let text = self.input.window().trim_ascii_start();
+        if !starts(text) || !(has_line(text) || self.ended) {
+            return false;
+        }
+        let (line, rest) = text.split_at(text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len()));
+        let alone = self.ended && rest.trim_ascii().is_empty();
+        alone || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err()
     }
 
     /// At most about `rows_max` rows. Without `last`, an incomplete record at the end waits for the rest.

@@ -360,3 +360,13 @@ fn a_row_that_contradicts_a_type_found_in_the_data_says_where_the_type_came_from
         "column 'id': 'x' is not a BIGINT (a type found in the first rows; declare the columns to choose it)"
     );
 }
+
+#[test]
+fn a_first_line_that_is_an_array_does_not_make_the_file_one() {
+    let place = Place::new();
+    place.write("a.ndjson", "[1]\n{\"id\":1}\n");
+    place.write("b.ndjson", "[\n{\"id\":1},\n{\"id\":2}]\n");
+    let read = place.read("a.ndjson", Some(schema("id:int")), &[]).unwrap();
+    assert_eq!((read.rows.len(), read.bad.len()), (1, 1));
+    assert!(place.read("b.ndjson", Some(schema("id:int")), &[]).unwrap_err().message().ends_with("is a JSON array"));
+}
