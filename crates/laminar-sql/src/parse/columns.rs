@@ -177,7 +177,7 @@ fn lag_of(expr: &Expr, column: &Name, span: Span) -> Result<i64> {
 fn names(expr: &Expr, column: &Name) -> bool {
     match expr {
         Expr::Identifier(ident) if ident.quote_style.is_some() => ident.value == column.text,
-        Expr::Identifier(ident) => ident.value.to_lowercase() == column.text,
+        Expr::Identifier(ident) => ident.value.to_ascii_lowercase() == column.text,
         _ => false,
     }
 }

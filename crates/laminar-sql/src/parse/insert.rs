@@ -7,7 +7,6 @@ use super::dispatch::not_built;
 use super::query;
 use super::statement::Insert;
 use super::tokens::{Cursor, token_is_word};
-use super::windows;
 
 /// Reads an `INSERT` statement.
 pub(super) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
@@ -23,8 +22,7 @@ pub(super) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
         return Err(not_built("INSERT … DEFAULT VALUES", cursor.since(start), "write the values"));
     }
     let mut source = cursor.up_to(cursor.find(extra_begins));
-    let mut rows = query::whole_query(&mut source)?;
-    windows::rewrite(&mut rows, &cursor.lines())?;
+    let rows = query::whole_query(&mut source)?;
     cursor.go_to(source.position());
     let span = cursor.since(start);
     refuse_extra(cursor)?;

@@ -21,6 +21,7 @@ mod objects;
 mod origin;
 pub mod position;
 mod query;
+mod refusals;
 pub mod script;
 mod set;
 mod show;

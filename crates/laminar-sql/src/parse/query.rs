@@ -3,9 +3,11 @@
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
-use laminar_core::Result;
+use laminar_core::{Code, Result};
 
 use super::emit::{self, StreamClauses};
+use super::position::LineIndex;
+use super::refusals;
 use super::statement::{Name, StreamQuery};
 use super::syntax;
 use super::syntax_error;
@@ -36,8 +38,7 @@ pub(super) fn stream_query_until(cursor: &mut Cursor<'_>, stops: impl Fn(&Cursor
     let start = cursor.position();
     let end = cursor.find(|c, n| n > start && (emit::begins_at(c, n) || stops(c, n)));
     let mut body = cursor.up_to(end);
-    let mut query = whole_query(&mut body)?;
-    windows::rewrite(&mut query, &cursor.lines())?;
+    let query = whole_query(&mut body)?;
     cursor.go_to(end);
     let StreamClauses { emit, lateness, late_to } = emit::clauses(cursor)?;
     Ok(StreamQuery { query, emit, lateness, late_to, span: cursor.since(start) })
@@ -48,12 +49,24 @@ pub(super) fn whole_query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
     if !begins(cursor) {
         return Err(cursor.expected("a query"));
     }
-    let query = cursor.parse(Parser::parse_query)?;
+    let mut query = cursor.parse(Parser::parse_query)?;
     if cursor.at_end() {
+        normalize(&mut query, &cursor.lines())?;
         return Ok(query);
+    }
+    // `FROM WHERE a > 1` is read as a table `where` with the alias `a`: that is the mistake, not the `>`.
+    match refusals::refuse(&mut query, &cursor.lines()) {
+        Err(error) if error.code() == Code::Syntax => return Err(error),
+        _ => {}
     }
     let error = cursor.expected("end of statement");
     Err(syntax_error::with_likely_cause(error, cursor, cursor.position()))
+}
+
+/// Brings windows and what else has several forms into one, and refuses what would be lost below.
+pub(super) fn normalize(query: &mut ast::Query, lines: &LineIndex<'_>) -> Result<()> {
+    refusals::refuse(query, lines)?;
+    windows::rewrite(query, lines)
 }
 
 /// The query with other names for its columns, as `CREATE VIEW v (a, b) AS …` gives them.

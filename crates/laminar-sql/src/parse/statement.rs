@@ -20,7 +20,7 @@ pub struct ParsedStatement {
     pub(crate) origin: Origin,
 }
 
-/// A name as the catalog knows it: lower case unless it was quoted.
+/// A name as the catalog knows it: ASCII letters in lower case unless it was quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     /// The name, folded.

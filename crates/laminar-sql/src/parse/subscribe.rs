@@ -10,7 +10,6 @@ use super::query;
 use super::statement::{OptionDef, StreamQuery, Subscribe, SubscribeInput};
 use super::syntax;
 use super::tokens::{Cursor, token_is_word};
-use super::windows;
 use crate::diagnostic::nearest;
 
 /// Reads a `SUBSCRIBE` statement.
@@ -62,7 +61,7 @@ fn object(cursor: &mut Cursor<'_>) -> Result<SubscribeInput> {
     if let SetExpr::Select(select) = query.body.as_mut() {
         select.selection = Some(condition);
     }
-    windows::rewrite(&mut query, &cursor.lines())?;
+    query::normalize(&mut query, &cursor.lines())?;
     let query = StreamQuery { query: Box::new(query), emit: None, lateness: None, late_to: None, span: cursor.since(start) };
     Ok(SubscribeInput::Query(query))
 }

@@ -224,7 +224,7 @@ impl<'a> Cursor<'a> {
         let Some(Token::Word(word)) = self.peek(0) else {
             return Err(self.expected(what));
         };
-        let text = if word.quote_style.is_some() { word.value.clone() } else { word.value.to_lowercase() };
+        let text = if word.quote_style.is_some() { word.value.clone() } else { word.value.to_ascii_lowercase() };
         let span = self.here();
         if text.is_empty() {
             return Err(Error::new(Code::Syntax, "a name cannot be empty").at(span));

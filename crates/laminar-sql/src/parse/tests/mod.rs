@@ -1,6 +1,8 @@
 //! Tests of parsing: what every statement's text means, what is said about wrong text, and that nothing panics.
 
+mod definitions;
 mod errors;
+mod refusals;
 mod soup;
 mod statements;
 mod windows;

@@ -299,14 +299,12 @@ fn expressions_are_postgresql() {
         ],
     );
     check(
-        "SELECT * EXCLUDE (a), count(*) FILTER (WHERE b) FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k",
-        expect!["SELECT * EXCLUDE (a), count(*) FILTER (WHERE b) FROM t JOIN d AS d FOR SYSTEM_TIME AS OF t.ts ON d.k = t.k"],
+        "SELECT * EXCLUDE (a), count(*) FILTER (WHERE b) FROM t JOIN d ON d.k = t.k OFFSET 2 FETCH FIRST 5 ROWS ONLY",
+        expect!["SELECT * EXCLUDE (a), count(*) FILTER (WHERE b) FROM t JOIN d ON d.k = t.k LIMIT 5 OFFSET 2"],
     );
     check(
-        "SELECT DISTINCT ON (a) a FROM t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k, LATERAL (SELECT 1) x, UNNEST(t.l) AS y(z)",
-        expect![
-            "SELECT DISTINCT ON (a) a FROM t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k, LATERAL (SELECT 1) x, UNNEST(t.l) AS y (z)"
-        ],
+        "SELECT DISTINCT ON (a) a FROM t LEFT JOIN u USING (k), LATERAL (SELECT 1) x, UNNEST(t.l) AS y(z)",
+        expect!["SELECT DISTINCT ON (a) a FROM t LEFT JOIN u USING(k), LATERAL (SELECT 1) x, UNNEST(t.l) AS y (z)"],
     );
     check(
         "SELECT 1_000, $$it's; here$$, U&'\\0041', X'ff', date '2020-01-01', TIMESTAMP '2020-01-01 00:00:00' AT TIME ZONE 'UTC'",
@@ -353,7 +351,12 @@ fn variables_are_filled_in_before_parsing() {
          2 | SELECT ${WHAT} FROM t;
            |        ^^^^^^^
            = hint: set it, or write ${WHAT:-default}
-        SELECT x FROM FROM t <- SELECT x FROM FROM ${T:-t}
+        error[LDB-1001]: expected a table, but found 'FROM'
+          --> s.sql:3:15
+           |
+         3 | SELECT x FROM FROM ${T:-t};
+           |               ^^^^
+           = hint: if it is a name, quote it: "FROM"
         SELECT a FROM t <- SELECT a FROM ${T:-t}"#]]
     .assert_eq(&shown.collect::<Vec<_>>().join("\n"));
 }

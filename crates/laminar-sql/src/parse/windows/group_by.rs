@@ -181,7 +181,7 @@ impl Replacer<'_> {
 }
 
 fn part_of(ident: &Ident) -> Option<Part> {
-    let name = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() };
+    let name = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() };
     match name.as_str() {
         "window_start" => Some(Part::Start),
         "window_end" => Some(Part::End),
