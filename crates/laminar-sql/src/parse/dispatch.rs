@@ -12,7 +12,7 @@ use crate::diagnostic::nearest;
 const NOT_BUILT: &[(&str, &str)] = &[
     ("ALTER", "drop the object and create it again, or use CREATE OR REPLACE"),
     ("UPDATE", "INSERT a row with the same primary key to replace it"),
-    ("DELETE", "INSERT a row with the same primary key to replace it"),
+    ("DELETE", "mark rows as gone in a column, and filter by it in views"),
     ("COPY", "CREATE SOURCE or CREATE SINK with the FILE connector"),
     ("DECLARE", "SUBSCRIBE without a cursor"),
     ("FETCH", "SUBSCRIBE without a cursor"),

@@ -17,6 +17,7 @@ mod emit;
 mod explain;
 mod insert;
 mod interval;
+mod nested_error;
 mod objects;
 mod origin;
 pub mod position;

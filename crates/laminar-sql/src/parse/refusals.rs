@@ -23,7 +23,7 @@ pub(super) fn refuse(query: &mut Query, lines: &LineIndex<'_>) -> Result<()> {
 }
 
 /// Words of clauses: without quotes they name nothing, as in `SELECT a FROM WHERE b`.
-const RESERVED: &[&str] = &[
+pub(super) const RESERVED: &[&str] = &[
     "SELECT",
     "FROM",
     "WHERE",
@@ -55,8 +55,7 @@ impl VisitorMut for Refusals<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         if !query.locks.is_empty() {
-            let error =
-                self.not_built("FOR UPDATE", "leave it out: a query never waits for writers", query.body.span());
+            let error = self.not_built("FOR UPDATE", "leave it out: a query never waits for writers", query.body.span());
             return ControlFlow::Break(error);
         }
         self.fetch_as_limit(query)
@@ -154,7 +153,9 @@ impl Refusals<'_> {
             return ControlFlow::Continue(());
         }
         let error = Error::new(Code::Syntax, format!("expected {expected}, but found '{}'", ident.value));
-        ControlFlow::Break(self.at(error.with_hint(format!("if it is a name, quote it: \"{}\"", ident.value.to_ascii_lowercase())), ident.span))
+        ControlFlow::Break(
+            self.at(error.with_hint(format!("if it is a name, quote it: \"{}\"", ident.value.to_ascii_lowercase())), ident.span),
+        )
     }
 
     fn not_built(&self, what: &str, hint: &str, place: tokenizer::Span) -> Error {

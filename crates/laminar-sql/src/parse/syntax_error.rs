@@ -7,6 +7,7 @@ use laminar_core::{Code, Error, Span};
 
 use super::emit;
 use super::position::LineIndex;
+use super::refusals::RESERVED;
 use super::tokens::{Cursor, token_is_word};
 use crate::diagnostic::nearest;
 
@@ -140,6 +141,11 @@ pub(super) fn with_likely_cause(error: Error, cursor: &Cursor<'_>, number: usize
         let error = Error::new(Code::Syntax, "EMIT stands inside of parentheses").at(cursor.span_of(inner));
         return error.with_hint("EMIT belongs to the whole statement and stands at its end");
     }
+    if let Some((expected, wrong)) = word_as_name(cursor, number) {
+        let mut at = cursor.clone();
+        at.go_to(wrong);
+        return at.expected(expected);
+    }
     if let Some((meant, wrong)) = misspelt(cursor, number) {
         return error.at(cursor.span_of(wrong)).with_hint(format!("did you mean '{meant}'?"));
     }
@@ -155,6 +161,33 @@ pub(super) fn with_likely_cause(error: Error, cursor: &Cursor<'_>, number: usize
         return error.with_hint("if a new statement begins here, end the one before it with ';'");
     }
     error
+}
+
+/// What is missing before a clause that was taken for a name, as in `SELECT a, FROM t`, and where that clause is.
+fn word_as_name(cursor: &Cursor<'_>, number: usize) -> Option<(&'static str, usize)> {
+    let wrong = number.checked_sub(1)?;
+    let is_clause = |word: &&&str| **word != "SELECT" && cursor.token(wrong).is_some_and(|token| token_is_word(token, word));
+    RESERVED.iter().find(is_clause)?;
+    let before = cursor.token(wrong.checked_sub(1)?)?;
+    let is_one_of = |words: &[&str]| words.iter().any(|word| token_is_word(before, word));
+    if is_one_of(&["FROM", "JOIN"]) {
+        return Some(("a table", wrong));
+    }
+    let wants_more = match before {
+        Token::Word(_) => is_one_of(&["SELECT", "WHERE", "AND", "OR", "NOT", "ON", "HAVING", "BY", "WHEN", "THEN", "ELSE"]),
+        Token::Comma | Token::Eq | Token::Neq | Token::Lt | Token::Gt | Token::LtEq | Token::GtEq => true,
+        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::StringConcat => !is_star(cursor, wrong - 1),
+        _ => false,
+    };
+    wants_more.then_some(("an expression", wrong))
+}
+
+/// Whether a `*` stands for all columns.
+fn is_star(cursor: &Cursor<'_>, number: usize) -> bool {
+    let before = number.checked_sub(1).and_then(|before| cursor.token(before));
+    cursor.token(number) == Some(&Token::Mul)
+        && before
+            .is_some_and(|token| matches!(token, Token::Comma | Token::Period | Token::LParen) || token_is_word(token, "SELECT"))
 }
 
 /// The keyword that was meant at a token or, if that was taken for a name, at the one before.
@@ -199,6 +232,9 @@ fn split_place(message: &str) -> (&str, Option<(u64, u64)>) {
 fn expectation(message: &str) -> Option<String> {
     let rest = message.strip_prefix("Expected: ").or_else(|| message.strip_prefix("Expected "))?;
     let expected = rest.rsplit_once(", found: ").or_else(|| rest.rsplit_once(", found "))?.0;
+    if expected == "identifier" {
+        return Some("a name".to_owned());
+    }
     let is_symbol = expected.chars().all(|c| c.is_ascii_punctuation());
     Some(if is_symbol { format!("'{expected}'") } else { sentence_start(expected) })
 }

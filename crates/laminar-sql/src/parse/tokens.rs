@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::{self, Location, Token, TokenWithSpan
 use laminar_core::{Code, Error, Result, Span};
 
 use super::dialect::LaminarDialect;
+use super::nested_error;
 use super::position::{Follower, LineIndex};
 use super::statement::Name;
 use super::syntax_error;
@@ -283,15 +284,22 @@ impl<'a> Cursor<'a> {
     /// Lets sqlparser read what comes next.
     pub(super) fn parse<T>(&mut self, read: impl FnOnce(&mut Parser<'static>) -> Result<T, ParserError>) -> Result<T> {
         self.refuse_long_chains()?;
+        self.attempt(read).map_err(|error| match error {
+            ParserError::RecursionLimitExceeded => syntax_error::of_parser(error, self),
+            error => nested_error::find(self).unwrap_or_else(|| syntax_error::of_parser(error, self)),
+        })
+    }
+
+    /// As [`Cursor::parse`], with sqlparser's error.
+    pub(super) fn attempt<T>(
+        &mut self,
+        read: impl FnOnce(&mut Parser<'static>) -> Result<T, ParserError>,
+    ) -> Result<T, ParserError> {
         let tokens = self.source.tokens[self.at..self.end].to_vec();
         let mut parser = Parser::new(&LaminarDialect).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
-        match read(&mut parser) {
-            Ok(value) => {
-                self.at = (self.at + parser.index()).min(self.end);
-                Ok(value)
-            }
-            Err(error) => Err(syntax_error::of_parser(error, self)),
-        }
+        let value = read(&mut parser)?;
+        self.at = (self.at + parser.index()).min(self.end);
+        Ok(value)
     }
 
     /// Recursion over the tree takes stack for every operator of a chain, so that a chain has a bound.

@@ -119,7 +119,7 @@ fn the_text_says_what_is_missing() {
     check(
         "SELECT a FROM",
         expect![[r#"
-        error[LDB-1001]: expected identifier, but the statement ends
+        error[LDB-1001]: expected a name, but the statement ends
           --> 1:14
            |
          1 | SELECT a FROM
@@ -401,6 +401,134 @@ fn emission_is_explained() {
          1 | SELECT a FROM t LATENESS INTERVAL '1' SECOND
            |                          ^^^^^^^^
            = hint: write ALLOW LATENESS INTERVAL '…' at the end of the statement"#]],
+    );
+}
+
+#[test]
+fn a_mistake_in_a_sub_query_is_found_there() {
+    check(
+        "SELECT a FROM (SELECT b FROM t WHERE) x",
+        expect![[r#"
+        error[LDB-1001]: expected an expression, but found ')'
+          --> 1:37
+           |
+         1 | SELECT a FROM (SELECT b FROM t WHERE) x
+           |                                     ^"#]],
+    );
+    check(
+        "SELECT a FROM (SELECT b FORM t) x JOIN (SELECT 1) y ON true",
+        expect![[r#"
+        error[LDB-1001]: expected ')', but found 't'
+          --> 1:25
+           |
+         1 | SELECT a FROM (SELECT b FORM t) x JOIN (SELECT 1) y ON true
+           |                         ^^^^ did you mean 'FROM'?"#]],
+    );
+    check(
+        "SELECT a FROM (SELECT b FROM (SELECT c, FROM t) AS u) AS v",
+        expect![[r#"
+            error[LDB-1001]: expected an expression, but found 'FROM'
+              --> 1:41
+               |
+             1 | SELECT a FROM (SELECT b FROM (SELECT c, FROM t) AS u) AS v
+               |                                         ^^^^"#]],
+    );
+    check(
+        "SELECT (SELECT max(b FROM t) FROM u",
+        expect![[r#"
+        error[LDB-1001]: expected ')', but found 'FROM'
+          --> 1:22
+           |
+         1 | SELECT (SELECT max(b FROM t) FROM u
+           |                      ^^^^"#]],
+    );
+    check(
+        "WITH w AS (SELECT 1 AS) SELECT * FROM w",
+        expect![[r#"
+        error[LDB-1001]: expected an identifier after AS, but found ')'
+          --> 1:23
+           |
+         1 | WITH w AS (SELECT 1 AS) SELECT * FROM w
+           |                       ^"#]],
+    );
+    check(
+        "SELECT a FROM t WHERE a IN (SELECT b FROM u GROUP BY)",
+        expect![[r#"
+        error[LDB-1001]: expected an expression, but found ')'
+          --> 1:53
+           |
+         1 | SELECT a FROM t WHERE a IN (SELECT b FROM u GROUP BY)
+           |                                                     ^"#]],
+    );
+    check(
+        "SELECT CASE WHEN a > THEN 1 END FROM t",
+        expect![[r#"
+            error[LDB-1001]: expected an expression, but found 'THEN'
+              --> 1:22
+               |
+             1 | SELECT CASE WHEN a > THEN 1 END FROM t
+               |                      ^^^^"#]],
+    );
+}
+
+#[test]
+fn a_clause_is_not_taken_for_a_name() {
+    check(
+        "SELECT a, FROM t",
+        expect![[r#"
+        error[LDB-1001]: expected an expression, but found 'FROM'
+          --> 1:11
+           |
+         1 | SELECT a, FROM t
+           |           ^^^^"#]],
+    );
+    check(
+        "SELECT a FROM t WHERE b = GROUP BY a",
+        expect![[r#"
+        error[LDB-1001]: expected an expression, but found 'GROUP'
+          --> 1:27
+           |
+         1 | SELECT a FROM t WHERE b = GROUP BY a
+           |                           ^^^^^
+           = hint: if it is a name, quote it: "group""#]],
+    );
+    check(
+        "SELECT a FROM t ORDER BY a, LIMIT 5",
+        expect![[r#"
+        error[LDB-1001]: expected an expression, but found 'LIMIT'
+          --> 1:29
+           |
+         1 | SELECT a FROM t ORDER BY a, LIMIT 5
+           |                             ^^^^^
+           = hint: if it is a name, quote it: "limit""#]],
+    );
+    check(
+        "SELECT * FROM JOIN u ON true",
+        expect![[r#"
+        error[LDB-1001]: expected a table, but found 'JOIN'
+          --> 1:15
+           |
+         1 | SELECT * FROM JOIN u ON true
+           |               ^^^^
+           = hint: if it is a name, quote it: "join""#]],
+    );
+    check(
+        "SELECT *, FROM",
+        expect![[r#"
+        error[LDB-1001]: expected an expression, but found 'FROM'
+          --> 1:11
+           |
+         1 | SELECT *, FROM
+           |           ^^^^"#]],
+    );
+    check(
+        "SELECT * FROM",
+        expect![[r#"
+        error[LDB-1001]: expected a name, but the statement ends
+          --> 1:14
+           |
+         1 | SELECT * FROM
+           |              ^"#]],
     );
 }
 

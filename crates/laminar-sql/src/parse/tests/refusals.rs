@@ -36,42 +36,42 @@ fn what_is_not_built_is_refused_by_name() {
     check(
         "ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT",
         expect![[r#"
-        error[LDB-1010]: ALTER is not built yet
-          --> 1:1
-           |
-         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-           | ^^^^^
-           = hint: drop the object and create it again, or use CREATE OR REPLACE
-        error[LDB-1010]: UPDATE is not built yet
-          --> 1:33
-           |
-         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-           |                                 ^^^^^^
-           = hint: INSERT a row with the same primary key to replace it
-        error[LDB-1010]: DELETE is not built yet
-          --> 1:53
-           |
-         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-           |                                                     ^^^^^^
-           = hint: INSERT a row with the same primary key to replace it
-        error[LDB-1010]: COPY is not built yet
-          --> 1:68
-           |
-         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-           |                                                                    ^^^^
-           = hint: CREATE SOURCE or CREATE SINK with the FILE connector
-        error[LDB-1010]: BEGIN is not built yet
-          --> 1:87
-           |
-         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-           |                                                                                       ^^^^^
-           = hint: every statement is a transaction by itself
-        error[LDB-1010]: COMMIT is not built yet
-          --> 1:94
-           |
-         1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-           |                                                                                              ^^^^^^
-           = hint: every statement is a transaction by itself"#]],
+            error[LDB-1010]: ALTER is not built yet
+              --> 1:1
+               |
+             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+               | ^^^^^
+               = hint: drop the object and create it again, or use CREATE OR REPLACE
+            error[LDB-1010]: UPDATE is not built yet
+              --> 1:33
+               |
+             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+               |                                 ^^^^^^
+               = hint: INSERT a row with the same primary key to replace it
+            error[LDB-1010]: DELETE is not built yet
+              --> 1:53
+               |
+             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+               |                                                     ^^^^^^
+               = hint: mark rows as gone in a column, and filter by it in views
+            error[LDB-1010]: COPY is not built yet
+              --> 1:68
+               |
+             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+               |                                                                    ^^^^
+               = hint: CREATE SOURCE or CREATE SINK with the FILE connector
+            error[LDB-1010]: BEGIN is not built yet
+              --> 1:87
+               |
+             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+               |                                                                                       ^^^^^
+               = hint: every statement is a transaction by itself
+            error[LDB-1010]: COMMIT is not built yet
+              --> 1:94
+               |
+             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+               |                                                                                              ^^^^^^
+               = hint: every statement is a transaction by itself"#]],
     );
     check(
         "DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; CHECKPOINT; VACUUM; GRANT x TO y",
@@ -178,104 +178,148 @@ fn what_is_not_built_is_refused_by_name() {
 
 #[test]
 fn clauses_that_nothing_would_read_are_refused() {
-    check("SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k", expect![[r#"
-        error[LDB-1010]: FOR SYSTEM_TIME AS OF is not built yet
-          --> 1:22
-           |
-         1 | SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k
-           |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-           = hint: join on the keys alone: a view over a table follows its newest rows"#]]);
-    check("SELECT * FROM t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k", expect![[r#"
+    check(
+        "SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k",
+        expect![[r#"
+            error[LDB-1010]: FOR SYSTEM_TIME AS OF is not built yet
+              --> 1:22
+               |
+             1 | SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k
+               |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+               = hint: join on the keys alone: the result then follows the newest rows of the table"#]],
+    );
+    check(
+        "SELECT * FROM t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k",
+        expect![[r#"
         error[LDB-1010]: ASOF JOIN is not built yet
           --> 1:27
            |
          1 | SELECT * FROM t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k
            |                           ^
-           = hint: join on the keys and choose the newest row in an ad-hoc SELECT"#]]);
-    check("SELECT * FROM (t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts))", expect![[r#"
+           = hint: join on the keys and choose the newest row in an ad-hoc SELECT"#]],
+    );
+    check(
+        "SELECT * FROM (t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts))",
+        expect![[r#"
         error[LDB-1010]: ASOF JOIN is not built yet
           --> 1:28
            |
          1 | SELECT * FROM (t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts))
            |                            ^
-           = hint: join on the keys and choose the newest row in an ad-hoc SELECT"#]]);
-    check("SELECT * FROM t JOIN u", expect![[r#"
+           = hint: join on the keys and choose the newest row in an ad-hoc SELECT"#]],
+    );
+    check(
+        "SELECT * FROM t JOIN u",
+        expect![[r#"
         error[LDB-1001]: the join does not say which rows belong together
           --> 1:22
            |
          1 | SELECT * FROM t JOIN u
            |                      ^
-           = hint: write ON or USING behind it, or CROSS JOIN"#]]);
-    check("SELECT * FROM t TABLESAMPLE (10)", expect![[r#"
+           = hint: write ON or USING behind it, or CROSS JOIN"#]],
+    );
+    check(
+        "SELECT * FROM t TABLESAMPLE (10)",
+        expect![[r#"
         error[LDB-1010]: TABLESAMPLE is not built yet
           --> 1:15
            |
          1 | SELECT * FROM t TABLESAMPLE (10)
            |               ^
-           = hint: filter with WHERE"#]]);
-    check("SELECT * FROM generate_series(1, 2) WITH ORDINALITY", expect![[r#"
+           = hint: filter with WHERE"#]],
+    );
+    check(
+        "SELECT * FROM generate_series(1, 2) WITH ORDINALITY",
+        expect![[r#"
         error[LDB-1010]: WITH ORDINALITY is not built yet
           --> 1:15
            |
          1 | SELECT * FROM generate_series(1, 2) WITH ORDINALITY
            |               ^^^^^^^^^^^^^^^
-           = hint: number the rows with row_number() OVER (…)"#]]);
-    check("SELECT * INTO x FROM t", expect![[r#"
+           = hint: number the rows with row_number() OVER (…)"#]],
+    );
+    check(
+        "SELECT * INTO x FROM t",
+        expect![[r#"
         error[LDB-1010]: SELECT INTO is not built yet
           --> 1:15
            |
          1 | SELECT * INTO x FROM t
            |               ^
-           = hint: write INSERT INTO … SELECT, or CREATE MATERIALIZED VIEW"#]]);
-    check("SELECT * FROM t FOR UPDATE", expect![[r#"
-        error[LDB-1010]: FOR UPDATE and FOR SHARE is not built yet
-          --> 1:1
-           |
-         1 | SELECT * FROM t FOR UPDATE
-           | ^^^^^^^^^^^^^^^
-           = hint: leave it out: a query never waits for writers"#]]);
-    check("SELECT * FROM (SELECT * FROM t FETCH FIRST 5 ROWS WITH TIES)", expect![[r#"
-        error[LDB-1010]: FETCH … PERCENT and WITH TIES is not built yet
-          --> 1:44
-           |
-         1 | SELECT * FROM (SELECT * FROM t FETCH FIRST 5 ROWS WITH TIES)
-           |                                            ^
-           = hint: write FETCH FIRST n ROWS ONLY"#]]);
-    check("SELECT * FROM t LIMIT 3 FETCH FIRST ROW ONLY", expect![[r#"
+           = hint: write INSERT INTO … SELECT, or CREATE MATERIALIZED VIEW"#]],
+    );
+    check(
+        "SELECT * FROM t FOR UPDATE",
+        expect![[r#"
+            error[LDB-1010]: FOR UPDATE is not built yet
+              --> 1:1
+               |
+             1 | SELECT * FROM t FOR UPDATE
+               | ^^^^^^^^^^^^^^^
+               = hint: leave it out: a query never waits for writers"#]],
+    );
+    check(
+        "SELECT * FROM (SELECT * FROM t FETCH FIRST 5 ROWS WITH TIES)",
+        expect![[r#"
+            error[LDB-1010]: FETCH … WITH TIES is not built yet
+              --> 1:44
+               |
+             1 | SELECT * FROM (SELECT * FROM t FETCH FIRST 5 ROWS WITH TIES)
+               |                                            ^
+               = hint: write FETCH FIRST n ROWS ONLY"#]],
+    );
+    check(
+        "SELECT * FROM t LIMIT 3 FETCH FIRST ROW ONLY",
+        expect![[r#"
         error[LDB-1001]: LIMIT and FETCH say the same
           --> 1:1
            |
          1 | SELECT * FROM t LIMIT 3 FETCH FIRST ROW ONLY
            | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-           = hint: write one of them"#]]);
+           = hint: write one of them"#]],
+    );
 }
 
 #[test]
 fn a_word_of_the_language_is_no_name() {
-    check("SELECT a FROM FROM t", expect![[r#"
-        error[LDB-1001]: expected a table, but found 'FROM'
-          --> 1:15
-           |
-         1 | SELECT a FROM FROM t
-           |               ^^^^
-           = hint: if it is a name, quote it: "FROM""#]]);
-    check("SELECT a FROM WHERE b > 1", expect![[r#"
-        error[LDB-1001]: expected end of statement, but found '>'
-          --> 1:23
-           |
-         1 | SELECT a FROM WHERE b > 1
-           |                       ^"#]]);
-    check("SELECT FROM t", expect![[r#"
-        error[LDB-1001]: expected an expression, but found 't'
-          --> 1:13
-           |
-         1 | SELECT FROM t
-           |             ^"#]]);
-    check("SELECT a FROM t WHERE GROUP BY a", expect![[r#"
-        error[LDB-1001]: expected end of statement, but found 'BY'
-          --> 1:29
-           |
-         1 | SELECT a FROM t WHERE GROUP BY a
-           |                             ^^"#]]);
+    check(
+        "SELECT a FROM FROM t",
+        expect![[r#"
+            error[LDB-1001]: expected a table, but found 'FROM'
+              --> 1:15
+               |
+             1 | SELECT a FROM FROM t
+               |               ^^^^
+               = hint: if it is a name, quote it: "from""#]],
+    );
+    check(
+        "SELECT a FROM WHERE b > 1",
+        expect![[r#"
+            error[LDB-1001]: expected a table, but found 'WHERE'
+              --> 1:15
+               |
+             1 | SELECT a FROM WHERE b > 1
+               |               ^^^^^
+               = hint: if it is a name, quote it: "where""#]],
+    );
+    check(
+        "SELECT FROM t",
+        expect![[r#"
+            error[LDB-1001]: expected an expression, but found 'FROM'
+              --> 1:8
+               |
+             1 | SELECT FROM t
+               |        ^^^^"#]],
+    );
+    check(
+        "SELECT a FROM t WHERE GROUP BY a",
+        expect![[r#"
+            error[LDB-1001]: expected an expression, but found 'GROUP'
+              --> 1:23
+               |
+             1 | SELECT a FROM t WHERE GROUP BY a
+               |                       ^^^^^
+               = hint: if it is a name, quote it: "group""#]],
+    );
     check("SELECT \"from\" FROM \"where\"", expect![[r#"SELECT "from" FROM "where""#]]);
 }

@@ -329,7 +329,7 @@ fn a_script_has_statements_and_comments() {
         SELECT 'a;b'"#]],
     );
     let spans: Vec<_> =
-        parse_script(text).into_iter().flatten().map(|s| (&text[s.span.start..s.span.end] == s.text, s.text)).collect();
+        parse_script(text).into_iter().flatten().map(|s| (text[s.span.start..s.span.end] == s.text, s.text)).collect();
     assert_eq!(spans, [(true, "SELECT 1".to_owned()), (true, "SELECT 'a;b'".to_owned())]);
     check("", expect![""]);
     check("-- nothing", expect![""]);
@@ -356,7 +356,7 @@ fn variables_are_filled_in_before_parsing() {
            |
          3 | SELECT x FROM FROM ${T:-t};
            |               ^^^^
-           = hint: if it is a name, quote it: "FROM"
+           = hint: if it is a name, quote it: "from"
         SELECT a FROM t <- SELECT a FROM ${T:-t}"#]]
     .assert_eq(&shown.collect::<Vec<_>>().join("\n"));
 }
