@@ -1,6 +1,6 @@
 //! The end of a query: what holds its changes back, and the output that readers know by name.
 
-use laminar_core::dag::{ChangeKind, EdgeProperties, EmitSpec, NodeKind, OutputSpec};
+use laminar_core::dag::{ChangeKind, EdgeProperties, EmitSpec, EmitWhen, NodeKind, OutputSpec};
 use laminar_core::{NodeId, Result};
 
 use super::{Fragment, Lowered, Lowering, edge_schema};
@@ -12,7 +12,7 @@ pub fn lower(plan: &ContinuousPlan, name: &str, first: NodeId) -> Result<Fragmen
     let below = lowering.plan(&plan.logical)?;
     let held = match plan.emission.root {
         Some(when) => {
-            let edge = held_edge(&below);
+            let edge = held_edge(&below, when);
             lowering.add(NodeKind::Emit(EmitSpec { when }), &[&below], edge)
         }
         None => below,
@@ -24,12 +24,12 @@ pub fn lower(plan: &ContinuousPlan, name: &str, first: NodeId) -> Result<Fragmen
     Ok(Fragment { root: root.node, properties: root.edge, nodes: lowering.nodes, reads: lowering.reads })
 }
 
-/// Changes that are held back come consolidated; what is let go once, at the end of time, is never taken back.
-fn held_edge(below: &Lowered) -> EdgeProperties {
+/// What is let go once, at the end of time, is never taken back. Times of rows that are held back follow no watermark.
+fn held_edge(below: &Lowered, when: EmitWhen) -> EdgeProperties {
     let mut edge = below.edge.clone();
-    if matches!(edge.changes, ChangeKind::Upsert(_)) && edge.time_columns.is_empty() {
-        return edge;
-    }
     edge.time_columns.clear();
+    if when == EmitWhen::AtEnd {
+        edge.changes = ChangeKind::Append;
+    }
     edge
 }
