@@ -4,8 +4,8 @@ use super::functions::measure;
 
 /// The longest file that needs no reason in its header.
 const FILE_LINES_MAX: usize = 600;
-/// The longest function in a door; more is logic, which lives in a room.
-const DOOR_FUNCTION_LINES_MAX: usize = 20;
+/// The longest function in a door: enough for the one match that leads to all rooms. More is logic, which lives in a room.
+const DOOR_FUNCTION_LINES_MAX: usize = 30;
 /// Names that say nothing about what a file holds.
 const EMPTY_NAMES: &[&str] = &["utils", "util", "common", "helpers", "helper", "misc"];
 /// What nobody may leave behind.
@@ -64,13 +64,13 @@ mod tests {
 
     #[test]
     fn each_rule_is_checked() {
-        let long_function = format!("//! Door.\nfn big() {{\n{}}}\n", "    work();\n".repeat(30));
+        let long_function = format!("//! Door.\nfn big() {{\n{}}}\n", "    work();\n".repeat(40));
         let long_file = |header: &str| format!("{header}\n{}", "const A: u8 = 1;\n".repeat(FILE_LINES_MAX));
         check("src/a.rs", "//! Holds a.\n", &[]);
         check("src/a.rs", "use b;\n", &["src/a.rs:1: the first line"]);
         check("src/utils.rs", "//! Things.\n", &["'utils' says nothing"]);
         check("src/common/mod.rs", "//! Things.\n", &["'common' says nothing"]);
-        check("src/x/mod.rs", &long_function, &["src/x/mod.rs:2: `big` has 32 lines"]);
+        check("src/x/mod.rs", &long_function, &["src/x/mod.rs:2: `big` has 42 lines"]);
         check("src/x/big.rs", &long_function, &[]);
         check("src/a.rs", &long_file("//! Holds a."), &["601 lines"]);
         check("src/a.rs", &long_file("//! Holds a.\n//! Long because it is a table."), &[]);
