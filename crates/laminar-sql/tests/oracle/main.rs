@@ -1,0 +1,14 @@
+//! Every operator against the oracle: random histories, step by step, compared with the same query as a batch.
+//!
+//! A binary of its own, because it takes minutes and is what `LAMINAR_ORACLE_CASES` makes longer. Each operator has its file with its
+//! queries; [`graph`] plans them and runs their graphs. What the tables look like is in [`tables`].
+
+mod aggregate;
+mod compute;
+mod emit;
+mod graph;
+mod join;
+mod session;
+mod tables;
+mod union;
+mod window;
