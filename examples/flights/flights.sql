@@ -73,4 +73,4 @@ SELECT name, flights, miles FROM carriers ORDER BY flights DESC LIMIT 3;
 -- What came too late for its hour, or never left (its departure time is NULL):
 SELECT reason LIKE '%closed%' AS came_too_late, count(*) AS flights FROM (
   SELECT reason FROM hourly$late UNION ALL SELECT reason FROM flights$late) GROUP BY 1 ORDER BY 1;
-SELECT dep, carrier, origin, reason FROM hourly$late LIMIT 5;
+SELECT dep, origin, reason FROM hourly$late ORDER BY dep, origin LIMIT 3;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use laminar_core::dag::OutletId;
+use laminar_core::row::Row;
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::parse::{ParsedStatement, parse_script};
 
@@ -93,6 +94,11 @@ impl Database {
         engine.settle()
     }
 
+    /// Pushes typed rows, see [`derive@crate::Row`].
+    pub fn push_rows<R: Row>(&self, name: &str, rows: &[R]) -> Result<()> {
+        self.push(name, R::to_batch(rows)?)
+    }
+
     /// Says that nothing more will be pushed into a source: its watermark goes to the end of time and every window closes.
     pub fn end_source(&self, name: &str) -> Result<()> {
         let mut engine = self.lock();
@@ -116,7 +122,8 @@ impl Database {
     pub fn on_changes(&self, name: &str, callback: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<CallbackHandle> {
         let mut engine = self.lock();
         let node = engine.output_of(name)?;
-        let outlet = engine.reactor.subscribe(node, Box::new(Callback(Box::new(callback))), true)?;
+        let stored = engine.catalog.get(name).is_some_and(|object| object.is_stored());
+        let outlet = engine.reactor.subscribe(node, Box::new(Callback(Box::new(callback))), stored)?;
         Ok(CallbackHandle { outlet, database: self.clone() })
     }
 

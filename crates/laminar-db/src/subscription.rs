@@ -26,8 +26,8 @@ pub enum SlowReader {
 /// How to subscribe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubscribeOptions {
-    /// Whether the current rows come first, if they are stored.
-    pub snapshot: bool,
+    /// Whether the current rows come first; `None`: if they are stored.
+    pub snapshot: Option<bool>,
     /// What happens when the reader does not keep up.
     pub slow_reader: SlowReader,
     /// Steps with changes that may wait.
@@ -36,7 +36,7 @@ pub struct SubscribeOptions {
 
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        Self { snapshot: true, slow_reader: SlowReader::Block, capacity: SUBSCRIPTION_BATCHES_MAX }
+        Self { snapshot: None, slow_reader: SlowReader::Block, capacity: SUBSCRIPTION_BATCHES_MAX }
     }
 }
 

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
 use laminar_connectors::BadRow;
+use laminar_core::Result;
+use laminar_core::dag::{Node, NodeKind};
 use laminar_core::limits::SIDE_ROWS_MAX;
 use laminar_core::operator::{Aside as Kind, AsideRows};
 use laminar_core::reactor::Reactor;
-use laminar_core::{NodeId, Result};
 
 /// What was put aside, by object.
 #[derive(Default)]
@@ -72,12 +74,15 @@ impl Aside {
         if taken.is_empty() {
             return;
         }
-        let names: BTreeMap<NodeId, String> = reactor.nodes().map(|node| (node.id, node.name.clone())).collect();
         let step = reactor.last_step();
         for (node, rows) in taken {
-            let name = names.get(&node).cloned().unwrap_or_default();
+            let Some(node) = reactor.nodes().find(|candidate| candidate.id == node) else { continue };
+            let name = node.name.clone();
             match rows.kind {
-                Kind::Late => self.objects.entry(name).or_default().add_late(rows),
+                Kind::Late => {
+                    let rows = without_known(node, rows, reactor);
+                    self.objects.entry(name).or_default().add_late(rows);
+                }
                 Kind::Error => self.add_bad_rows(&name, as_bad_rows(&rows, &format!("step {step}"))),
             }
         }
@@ -107,10 +112,7 @@ impl ObjectAside {
         columns.push(reasons);
         // Two windows of one query can have different columns; the table shows those of the first and the reason of all.
         let fits = columns.len() == schema.fields().len()
-            && columns
-                .iter()
-                .zip(schema.fields())
-                .all(|(column, field)| arrow_array::Array::data_type(column) == field.data_type());
+            && columns.iter().zip(schema.fields()).all(|(column, field)| column.data_type() == field.data_type());
         if !fits {
             let reason = columns.pop().into_iter();
             let nulls = schema.fields().iter().take(schema.fields().len() - 1);
@@ -120,6 +122,27 @@ impl ObjectAside {
         if let Ok(batch) = RecordBatch::try_new(schema, columns) {
             self.late.push(batch);
         }
+    }
+}
+
+/// Rows that a window could not use, less those without event time that their source has put aside already.
+fn without_known(node: &Node, aside: AsideRows, reactor: &Reactor) -> AsideRows {
+    let time = match &node.kind {
+        NodeKind::Window(window) => window.time,
+        NodeKind::Session(session) => session.time,
+        NodeKind::AssignWindow(assign) => assign.time,
+        _ => return aside,
+    };
+    let follows_source =
+        node.inputs.first().and_then(|input| reactor.properties(*input)).is_some_and(|p| p.time_column(time).is_some());
+    if !follows_source || aside.rows.column(time).null_count() == 0 {
+        return aside;
+    }
+    let keep: BooleanArray = (0..aside.rows.num_rows()).map(|row| Some(aside.rows.column(time).is_valid(row))).collect();
+    let reasons = aside.reasons.into_iter().zip(keep.values()).filter_map(|(reason, keep)| keep.then_some(reason)).collect();
+    match filter_record_batch(&aside.rows, &keep) {
+        Ok(rows) => AsideRows { kind: aside.kind, rows, reasons },
+        Err(_) => AsideRows { kind: aside.kind, rows: aside.rows.slice(0, 0), reasons: Vec::new() },
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
         nodes: fragment.nodes.iter().map(|node| node.id).collect(),
         body: Body::Query { root: fragment.root, properties: fragment.properties, stored, latest_only },
     });
-    Ok(Outcome::Done(format!("CREATE {}", kind_name(kind))))
+    Ok(Outcome::Done(format!("CREATE {} {}", kind_name(kind), create.name.text)))
 }
 
 fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<Outcome> {
@@ -50,7 +50,7 @@ fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<
     let name = create.name.text.clone();
     let body = Body::View { query: query.clone() };
     engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on, nodes: Vec::new(), body });
-    Ok(Outcome::Done("CREATE VIEW".into()))
+    Ok(Outcome::Done(format!("CREATE VIEW {}", create.name.text)))
 }
 
 /// `LATE DATA TO` is understood and not built.

@@ -16,6 +16,8 @@ struct Input {
     node: NodeId,
     properties: EdgeProperties,
     depends_on: Vec<String>,
+    /// Whether the input has rows already, which are then written first.
+    stored: bool,
     /// Nodes that exist for this sink alone.
     own: Vec<NodeId>,
 }
@@ -43,7 +45,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
         nodes: input.own,
         body: Body::Sink { outlet, handle },
     });
-    Ok(Outcome::Done("CREATE SINK".into()))
+    Ok(Outcome::Done(format!("CREATE SINK {}", create.name.text)))
 }
 
 fn input(engine: &mut Engine, create: &CreateSink, text: &str) -> Result<Input> {
@@ -58,14 +60,15 @@ fn input(engine: &mut Engine, create: &CreateSink, text: &str) -> Result<Input> 
                     .with_hint(format!("write CREATE SINK {} AS SELECT * FROM {} INTO …", create.name.text, name.text))
                     .at(name.span));
             };
-            return Ok(Input { node, properties, depends_on: vec![name.text.clone()], own: Vec::new() });
+            let (stored, depends_on) = (object.is_stored(), vec![name.text.clone()]);
+            return Ok(Input { node, properties, depends_on, stored, own: Vec::new() });
         }
     };
     refuse_late_to(query)?;
     let attached = engine.attach_query(&create.name.text, query, text, Purpose::Stream)?;
     let fragment = attached.fragment;
     let own = fragment.nodes.iter().map(|node| node.id).collect();
-    Ok(Input { node: fragment.root, properties: fragment.properties, depends_on: attached.depends_on, own })
+    Ok(Input { node: fragment.root, properties: fragment.properties, depends_on: attached.depends_on, stored: false, own })
 }
 
 fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(SinkHandle, laminar_core::dag::OutletId)> {
@@ -86,7 +89,7 @@ fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(S
         Some(_) => {}
     }
     let handle = SinkHandle::new(connector.open_sink(request).map_err(place)?);
-    let outlet = engine.reactor.subscribe(input.node, handle.outlet(), true)?;
+    let outlet = engine.reactor.subscribe(input.node, handle.outlet(), input.stored)?;
     engine.settle()?;
     Ok((handle, outlet))
 }

@@ -59,5 +59,5 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         nodes: vec![source, output],
         body: Body::Table { source, output, properties },
     });
-    Ok(Outcome::Done("CREATE TABLE".into()))
+    Ok(Outcome::Done(format!("CREATE TABLE {}", create.name.text)))
 }

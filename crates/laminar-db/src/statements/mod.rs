@@ -28,7 +28,7 @@ pub(crate) use subscribe::subscribe_to_text;
 
 /// What a statement answers.
 pub enum Outcome {
-    /// It did what it says; the text is its name, as in `CREATE SOURCE`.
+    /// It did what it says, as in `CREATE SOURCE trades`.
     Done(String),
     /// It found that there was nothing to do, and why: `IF NOT EXISTS`, `IF EXISTS`.
     Skipped(String),

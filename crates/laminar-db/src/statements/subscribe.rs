@@ -14,8 +14,7 @@ pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Res
         return Err(Error::new(Code::NotSupported, "AS OF STEP is not built yet: past steps are not kept")
             .with_hint("leave it out: the subscription then begins with the current rows"));
     }
-    let mut options = SubscribeOptions::default();
-    options.snapshot = subscribe.snapshot.unwrap_or(options.snapshot);
+    let options = SubscribeOptions { snapshot: subscribe.snapshot, ..SubscribeOptions::default() };
     let subscription = match &subscribe.input {
         SubscribeInput::Object(name) => to_object(database, &name.text, options).map_err(|error| error.at(name.span))?,
         SubscribeInput::Query(query) => to_query(database, "query", query, text, options)?,
@@ -47,11 +46,12 @@ fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Resu
     engine.ensure_reader(name)?;
     let node = engine.output_of(name)?;
     let object = engine.catalog.get(name).ok_or_else(|| engine.catalog.unknown(name))?;
+    let stored = object.is_stored();
     let latest_only = matches!(object.body, Body::Query { latest_only: true, .. });
     let properties = object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?;
     let mut subscription =
         Subscription::new(name.to_owned(), properties.changes, properties.schema, latest_only, database.clone());
-    let outlet = engine.reactor.subscribe(node, subscription.outlet(options), options.snapshot)?;
+    let outlet = engine.reactor.subscribe(node, subscription.outlet(options), options.snapshot.unwrap_or(stored))?;
     subscription.listens_at(outlet, None);
     Ok(subscription)
 }
@@ -68,7 +68,7 @@ pub(super) fn to_query(
     let mut engine = database.lock();
     // Rows that a stored input already has come as the first changes.
     let stored = objects_in(query, &engine.catalog).iter().all(|name| engine.catalog.get(name).is_some_and(|o| o.is_stored()));
-    if stored && !options.snapshot {
+    if stored && options.snapshot == Some(false) {
         return Err(Error::new(Code::NotSupported, "a subscription to a query without its snapshot is not built yet")
             .with_hint("subscribe to a materialized view of that query"));
     }

@@ -140,7 +140,7 @@ impl<'a> Script<'a> {
             Err(failure) => {
                 self.line.clear();
                 complain(&match failure {
-                    Failure::Statement(error) => diagnostic::render(&error, text, Some(&file)),
+                    Failure::Statement(error) => format!("{}\n", diagnostic::render(&error, text, Some(&file)).trim_end()),
                     Failure::Run(error) => format!("error[{}]: {}\n", error.code().as_str(), describe(&error)),
                 });
                 FAILED

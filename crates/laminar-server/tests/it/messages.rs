@@ -38,10 +38,7 @@ fn an_unknown_function_is_shown_with_the_nearest_name() {
 fn a_window_over_a_column_without_watermark_says_how_to_declare_one() {
     let query = "CREATE STREAM v AS SELECT count(*) FROM trades GROUP BY TUMBLE(at, INTERVAL '1' MINUTE);";
     check(&format!("{SOURCE}{query}"), expect![[""]]);
-    check(
-        &format!("CREATE SOURCE plain (at TIMESTAMP);\n{}", query.replace("trades", "plain")),
-        expect![[""]],
-    );
+    check(&format!("CREATE SOURCE plain (at TIMESTAMP);\n{}", query.replace("trades", "plain")), expect![[""]]);
 }
 
 #[test]
@@ -76,7 +73,10 @@ fn a_misspelt_option_and_connector_are_named() {
 #[test]
 fn what_is_not_built_is_refused_with_a_way_out() {
     check(&format!("{SOURCE}CREATE STREAM v AS SELECT * FROM trades ORDER BY price LIMIT 3;"), expect![[""]]);
-    check(&format!("{SOURCE}CREATE STREAM v AS SELECT a.price FROM trades a LEFT JOIN trades b ON a.symbol = b.symbol;"), expect![[""]]);
+    check(
+        &format!("{SOURCE}CREATE STREAM v AS SELECT a.price FROM trades a LEFT JOIN trades b ON a.symbol = b.symbol;"),
+        expect![[""]],
+    );
     check(&format!("{SOURCE}CREATE STREAM v AS SELECT row_number() OVER (ORDER BY ts) FROM trades;"), expect![[""]]);
     check(&format!("{SOURCE}CREATE STREAM v AS SELECT random() FROM trades;"), expect![[""]]);
 }

@@ -14,7 +14,8 @@ a,13,2024-01-01 00:05:00
 a,14,2024-01-01 00:00:01
 ";
 
-const SOURCE: &str = "CREATE SOURCE trades (symbol VARCHAR, price BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' MINUTE)
+const SOURCE: &str =
+    "CREATE SOURCE trades (symbol VARCHAR, price BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' MINUTE)
   FROM FILE (path = 'trades.csv');\n";
 
 #[track_caller]

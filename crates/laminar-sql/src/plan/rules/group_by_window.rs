@@ -63,9 +63,16 @@ fn one_bound_tells_the_window(call: &WindowCall) -> bool {
 
 /// The aggregate's input with event time in place of the window's start, and the column that holds it.
 fn timed_input(aggregate: &Aggregate, keys: &[Expr], window: &AssignWindow) -> Result<(Arc<LogicalPlan>, Expr)> {
+    if let Some(direct) = as_window(&aggregate.input)
+        && !aggregate.aggr_expr.iter().chain(keys).any(|expr| reads_directly(expr, &aggregate.input))
+    {
+        return Ok((direct.input.clone(), direct.time.clone()));
+    }
     let used_elsewhere = keys.iter().chain(&aggregate.aggr_expr).any(|expr| reads_window(expr, &aggregate.input));
     if !used_elsewhere && let Some(index) = window_column(&aggregate.input, Bound::Start) {
         let input = Arc::new(without_window(&aggregate.input)?);
+        // The time column itself, if it reaches the aggregate: then late rows are shown with it by its name.
+        let index = (0..input.schema().fields().len()).find(|index| is_time(&aggregate.input, *index)).unwrap_or(index);
         let time = Expr::Column(Column::from(input.schema().qualified_field(index)));
         return Ok((input, time));
     }
@@ -107,6 +114,30 @@ fn trace(plan: &LogicalPlan, index: usize) -> Option<Bound> {
     }
 }
 
+/// Whether column `index` of `plan` is the time over which the window below is built.
+fn is_time(plan: &LogicalPlan, index: usize) -> bool {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => is_time(&alias.input, index),
+        LogicalPlan::Filter(filter) => is_time(&filter.input, index),
+        LogicalPlan::Projection(projection) => match projection.expr[index].clone().unalias() {
+            Expr::Column(column) => {
+                projection.input.schema().maybe_index_of_column(&column).is_some_and(|index| is_time(&projection.input, index))
+            }
+            _ => false,
+        },
+        other => as_window(other).is_some_and(|window| match &window.time {
+            Expr::Column(column) => window.input.schema().maybe_index_of_column(column) == Some(index),
+            _ => false,
+        }),
+    }
+}
+
+/// The window node that `plan` is, if it is one.
+fn as_window(plan: &LogicalPlan) -> Option<&AssignWindow> {
+    let LogicalPlan::Extension(extension) = plan else { return None };
+    extension.node.as_any().downcast_ref::<AssignWindow>()
+}
+
 /// The column of `plan` that is this bound.
 fn window_column(plan: &LogicalPlan, bound: Bound) -> Option<usize> {
     (0..plan.schema().fields().len()).find(|index| trace(plan, *index) == Some(bound))
@@ -118,8 +149,7 @@ fn window_below(plan: &LogicalPlan) -> Option<&AssignWindow> {
         LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. })
         | LogicalPlan::Filter(Filter { input, .. })
         | LogicalPlan::Projection(Projection { input, .. }) => window_below(input),
-        LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref::<AssignWindow>(),
-        _ => None,
+        other => as_window(other),
     }
 }
 
