@@ -75,7 +75,7 @@ def text(value):
     if pd.isna(value):
         return ""
     if isinstance(value, pd.Timestamp):
-        return value.strftime("%Y-%m-%dT%H:%M:%S")
+        return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, float):
         return str(int(value)) if float(value).is_integer() else repr(float(value))
     return str(value)

@@ -34,7 +34,7 @@ fn results_go_to_standard_output_alone_in_three_formats() {
     assert!(table.err.contains("CREATE TABLE t\nINSERT 2\n"), "{}", table.err);
     assert_eq!(run_script(script, &["--format", "csv"]).out, "a,b\n1,x\n2,\n");
     let json = run_script(script, &["--format", "json", "--quiet"]);
-    assert_eq!(json.out, "{\"a\":1,\"b\":\"x\"}\n{\"a\":2}\n");
+    assert_eq!(json.out, "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":null}\n");
     assert_eq!(json.err, "", "--quiet says nothing but errors");
 }
 

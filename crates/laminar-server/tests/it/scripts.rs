@@ -32,11 +32,11 @@ fn a_view_of_windows_is_complete_when_its_file_is_read() {
            FROM trades GROUP BY symbol, TUMBLE(ts, INTERVAL '1' MINUTE);
          SELECT * FROM bars ORDER BY symbol, window_start;",
         "symbol,window_start,n,total
-a,2024-01-01T00:00:00,3,30
-a,2024-01-01T00:01:00,1,12
-a,2024-01-01T00:05:00,1,13
-b,2024-01-01T00:00:00,1,5
-b,2024-01-01T00:01:00,1,6
+a,2024-01-01 00:00:00,3,30
+a,2024-01-01 00:01:00,1,12
+a,2024-01-01 00:05:00,1,13
+b,2024-01-01 00:00:00,1,5
+b,2024-01-01 00:01:00,1,6
 ",
     );
 }
@@ -45,9 +45,9 @@ b,2024-01-01T00:01:00,1,6
 fn late_and_bad_rows_can_be_read() {
     check(
         "CREATE MATERIALIZED VIEW bars AS SELECT symbol, count(*) AS n FROM trades GROUP BY symbol, TUMBLE(ts, INTERVAL '1' MINUTE);
-         SELECT symbol, price FROM bars$late;
+         SELECT symbol, ts FROM bars$late;
          SELECT raw, position FROM trades$errors;",
-        "symbol,price\na,14\n\nraw,position\n\"b,x,2024-01-01 00:01:10\",trades.csv:6\n",
+        "symbol,ts\na,2024-01-01 00:00:01\n\nraw,position\n\"b,x,2024-01-01 00:01:10\",trades.csv:6\n",
     );
 }
 
@@ -57,11 +57,11 @@ fn a_subscription_prints_each_window_once_when_it_closes() {
         "SUBSCRIBE SELECT window_start, symbol, max(price) AS high FROM trades
            GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE), symbol EMIT ON WINDOW CLOSE;",
         "step,op,window_start,symbol,high
-1,+I,2024-01-01T00:00:00,a,11
-1,+I,2024-01-01T00:00:00,b,5
-1,+I,2024-01-01T00:01:00,a,12
-1,+I,2024-01-01T00:01:00,b,6
-2,+I,2024-01-01T00:05:00,a,13
+2,+I,2024-01-01 00:00:00,a,11
+2,+I,2024-01-01 00:00:00,b,5
+2,+I,2024-01-01 00:01:00,a,12
+2,+I,2024-01-01 00:01:00,b,6
+3,+I,2024-01-01 00:05:00,a,13
 ",
     );
 }
@@ -117,7 +117,7 @@ fn every_window_form_means_the_same() {
     for form in forms {
         check(
             &format!("CREATE MATERIALIZED VIEW v AS {form}; SELECT * FROM v ORDER BY 1;"),
-            "window_start,n\n2024-01-01T00:00:00,4\n2024-01-01T00:01:00,2\n2024-01-01T00:05:00,1\n",
+            "window_start,n\n2024-01-01 00:00:00,4\n2024-01-01 00:01:00,2\n2024-01-01 00:05:00,1\n",
         );
     }
 }
@@ -129,11 +129,11 @@ fn an_ad_hoc_query_speaks_the_same_windows() {
     for (query, expected) in [
         (
             "SELECT window_start AS w, sum(v) AS s FROM t GROUP BY HOP(ts, INTERVAL '30' SECOND, INTERVAL '1' MINUTE) ORDER BY w",
-            "w,s\n2023-12-31T23:59:30,1\n2024-01-01T00:00:00,3\n2024-01-01T00:00:30,2\n2024-01-01T00:01:30,3\n2024-01-01T00:02:00,3\n",
+            "w,s\n2023-12-31 23:59:30,1\n2024-01-01 00:00:00,3\n2024-01-01 00:00:30,2\n2024-01-01 00:01:30,3\n2024-01-01 00:02:00,3\n",
         ),
         (
             "SELECT window_start AS w, window_end AS e, sum(v) AS s FROM t GROUP BY SESSION(ts, INTERVAL '30' SECOND) ORDER BY w",
-            "w,e,s\n2024-01-01T00:00:10,2024-01-01T00:01:10,3\n2024-01-01T00:02:00,2024-01-01T00:02:30,3\n",
+            "w,e,s\n2024-01-01 00:00:10,2024-01-01 00:01:10,3\n2024-01-01 00:02:00,2024-01-01 00:02:30,3\n",
         ),
     ] {
         let ran = run_script(&format!("{setup}{query};"), &["--format", "csv"]);

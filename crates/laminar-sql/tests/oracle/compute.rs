@@ -18,7 +18,7 @@ fn filters_and_projections_agree_with_the_oracle() {
         "SELECT CAST(a AS VARCHAR) AS text, CAST(b AS DOUBLE) AS number, day FROM t WHERE a IN (1, 2, NULL)",
         "SELECT x + y AS z FROM (SELECT a AS x, b AS y FROM t WHERE a <> 0) AS inner_t WHERE x + y > 0",
         "SELECT b / NULLIF(a, 0) AS quotient, b % 7 AS rest, abs(a) AS size FROM t",
-        "SELECT k FROM t WHERE a IS DISTINCT FROM 1 AND (p OR p IS NULL)",
+        "SELECT k FROM t WHERE (a IS DISTINCT FROM 1) AND (p OR p IS NULL)",
         "SELECT a FROM t WHERE false",
         "SELECT k, s FROM t WHERE day >= DATE '2024-01-03'",
         "SELECT u.a, u.k FROM u WHERE u.p = (u.a > 0)",

@@ -20,7 +20,7 @@ fn inner_joins_agree_with_the_oracle() {
         "SELECT keyed.k, COUNT(*) AS n, SUM(t.a) AS total FROM t JOIN keyed ON t.k = keyed.k GROUP BY keyed.k",
         "SELECT counts.n, keyed.v FROM (SELECT k, COUNT(*) AS n FROM t GROUP BY k) AS counts JOIN keyed ON counts.k = keyed.k",
         "SELECT t.d, u.f FROM t JOIN u ON t.day = u.day AND t.a = u.a",
-        "SELECT t.* FROM t JOIN u ON t.f = u.f OR t.a = u.a",
+        "SELECT t.k, t.a, t.b, u.s FROM t JOIN u ON t.f = u.f OR t.a = u.a",
         "SELECT u.k, keyed.v FROM u JOIN keyed ON u.k = keyed.k",
         "SELECT t.k, u.k AS other FROM t CROSS JOIN u WHERE t.a = 1",
     ];

@@ -101,7 +101,8 @@ fn windows_as_tables_and_over_other_operators_agree_with_the_oracle() {
     let pairs = [
         (
             "SELECT k, a, window_start, window_end FROM TUMBLE(e, ts, INTERVAL '10' SECOND)".to_owned(),
-            format!("SELECT k, a, window_start, window_end FROM ({tumbled}) AS w WHERE {late}"),
+            // Only a result that is complete can be too late to change: a row alone never is.
+            format!("SELECT k, a, window_start, window_end FROM ({tumbled}) AS w"),
         ),
         (
             "SELECT window_start, SUM(a) AS total FROM TABLE(TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '10' SECOND)) \

@@ -34,9 +34,10 @@ fn check_node(node: &LogicalPlan) -> Result<()> {
         LogicalPlan::Distinct(datafusion::logical_expr::Distinct::On(_)) => {
             not_built("DISTINCT ON", "use GROUP BY with first_value or last_value")
         }
-        LogicalPlan::Join(join) if join.join_type != JoinType::Inner => {
-            not_built(&format!("a {} join", join.join_type), "inner joins run today; put the other join in an ad-hoc SELECT")
-        }
+        LogicalPlan::Join(join) if join.join_type != JoinType::Inner => not_built(
+            &format!("a {} join", join.join_type.to_string().to_uppercase()),
+            "inner joins run today; put the other join in an ad-hoc SELECT",
+        ),
         LogicalPlan::Subquery(_) => not_built("a sub-query inside an expression", "write it as a join with a derived table"),
         _ => Ok(()),
     }
