@@ -14,7 +14,7 @@ fn canonical(value: &str) -> String {
     {
         return whole.to_owned();
     }
-    value.strip_suffix('Z').unwrap_or(value).to_owned()
+    value.to_owned()
 }
 
 /// `rows digest` of a CSV with a header.

@@ -2,10 +2,13 @@
 
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Column, DataFusionError, Result, ScalarValue};
+use datafusion::common::{Column, DataFusionError, Result, ScalarValue, internal_err};
 use datafusion::functions_aggregate::expr_fn::{max, min, sum};
 use datafusion::functions_window::expr_fn::lag;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, ScalarUDF, cast, col, lit, when};
+use datafusion::logical_expr::expr::{AggregateFunction, Sort, WindowFunction};
+use datafusion::logical_expr::{
+    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, ScalarUDF, WindowFunctionDefinition, cast, col, lit, when,
+};
 use laminar_core::time::windows::WindowShape;
 
 use super::window_lists::WindowList;
@@ -59,11 +62,12 @@ fn sessions(assign: &AssignWindow, gap: i64) -> Result<LogicalPlan> {
     let nanos = |expr: Expr| cast(cast(expr, DataType::Timestamp(TimeUnit::Nanosecond, None)), DataType::Int64);
     let far = (nanos(time.clone()) - nanos(col(BEFORE))).gt(lit(gap));
     let begins = when(col(BEFORE).is_null().or(far), lit(1_i64)).otherwise(lit(0_i64))?;
-    let island = sum(col(BEGINS)).partition_by(assign.partition.clone()).order_by(order).build()?;
+    let island = over(sum(col(BEGINS)), assign.partition.clone(), order)?;
     let mut of_island = assign.partition.clone();
     of_island.push(col(ISLAND));
-    let first = min(time.clone()).partition_by(of_island.clone()).build()?;
-    let last = max(time.clone()).partition_by(of_island).build()?;
+    let over_island = |call: Expr| over(call, of_island.clone(), Vec::new());
+    let first = over_island(min(time.clone()))?;
+    let last = over_island(max(time.clone()))?;
     let gap = lit(ScalarValue::DurationNanosecond(Some(gap)));
     let time_type = datafusion::logical_expr::ExprSchemable::get_type(&time, assign.input.schema())?;
     let with = |plan: LogicalPlanBuilder, exprs: Vec<Expr>| -> Result<LogicalPlanBuilder> {
@@ -80,6 +84,16 @@ fn sessions(assign: &AssignWindow, gap: i64) -> Result<LogicalPlan> {
     let end = cast(col(ASSIGNED_END), DataType::Timestamp(TimeUnit::Nanosecond, None)) + gap;
     exprs.push(cast(end, time_type).alias(ASSIGNED_END));
     plan.project(exprs)?.build()
+}
+
+/// `call OVER (PARTITION BY partition ORDER BY order)` for an aggregate.
+fn over(call: Expr, partition: Vec<Expr>, order: Vec<Sort>) -> Result<Expr> {
+    let Expr::AggregateFunction(AggregateFunction { func, params }) = call else {
+        return internal_err!("{call} is not an aggregate");
+    };
+    let function = WindowFunction::new(WindowFunctionDefinition::AggregateUDF(func), params.args);
+    let call = Expr::WindowFunction(Box::new(function)).partition_by(partition);
+    if order.is_empty() { call.build() } else { call.order_by(order).build() }
 }
 
 /// `plan` with columns computed by OVER, each under its alias.

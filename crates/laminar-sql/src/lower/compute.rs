@@ -1,5 +1,6 @@
 //! Projections and filters, fused where one stands on the other.
 
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection};
 use laminar_core::Result;
 use laminar_core::dag::{ChangeKind, ComputeSpec, EdgeProperties, NodeKind, Partitioning, TimeColumn};
@@ -10,7 +11,9 @@ use crate::expr::scalar;
 impl Lowering {
     pub(super) fn projection(&mut self, projection: &Projection) -> Result<Lowered> {
         let (filter, input) = match projection.input.as_ref() {
-            LogicalPlan::Filter(filter) => (Some(&filter.predicate), filter.input.as_ref()),
+            LogicalPlan::Filter(filter) => {
+                (Some(&filter.predicate).filter(|predicate| !is_true(predicate)), filter.input.as_ref())
+            }
             other => (None, other),
         };
         let below = self.plan(input)?;
@@ -30,13 +33,18 @@ impl Lowering {
 
     pub(super) fn filter(&mut self, filter: &Filter) -> Result<Lowered> {
         let below = self.plan(&filter.input)?;
-        self.filtered(&below, &filter.predicate, &filter.input)
+        if is_true(&filter.predicate) {
+            return Ok(below);
+        }
+        let edge = below.edge.clone();
+        let filter = Some(scalar(&filter.predicate, filter.input.schema())?);
+        Ok(self.add(NodeKind::Compute(ComputeSpec { filter, projection: None }), &[&below], edge))
     }
+}
 
-    fn filtered(&mut self, below: &Lowered, predicate: &Expr, input: &LogicalPlan) -> Result<Lowered> {
-        let filter = Some(scalar(predicate, input.schema())?);
-        Ok(self.add(NodeKind::Compute(ComputeSpec { filter, projection: None }), &[below], below.edge.clone()))
-    }
+/// What the optimiser leaves of `WHERE 1 = 1`.
+fn is_true(predicate: &Expr) -> bool {
+    matches!(predicate, Expr::Literal(ScalarValue::Boolean(Some(true)), _))
 }
 
 /// What remains known when output column `i` repeats input column `sources[i]` (or is computed).
