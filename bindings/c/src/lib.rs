@@ -1,1 +1,12 @@
-//! x
+//! LaminarDB for C and for every language that can call it: `include/laminar.h` is the description, this is the library.
+//!
+//! Tables go in and out by the [Arrow C data interface](https://arrow.apache.org/docs/format/CDataInterface.html): structures
+//! of pointers, no copies, and no Arrow library needed on the other side. Every function that can fail returns 0 or 1, and
+//! the thread's last error is then readable as code, message, hint and position.
+//!
+//! Rooms: [`ffi`] holds the C functions and is the only file with `unsafe`; [`last_error`] remembers errors; [`tables`] turns
+//! results and Arrow structures into each other.
+
+mod ffi;
+mod last_error;
+mod tables;

@@ -1,0 +1,120 @@
+/* LaminarDB for C: open a database, run SQL, push rows, read results.
+ *
+ * Functions that return int return LAMINAR_OK or LAMINAR_ERROR; after an error the laminar_last_error_ functions tell, for the
+ * calling thread, what went wrong. Texts are UTF-8 and end with NUL. A database may be used from several threads; a result
+ * may be read from several threads, but freed only once. No function keeps a text or a pointer that it was given.
+ *
+ * Rows go in and out by the Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html). Rows are a
+ * struct array (format "+s") with one child for each column. Who receives a structure releases it, by its `release` member.
+ */
+#ifndef LAMINAR_H
+#define LAMINAR_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+struct ArrowSchema {
+  const char* format;
+  const char* name;
+  const char* metadata;
+  int64_t flags;
+  int64_t n_children;
+  struct ArrowSchema** children;
+  struct ArrowSchema* dictionary;
+  void (*release)(struct ArrowSchema*);
+  void* private_data;
+};
+
+struct ArrowArray {
+  int64_t length;
+  int64_t null_count;
+  int64_t offset;
+  int64_t n_buffers;
+  int64_t n_children;
+  const void** buffers;
+  struct ArrowArray** children;
+  struct ArrowArray* dictionary;
+  void (*release)(struct ArrowArray*);
+  void* private_data;
+};
+
+#endif /* ARROW_C_DATA_INTERFACE */
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+  int (*get_schema)(struct ArrowArrayStream*, struct ArrowSchema* out);
+  int (*get_next)(struct ArrowArrayStream*, struct ArrowArray* out);
+  const char* (*get_last_error)(struct ArrowArrayStream*);
+  void (*release)(struct ArrowArrayStream*);
+  void* private_data;
+};
+
+#endif /* ARROW_C_STREAM_INTERFACE */
+
+#define LAMINAR_OK 0
+#define LAMINAR_ERROR 1
+
+/* A database. */
+typedef struct laminar_database laminar_database;
+/* The rows of one query, as of one moment. */
+typedef struct laminar_result laminar_result;
+
+/* Opens a database. Today the only path is ":memory:". On error *database is NULL. */
+int laminar_open(const char* path, laminar_database** database);
+/* Completes the output of sinks and frees the database. NULL is allowed. */
+void laminar_close(laminar_database* database);
+
+/* Runs all statements of `sql` in order and stops at the first that fails; what was done before stays. */
+int laminar_execute(laminar_database* database, const char* sql);
+/* Runs one SELECT over tables and materialized views. On error *result is NULL. */
+int laminar_query(laminar_database* database, const char* sql, laminar_result** result);
+
+/* Pushes rows into a source without connector, or into a table; returns when every view is current. Takes over `array` and
+ * `schema`, also when it fails (unless one of the two is NULL): their `release` is NULL afterwards. */
+int laminar_push(laminar_database* database, const char* name, struct ArrowArray* array, struct ArrowSchema* schema);
+/* Says that nothing more will be pushed into a source: its windows close. */
+int laminar_end_source(laminar_database* database, const char* name);
+
+/* Reads connectors until every bounded source has ended. With an unbounded one it works until laminar_stop. */
+int laminar_run(laminar_database* database);
+/* Makes laminar_run return soon; for use from another thread. */
+void laminar_stop(laminar_database* database);
+
+/* Rows of a result, and the batches that they are in. 0 for NULL. */
+uint64_t laminar_row_count(const laminar_result* result);
+uint64_t laminar_batch_count(const laminar_result* result);
+/* Gives out the columns' names and types, batch `index` (from 0) with them, or a stream of all batches. What is given out
+ * stays valid after the result is freed, until the caller releases it. */
+int laminar_schema_export(const laminar_result* result, struct ArrowSchema* schema);
+int laminar_batch_export(const laminar_result* result, uint64_t index, struct ArrowArray* array, struct ArrowSchema* schema);
+int laminar_stream_export(const laminar_result* result, struct ArrowArrayStream* stream);
+/* Frees a result. NULL is allowed. */
+void laminar_result_free(laminar_result* result);
+
+/* The calling thread's last error. The texts stay valid until its next error. A code such as "LDB-1002" is stable; the hint
+ * may be NULL; the position is a byte of the SQL text, or -1. */
+const char* laminar_last_error_code(void);
+const char* laminar_last_error_message(void);
+const char* laminar_last_error_hint(void);
+int64_t laminar_last_error_position(void);
+
+/* The version of the library. */
+const char* laminar_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LAMINAR_H */

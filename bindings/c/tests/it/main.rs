@@ -1,0 +1,65 @@
+//! Compiles the C example against the header and the library, and reads what it prints.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use expect_test::expect;
+
+/// The directory of the library that was built with this test.
+fn library_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a file");
+    let beside = test.parent().expect("a file has a directory").to_owned();
+    let file = format!("{}laminar{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let found = [beside.clone(), beside.join("..")].into_iter().find(|directory| directory.join(&file).exists());
+    found.unwrap_or_else(|| panic!("{file} is not at {}", beside.display()))
+}
+
+fn compile(source: &str, standard: &str, to: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = library_directory();
+    let output = Command::new("cc")
+        .args([standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
+        .arg(root.join("include"))
+        .arg(root.join(source))
+        .arg("-L")
+        .arg(&library)
+        .arg(format!("-Wl,-rpath,{}", library.display()))
+        .args(["-llaminar", "-o"])
+        .arg(to)
+        .output()
+        .expect("a C compiler called cc (on Debian: apt install gcc)");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_c_example_pushes_queries_and_reads_errors() {
+    let directory = tempfile::tempdir().expect("a directory for temporary files");
+    let program = directory.path().join("totals");
+    compile("examples/totals.c", "-std=c99", &program);
+    let output = Command::new(&program).output().expect("the program starts");
+    assert!(output.status.success(), "{:?}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    expect![[r#""#]].assert_eq(&String::from_utf8_lossy(&output.stdout));
+}
+
+/// A function that is in the header and not in the library would be missed by nobody but its first caller, and the reverse.
+#[test]
+fn the_header_declares_exactly_the_functions_of_the_library() {
+    let names = |text: &str, before: &str| {
+        let mut names: Vec<String> = text
+            .split(before)
+            .skip(1)
+            .filter_map(|rest| {
+                let name = format!("laminar_{}", rest.split('(').next()?);
+                name.chars().all(|c| c.is_ascii_lowercase() || c == '_').then_some(name)
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    };
+    let header = include_str!("../../include/laminar.h");
+    let declarations: String = header.lines().filter(|line| line.ends_with(");")).collect::<Vec<_>>().join("\n");
+    let library = names(include_str!("../../src/ffi.rs"), "extern \"C\" fn laminar_");
+    assert!(library.len() > 15);
+    assert_eq!(names(&declarations, "laminar_"), library);
+}
