@@ -17,6 +17,10 @@ pub struct Status {
     pub objects: Vec<ObjectStatus>,
     /// Bytes of state of all operators, roughly.
     pub state_bytes: usize,
+    /// Rows that were late or had no event time, also those of queries without a name.
+    pub late: u64,
+    /// Rows that could not be used, also those of queries without a name.
+    pub errors: u64,
 }
 
 /// One moment of an object.
@@ -49,7 +53,8 @@ impl Status {
         let names = engine.catalog.names();
         let objects: Vec<ObjectStatus> = names.iter().filter_map(|name| object_status(engine, name)).collect();
         let state_bytes = objects.iter().map(|object| object.state_bytes).sum();
-        Self { step: engine.reactor.last_step(), objects, state_bytes }
+        let (late, errors) = engine.aside.totals();
+        Self { step: engine.reactor.last_step(), objects, state_bytes, late, errors }
     }
 
     /// The object called `name`.
@@ -65,16 +70,6 @@ impl Status {
     /// Rows that went into sinks.
     pub fn rows_out(&self) -> u64 {
         self.sum(|kind| kind == ObjectKind::Sink, |object| object.rows)
-    }
-
-    /// Rows that were late or had no event time, of all objects.
-    pub fn late(&self) -> u64 {
-        self.sum(|_| true, |object| object.late)
-    }
-
-    /// Rows that could not be used, of all objects.
-    pub fn errors(&self) -> u64 {
-        self.sum(|_| true, |object| object.errors)
     }
 
     /// The lowest watermark of the sources that have one and have not ended.

@@ -38,7 +38,23 @@ fn the_c_example_pushes_queries_and_reads_errors() {
     compile("examples/totals.c", "-std=c99", &program);
     let output = Command::new(&program).output().expect("the program starts");
     assert!(output.status.success(), "{:?}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    expect![[r#""#]].assert_eq(&String::from_utf8_lossy(&output.stdout));
+    expect![[r#"
+        2 rows in some batches
+        total (l) = 80
+        total (l) = 40
+        1 column
+        2 rows by stream
+        1 rows in some batches
+        n (l) = 1000
+        LDB-1003 at byte 7, result NULL
+        hint: yes
+        a wrong type: LDB-1007
+        a wrong name: LDB-1002
+        sql is a null pointer
+        database is a null pointer
+        LDB-1010, database NULL
+    "#]]
+    .assert_eq(&String::from_utf8_lossy(&output.stdout));
 }
 
 /// A function that is in the header and not in the library would be missed by nobody but its first caller, and the reverse.

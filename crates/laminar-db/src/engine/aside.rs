@@ -57,6 +57,11 @@ impl Aside {
         self.objects.get(object).map_or((0, 0), |aside| (aside.late_count, aside.error_count))
     }
 
+    /// How many rows were late and how many in error, of all objects that there are and of queries without a name.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        self.objects.values().fold((0, 0), |(late, errors), aside| (late + aside.late_count, errors + aside.error_count))
+    }
+
     pub(crate) fn add_bad_rows(&mut self, object: &str, rows: Vec<BadRow>) {
         if rows.is_empty() {
             return;

@@ -1,3 +1,3 @@
 //! What the binary can do: one file a command.
 
-pub mod run;
+pub(crate) mod run;

@@ -13,7 +13,7 @@ use crate::output::{Format, LiveLine, Printer, count, print_summary};
 
 /// What `laminar run` is told.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The script; `-` reads it from standard input.
     file: PathBuf,
     /// How results are written to standard output.
@@ -43,7 +43,7 @@ const USAGE: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
 /// Runs the script and says how it went: 0 done, 1 something failed, 2 wrong arguments, 130 interrupted.
-pub fn run(arguments: &Arguments) -> ExitCode {
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     if let Err(error) = refuse_unbuilt(arguments) {
         complain(&format!("error[{}]: {}\n", error.code().as_str(), describe(&error)));
         return ExitCode::from(USAGE);

@@ -11,7 +11,7 @@ use super::summary::{bytes, count};
 const EVERY: i64 = 200_000_000;
 
 /// Draws itself over its last picture; does nothing if standard error is not a terminal.
-pub struct LiveLine {
+pub(crate) struct LiveLine {
     shown: bool,
     on: bool,
     next_at: i64,
@@ -21,17 +21,17 @@ pub struct LiveLine {
 
 impl LiveLine {
     /// A line for a run that begins at `now` (nanoseconds).
-    pub fn new(now: i64) -> Self {
+    pub(crate) fn new(now: i64) -> Self {
         Self { shown: false, on: stderr().is_terminal(), next_at: now + EVERY, last: None, began: now }
     }
 
     /// Whether it is time for a new picture.
-    pub fn is_due(&self, now: i64) -> bool {
+    pub(crate) fn is_due(&self, now: i64) -> bool {
         self.on && now >= self.next_at
     }
 
     /// Draws `status`.
-    pub fn draw(&mut self, status: &Status, now: i64) {
+    pub(crate) fn draw(&mut self, status: &Status, now: i64) {
         self.next_at = now + EVERY;
         let rows_in = status.rows_in();
         let (before, then) = self.last.map_or((0, self.began), |(at, rows)| (rows, at));
@@ -45,8 +45,8 @@ impl LiveLine {
         if let Some(watermark) = status.watermark() {
             parts.push(watermark_text(watermark, now));
         }
-        parts.push(format!("late {}", count(status.late())));
-        parts.push(format!("bad {}", count(status.errors())));
+        parts.push(format!("late {}", count(status.late)));
+        parts.push(format!("bad {}", count(status.errors)));
         parts.push(format!("state {}", bytes(status.state_bytes as u64)));
         let mut err = stderr().lock();
         // A status line that cannot be written is no reason to stop a run.
@@ -55,7 +55,7 @@ impl LiveLine {
     }
 
     /// Takes the line away, so that something else can be printed.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if self.shown {
             let mut err = stderr().lock();
             let _ = write!(err, "\r\x1b[2K").and_then(|()| err.flush());

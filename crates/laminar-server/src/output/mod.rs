@@ -4,6 +4,6 @@ mod live;
 mod printer;
 mod summary;
 
-pub use live::LiveLine;
-pub use printer::{Format, Printer};
-pub use summary::{count, print_summary};
+pub(crate) use live::LiveLine;
+pub(crate) use printer::{Format, Printer};
+pub(crate) use summary::{count, print_summary};

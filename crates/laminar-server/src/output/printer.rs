@@ -14,7 +14,7 @@ use laminar_db::{ChangeSet, Code, Error, Result, Rows};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// Aligned columns, for people.
     Table,
     /// Comma-separated values with a header.
@@ -24,7 +24,7 @@ pub enum Format {
 }
 
 /// Writes results.
-pub struct Printer {
+pub(crate) struct Printer {
     format: Format,
     results: usize,
     /// The subscription whose rows came last, with the encoder that remembers its header.
@@ -33,7 +33,7 @@ pub struct Printer {
 
 impl Printer {
     /// A printer that has printed nothing.
-    pub fn new(format: Format) -> Self {
+    pub(crate) fn new(format: Format) -> Self {
         Self { format, results: 0, following: None }
     }
 
@@ -46,12 +46,12 @@ impl Printer {
     }
 
     /// How many results were printed.
-    pub fn results(&self) -> usize {
+    pub(crate) fn results(&self) -> usize {
         self.results
     }
 
     /// Prints the answer of a statement.
-    pub fn rows(&mut self, rows: &Rows) -> Result<()> {
+    pub(crate) fn rows(&mut self, rows: &Rows) -> Result<()> {
         let mut text = self.separator();
         self.following = None;
         let whole = concat_batches(&rows.schema, &rows.batches)?;
@@ -68,7 +68,7 @@ impl Printer {
     }
 
     /// Prints changes of subscription number `index`; a header comes first when the rows before were of something else.
-    pub fn changes(&mut self, index: usize, changes: &ChangeSet) -> Result<()> {
+    pub(crate) fn changes(&mut self, index: usize, changes: &ChangeSet) -> Result<()> {
         let mut text = Vec::new();
         let mut encoder = match self.following.take() {
             Some((before, encoder)) if before == index => encoder,

@@ -5,7 +5,7 @@ use std::io::{Write, stderr};
 use laminar_db::Status;
 
 /// Says on standard error what happened, and where to look for what was put aside.
-pub fn print_summary(status: &Status, nanos: i64) {
+pub(crate) fn print_summary(status: &Status, nanos: i64) {
     let seconds = nanos as f64 / 1e9;
     let rows_in = status.rows_in();
     let rate = if seconds > 0.0 { (rows_in as f64 / seconds) as u64 } else { 0 };
@@ -14,8 +14,8 @@ pub fn print_summary(status: &Status, nanos: i64) {
         "{} rows in, {} rows to sinks, {} late, {} bad, {seconds:.2} s ({} rows/s){memory}\n",
         count(rows_in),
         count(status.rows_out()),
-        count(status.late()),
-        count(status.errors()),
+        count(status.late),
+        count(status.errors),
         count(rate)
     );
     for object in &status.objects {
@@ -34,7 +34,7 @@ pub fn print_summary(status: &Status, nanos: i64) {
 }
 
 /// A number with its thousands set apart: `336,776`.
-pub fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
