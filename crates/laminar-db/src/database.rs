@@ -121,9 +121,11 @@ impl Database {
     /// database and must not block.
     pub fn on_changes(&self, name: &str, callback: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<CallbackHandle> {
         let mut engine = self.lock();
+        engine.ensure_reader(name)?;
         let node = engine.output_of(name)?;
         let stored = engine.catalog.get(name).is_some_and(|object| object.is_stored());
         let outlet = engine.reactor.subscribe(node, Box::new(Callback(Box::new(callback))), stored)?;
+        engine.readers.want(node);
         Ok(CallbackHandle { outlet, database: self.clone() })
     }
 

@@ -47,7 +47,11 @@ impl Engine {
 
     pub(crate) fn attach_nodes(&mut self, nodes: Vec<Node>) -> Result<()> {
         let next = nodes.iter().map(|node| node.id.0 + 1).max().unwrap_or(self.next_node);
+        let inputs: Vec<NodeId> = nodes.iter().flat_map(|node| node.inputs.iter().copied()).collect();
         self.reactor.attach(nodes)?;
+        for input in inputs {
+            self.readers.want(input);
+        }
         self.next_node = next;
         Ok(())
     }

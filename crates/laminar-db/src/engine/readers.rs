@@ -25,6 +25,8 @@ pub(crate) struct Reader {
     source: Box<dyn Source>,
     /// Whether the end of the data is the end of the node: not for tables, into which people can still insert.
     ends_node: bool,
+    /// Whether somebody reads from the node: `EXPLAIN` alone must not use up the rows of a source.
+    wanted: bool,
     again_at: i64,
     pub(crate) state: ReaderState,
     pub(crate) rows: u64,
@@ -54,7 +56,15 @@ pub(crate) struct Read {
 impl Readers {
     pub(crate) fn add(&mut self, name: &str, node: NodeId, source: Box<dyn Source>, ends_node: bool) {
         let (name, state) = (name.to_owned(), ReaderState::Fresh);
-        self.readers.push(Reader { name, node, source, ends_node, again_at: i64::MIN, state, rows: 0, bad: 0 });
+        let wanted = !ends_node;
+        self.readers.push(Reader { name, node, source, ends_node, wanted, again_at: i64::MIN, state, rows: 0, bad: 0 });
+    }
+
+    /// Says that somebody reads from `node` now.
+    pub(crate) fn want(&mut self, node: NodeId) {
+        for reader in self.readers.iter_mut().filter(|reader| reader.node == node) {
+            reader.wanted = true;
+        }
     }
 
     pub(crate) fn remove(&mut self, nodes: &[NodeId]) {
@@ -104,8 +114,9 @@ impl Readers {
 }
 
 impl Reader {
+    /// Whether it is to be asked for more.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state, ReaderState::Fresh | ReaderState::Reading)
+        self.wanted && matches!(self.state, ReaderState::Fresh | ReaderState::Reading)
     }
 
     /// Whether it has delivered anything, so that somebody who comes now would miss the beginning.

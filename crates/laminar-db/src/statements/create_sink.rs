@@ -90,6 +90,7 @@ fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(S
     }
     let handle = SinkHandle::new(connector.open_sink(request).map_err(place)?);
     let outlet = engine.reactor.subscribe(input.node, handle.outlet(), input.stored)?;
+    engine.readers.want(input.node);
     engine.settle()?;
     Ok((handle, outlet))
 }

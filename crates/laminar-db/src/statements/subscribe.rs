@@ -52,6 +52,7 @@ fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Resu
     let mut subscription =
         Subscription::new(name.to_owned(), properties.changes, properties.schema, latest_only, database.clone());
     let outlet = engine.reactor.subscribe(node, subscription.outlet(options), options.snapshot.unwrap_or(stored))?;
+    engine.readers.want(node);
     subscription.listens_at(outlet, None);
     Ok(subscription)
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use laminar_db::core::time::{Clock, SystemClock};
 use laminar_db::{Code, Database, Error, Outcome, ParsedStatement, Result, Subscription, Turn, diagnostic, parse_script_with};
@@ -39,6 +39,8 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 /// The command line cannot be followed.
 const USAGE: u8 = 2;
+/// Nanoseconds within which interrupts count as one.
+const SAME_INTERRUPT: i64 = 200_000_000;
 /// Stopped by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -112,8 +114,8 @@ struct Script<'a> {
     line: LiveLine,
     subscriptions: Vec<Subscription>,
     began: i64,
-    /// How often Ctrl-C was pressed.
-    interrupts: Arc<AtomicU32>,
+    /// When Ctrl-C was pressed first, in nanoseconds; 0: not yet.
+    interrupted_at: Arc<AtomicI64>,
 }
 
 impl<'a> Script<'a> {
@@ -126,7 +128,7 @@ impl<'a> Script<'a> {
             line: LiveLine::new(began),
             subscriptions: Vec::new(),
             began,
-            interrupts: Arc::default(),
+            interrupted_at: Arc::default(),
         }
     }
 
@@ -156,10 +158,14 @@ impl<'a> Script<'a> {
     }
 
     fn listen_for_interrupts(&self) {
-        let interrupts = self.interrupts.clone();
+        let first = self.interrupted_at.clone();
         let set = ctrlc::set_handler(move || {
-            if interrupts.fetch_add(1, Ordering::Relaxed) > 0 {
-                std::process::exit(i32::from(INTERRUPTED));
+            let now = SystemClock.now();
+            match first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed) {
+                // Shells and `timeout` send one interrupt to the process and to its group: that is one wish, not two.
+                Ok(_) => {}
+                Err(before) if now - before < SAME_INTERRUPT => {}
+                Err(_) => std::process::exit(i32::from(INTERRUPTED)),
             }
         });
         if let Err(error) = set {
@@ -168,7 +174,7 @@ impl<'a> Script<'a> {
     }
 
     fn interrupted(&self) -> bool {
-        self.interrupts.load(Ordering::Relaxed) > 0
+        self.interrupted_at.load(Ordering::Relaxed) > 0
     }
 
     fn statements(&mut self, text: &str) -> Result<(), Failure> {

@@ -1,5 +1,8 @@
 //! Arguments, exit codes, and what goes to which stream.
 
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use super::{finished, laminar, run_script};
 
 #[track_caller]
@@ -44,4 +47,32 @@ fn variables_come_from_the_command_line_then_from_the_environment() {
     assert_eq!(ran.out, "who,other\nada,nobody\n", "{}", ran.err);
     let missing = run_script("SELECT '${NOT_SET_AT_ALL}';", &[]);
     assert!(missing.code == 1 && missing.err.contains("NOT_SET_AT_ALL"), "{}", missing.err);
+}
+
+#[test]
+fn an_interrupt_completes_outputs_and_a_run_without_end_stops() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = "CREATE SOURCE ticks (id BIGINT) FROM GENERATOR (rate = 100000);
+         CREATE SINK file AS SELECT * FROM ticks INTO FILE (path = 'ticks.parquet');";
+    std::fs::write(folder.path().join("script.sql"), script).expect("the script of the test");
+    let mut command = laminar();
+    command.current_dir(folder.path()).args(["run", "script.sql"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("the binary runs");
+    // The sink's file appears with its first rows; only then is there something to complete.
+    for _ in 0..500 {
+        if folder.path().join("ticks.parquet.partial").exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    let ran = finished(child.wait_with_output().expect("the binary stops"));
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    assert!(ran.err.contains("rows to sinks"), "{}", ran.err);
+    let again = "CREATE SOURCE x FROM FILE (path = 'ticks.parquet'); CREATE MATERIALIZED VIEW v AS SELECT count(*) > 0 AS some FROM x; SELECT * FROM v;";
+    std::fs::write(folder.path().join("script.sql"), again).expect("the script of the test");
+    let mut command = laminar();
+    command.current_dir(folder.path()).args(["run", "script.sql", "--format", "csv"]);
+    assert_eq!(finished(command.output().expect("the binary runs")).out, "some\ntrue\n");
 }

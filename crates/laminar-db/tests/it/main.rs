@@ -1,0 +1,3 @@
+//! The library as a program uses it: push, subscribe, callbacks, typed rows, slow readers, failures beside things that go on.
+
+mod library;
