@@ -9,11 +9,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use laminar_connectors::BadRow;
-use laminar_core::Result;
 use laminar_core::dag::{Node, NodeKind};
 use laminar_core::limits::SIDE_ROWS_MAX;
 use laminar_core::operator::{Aside as Kind, AsideRows};
 use laminar_core::reactor::Reactor;
+use laminar_core::{NodeId, Result};
 
 /// What was put aside, by object.
 #[derive(Default)]
@@ -28,6 +28,8 @@ struct ObjectAside {
     errors: VecDeque<BadRow>,
     late_count: u64,
     error_count: u64,
+    /// The one reader of a source that tells: a later one reads the same rows again from the start.
+    reporter: Option<NodeId>,
 }
 
 /// Late rows with their columns, if all of them have the same.
@@ -73,6 +75,18 @@ impl Aside {
         aside.errors.drain(..surplus);
     }
 
+    /// Takes what the reader of `object` at `node` could not read, unless another reader tells the same.
+    pub(crate) fn add_unreadable(&mut self, object: &str, node: NodeId, rows: Vec<BadRow>) {
+        if !rows.is_empty() && self.may_tell(object, node) {
+            self.add_bad_rows(object, rows);
+        }
+    }
+
+    /// Whether `node` is the reader that tells what was wrong with the rows of `object`: the first one that has something to tell.
+    fn may_tell(&mut self, object: &str, node: NodeId) -> bool {
+        *self.objects.entry(object.to_owned()).or_default().reporter.get_or_insert(node) == node
+    }
+
     /// Takes over what operators put aside since the last call.
     pub(crate) fn collect(&mut self, reactor: &mut Reactor) {
         let taken = reactor.take_aside();
@@ -83,6 +97,9 @@ impl Aside {
         for (node, rows) in taken {
             let Some(node) = reactor.nodes().find(|candidate| candidate.id == node) else { continue };
             let name = node.name.clone();
+            if matches!(node.kind, NodeKind::Source(_)) && !self.may_tell(&name, node.id) {
+                continue;
+            }
             match rows.kind {
                 Kind::Late => {
                     let rows = without_known(node, rows, reactor);

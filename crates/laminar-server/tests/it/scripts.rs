@@ -101,8 +101,9 @@ fn a_view_that_is_created_after_a_file_was_read_still_sees_all_of_it() {
         "CREATE MATERIALIZED VIEW a AS SELECT count(*) AS n FROM trades;
          SELECT * FROM a;
          CREATE MATERIALIZED VIEW b AS SELECT count(*) AS n FROM trades;
-         SELECT * FROM b;",
-        "n\n8\n\nn\n8\n",
+         SELECT * FROM b;
+         SELECT count(*) AS bad FROM trades$errors;",
+        "n\n8\n\nn\n8\n\nbad\n1\n",
     );
 }
 
