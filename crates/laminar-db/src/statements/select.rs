@@ -31,7 +31,7 @@ pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
 pub(super) fn rows_of(engine: &mut Engine, query: &StreamQuery, text: &str) -> Result<Rows> {
     engine.settle()?;
     let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, aside: &engine.aside };
-    let selected = block_on(engine.planner.select(query, text, &tables))?;
+    let selected = block_on(engine.planner.select(query, text, &tables, engine.clock.now()))?;
     Ok(Rows { schema: selected.0, batches: selected.1 })
 }
 

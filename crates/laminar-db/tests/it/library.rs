@@ -147,6 +147,13 @@ fn explaining_a_query_uses_up_no_rows_and_dropping_frees_the_name() {
 }
 
 #[test]
+fn now_is_what_the_database_clock_says() {
+    let db = Database::builder().clock(Arc::new(ManualClock::at(86_400 * SECOND))).build();
+    let rows = db.query("SELECT now() = TIMESTAMPTZ '1970-01-02T00:00:00Z' AS next_day").unwrap();
+    assert_eq!(rows.to_strings(), [["true"]]);
+}
+
+#[test]
 fn a_path_is_refused_until_there_is_something_on_disk() {
     let error = Database::open("app.db").err().expect("a path cannot be opened");
     assert_eq!(error.code(), Code::NotSupported);

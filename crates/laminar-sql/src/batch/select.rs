@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use chrono::DateTime;
 use datafusion::datasource::{MemTable, ViewTable, provider_as_source};
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::physical_plan::collect;
@@ -34,15 +35,18 @@ pub trait RestingTables {
 }
 
 impl Planner {
-    /// The rows of `query` over `tables`; `text` is the statement's text, for positions.
+    /// The rows of `query` over `tables`; `text` is the statement's text, for positions, and `now` the wall-clock time in
+    /// nanoseconds, which is `now()` for the whole query.
     pub async fn select(
         &self,
         query: &StreamQuery,
         text: &str,
         tables: &dyn RestingTables,
+        now: i64,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
         let plan = self.resting_plan(query, text, tables)?;
-        let state = self.state();
+        let state = &mut self.state().clone();
+        state.execution_props_mut().query_execution_start_time = Some(DateTime::from_timestamp_nanos(now));
         let optimized = state.optimize(&plan).map_err(from_datafusion)?;
         let physical = state.query_planner().create_physical_plan(&optimized, state).await.map_err(from_datafusion)?;
         let schema = physical.schema();
