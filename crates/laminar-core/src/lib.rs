@@ -9,7 +9,8 @@
 //! 5. [`state`]: memory. Keyed tables, arrangements, images.
 //! 6. [`operator`]: behaviour. One file per operator.
 //! 7. [`reactor`]: one core's loop. Inboxes, timers, steps.
-//! 8. [`row`]: typed rows for programs in Rust.
+//! 8. [`tpc`]: many cores. Queues between pinned threads.
+//! 9. [`row`]: typed rows for programs in Rust.
 //!
 //! This crate knows Arrow and nothing else: no SQL, no DataFusion, no async runtime, no sockets.
 
@@ -24,6 +25,7 @@ pub mod reactor;
 pub mod row;
 pub mod state;
 pub mod time;
+pub mod tpc;
 
 pub use changelog::{ChangeBatch, Weights};
 pub use error::{Code, Error, Result, Span};
