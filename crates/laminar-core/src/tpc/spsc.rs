@@ -1,0 +1,364 @@
+//! A bounded queue from one thread to one other, without locks: a ring whose two ends are two owned halves.
+//!
+//! Each end keeps its own index and what it last saw of the other's, so that it reads the other's cache line only when
+//! it believes the ring full or empty; a batch is published by one store. Measured by `cargo bench -p laminar-core
+//! --bench spsc`; every interleaving of small cases is checked by loom (see CONTRIBUTING.md).
+//!
+//! The `unsafe` of this file rests on one invariant. Indices count for ever and wrap; the slots of `head..tail` hold items,
+//! all others none. Only the producer moves `tail` and writes slots outside of `head..tail`, only the consumer moves `head`
+//! and reads slots inside. Neither half can be cloned or shared (their own indices are cells), so there is one of each.
+
+#![expect(unsafe_code, reason = "a slot is written by one thread and read by another; a lock would cost ten times as much")]
+
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+
+use super::CachePadded;
+use super::sync::{Arc, AtomicBool, AtomicUsize, Ordering, UnsafeCell};
+
+/// Both ends of a queue before they go to their threads.
+///
+/// ```
+/// use laminar_core::tpc::SpscQueue;
+///
+/// let (producer, consumer) = SpscQueue::with_capacity(1024).split();
+/// std::thread::scope(|threads| {
+///     threads.spawn(move || (0..100).for_each(|item| producer.push(item).expect("the queue holds 1024")));
+/// });
+/// let mut items = Vec::new();
+/// assert_eq!(consumer.pop_batch(&mut items, 64), 64);
+/// assert_eq!(consumer.pop(), Some(64));
+/// assert!(consumer.is_closed(), "the producer is gone, and 35 items are still there");
+/// ```
+pub struct SpscQueue<T> {
+    producer: Producer<T>,
+    consumer: Consumer<T>,
+}
+
+/// The end that items are put into.
+pub struct Producer<T> {
+    ring: Arc<Ring<T>>,
+    tail: Cell<usize>,
+    head_seen: Cell<usize>,
+}
+
+/// The end that items are taken out of.
+pub struct Consumer<T> {
+    ring: Arc<Ring<T>>,
+    head: Cell<usize>,
+    tail_seen: Cell<usize>,
+}
+
+impl<T> SpscQueue<T> {
+    /// A queue that holds `capacity` items, rounded up to a power of two (at least 1). All memory is taken here.
+    ///
+    /// # Panics
+    /// If there is no such power of two, or no memory for it.
+    pub fn with_capacity(capacity: usize) -> Self {
+        let ring = Arc::new(Ring::new(capacity.max(1).next_power_of_two()));
+        let producer = Producer { ring: Arc::clone(&ring), tail: Cell::new(0), head_seen: Cell::new(0) };
+        Self { producer, consumer: Consumer { ring, head: Cell::new(0), tail_seen: Cell::new(0) } }
+    }
+
+    /// The same as [`with_capacity`](Self::with_capacity).
+    pub fn new(capacity: usize) -> Self {
+        Self::with_capacity(capacity)
+    }
+
+    /// The two ends, each for a thread of its own.
+    pub fn split(self) -> (Producer<T>, Consumer<T>) {
+        (self.producer, self.consumer)
+    }
+
+    /// See [`Producer::push`].
+    pub fn push(&self, item: T) -> Result<(), T> {
+        self.producer.push(item)
+    }
+
+    /// See [`Producer::push_batch`].
+    pub fn push_batch(&mut self, items: &mut impl Iterator<Item = T>) -> usize {
+        self.producer.push_batch(items)
+    }
+
+    /// See [`Consumer::pop`].
+    pub fn pop(&self) -> Option<T> {
+        self.consumer.pop()
+    }
+
+    /// See [`Consumer::pop_batch`].
+    pub fn pop_batch(&self, into: &mut Vec<T>, items_max: usize) -> usize {
+        self.consumer.pop_batch(into, items_max)
+    }
+
+    /// How many items it holds at most.
+    pub fn capacity(&self) -> usize {
+        self.producer.capacity()
+    }
+
+    /// How many items are in it.
+    pub fn len(&self) -> usize {
+        self.consumer.len()
+    }
+
+    /// True if no item is in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T> Producer<T> {
+    /// Puts an item in. Gives it back if the queue is full. Whether anybody still takes items out, [`is_closed`](Self::is_closed) says.
+    #[inline]
+    pub fn push(&self, item: T) -> Result<(), T> {
+        if self.room(1) == 0 {
+            return Err(item);
+        }
+        let tail = self.tail.get();
+        // SAFETY: there is room, so the slot at `tail` is outside of `head..tail`, and we are the producer.
+        unsafe { self.ring.write(tail, item) };
+        self.publish(tail.wrapping_add(1));
+        Ok(())
+    }
+
+    /// Puts items in, in order, until there are no more or the queue is full; the consumer sees them all at once.
+    /// Returns how many; what did not fit is still in the iterator.
+    #[inline]
+    pub fn push_batch(&mut self, items: &mut impl Iterator<Item = T>) -> usize {
+        let room = self.room(items.size_hint().0.max(1));
+        let start = self.tail.get();
+        let mut written = Written { producer: self, tail: start };
+        for _ in 0..room {
+            let Some(item) = items.next() else { break };
+            // SAFETY: `tail` moves over at most `room` slots outside of `head..tail`, and we are the producer.
+            unsafe { written.producer.ring.write(written.tail, item) };
+            written.tail = written.tail.wrapping_add(1);
+        }
+        written.tail.wrapping_sub(start)
+    }
+
+    /// How many items the queue holds at most.
+    pub fn capacity(&self) -> usize {
+        self.ring.slots.len()
+    }
+
+    /// How many items are in the queue; the consumer may just be taking some.
+    pub fn len(&self) -> usize {
+        self.tail.get().wrapping_sub(self.ring.head.load(Ordering::Acquire))
+    }
+
+    /// True if no item is in the queue.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True if the consumer is gone: whatever is pushed will only be dropped.
+    pub fn is_closed(&self) -> bool {
+        self.ring.closed.load(Ordering::Acquire)
+    }
+
+    /// Free slots; asks the consumer's index only if fewer than `wanted` are known to be free.
+    #[inline]
+    fn room(&self, wanted: usize) -> usize {
+        let free = |head: usize| self.ring.slots.len() - self.tail.get().wrapping_sub(head);
+        let known = free(self.head_seen.get());
+        if known >= wanted {
+            return known;
+        }
+        // Acquire: the consumer has read the slots before `head` before we write them again.
+        self.head_seen.set(self.ring.head.load(Ordering::Acquire));
+        free(self.head_seen.get())
+    }
+
+    #[inline]
+    fn publish(&self, tail: usize) {
+        self.tail.set(tail);
+        // Release: whoever sees the new `tail` sees what stands in the slots before it.
+        self.ring.tail.store(tail, Ordering::Release);
+    }
+}
+
+/// What a batch has written so far; it is published even if the iterator panics.
+struct Written<'a, T> {
+    producer: &'a mut Producer<T>,
+    tail: usize,
+}
+
+impl<T> Drop for Written<'_, T> {
+    fn drop(&mut self) {
+        if self.tail != self.producer.tail.get() {
+            self.producer.publish(self.tail);
+        }
+    }
+}
+
+impl<T> Consumer<T> {
+    /// Takes the oldest item out. `None`: there is none now. Nothing will come any more if [`is_closed`](Self::is_closed)
+    /// said so *before* this call.
+    #[inline]
+    pub fn pop(&self) -> Option<T> {
+        if self.ready(1) == 0 {
+            return None;
+        }
+        let head = self.head.get();
+        // SAFETY: an item is ready, so the slot at `head` is in `head..tail`; it is read once, since `head` moves on.
+        let item = unsafe { self.ring.read(head) };
+        self.publish(head.wrapping_add(1));
+        Some(item)
+    }
+
+    /// Takes up to `items_max` items out, in order, and appends them to `into`. The producer sees their slots free at once.
+    /// Returns how many. Allocates only if `into` has no room.
+    #[inline]
+    pub fn pop_batch(&self, into: &mut Vec<T>, items_max: usize) -> usize {
+        let count = self.ready(items_max).min(items_max);
+        if count == 0 {
+            return 0;
+        }
+        into.reserve(count);
+        let head = self.head.get();
+        for (place, slot) in into.spare_capacity_mut()[..count].iter_mut().zip(0..) {
+            // SAFETY: `count` items are ready from `head` on; each is read once, since `head` moves behind them below.
+            place.write(unsafe { self.ring.read(head.wrapping_add(slot)) });
+        }
+        // SAFETY: `count` items were written behind the end, within the capacity; nothing above runs foreign code.
+        unsafe { into.set_len(into.len() + count) };
+        self.publish(head.wrapping_add(count));
+        count
+    }
+
+    /// How many items the queue holds at most.
+    pub fn capacity(&self) -> usize {
+        self.ring.slots.len()
+    }
+
+    /// How many items are in the queue; the producer may just be putting some in.
+    pub fn len(&self) -> usize {
+        self.ring.tail.load(Ordering::Acquire).wrapping_sub(self.head.get())
+    }
+
+    /// True if no item is in the queue.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True if the producer is gone. Items that it left are still there.
+    pub fn is_closed(&self) -> bool {
+        self.ring.closed.load(Ordering::Acquire)
+    }
+
+    /// Items that can be taken; asks the producer's index only if fewer than `wanted` are known.
+    #[inline]
+    fn ready(&self, wanted: usize) -> usize {
+        let known = self.tail_seen.get().wrapping_sub(self.head.get());
+        if known >= wanted {
+            return known;
+        }
+        // Acquire: what the producer wrote into the slots before `tail` is seen.
+        self.tail_seen.set(self.ring.tail.load(Ordering::Acquire));
+        self.tail_seen.get().wrapping_sub(self.head.get())
+    }
+
+    #[inline]
+    fn publish(&self, head: usize) {
+        self.head.set(head);
+        // Release: the items have been read before the producer sees their slots as free.
+        self.ring.head.store(head, Ordering::Release);
+    }
+}
+
+impl<T> Drop for Producer<T> {
+    fn drop(&mut self) {
+        self.ring.closed.store(true, Ordering::Release);
+    }
+}
+
+impl<T> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        self.ring.closed.store(true, Ordering::Release);
+    }
+}
+
+/// The slots and the two indices, each on cache lines of its own.
+struct Ring<T> {
+    /// The oldest item; moved by the consumer.
+    head: CachePadded<AtomicUsize>,
+    /// One past the newest item; moved by the producer.
+    tail: CachePadded<AtomicUsize>,
+    /// Set by the half that goes first.
+    closed: CachePadded<AtomicBool>,
+    /// A power of two of them; an index's slot is its low bits.
+    slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
+}
+
+// SAFETY: items move from thread to thread, so they must be `Send`; that no slot is touched by two threads at once is
+// the invariant at the top. No reference to an item is ever handed out, so `T: Sync` is not needed.
+unsafe impl<T: Send> Send for Ring<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Ring<T> {}
+
+impl<T> Ring<T> {
+    fn new(slots: usize) -> Self {
+        Self {
+            head: CachePadded::new(AtomicUsize::new(0)),
+            tail: CachePadded::new(AtomicUsize::new(0)),
+            closed: CachePadded::new(AtomicBool::new(false)),
+            slots: (0..slots).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect(),
+        }
+    }
+
+    #[inline(always)]
+    fn slot(&self, index: usize) -> &UnsafeCell<MaybeUninit<T>> {
+        let place = index & (self.slots.len() - 1);
+        debug_assert!(place < self.slots.len(), "the number of slots is a power of two");
+        // SAFETY: there is at least one slot and their number is a power of two, so the low bits are below it.
+        unsafe { self.slots.get_unchecked(place) }
+    }
+
+    /// # Safety
+    /// The caller is the only producer, and `index` is outside of `head..tail`.
+    #[inline(always)]
+    unsafe fn write(&self, index: usize, item: T) {
+        // SAFETY: by the contract nobody else touches the slot.
+        self.slot(index).with_mut(|slot| unsafe { (*slot).write(item) });
+    }
+
+    /// # Safety
+    /// The caller is the only consumer, `index` is in `head..tail`, and `head` moves over it before it is read again.
+    #[inline(always)]
+    unsafe fn read(&self, index: usize) -> T {
+        // SAFETY: by the contract the slot holds an item, which we move out.
+        self.slot(index).with(|slot| unsafe { (*slot).assume_init_read() })
+    }
+}
+
+impl<T> Drop for Ring<T> {
+    fn drop(&mut self) {
+        let (head, tail) = (self.head.load(Ordering::Acquire), self.tail.load(Ordering::Acquire));
+        drop(LeftOver { ring: self, head, tail });
+    }
+}
+
+/// The items that nobody took out. If dropping one panics, the rest is dropped all the same.
+struct LeftOver<'a, T> {
+    ring: &'a mut Ring<T>,
+    head: usize,
+    tail: usize,
+}
+
+impl<T> Drop for LeftOver<'_, T> {
+    fn drop(&mut self) {
+        while self.head != self.tail {
+            // SAFETY: both halves are gone; the slot is in `head..tail`, and our `head` moves on before the item is dropped.
+            let item = unsafe { self.ring.read(self.head) };
+            self.head = self.head.wrapping_add(1);
+            let rest = LeftOver { ring: self.ring, head: self.head, tail: self.tail };
+            drop(item);
+            std::mem::forget(rest);
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod interleavings;
+#[cfg(all(test, not(loom)))]
+mod tests;
