@@ -22,6 +22,14 @@ pub const IDLE_TICK_NS: i64 = 1_000_000_000;
 pub const WATERMARK_TICK_NS: i64 = 100_000_000;
 /// Key ranges into which all state is addressed, whatever the number of workers.
 pub const VIRTUAL_PARTITIONS: usize = 256;
+/// Rows that a worker gets at least when the rows of a source are dealt out: fewer are not worth another worker's waking.
+pub const DEAL_ROWS_MIN: usize = 256;
+/// Parcels that may wait between two workers: how many exchanges one may be ahead of another within a step.
+pub const PARCELS_MAX: usize = 64;
+/// How often a thread looks for what it waits for before it sleeps: some 20 µs, about twice what sleeping and waking take.
+pub const SPIN_LOOKS: u32 = 8192;
+/// Rows up to which a step is run by one thread for all workers: waking the others would take longer.
+pub const STEP_ALONE_ROWS_MAX: usize = 256;
 /// Rows of one group that an aggregate which must see all rows at once gets at most.
 pub const REPLAY_ROWS_MAX: i64 = 50_000_000;
 

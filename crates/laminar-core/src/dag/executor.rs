@@ -1,15 +1,19 @@
 //! Runs steps: every node that has something to do, once, in the order of numbers, so that a step boundary is a consistent cut.
 
 use super::components::connect;
+use super::distribute::Distributed;
 use super::node::{Node, NodeKind};
 use super::outlet::{Outlet, OutletId};
 use super::pending::Pending;
-use super::slot::{NodeImage, Outcome, Slot};
+use super::promise::Promise;
+use super::slot::{NodeImage, Outcome, Place, Slot};
 use super::status::{NodeMetrics, NodeStatus};
-use super::{EdgeProperties, validate};
-use crate::operator::AsideRows;
+use super::{EdgeProperties, Partitioning, validate};
+use crate::limits::DEAL_ROWS_MIN;
 use crate::operator::build::build;
 use crate::operator::check::Checker;
+use crate::operator::union::Union;
+use crate::operator::{AsideRows, Operator};
 use crate::time::Watermark;
 use crate::time::timers::Timers;
 use crate::{ChangeBatch, Code, Error, NodeId, Port, Result, StepId};
@@ -23,13 +27,32 @@ pub enum SourceInput {
     Watermark(Watermark),
 }
 
+/// Which of how many workers an executor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) worker: usize,
+    pub(super) workers: usize,
+    /// Rows that a worker gets at least when rows are dealt out.
+    pub(super) deal_rows_min: usize,
+}
+
+/// What one worker's share of a node emitted in a step.
+#[derive(Debug)]
+pub(super) struct Tap {
+    pub(super) node: NodeId,
+    pub(super) changes: Vec<ChangeBatch>,
+    pub(super) watermark: Watermark,
+}
+
 /// The state of a whole graph at a step boundary.
 #[derive(Debug, Clone)]
 pub struct GraphImage {
     /// The last step whose effects are in the image.
     pub step: StepId,
-    /// One image for each node, by ascending number.
+    /// One image for each node, by ascending number; where several workers share the graph, its sources.
     pub nodes: Vec<NodeImage>,
+    /// By worker, where several share the graph: what it has of each node.
+    pub shares: Vec<Vec<NodeImage>>,
 }
 
 /// All nodes of a graph with their operators.
@@ -38,28 +61,45 @@ pub struct GraphImage {
 /// rest goes on. Parts of the graph that are not connected never wait for each other.
 pub struct Executor {
     checked: bool,
-    step: StepId,
-    now: i64,
+    /// Which of how many workers this is.
+    pub(super) share: Share,
+    pub(super) step: StepId,
+    pub(super) now: i64,
     /// Ascending by node number, so that places have the order of the graph.
-    slots: Vec<Slot>,
-    pending: Pending,
+    pub(super) slots: Vec<Slot>,
+    pub(super) pending: Pending,
+    /// Places at which workers exchange rows, ascending.
+    pub(super) exchanging: Vec<usize>,
     /// For each connected component: whether one of its outlets cannot take another step.
-    blocked: Vec<bool>,
+    pub(super) blocked: Vec<bool>,
     /// Places of the slots that have outlets.
     with_outlets: Vec<usize>,
     timers: Timers<NodeId>,
     aside: Vec<(NodeId, AsideRows)>,
+    /// What came out of tapped nodes in the step.
+    pub(super) taps: Vec<Tap>,
+    /// Nodes that failed in the step.
+    pub(super) failed: Vec<(NodeId, Error)>,
     outcome: Outcome,
     outlets_made: u64,
-    violation: Option<Error>,
+    pub(super) violation: Option<Error>,
 }
 
 impl Executor {
     /// A graph without nodes. `checked`: whether each node's output is held against what its edge promises; this costs
     /// a copy of everything and is meant for tests.
     pub fn new(checked: bool) -> Self {
+        Self::with_share(checked, Share { worker: 0, workers: 1, deal_rows_min: DEAL_ROWS_MIN })
+    }
+
+    /// The share of one worker; its sources get rows that were taken in elsewhere.
+    pub(super) fn with_share(checked: bool, share: Share) -> Self {
         Self {
             checked,
+            share,
+            exchanging: Vec::new(),
+            taps: Vec::new(),
+            failed: Vec::new(),
             step: StepId::default(),
             now: i64::MIN,
             slots: Vec::new(),
@@ -78,7 +118,31 @@ impl Executor {
     /// next step; all of them take part in that step. Either all nodes are added or none.
     pub fn attach(&mut self, nodes: Vec<Node>) -> Result<()> {
         validate::validate(&nodes, &|id| self.properties(id))?;
-        let mut slots = nodes.iter().map(|node| self.make_slot(node, &nodes)).collect::<Result<Vec<_>>>()?;
+        let slots = nodes.iter().map(|node| self.make_slot(node, &nodes, Place::alone(node))).collect::<Result<_>>()?;
+        self.attach_slots(&nodes, slots)
+    }
+
+    /// Adds this worker's share of nodes, as [`attach`](Self::attach) does.
+    pub(super) fn attach_share(&mut self, distributed: &[Distributed]) -> Result<()> {
+        let nodes: Vec<Node> = distributed.iter().map(|distributed| distributed.node.clone()).collect();
+        validate::validate(&nodes, &|id| self.properties(id))?;
+        let slot = |d: &Distributed| self.make_slot(&d.node, &nodes, self.place_of(d));
+        let slots = distributed.iter().map(slot).collect::<Result<_>>()?;
+        self.attach_slots(&nodes, slots)
+    }
+
+    fn place_of(&self, distributed: &Distributed) -> Place {
+        let Share { worker, workers, .. } = self.share;
+        let node = &distributed.node;
+        Place {
+            exchanges: distributed.exchanges.clone(),
+            workers,
+            relays: matches!(node.kind, NodeKind::Source(_)),
+            absent: worker > 0 && node.output.partitioning == Partitioning::Single,
+        }
+    }
+
+    fn attach_slots(&mut self, nodes: &[Node], mut slots: Vec<Slot>) -> Result<()> {
         for slot in &mut slots {
             self.queue_contents(slot)?;
         }
@@ -124,6 +188,19 @@ impl Executor {
         Ok(())
     }
 
+    /// Hands the share of a step's rows to a source that was asked for them elsewhere, with what it promised there.
+    pub(super) fn relay(&mut self, source: NodeId, changes: Vec<ChangeBatch>, promise: Promise) -> Result<()> {
+        let place = self.place(source)?;
+        let slot = &mut self.slots[place];
+        if slot.absent {
+            return Ok(());
+        }
+        changes.into_iter().for_each(|changes| slot.receive(Port::LEFT, changes));
+        (slot.told, slot.relayed) = (slot.told.max(promise.watermark), Some(promise.holds));
+        self.pending.insert(place);
+        Ok(())
+    }
+
     /// Feeds `inputs` and runs one step to completion at wall-clock time `now`, in nanoseconds.
     pub fn step(&mut self, now: i64, inputs: impl IntoIterator<Item = (NodeId, SourceInput)>) -> Result<StepId> {
         for (source, input) in inputs {
@@ -139,9 +216,7 @@ impl Executor {
 
     /// Runs whatever is pending and not blocked.
     fn run_step(&mut self, now: i64) {
-        self.step = self.step.next();
-        self.now = now;
-        self.wake(now);
+        self.begin_step(now);
         let mut from = 0;
         while let Some(place) = self.pending.next(from) {
             from = place + 1;
@@ -152,8 +227,14 @@ impl Executor {
         }
     }
 
+    pub(super) fn begin_step(&mut self, now: i64) {
+        self.step = self.step.next();
+        self.now = now;
+        self.wake(now);
+    }
+
     /// Makes the nodes pending whose timers are due.
-    fn wake(&mut self, now: i64) {
+    pub(super) fn wake(&mut self, now: i64) {
         while let Some(id) = self.timers.take_due(now) {
             if let Ok(place) = self.place(id) {
                 self.slots[place].wake_at = None;
@@ -162,10 +243,10 @@ impl Executor {
         }
     }
 
-    fn run(&mut self, place: usize) {
+    pub(super) fn run(&mut self, place: usize) {
         let (before, rest) = self.slots.split_at_mut(place);
         let Some((slot, after)) = rest.split_first_mut() else { return };
-        if slot.failure.is_some() {
+        if slot.failure.is_some() || slot.absent {
             return;
         }
         let (id, wake_before) = (slot.node.id, slot.wake_at);
@@ -179,6 +260,10 @@ impl Executor {
         if !slot.outlets.is_empty() {
             slot.deliver(self.step, self.now, &self.outcome);
         }
+        if slot.tapped && (self.outcome.promise_moved || !self.outcome.out.is_empty()) {
+            let watermark = slot.promise.watermark;
+            self.taps.push(Tap { node: id, changes: self.outcome.out.clone(), watermark });
+        }
         route(slot, after, place + 1, &mut self.outcome, &mut self.pending);
         if !self.outcome.aside.is_empty() {
             self.aside.extend(self.outcome.aside.drain(..).map(|rows| (id, rows)));
@@ -186,21 +271,33 @@ impl Executor {
     }
 
     /// Takes a node and everything that reads from it out of all further steps.
-    fn poison(&mut self, place: usize, error: Error) {
+    pub(super) fn poison(&mut self, place: usize, error: Error) {
         if self.slots[place].broke_promise() {
             self.violation.get_or_insert_with(|| error.clone());
         }
         let name = self.slots[place].node.name.clone();
         let inherited = error.clone().within(format!("reads from '{name}', which failed"));
-        self.slots[place].fail(error.within(format!("'{name}'")));
+        self.fail(place, error.within(format!("'{name}'")));
+        self.fail_readers(place, &inherited);
+    }
+
+    /// Takes everything out that reads from the node at `place`, near or far.
+    pub(super) fn fail_readers(&mut self, place: usize, inherited: &Error) {
         for later in place + 1..self.slots.len() {
             let (before, rest) = self.slots.split_at_mut(later);
-            let slot = &mut rest[0];
+            let slot = &rest[0];
             if slot.failure.is_none() && slot.inputs.iter().any(|input| before[*input].failure.is_some()) {
-                self.timers.replace(slot.node.id, slot.wake_at.take(), None);
-                slot.fail(inherited.clone());
+                self.fail(later, inherited.clone());
             }
         }
+    }
+
+    /// Takes one node out of all further steps.
+    pub(super) fn fail(&mut self, place: usize, error: Error) {
+        let slot = &mut self.slots[place];
+        self.timers.replace(slot.node.id, slot.wake_at.take(), None);
+        slot.fail(error.clone());
+        self.failed.push((slot.node.id, error));
     }
 
     /// Listens at a node, from the next step on. `snapshot`: its contents come first, as one delivery, at once.
@@ -306,6 +403,16 @@ impl Executor {
         Ok(self.slots[self.place(node)?].promise.watermark)
     }
 
+    /// The watermark, and how much it counts.
+    pub(super) fn promise(&self, node: NodeId) -> Result<Promise> {
+        Ok(self.slots[self.place(node)?].promise)
+    }
+
+    /// The part of the graph to which `node` belongs.
+    pub(super) fn component(&self, node: NodeId) -> Result<usize> {
+        Ok(self.slots[self.place(node)?].component)
+    }
+
     /// The counters of `node`; its state is measured now.
     pub fn metrics(&mut self, node: NodeId) -> Result<NodeMetrics> {
         let place = self.place(node)?;
@@ -322,14 +429,14 @@ impl Executor {
     /// The state of all nodes.
     pub fn image(&mut self) -> Result<GraphImage> {
         let nodes = self.slots.iter_mut().map(Slot::image).collect::<Result<_>>()?;
-        Ok(GraphImage { step: self.step, nodes })
+        Ok(GraphImage { step: self.step, nodes, shares: Vec::new() })
     }
 
     /// Puts freshly attached nodes into the state of an image of the same nodes. What waits for them is dropped: the
     /// image already holds its effects.
     pub fn restore(&mut self, image: &GraphImage) -> Result<()> {
         let ours = self.slots.iter().map(|slot| slot.node.id);
-        if !ours.eq(image.nodes.iter().map(|node| node.id)) {
+        if !image.shares.is_empty() || !ours.eq(image.nodes.iter().map(|node| node.id)) {
             return Err(Error::internal("the image is of another graph"));
         }
         self.timers = Timers::new();
@@ -342,13 +449,18 @@ impl Executor {
         Ok(())
     }
 
-    fn make_slot(&self, node: &Node, new: &[Node]) -> Result<Slot> {
+    fn make_slot(&self, node: &Node, new: &[Node], place: Place) -> Result<Slot> {
         let find = |id: &NodeId| new.iter().find(|n| n.id == *id).map(|n| &n.output).or_else(|| self.properties(*id));
         let inputs: Option<Vec<&EdgeProperties>> = node.inputs.iter().map(find).collect();
         let inputs = inputs.ok_or_else(|| Error::internal(format!("{} reads from an unknown node", node.id)))?;
-        let operator = build(node, &inputs).map_err(|error| error.within(format!("'{}'", node.name)))?;
-        let checker = self.checked.then(|| Checker::new(node, self.follows_watermark(node, new)));
-        Ok(Slot::new(node.clone(), operator, checker))
+        let operator: Box<dyn Operator> = match place.relays {
+            true => Box::new(Union::new(node.output.schema.clone())),
+            false => build(node, &inputs).map_err(|error| error.within(format!("'{}'", node.name)))?,
+        };
+        // A retraction may be on another worker than its row where rows can be anywhere.
+        let has_all = self.share.workers == 1 || node.output.partitioning != Partitioning::Any;
+        let checker = self.checked.then(|| Checker::new(node, self.follows_watermark(node, new), has_all));
+        Ok(Slot::new(node.clone(), operator, checker, place))
     }
 
     /// Whether all rows behind the watermark are marked as such by their source. Rows out of joins and running aggregates
@@ -373,13 +485,13 @@ impl Executor {
                 return Err(error.clone());
             }
             for changes in self.slots[place].operator.contents().unwrap_or_default() {
-                slot.receive(Port(port as u8), changes);
+                slot.take(Port(port as u8), changes);
             }
         }
         Ok(())
     }
 
-    fn place(&self, id: NodeId) -> Result<usize> {
+    pub(super) fn place(&self, id: NodeId) -> Result<usize> {
         let found = self.slots.binary_search_by_key(&id, |slot| slot.node.id);
         found.map_err(|_| Error::new(Code::UnknownObject, format!("there is no node {id}")))
     }
@@ -405,6 +517,7 @@ impl Executor {
             slot.component = component;
         }
         self.blocked = vec![false; components];
+        self.exchanging = (0..self.slots.len()).filter(|place| self.slots[*place].exchanges_rows()).collect();
         self.pending = Pending::none_of(self.slots.len());
         for id in pending {
             if let Ok(place) = self.place(id) {
@@ -435,16 +548,16 @@ fn route(slot: &Slot, after: &mut [Slot], first: usize, outcome: &mut Outcome, p
     for (reader, port) in others {
         let reader_slot = &mut after[*reader - first];
         reader_slot.inputs_moved |= moved;
-        outcome.out.iter().for_each(|changes| reader_slot.receive(*port, changes.clone()));
+        outcome.out.iter().for_each(|changes| reader_slot.take(*port, changes.clone()));
         pending.insert(*reader);
     }
     let reader_slot = &mut after[*last - first];
     reader_slot.inputs_moved |= moved;
-    outcome.out.drain(..).for_each(|changes| reader_slot.receive(*last_port, changes));
+    outcome.out.drain(..).for_each(|changes| reader_slot.take(*last_port, changes));
     pending.insert(*last);
 }
 
-fn not_stored(node: &Node) -> Error {
+pub(super) fn not_stored(node: &Node) -> Error {
     Error::new(Code::InvalidQuery, format!("'{}' is not stored, so it has no rows to start with", node.name))
         .with_hint("create it as a materialized view, or subscribe without a snapshot")
 }

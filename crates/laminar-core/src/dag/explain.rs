@@ -5,7 +5,9 @@ use std::fmt::Write;
 use arrow_schema::SchemaRef;
 use hashbrown::HashSet;
 
+use super::distribute::Distributed;
 use super::edge::{ChangeKind, EdgeProperties, Partitioning};
+use super::exchange::Exchange;
 use super::node::{EmitWhen, Node, NodeKind, OutputSpec, SourceSpec, WindowEmission};
 use crate::NodeId;
 use crate::expr::ExprRef;
@@ -16,7 +18,21 @@ use crate::time::watermark::{WatermarkRule, WatermarkSpec};
 /// One line for each node, readers above what they read from, indented by depth. A node with several readers is printed
 /// in full once and then by its number; inputs outside `nodes` are marked as existing.
 pub fn explain(nodes: &[Node]) -> String {
-    let mut printer = Printer { nodes, printed: HashSet::default(), text: String::new() };
+    print_graph(nodes, &|_, _| None)
+}
+
+/// The same for a graph that several workers share: between a node and its input stands how rows move between workers.
+pub fn explain_distributed(distributed: &[Distributed]) -> String {
+    let nodes: Vec<Node> = distributed.iter().map(|distributed| distributed.node.clone()).collect();
+    let exchange = |id: NodeId, port: usize| {
+        let node = distributed.iter().find(|distributed| distributed.node.id == id)?;
+        node.exchanges.get(port)?.as_ref()
+    };
+    print_graph(&nodes, &exchange)
+}
+
+fn print_graph<'a>(nodes: &'a [Node], exchange: &'a dyn Fn(NodeId, usize) -> Option<&'a Exchange>) -> String {
+    let mut printer = Printer { nodes, exchange, printed: HashSet::default(), text: String::new() };
     let read: HashSet<NodeId, foldhash::fast::FixedState> = nodes.iter().flat_map(|node| node.inputs.iter().copied()).collect();
     for node in nodes.iter().filter(|node| !read.contains(&node.id)) {
         printer.print(node.id, 0);
@@ -26,6 +42,8 @@ pub fn explain(nodes: &[Node]) -> String {
 
 struct Printer<'a> {
     nodes: &'a [Node],
+    /// How rows move between workers into a port of a node.
+    exchange: &'a dyn Fn(NodeId, usize) -> Option<&'a Exchange>,
     printed: HashSet<NodeId, foldhash::fast::FixedState>,
     text: String,
 }
@@ -44,8 +62,12 @@ impl Printer<'_> {
         let inputs: Vec<&SchemaRef> = node.inputs.iter().filter_map(|id| self.schema(*id)).collect();
         let line = format!("{} {} [{}]", node.id, what(node, &inputs), edge(&node.output));
         self.line(depth, &line);
-        for input in &node.inputs {
-            self.print(*input, depth + 1);
+        for (port, input) in node.inputs.iter().enumerate() {
+            let moved = (self.exchange)(node.id, port);
+            if let Some(exchange) = moved {
+                self.line(depth + 1, &format!("Exchange {exchange}"));
+            }
+            self.print(*input, depth + 1 + usize::from(moved.is_some()));
         }
     }
 

@@ -6,28 +6,36 @@
 mod builder;
 mod components;
 mod derive;
+mod distribute;
 mod edge;
+mod exchange;
 mod executor;
 mod explain;
 mod node;
 mod outlet;
 mod pending;
 mod promise;
+mod shared_step;
 mod slot;
 mod status;
 mod validate;
+mod workers;
 
 pub use builder::DagBuilder;
 pub use derive::derive;
+pub use distribute::{Distributed, distribute};
 pub use edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
+pub use exchange::{Exchange, Parcel};
 pub use executor::{Executor, GraphImage, SourceInput};
-pub use explain::explain;
+pub use explain::{explain, explain_distributed};
 pub use node::{
     AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, Node, NodeKind, OutputSpec, SessionSpec, SourceSpec,
     WindowEmission, WindowSpec,
 };
 pub use outlet::{Outlet, OutletId};
 pub use promise::{Holds, Promise};
+pub use shared_step::{Links, StepOrder, run_in_turn};
 pub use slot::NodeImage;
 pub use status::{NodeMetrics, NodeStatus};
 pub use validate::validate;
+pub use workers::{Crew, InTurn, Workers};

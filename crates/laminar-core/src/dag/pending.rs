@@ -24,6 +24,12 @@ impl Pending {
         self.words[place / 64] &= !(1 << (place % 64));
     }
 
+    /// Whether a place is among them.
+    #[inline]
+    pub(super) fn contains(&self, place: usize) -> bool {
+        self.words[place / 64] & (1 << (place % 64)) != 0
+    }
+
     /// The first place at or after `from`.
     #[inline]
     pub(super) fn next(&self, from: usize) -> Option<usize> {

@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::exchange::{Exchange, Parcel, split};
+use super::executor::Share;
 use super::node::{Node, NodeKind};
 use super::outlet::{Outlet, OutletId};
 use super::promise::{Holds, Promise, combine};
@@ -36,7 +38,35 @@ pub(super) struct Slot {
     pub(super) failure: Option<Error>,
     pub(super) outlets: Vec<(OutletId, Box<dyn Outlet>)>,
     pub(super) metrics: NodeMetrics,
+    /// By port: how rows move between workers on their way in; all `None` where there is one worker.
+    pub(super) exchanges: Vec<Option<Exchange>>,
+    /// What waits to be moved to where it is needed.
+    outgoing: Vec<(Port, ChangeBatch)>,
+    /// By port that is exchanged, by worker: what its input promises there.
+    remote: Vec<Vec<Promise>>,
+    /// A source whose rows are taken in elsewhere: how it holds its readers back.
+    pub(super) relayed: Option<Holds>,
+    /// The node works on the first worker, and this is another one.
+    pub(super) absent: bool,
+    /// What comes out is shown to listeners who stand outside of this worker.
+    pub(super) tapped: bool,
     checker: Option<Checker>,
+}
+
+/// How a node stands among several workers.
+pub(super) struct Place {
+    pub(super) exchanges: Vec<Option<Exchange>>,
+    pub(super) workers: usize,
+    /// A source whose rows are taken in elsewhere.
+    pub(super) relays: bool,
+    pub(super) absent: bool,
+}
+
+impl Place {
+    /// One worker does everything.
+    pub(super) fn alone(node: &Node) -> Self {
+        Self { exchanges: vec![None; node.inputs.len()], workers: 1, relays: false, absent: false }
+    }
 }
 
 /// Where a slot puts what comes out of it; emptied by the executor after each run.
@@ -66,9 +96,18 @@ pub struct NodeImage {
 }
 
 impl Slot {
-    pub(super) fn new(node: Node, operator: Box<dyn Operator>, checker: Option<Checker>) -> Self {
+    pub(super) fn new(node: Node, operator: Box<dyn Operator>, checker: Option<Checker>, place: Place) -> Self {
+        let Place { exchanges, workers, relays, absent } = place;
+        let relayed = relays.then(|| if absent { Holds::Nothing } else { initial_hold(&node) });
+        let remote = exchanges.iter().map(|exchange| vec![Promise::START; if exchange.is_some() { workers } else { 0 }]);
         Self {
-            promise: Promise { holds: initial_hold(&node), ..Promise::START },
+            promise: Promise { holds: if absent { Holds::Nothing } else { initial_hold(&node) }, ..Promise::START },
+            remote: remote.collect(),
+            exchanges,
+            outgoing: Vec::new(),
+            relayed,
+            absent,
+            tapped: false,
             node,
             operator,
             inputs: Vec::new(),
@@ -84,6 +123,61 @@ impl Slot {
             metrics: NodeMetrics::default(),
             checker,
         }
+    }
+
+    /// Hands over what an input emitted: it waits here, or to be moved to where it is needed.
+    pub(super) fn take(&mut self, port: Port, changes: ChangeBatch) {
+        match self.exchanges.get(usize::from(port.0)) {
+            Some(Some(_)) if self.failure.is_none() => self.outgoing.push((port, changes)),
+            _ => self.receive(port, changes),
+        }
+    }
+
+    /// Whether rows move between workers on their way in.
+    pub(super) fn exchanges_rows(&self) -> bool {
+        !self.remote.is_empty() && self.remote.iter().any(|promises| !promises.is_empty())
+    }
+
+    /// What this worker has for the others, and for itself, one parcel each. `before` are the slots in front of this one.
+    pub(super) fn departures(&mut self, before: &[Slot], share: Share) -> Vec<Parcel> {
+        let promises: Vec<Promise> = self.inputs.iter().map(|place| before[*place].promise).collect();
+        let outgoing = std::mem::take(&mut self.outgoing);
+        let packed = match &self.failure {
+            None => self.packed(outgoing, promises, share),
+            Some(error) => Err(error.clone()),
+        };
+        // Nobody may wait in vain for a parcel: a node that does not go on says so to all.
+        packed.unwrap_or_else(|error| vec![Parcel::failed(error); share.workers])
+    }
+
+    fn packed(&self, outgoing: Vec<(Port, ChangeBatch)>, promises: Vec<Promise>, share: Share) -> Result<Vec<Parcel>> {
+        let mut parcels = vec![Parcel { promises, ..Parcel::default() }; share.workers];
+        for (port, exchange) in self.exchanges.iter().enumerate() {
+            let Some(exchange) = exchange else { continue };
+            let port = Port(port as u8);
+            let changes = outgoing.iter().filter(|(other, _)| *other == port).map(|(_, changes)| changes.clone()).collect();
+            for (parcel, part) in parcels.iter_mut().zip(split(exchange, changes, share)?) {
+                parcel.changes.extend(part.into_iter().map(|changes| (port, changes)));
+            }
+        }
+        Ok(parcels)
+    }
+
+    /// Takes in the parcel of worker `from`.
+    pub(super) fn arrive(&mut self, from: usize, parcel: Parcel) -> Result<()> {
+        if let Some(error) = parcel.failure {
+            return Err(error);
+        }
+        for (promises, promise) in self.remote.iter_mut().zip(parcel.promises) {
+            if let Some(known) = promises.get_mut(from) {
+                self.inputs_moved |= *known != promise;
+                *known = promise;
+            }
+        }
+        if !self.absent {
+            parcel.changes.into_iter().for_each(|(port, changes)| self.receive(port, changes));
+        }
+        Ok(())
     }
 
     /// Queues changes for the next step.
@@ -127,13 +221,17 @@ impl Slot {
     /// Combines the inputs' promises; returns how they hold back, or `None` for a source.
     fn look_at_inputs(&mut self, before: &[Slot]) -> Option<Holds> {
         if self.inputs.is_empty() {
-            return None;
+            return self.relayed;
         }
         if !self.inputs_moved {
             return Some(self.promise.holds);
         }
         self.inputs_moved = false;
-        let combined = combine(self.told, self.inputs.iter().map(|place| before[*place].promise));
+        let promise = |(port, place): (usize, &usize)| match self.remote.get(port).map(Vec::as_slice) {
+            None | Some([]) => before[*place].promise,
+            Some(workers) => combine(Watermark::START, workers.iter().copied()),
+        };
+        let combined = combine(self.told, self.inputs.iter().enumerate().map(promise));
         self.told = combined.watermark;
         Some(combined.holds)
     }
@@ -163,13 +261,7 @@ impl Slot {
             return;
         }
         let watermark = self.promise.watermark;
-        self.outlets.retain_mut(|(_, outlet)| {
-            let delivery = catch_unwind(AssertUnwindSafe(|| outlet.deliver(step, &outcome.out, watermark, now)));
-            let Err(panic) = delivery else { return true };
-            // A second panic, in the handler of the first, has nobody left to hear of it.
-            let _ = catch_unwind(AssertUnwindSafe(|| outlet.failed(&panicked(&*panic))));
-            false
-        });
+        self.outlets.retain_mut(|(_, outlet)| hand_to(outlet.as_mut(), step, &outcome.out, watermark, now));
     }
 
     /// Whether the failure is that the output broke a promise of its edge.
@@ -180,6 +272,7 @@ impl Slot {
     /// Takes the node out of all further steps and tells its outlets.
     pub(super) fn fail(&mut self, error: Error) {
         self.inbox.clear();
+        self.outgoing.clear();
         self.dismiss_outlets(&error);
         self.failure = Some(error);
     }
@@ -187,7 +280,7 @@ impl Slot {
     /// Tells all outlets that nothing more will come.
     pub(super) fn dismiss_outlets(&mut self, error: &Error) {
         for (_, mut outlet) in self.outlets.drain(..) {
-            let _ = catch_unwind(AssertUnwindSafe(|| outlet.failed(error)));
+            tell_failure(outlet.as_mut(), error);
         }
     }
 
@@ -246,8 +339,21 @@ fn source_hold(node: &Node, idle: bool) -> Holds {
     }
 }
 
+/// Hands a step's changes to an outlet. False if it panicked: then it was told so and is to be taken away.
+pub(super) fn hand_to(outlet: &mut dyn Outlet, step: StepId, changes: &[ChangeBatch], watermark: Watermark, now: i64) -> bool {
+    let delivery = catch_unwind(AssertUnwindSafe(|| outlet.deliver(step, changes, watermark, now)));
+    let Err(panic) = delivery else { return true };
+    tell_failure(outlet, &panicked(&*panic));
+    false
+}
+
+/// Tells an outlet that nothing more will come. If it panics over that, nobody is left to hear of it.
+pub(super) fn tell_failure(outlet: &mut dyn Outlet, error: &Error) {
+    let _ = catch_unwind(AssertUnwindSafe(|| outlet.failed(error)));
+}
+
 /// The message of a panic as an error.
-fn panicked(panic: &(dyn Any + Send)) -> Error {
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Error {
     let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
     Error::internal(format!("panicked: {}", message.as_deref().unwrap_or("without a message")))

@@ -35,6 +35,23 @@ pub struct NodeMetrics {
     pub watermark: Watermark,
 }
 
+impl NodeMetrics {
+    /// The counters of two workers together. What they promise is the same, where both have a share.
+    #[must_use]
+    pub fn plus(&self, other: &NodeMetrics) -> NodeMetrics {
+        NodeMetrics {
+            rows_in: self.rows_in + other.rows_in,
+            rows_out: self.rows_out + other.rows_out,
+            batches_in: self.batches_in + other.batches_in,
+            batches_out: self.batches_out + other.batches_out,
+            late: self.late + other.late,
+            errors: self.errors + other.errors,
+            state_bytes: self.state_bytes + other.state_bytes,
+            watermark: self.watermark.max(other.watermark),
+        }
+    }
+}
+
 impl Default for NodeMetrics {
     fn default() -> Self {
         Self {

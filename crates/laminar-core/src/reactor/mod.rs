@@ -42,17 +42,22 @@
 //! # }
 //! ```
 
+mod graph;
 mod inbox;
 
 use std::sync::Arc;
 
 use arrow_array::Array;
 
-use crate::dag::{EdgeProperties, Executor, GraphImage, Node, NodeKind, NodeMetrics, NodeStatus, Outlet, OutletId};
+use crate::dag::{
+    EdgeProperties, Executor, GraphImage, Node, NodeKind, NodeMetrics, NodeStatus, Outlet, OutletId, Workers, explain,
+    explain_distributed,
+};
 use crate::limits::STEP_ROWS_MAX;
 use crate::operator::AsideRows;
 use crate::time::{Clock, Watermark};
 use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId};
+use graph::{Graph, either};
 use inbox::Inbox;
 
 /// What a poll did.
@@ -69,7 +74,7 @@ pub struct Poll {
 /// Runs a graph on the thread of whoever polls it.
 pub struct Reactor {
     clock: Arc<dyn Clock>,
-    executor: Executor,
+    graph: Graph,
     /// By ascending number of the source.
     inboxes: Vec<Inbox>,
     closed: bool,
@@ -78,13 +83,22 @@ pub struct Reactor {
 impl Reactor {
     /// A reactor without nodes that lives by `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, executor: Executor::new(false), inboxes: Vec::new(), closed: false }
+        Self::over(clock, Graph::Inline(Executor::new(false)))
     }
 
     /// The same, but all that nodes emit is held against what their edges promise; [`poll`](Self::poll) then fails where
     /// one is broken. For tests: it keeps a copy of everything.
     pub fn checked(clock: Arc<dyn Clock>) -> Self {
-        Self { executor: Executor::new(true), ..Self::new(clock) }
+        Self::over(clock, Graph::Inline(Executor::new(true)))
+    }
+
+    /// A reactor whose graph several workers share. Answers do not depend on how many there are.
+    pub fn shared(clock: Arc<dyn Clock>, workers: Workers) -> Self {
+        Self::over(clock, Graph::Shared(workers))
+    }
+
+    fn over(clock: Arc<dyn Clock>, graph: Graph) -> Self {
+        Self { clock, graph, inboxes: Vec::new(), closed: false }
     }
 
     /// Adds nodes, see [`Executor::attach`].
@@ -92,7 +106,7 @@ impl Reactor {
         self.expect_open()?;
         let sources: Vec<NodeId> =
             nodes.iter().filter(|node| matches!(node.kind, NodeKind::Source(_))).map(|node| node.id).collect();
-        self.executor.attach(nodes)?;
+        either!(&mut self.graph, graph => graph.attach(nodes))?;
         self.inboxes.extend(sources.into_iter().map(Inbox::new));
         self.inboxes.sort_by_key(|inbox| inbox.source);
         Ok(())
@@ -100,7 +114,7 @@ impl Reactor {
 
     /// Takes nodes out, see [`Executor::detach`].
     pub fn detach(&mut self, nodes: &[NodeId]) -> Result<()> {
-        self.executor.detach(nodes)?;
+        either!(&mut self.graph, graph => graph.detach(nodes))?;
         self.inboxes.retain(|inbox| !nodes.contains(&inbox.source));
         Ok(())
     }
@@ -108,12 +122,12 @@ impl Reactor {
     /// Listens at a node, see [`Executor::subscribe`].
     pub fn subscribe(&mut self, node: NodeId, outlet: Box<dyn Outlet>, snapshot: bool) -> Result<OutletId> {
         self.expect_open()?;
-        self.executor.subscribe(node, outlet, snapshot)
+        either!(&mut self.graph, graph => graph.subscribe(node, outlet, snapshot))
     }
 
     /// Stops listening. False if there is no such outlet (any more).
     pub fn unsubscribe(&mut self, outlet: OutletId) -> bool {
-        self.executor.unsubscribe(outlet)
+        either!(&mut self.graph, graph => graph.unsubscribe(outlet))
     }
 
     /// Puts changes into the inbox of a source; they take part in the next steps, in the order in which they were pushed.
@@ -158,90 +172,101 @@ impl Reactor {
     /// As [`poll`](Self::poll), with at most `rows_max` rows of each source: tests cut steps as they like.
     pub fn poll_rows(&mut self, rows_max: usize) -> Result<Poll> {
         let now = self.clock.now();
-        let blocked = self.executor.look_at_outlets();
+        let blocked = either!(&mut self.graph, graph => graph.look_at_outlets());
         for inbox in self.inboxes.iter_mut().filter(|inbox| !inbox.is_empty()) {
-            if blocked && self.executor.is_blocked(inbox.source)? {
+            if blocked && either!(&self.graph, graph => graph.is_blocked(inbox.source))? {
                 continue;
             }
             let mut rows_left = rows_max;
             while let Some(input) = inbox.take(&mut rows_left) {
-                self.executor.feed(inbox.source, input)?;
+                either!(&mut self.graph, graph => graph.feed(inbox.source, input))?;
             }
         }
-        let progressed = self.executor.has_work(now);
+        let progressed = either!(&self.graph, graph => graph.has_work(now));
         if progressed {
-            self.executor.step(now, [])?;
+            self.graph.step(now)?;
         }
         let backpressured = blocked && self.waits_for_outlets();
-        Ok(Poll { progressed, step: self.executor.last_step(), backpressured })
+        Ok(Poll { progressed, step: either!(&self.graph, graph => graph.last_step()), backpressured })
     }
 
     fn waits_for_outlets(&self) -> bool {
-        let waits = |inbox: &Inbox| !inbox.is_empty() && self.executor.is_blocked(inbox.source).unwrap_or(false);
-        self.executor.has_blocked_work() || self.inboxes.iter().any(waits)
+        let waits =
+            |inbox: &Inbox| !inbox.is_empty() && either!(&self.graph, graph => graph.is_blocked(inbox.source)).unwrap_or(false);
+        either!(&self.graph, graph => graph.has_blocked_work()) || self.inboxes.iter().any(waits)
     }
 
     /// When a poll has something to do even if nothing is pushed: wall-clock nanoseconds, possibly in the past. `None`: never.
     pub fn next_wake(&self) -> Option<i64> {
-        self.executor.next_wake()
+        either!(&self.graph, graph => graph.next_wake())
     }
 
     /// Whether nothing is waiting; timers may still come due.
     pub fn is_idle(&self) -> bool {
-        self.inboxes.iter().all(Inbox::is_empty) && !self.executor.has_work(i64::MIN) && !self.executor.has_blocked_work()
+        self.inboxes.iter().all(Inbox::is_empty)
+            && !either!(&self.graph, graph => graph.has_work(i64::MIN))
+            && !either!(&self.graph, graph => graph.has_blocked_work())
     }
 
     /// The rows that `node` stores, if it stores any and has not failed.
     pub fn contents(&self, node: NodeId) -> Option<Vec<ChangeBatch>> {
-        self.executor.contents(node)
+        either!(&self.graph, graph => graph.contents(node))
     }
 
     /// The rows that operators put aside since the last call, with the node that did.
     pub fn take_aside(&mut self) -> Vec<(NodeId, AsideRows)> {
-        self.executor.take_aside()
+        either!(&mut self.graph, graph => graph.take_aside())
     }
 
     /// The counters of `node`.
     pub fn metrics(&mut self, node: NodeId) -> Result<NodeMetrics> {
-        self.executor.metrics(node)
+        either!(&mut self.graph, graph => graph.metrics(node))
     }
 
     /// How `node` is doing.
     pub fn status(&self, node: NodeId) -> Result<NodeStatus> {
-        self.executor.status(node)
+        either!(&self.graph, graph => graph.status(node))
     }
 
     /// What `node` promises its readers.
     pub fn watermark(&self, node: NodeId) -> Result<Watermark> {
-        self.executor.watermark(node)
+        either!(&self.graph, graph => graph.watermark(node))
     }
 
     /// What holds for the output of `node`, if there is such a node.
     pub fn properties(&self, node: NodeId) -> Option<&EdgeProperties> {
-        self.executor.properties(node)
+        either!(&self.graph, graph => graph.properties(node))
     }
 
     /// The nodes, by ascending number.
-    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
-        self.executor.nodes()
+    pub fn nodes(&self) -> Box<dyn Iterator<Item = &Node> + '_> {
+        self.graph.nodes()
+    }
+
+    /// These nodes, not yet attached, as `EXPLAIN GRAPH` shows them: with the exchanges between workers, where there are several.
+    pub fn explained(&self, nodes: Vec<Node>) -> String {
+        match &self.graph {
+            Graph::Inline(_) => explain(&nodes),
+            Graph::Shared(workers) => explain_distributed(&workers.distributed(nodes)),
+        }
     }
 
     /// The last step.
     pub fn last_step(&self) -> StepId {
-        self.executor.last_step()
+        either!(&self.graph, graph => graph.last_step())
     }
 
     /// The state of all nodes after the last step. What waits in inboxes is not part of it.
     pub fn image(&mut self) -> Result<GraphImage> {
-        self.executor.image()
+        either!(&mut self.graph, graph => graph.image())
     }
 
     /// Puts freshly attached nodes into the state of an image of the same nodes; what waits in inboxes is forgotten.
     pub fn restore(&mut self, image: &GraphImage) -> Result<()> {
-        self.executor.restore(image)?;
+        either!(&mut self.graph, graph => graph.restore(image))?;
         for inbox in &mut self.inboxes {
             inbox.clear();
-            inbox.ended = self.executor.watermark(inbox.source)?.is_end();
+            inbox.ended = either!(&self.graph, graph => graph.watermark(inbox.source))?.is_end();
         }
         Ok(())
     }
@@ -251,16 +276,16 @@ impl Reactor {
     pub fn shutdown(&mut self) -> Result<()> {
         while self.poll()?.progressed {}
         self.closed = true;
-        self.executor.dismiss_outlets(&closed());
+        either!(&mut self.graph, graph => graph.dismiss_outlets(&closed()));
         Ok(())
     }
 
     /// The changes with the source's own schema, if they fit it.
     fn fitted(&self, source: NodeId, changes: ChangeBatch) -> Result<ChangeBatch> {
-        if let NodeStatus::Failed(error) = self.executor.status(source)? {
+        if let NodeStatus::Failed(error) = either!(&self.graph, graph => graph.status(source))? {
             return Err(error);
         }
-        let Some(properties) = self.executor.properties(source) else { return Ok(changes) };
+        let Some(properties) = either!(&self.graph, graph => graph.properties(source)) else { return Ok(changes) };
         let (ours, theirs) = (&properties.schema, changes.rows().schema_ref());
         if !Arc::ptr_eq(ours, theirs) && changes.check_schema(ours).is_err() {
             let text = format!("rows with other columns than the source has: {}", columns(theirs));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use laminar_core::dag::{DagBuilder, Node, NodeStatus, SourceSpec};
+use laminar_core::dag::{DagBuilder, InTurn, Node, NodeStatus, SourceSpec, Workers};
 use laminar_core::operator::Aside;
 use laminar_core::reactor::Reactor;
 use laminar_core::time::ManualClock;
@@ -14,15 +14,19 @@ use laminar_sql::plan::{Catalog, Planner, Purpose, Relation, RelationKind};
 use laminar_testkit::oracle::{Prepared, Running, Subject, Test, check};
 use laminar_testkit::random::{Changes, Table};
 
-/// Runs a test twice: with one reactor for a whole history, and with a part of the cases on reactors that are replaced after
-/// every other step by new ones in the state of an image.
+/// Runs a test with one reactor for a whole history, and a part of the cases on reactors that are replaced after every other
+/// step by new ones in the state of an image, on 2 workers, and on 4 that are replaced as well.
 pub(crate) fn check_graph(test: &Test) {
-    check(&Graphs { restarts: false }, test);
-    check(&Graphs { restarts: true }, &Test { share: 5 * test.share, ..test.clone() });
+    let part = Test { share: 5 * test.share, ..test.clone() };
+    check(&Graphs { restarts: false, workers: 1 }, test);
+    for (restarts, workers) in [(true, 1), (false, 2), (true, 4)] {
+        check(&Graphs { restarts, workers }, &part);
+    }
 }
 
 struct Graphs {
     restarts: bool,
+    workers: usize,
 }
 
 impl Subject for Graphs {
@@ -42,7 +46,7 @@ impl Subject for Graphs {
             objects.0.push(relation);
         }
         let view = objects.0.last().map_or(NodeId(0), |relation| relation.node);
-        Ok(Box::new(Graph { nodes, inlets, view, restarts: self.restarts }))
+        Ok(Box::new(Graph { nodes, inlets, view, restarts: self.restarts, workers: self.workers }))
     }
 }
 
@@ -101,11 +105,16 @@ struct Graph {
     inlets: Vec<NodeId>,
     view: NodeId,
     restarts: bool,
+    workers: usize,
 }
 
 impl Graph {
     fn reactor(&self) -> Result<Reactor> {
-        let mut reactor = Reactor::checked(Arc::new(ManualClock::at(0)));
+        let clock = Arc::new(ManualClock::at(0));
+        let mut reactor = match self.workers {
+            1 => Reactor::checked(clock),
+            workers => Reactor::shared(clock, Workers::new(workers, 1, true, Box::new(InTurn))),
+        };
         reactor.attach(self.nodes.clone())?;
         Ok(reactor)
     }

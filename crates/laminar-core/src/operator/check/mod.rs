@@ -26,13 +26,14 @@ pub struct Checker {
 
 impl Checker {
     /// Watches `node`. `follows_watermark`: whether every row behind the watermark must have been marked so by its source.
-    pub fn new(node: &Node, follows_watermark: bool) -> Self {
+    /// `has_all`: whether a retraction comes by here whenever its row did.
+    pub fn new(node: &Node, follows_watermark: bool, has_all: bool) -> Self {
         Self {
             id: node.id,
             output: node.output.clone(),
             promised: Watermark::START,
             follows_watermark,
-            totals: Totals::new(&node.output),
+            totals: if has_all { Totals::new(&node.output) } else { None },
             violated: false,
         }
     }

@@ -23,9 +23,10 @@ pub(crate) struct Shown {
 }
 
 impl Case {
-    /// Runs the case with cuts, turns of the sources and restarts from images as `rng` wants them.
+    /// Runs the case with cuts, turns of the sources, workers and restarts from images as `rng` wants them.
     pub(crate) fn run(&self, rng: &mut StdRng) -> Shown {
-        let mut graph = Graph::new(self.nodes.clone());
+        let workers = (rng.random_range(1..=4), rng.random_bool(0.2));
+        let mut graph = Graph::on_workers(self.nodes.clone(), workers.0, workers.1);
         let mut shown = Shown { ears: self.listened.iter().map(|id| graph.listen(*id)).collect(), aside: Vec::new() };
         let mut waiting: Vec<(NodeId, ChangeBatch)> = self.sources.clone();
         let restarts = rng.random_bool(0.3);
@@ -43,7 +44,7 @@ impl Case {
                 graph.reactor.poll_rows(rng.random_range(1..20)).unwrap();
             }
             if restarts && rng.random_bool(0.2) {
-                graph = self.restarted(graph, &mut shown);
+                graph = self.restarted(graph, workers, &mut shown);
             }
         }
         graph.run();
@@ -53,11 +54,11 @@ impl Case {
     }
 
     /// A new graph that goes on where the old one stood, heard by the same ears.
-    fn restarted(&self, mut old: Graph, shown: &mut Shown) -> Graph {
+    fn restarted(&self, mut old: Graph, workers: (usize, bool), shown: &mut Shown) -> Graph {
         old.run();
         shown.collect_aside(&mut old);
         let image = old.reactor.image().unwrap();
-        let mut new = Graph::new(self.nodes.clone());
+        let mut new = Graph::on_workers(self.nodes.clone(), workers.0, workers.1);
         new.reactor.restore(&image).unwrap();
         for (id, ear) in self.listened.iter().zip(&shown.ears) {
             new.reactor.subscribe(*id, Box::new(ear.clone()), false).unwrap();

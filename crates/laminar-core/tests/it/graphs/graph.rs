@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::{print_all, print_net};
-use laminar_core::dag::{Node, NodeStatus, Outlet, SourceSpec};
+use laminar_core::dag::{Crew, InTurn, Node, NodeStatus, Outlet, SourceSpec, Workers};
 use laminar_core::operator::Aside;
 use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
 use laminar_core::time::{ManualClock, Watermark};
+use laminar_core::tpc::{CrewConfig, Threads};
 use laminar_core::{ChangeBatch, Error, NodeId, StepId};
 
 pub(crate) const SECOND: i64 = 1_000_000_000;
@@ -82,8 +83,20 @@ pub(crate) struct Graph {
 
 impl Graph {
     pub(crate) fn new(nodes: Vec<Node>) -> Self {
+        Self::on_workers(nodes, 1, false)
+    }
+
+    /// The graph on one worker alone, or on several, who take turns or have threads.
+    pub(crate) fn on_workers(nodes: Vec<Node>, workers: usize, threads: bool) -> Self {
         let clock = ManualClock::at(0);
-        let mut reactor = Reactor::checked(Arc::new(clock.clone()));
+        let crew = || -> Box<dyn Crew> {
+            let config = CrewConfig { workers, pinned: false, rows_alone_max: 0 };
+            if threads { Box::new(Threads::start(&config).unwrap()) } else { Box::new(InTurn) }
+        };
+        let mut reactor = match workers {
+            1 => Reactor::checked(Arc::new(clock.clone())),
+            _ => Reactor::shared(Arc::new(clock.clone()), Workers::new(workers, 1, true, crew())),
+        };
         reactor.attach(nodes).unwrap();
         Self { reactor, clock }
     }

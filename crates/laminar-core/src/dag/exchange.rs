@@ -1,0 +1,98 @@
+//! Where the rows of one input of a node have to be, and the moving of rows between workers that brings them there.
+
+use std::fmt;
+
+use super::executor::Share;
+use super::promise::Promise;
+use crate::changelog::{hash_rows, split_by_hash};
+use crate::expr::{ExprRef, evaluate_all_isolating};
+use crate::{ChangeBatch, Error, Port, Result};
+
+/// How rows move between workers on their way into one input of a node. All of them keep the order of the rows that one worker
+/// gets: what comes from worker 0 stands before what comes from worker 1.
+#[derive(Debug, Clone)]
+pub enum Exchange {
+    /// The first worker, which has all rows, deals them out in runs of equal length.
+    Deal,
+    /// Rows with equal values of these expressions come to the same worker.
+    Hash(Vec<ExprRef>),
+    /// All rows come to the first worker.
+    Gather,
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exchange::Deal => write!(f, "dealt out to all workers"),
+            Exchange::Hash(keys) => {
+                write!(f, "by ({})", keys.iter().map(|key| key.display()).collect::<Vec<_>>().join(", "))
+            }
+            Exchange::Gather => write!(f, "to one worker"),
+        }
+    }
+}
+
+/// What one worker sends to another for one node in one step.
+#[derive(Debug, Clone, Default)]
+pub struct Parcel {
+    /// Why the sender's node does not go on.
+    pub(super) failure: Option<Error>,
+    /// What the sender's inputs promise, by port; meaningful for the ports that are exchanged.
+    pub(super) promises: Vec<Promise>,
+    /// The rows, in their order.
+    pub(super) changes: Vec<(Port, ChangeBatch)>,
+}
+
+impl Parcel {
+    /// Says that the sender does not go on.
+    pub fn failed(error: Error) -> Self {
+        Self { failure: Some(error), ..Self::default() }
+    }
+}
+
+/// The parts of `changes` by worker.
+pub(super) fn split(exchange: &Exchange, changes: Vec<ChangeBatch>, share: Share) -> Result<Vec<Vec<ChangeBatch>>> {
+    let workers = share.workers;
+    match exchange {
+        Exchange::Deal => Ok(deal(changes, share)),
+        Exchange::Gather => {
+            let mut parts = vec![Vec::new(); workers];
+            parts[0] = changes;
+            Ok(parts)
+        }
+        Exchange::Hash(keys) => {
+            let mut parts = vec![Vec::new(); workers];
+            for batch in changes {
+                by_keys(keys, batch, workers)?.into_iter().for_each(|(worker, part)| parts[worker].push(part));
+            }
+            Ok(parts)
+        }
+    }
+}
+
+/// Contiguous runs of nearly equal length, without copying; few rows are not worth dealing and stay together.
+pub(super) fn deal(changes: Vec<ChangeBatch>, Share { workers, deal_rows_min, .. }: Share) -> Vec<Vec<ChangeBatch>> {
+    let mut parts = vec![Vec::new(); workers];
+    let rows: usize = changes.iter().map(ChangeBatch::len).sum();
+    let share = rows.div_ceil(workers).max(deal_rows_min);
+    let (mut worker, mut room) = (0, share);
+    for batch in changes {
+        let mut from = 0;
+        while from < batch.len() {
+            let now = room.min(batch.len() - from);
+            parts[worker].push(if now == batch.len() { batch.clone() } else { batch.slice(from, now) });
+            (from, room) = (from + now, room - now);
+            if room == 0 {
+                (worker, room) = ((worker + 1).min(workers - 1), share);
+            }
+        }
+    }
+    parts
+}
+
+/// A row whose key cannot be computed goes where NULL goes; the node finds it there and puts it aside.
+fn by_keys(keys: &[ExprRef], changes: ChangeBatch, workers: usize) -> Result<Vec<(usize, ChangeBatch)>> {
+    let columns = evaluate_all_isolating(keys, changes.rows())?.columns;
+    let hashes = hash_rows(&columns, changes.len())?;
+    split_by_hash(changes, &hashes, workers)
+}
