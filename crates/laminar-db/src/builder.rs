@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use laminar_connectors::Registry;
+use laminar_core::limits::VIRTUAL_PARTITIONS;
 use laminar_core::time::{Clock, SystemClock};
 
 use crate::Database;
@@ -14,12 +15,13 @@ pub struct DatabaseBuilder {
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
     pub(crate) checked: bool,
+    pub(crate) in_turn: bool,
 }
 
 impl Default for DatabaseBuilder {
     fn default() -> Self {
         let (clock, settings) = (Arc::new(SystemClock), Settings::default());
-        Self { clock, registry: Registry::with_builtin(), settings, checked: false }
+        Self { clock, registry: Registry::with_builtin(), settings, checked: false, in_turn: false }
     }
 }
 
@@ -43,6 +45,21 @@ impl DatabaseBuilder {
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
+    }
+
+    /// Lets `workers` threads share the work instead of the caller doing it all, which is the default (1); at most 256.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.settings.workers = workers.clamp(1, VIRTUAL_PARTITIONS);
+        self
+    }
+
+    /// Where several workers share the work, lets the caller do it for all of them in turn, and deals out even the smallest
+    /// steps: for tests, which then are the same every time.
+    #[must_use]
+    pub fn workers_in_turn(mut self, workers: usize) -> Self {
+        self.in_turn = true;
+        self.workers(workers)
     }
 
     /// Holds everything that operators emit against what their edges promise: for tests, as it keeps a copy of everything.

@@ -1,6 +1,6 @@
 //! What `SET` can change.
 
-use laminar_core::limits::IDLE_TIMEOUT_MS;
+use laminar_core::limits::{IDLE_TIMEOUT_MS, VIRTUAL_PARTITIONS};
 use laminar_core::{Code, Error, Result};
 
 /// Settings of a database.
@@ -8,16 +8,18 @@ use laminar_core::{Code, Error, Result};
 pub struct Settings {
     /// Wall-clock silence after which a source counts as idle, in nanoseconds; `None`: never. For sources created from then on.
     pub idle_timeout: Option<i64>,
+    /// How many threads share the work; 1: the caller does it all. Can be changed as long as there are no objects.
+    pub workers: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { idle_timeout: Some(IDLE_TIMEOUT_MS as i64 * 1_000_000) }
+        Self { idle_timeout: Some(IDLE_TIMEOUT_MS as i64 * 1_000_000), workers: 1 }
     }
 }
 
 /// Every setting's name.
-pub(crate) const NAMES: [&str; 1] = ["idle_timeout"];
+pub(crate) const NAMES: [&str; 2] = ["idle_timeout", "workers"];
 
 impl Settings {
     /// Changes one setting; `None` gives it its default.
@@ -31,8 +33,10 @@ impl Settings {
                 };
                 Ok(())
             }
-            "workers" => Err(Error::new(Code::NotSupported, "more than one worker is not built yet")
-                .with_hint("leave the setting out: this build runs on one thread")),
+            "workers" => {
+                self.workers = value.map_or(Ok(Self::default().workers), workers)?;
+                Ok(())
+            }
             other => {
                 let error = Error::new(Code::UnknownOption, format!("there is no setting '{other}'"));
                 Err(error.with_hint(format!("the settings are: {}", NAMES.join(", "))))
@@ -47,9 +51,19 @@ impl Settings {
                 Some(nanos) => format!("{} ms", nanos / 1_000_000),
                 None => "never".to_owned(),
             }),
+            "workers" => Some(self.workers.to_string()),
             _ => None,
         }
     }
+}
+
+/// A number of workers that there can be.
+fn workers(text: &str) -> Result<usize> {
+    let number = text.trim().parse().ok().filter(|number| (1..=VIRTUAL_PARTITIONS).contains(number));
+    number.ok_or_else(|| {
+        Error::new(Code::InvalidOption, format!("'{text}' is not a number of workers"))
+            .with_hint(format!("write a number from 1 (the caller's thread does all the work) to {VIRTUAL_PARTITIONS}"))
+    })
 }
 
 /// `5s`, `5 seconds`, `250 ms`, `1 minute` as nanoseconds.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use laminar_db::{Code, Database, Error, Outcome, Result};
-use laminar_testkit::script::{Answer, Engine, run_folder};
+use laminar_testkit::script::{Answer, Engine, MakeEngine, run_folder_on};
 
 struct Embedded(Database);
 
@@ -21,5 +21,10 @@ impl Engine for Embedded {
 
 fn main() -> ExitCode {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
-    run_folder(&scripts, || Ok(Box::new(Embedded(Database::open(":memory:")?))))
+    run_folder_on(&scripts, vec![("1 worker", on(1)), ("2 workers", on(2)), ("4 workers", on(4))])
+}
+
+/// Several workers take turns on one thread, so that every run is the same; their threads have tests of their own.
+fn on(workers: usize) -> MakeEngine {
+    Box::new(move || Ok(Box::new(Embedded(Database::builder().workers_in_turn(workers).build()))))
 }

@@ -2,6 +2,7 @@
 
 mod aside;
 mod attach;
+mod crew;
 mod readers;
 mod sinks;
 
@@ -16,6 +17,7 @@ use laminar_sql::plan::Planner;
 
 pub(crate) use aside::Aside;
 pub(crate) use attach::options_of;
+use crew::CrewSpec;
 pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
 pub(crate) use sinks::{SinkHandle, SinkState};
@@ -26,6 +28,7 @@ use crate::settings::Settings;
 
 /// Everything that runs. One thread at a time holds it.
 pub(crate) struct Engine {
+    crew: CrewSpec,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
@@ -50,8 +53,10 @@ pub(crate) enum Round {
 
 impl Engine {
     pub(crate) fn new(parts: DatabaseBuilder) -> Self {
-        let reactor = if parts.checked { Reactor::checked(parts.clock.clone()) } else { Reactor::new(parts.clock.clone()) };
+        let crew = CrewSpec { checked: parts.checked, in_turn: parts.in_turn };
+        let reactor = crew.reactor_or_inline(&parts.clock, parts.settings.workers);
         Self {
+            crew,
             clock: parts.clock,
             registry: parts.registry,
             settings: parts.settings,
@@ -62,6 +67,20 @@ impl Engine {
             aside: Aside::default(),
             next_node: 0,
         }
+    }
+
+    /// Changes the settings. The number of workers can change only while nothing runs that is spread over them.
+    pub(crate) fn apply(&mut self, settings: Settings) -> Result<()> {
+        if settings.workers != self.settings.workers {
+            if self.reactor.nodes().next().is_some() {
+                let text = format!("there are objects, which {} workers share", self.settings.workers);
+                let error = Error::new(Code::ObjectInUse, text);
+                return Err(error.with_hint("set the number of workers first, before anything is created"));
+            }
+            self.reactor = self.crew.reactor(&self.clock, settings.workers)?;
+        }
+        self.settings = settings;
+        Ok(())
     }
 
     /// The number of the next node.

@@ -1,6 +1,5 @@
 //! `EXPLAIN AST | PLAN | GRAPH`.
 
-use laminar_core::dag::explain as explain_graph;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::{Explain, ExplainWhat, SinkInput, Statement, StreamQuery};
 use laminar_sql::plan::Purpose;
@@ -13,7 +12,10 @@ pub(super) fn run(engine: &mut Engine, explain: &Explain, text: &str) -> Result<
     let (column, shown) = match explain.what {
         ExplainWhat::Ast => ("ast", query.query.to_string()),
         ExplainWhat::Plan => ("plan", engine.plan(query, text, purpose)?.0.logical.display_indent().to_string()),
-        ExplainWhat::Graph => ("graph", explain_graph(&engine.lowered(name, query, text, purpose)?.fragment.nodes)),
+        ExplainWhat::Graph => {
+            let nodes = engine.lowered(name, query, text, purpose)?.fragment.nodes;
+            ("graph", engine.reactor.explained(nodes))
+        }
     };
     text_rows(&[column], shown.lines().map(|line| vec![line.to_owned()]).collect())
 }

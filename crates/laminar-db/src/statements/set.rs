@@ -7,6 +7,8 @@ use super::Outcome;
 use crate::engine::Engine;
 
 pub(super) fn run(engine: &mut Engine, set: &SetVariable) -> Result<Outcome> {
-    engine.settings.set(&set.name.text, set.value.as_deref()).map_err(|error| error.at(set.value_span))?;
+    let mut settings = engine.settings.clone();
+    settings.set(&set.name.text, set.value.as_deref()).map_err(|error| error.at(set.value_span))?;
+    engine.apply(settings).map_err(|error| error.at(set.value_span))?;
     Ok(Outcome::Done("SET".into()))
 }

@@ -25,9 +25,9 @@ pub(crate) struct Arguments {
     /// Says nothing on standard error but errors.
     #[arg(long, short)]
     quiet: bool,
-    /// Number of worker threads (not built yet).
-    #[arg(long, value_name = "N")]
-    workers: Option<usize>,
+    /// Number of threads that share the work; with 1 the reading thread does all of it.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
     /// Where state is kept between runs (not built yet).
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -63,10 +63,6 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn refuse_unbuilt(arguments: &Arguments) -> Result<()> {
-    if arguments.workers.is_some() {
-        return Err(Error::new(Code::NotSupported, "--workers is not built yet: this version runs on one thread")
-            .with_hint("leave it out"));
-    }
     if arguments.data_dir.is_some() {
         return Err(Error::new(Code::NotSupported, "--data-dir is not built yet: state lives in memory and ends with the run")
             .with_hint("leave it out; results can be kept by CREATE SINK … INTO FILE (…)"));
@@ -123,7 +119,7 @@ impl<'a> Script<'a> {
         let began = SystemClock.now();
         Self {
             arguments,
-            database: Database::builder().build(),
+            database: Database::builder().workers(arguments.workers.into()).build(),
             printer: Printer::new(arguments.format),
             line: LiveLine::new(began),
             subscriptions: Vec::new(),

@@ -28,7 +28,7 @@ mod files;
 mod kind;
 mod runner;
 
-pub use files::run_folder;
+pub use files::{MakeEngine, run_folder, run_folder_on};
 pub use kind::Kind;
 pub use runner::run_script;
 
