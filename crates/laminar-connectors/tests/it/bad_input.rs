@@ -209,14 +209,6 @@ fn files_that_are_something_else_are_recognised() {
     );
     check(&[("a.csv", b"\xff\xfea\0,\0")], "", &[], expect![[r#"LDB-3002: 'a.csv' is UTF-16 text; hint: convert it to UTF-8"#]]);
     check(
-        &[("a.json", b"[{\"a\":1}]")],
-        "a:int",
-        &[],
-        expect![[
-            r#"LDB-3002: 'a.json' is a JSON array; hint: NDJSON holds one object a line; `jq -c '.[]'` turns an array into that"#
-        ]],
-    );
-    check(
         &[("a.json", b"hello\n")],
         "",
         &[],
@@ -359,6 +351,34 @@ fn a_row_that_contradicts_a_type_found_in_the_data_says_where_the_type_came_from
         read.bad[0].reason,
         "column 'id': 'x' is not a BIGINT (a type found in the first rows; declare the columns to choose it)"
     );
+}
+
+#[test]
+fn a_file_that_is_one_json_array_says_so_however_it_is_laid_out() {
+    let blank = format!("{}[{{\"a\":1}}]", " \n".repeat(200_000));
+    let texts = [
+        "[{\"a\":1}]",
+        "[{\"a\":1},{\"a\":2}]\n",
+        "[{\"a\":1}]\r\n \n\t\n",
+        "\n\n \t\n\n[{\"a\":1}]\n",
+        "\u{feff}[{\"a\":1}]\n",
+        "\u{feff}\r\n  [\n{\"a\":1},\n{\"a\":2}\n]\n",
+        "[\n{\"a\":1}\n,{\"a\":2}\n]",
+        "[]\n",
+        &blank,
+    ];
+    for text in texts {
+        for columns in ["a:int", ""] {
+            check(
+                &[("a.json", text.as_bytes())],
+                columns,
+                &[],
+                expect![[
+                    r#"LDB-3002: 'a.json' is a JSON array; hint: NDJSON holds one object a line; `jq -c '.[]'` turns an array into that"#
+                ]],
+            );
+        }
+    }
 }
 
 #[test]
