@@ -1,8 +1,10 @@
 //! What bad input gets: the message that a user reads.
 
 use expect_test::{Expect, expect};
+use laminar_connectors::{Options, Registry, SinkRequest, SourceRequest};
+use laminar_core::dag::ChangeKind;
 
-use crate::harness::{Place, schema};
+use crate::harness::{Place, pairs, schema};
 
 /// The rows, the bad rows, or the error that a source of `files` gives; the first file is the path unless one is given.
 fn check(files: &[(&str, &[u8])], columns: &str, options: &[(&str, &str)], expected: Expect) {
@@ -318,6 +320,27 @@ fn options_that_make_no_sense_are_refused() {
         ]],
     );
     check(file, "", &[("delimiter", "\"")], expect![[r#"LDB-1006: delimiter and quote must differ"#]]);
+}
+
+#[test]
+fn a_misspelt_option_that_is_needed_is_told_as_misspelt() {
+    let registry = Registry::with_builtin();
+    let file = registry.get("file").unwrap();
+    let source = |name: &str| {
+        let options = Options::new(pairs(&[(name, "a.csv")]));
+        file.open_source(SourceRequest { name: "s".to_owned(), schema: None, options }).err().unwrap().to_string()
+    };
+    let sink = |name: &str| {
+        let options = Options::new(pairs(&[(name, "a.csv")]));
+        let request = SinkRequest { name: "k".to_owned(), schema: schema("a:int"), changes: ChangeKind::Append, options };
+        file.open_sink(request).err().unwrap().to_string()
+    };
+    let all = [source("pth"), sink("pth"), source("format"), sink("format")];
+    expect![[r#"
+        LDB-1005: a file source has no option 'pth'; hint: did you mean 'path'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null
+        LDB-1005: a file sink has no option 'pth'; hint: did you mean 'path'? its options are: path, format, compression, overwrite, publish, changelog, row_group_bytes, header, delimiter, quote, null
+        LDB-1006: a file source needs the option 'path'; hint: add path = '…' between the parentheses
+        LDB-1006: a file sink needs the option 'path'; hint: add path = '…' between the parentheses"#]].assert_eq(&all.join("\n"));
 }
 
 #[test]
