@@ -22,8 +22,9 @@ use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 
 use super::aggregate::{Fault, GroupTable};
+use super::difference::comparators;
 use super::ingress::put_aside_untimed;
-use super::window::{Evaluated, GroupInput, ResultRows, check_gap, comparators, put_aside_late};
+use super::window::{Evaluated, GroupInput, ResultRows, check_gap, put_aside_late};
 use super::{Operator, OperatorContext};
 use crate::dag::{EdgeProperties, SessionSpec, WindowEmission};
 use crate::state::{Imaged, StateImage};
