@@ -71,6 +71,9 @@ impl CsvSampler<'_> {
 
 fn ndjson_schema(file: &Path, settings: &SourceSettings) -> Result<Option<SchemaRef>> {
     let mut input = Input::open(file, settings.compression)?;
+    if is_json_array(&mut input).map_err(|error| cannot_read(file, &error))? {
+        return Err(ndjson::array_error(&format!("'{}'", file.display())));
+    }
     let (mut guess, mut objects, mut lines, mut last) = (SchemaGuess::default(), 0, 0, false);
     while objects < settings.sample_rows {
         match ndjson::next_line(input.window(), last) {
@@ -89,4 +92,14 @@ fn ndjson_schema(file: &Path, settings: &SourceSettings) -> Result<Option<Schema
             .with_hint("NDJSON holds one object a line: {\"a\": 1, \"b\": \"x\"}"));
     }
     Ok((!guess.is_empty()).then(|| guess.schema()))
+}
+
+fn is_json_array(input: &mut Input) -> std::io::Result<bool> {
+    let mut ended = false;
+    loop {
+        match ndjson::is_array(input.window(), ended) {
+            Some(is_array) => return Ok(is_array),
+            None => ended = !input.fill()?,
+        }
+    }
 }

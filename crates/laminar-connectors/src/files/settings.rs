@@ -26,9 +26,12 @@ const SOURCE_OPTIONS: &[&str] = &["path", "format", "follow", "poll_interval", "
 const SINK_OPTIONS: &[&str] = &["path", "format", "compression", "overwrite", "publish", "changelog"];
 /// What sources of text add.
 const TEXT_SOURCE_OPTIONS: &[&str] = &["compression", "schema_sample_rows", "epoch_unit"];
+/// What sinks of Parquet add.
+const PARQUET_SINK_OPTIONS: &[&str] = &["row_group_bytes"];
 /// What separated values add.
 const CSV_OPTIONS: &[&str] = &["header", "delimiter", "quote", "null"];
 
+/// What file sources of a format understand; those of CSV understand all that there is.
 fn source_options(format: Format) -> Vec<&'static str> {
     match format {
         Format::Parquet => SOURCE_OPTIONS.to_vec(),
@@ -39,10 +42,15 @@ fn source_options(format: Format) -> Vec<&'static str> {
 
 fn sink_options(format: Format) -> Vec<&'static str> {
     match format {
-        Format::Parquet => [SINK_OPTIONS, &["row_group_bytes"]].concat(),
+        Format::Parquet => [SINK_OPTIONS, PARQUET_SINK_OPTIONS].concat(),
         Format::Csv => [SINK_OPTIONS, CSV_OPTIONS].concat(),
         Format::Ndjson => SINK_OPTIONS.to_vec(),
     }
+}
+
+/// What file sinks of some format understand.
+fn all_sink_options() -> Vec<&'static str> {
+    [SINK_OPTIONS, PARQUET_SINK_OPTIONS, CSV_OPTIONS].concat()
 }
 
 /// How a file is compressed from outside.
@@ -89,6 +97,7 @@ pub(super) struct SourceSettings {
 impl SourceSettings {
     pub(super) fn parse(mut options: Options) -> Result<Self> {
         options.merge_prefix("format.")?;
+        options.check_names("a file source", &source_options(Format::Csv))?;
         let given = options.clone();
         let path = paths::local(&options.require("path", "a file source")?)?;
         let format = options.take_enum("format", Format::CHOICES)?;
@@ -176,6 +185,7 @@ pub(super) enum SinkFormat {
 impl SinkSettings {
     pub(super) fn parse(mut options: Options) -> Result<Self> {
         options.merge_prefix("format.")?;
+        options.check_names("a file sink", &all_sink_options())?;
         let path = PathBuf::from(paths::local(&options.require("path", "a file sink")?)?);
         let named = options.take_enum("format", Format::CHOICES)?.or_else(|| paths::format_of(&path));
         let format = named.ok_or_else(|| unknown_format(&path))?;

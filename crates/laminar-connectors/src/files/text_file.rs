@@ -10,7 +10,7 @@ use super::input::Input;
 use super::settings::{OnBadRow, SourceSettings};
 use crate::BadRow;
 use crate::formats::csv::CsvDecoder;
-use crate::formats::ndjson::NdjsonDecoder;
+use crate::formats::ndjson::{NdjsonDecoder, array_error, is_array};
 use crate::formats::{Decoder, Extent, Format, Taken};
 
 /// Bytes of a bad record that are kept at most.
@@ -67,8 +67,7 @@ impl TextFile {
     pub(super) fn check_start(&mut self, last: bool) -> Result<()> {
         self.fill(last);
         if self.format == Format::Ndjson && self.is_json_array(last) {
-            return Err(Error::new(Code::BadData, format!("'{}' is a JSON array", self.name))
-                .with_hint("NDJSON holds one object a line; `jq -c '.[]'` turns an array into that"));
+            return Err(array_error(&format!("'{}'", self.name)));
         }
         while self.decoder.wants_header() && self.failed.is_none() {
             match self.decoder.take(self.input.window(), self.ended)? {
@@ -80,18 +79,15 @@ impl TextFile {
         Ok(())
     }
 
-    /// Whether the file is one JSON array, rather than lines of which the first is an array by mistake.
+    /// Whether the file is one JSON array. Without `last` it may be one and still be taken for lines, as more can follow.
     fn is_json_array(&mut self, last: bool) -> bool {
-        let starts = |window: &[u8]| window.trim_ascii_start().starts_with(b"[");
-        let has_line = |window: &[u8]| window.trim_ascii_start().contains(&b'\n');
-        while starts(self.input.window()) && !has_line(self.input.window()) && !self.ended && self.fill(last) {}
-        let text = self.input.window().trim_ascii_start();
-        if !starts(text) || !(has_line(text) || self.ended) {
-            return false;
+        loop {
+            match is_array(self.input.window(), self.ended) {
+                Some(is_array) => return is_array,
+                None if self.failed.is_none() && self.fill(last) => {}
+                None => return false,
+            }
         }
-        let (line, rest) = text.split_at(text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len()));
-        let alone = self.ended && rest.trim_ascii().is_empty();
-        alone || serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err()
     }
 
     /// At most about `rows_max` rows. Without `last`, an incomplete record at the end waits for the rest.

@@ -6,13 +6,14 @@
 //! * [`cell`], [`column`], [`nested`], [`row_builder`]: one value, one column, one row at a time, with exact reasons.
 //! * [`conform`]: columns that are typed already, made to fit a declared schema.
 //! * [`infer`]: which types a sample of values has.
-//! * [`changelog`]: weights written out as rows with `op`.
+//! * [`changelog`]: weights written out as rows with `op`. [`debezium`]: changes as Debezium tells them.
 
 pub mod cell;
 pub mod changelog;
 pub mod column;
 pub mod conform;
 pub mod csv;
+pub mod debezium;
 pub mod infer;
 pub mod names;
 pub mod ndjson;

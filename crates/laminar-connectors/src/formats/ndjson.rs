@@ -10,8 +10,8 @@ use std::fmt;
 use arrow_array::RecordBatch;
 use arrow_json::writer::{LineDelimited, WriterBuilder};
 use arrow_schema::SchemaRef;
-use laminar_core::Result;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use laminar_core::{Code, Error, Result};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::cell::{Cell, CellOptions};
@@ -91,6 +91,32 @@ pub(crate) fn next_line(bytes: &[u8], last: bool) -> Option<(&[u8], Extent)> {
     }
 }
 
+/// Whether a text that starts with `start` is one JSON array, rather than lines of which the first is an array by mistake:
+/// the array goes on after its first line, or nothing but white space follows it. `None`: more bytes decide.
+pub(crate) fn is_array(start: &[u8], ended: bool) -> Option<bool> {
+    let text = start.trim_ascii_start();
+    // What does not end within the longest record is decided by what is there.
+    let ended = ended || start.len() > RECORD_BYTES_MAX;
+    match text.first() {
+        None if !ended => return None,
+        Some(b'[') => {}
+        _ => return Some(false),
+    }
+    let Some(end) = text.iter().position(|byte| *byte == b'\n') else { return ended.then_some(true) };
+    let (line, rest) = text.split_at(end);
+    if serde_json::from_slice::<IgnoredAny>(line).is_err() {
+        return Some(true);
+    }
+    let alone = rest.trim_ascii().is_empty();
+    if alone && !ended { None } else { Some(alone) }
+}
+
+/// The failure of a file that is one JSON array; `name` is in quotes.
+pub(crate) fn array_error(name: &str) -> Error {
+    Error::new(Code::BadData, format!("{name} is a JSON array"))
+        .with_hint("NDJSON holds one object a line; `jq -c '.[]'` turns an array into that")
+}
+
 /// A JSON value as a cell; its text has been checked to be JSON when it was set apart.
 pub(super) fn cell_of(value: &RawValue) -> Result<Cell<'_>, String> {
     let text = value.get();
@@ -140,7 +166,7 @@ impl<'a, F: FnMut(&str) -> Option<usize>> Visitor<'a> for ObjectVisitor<'_, 'a, 
         while let Some(place) = map.next_key_seed(KeySeed(&mut self.place))? {
             match place {
                 Some(index) => self.values[index] = Some(map.next_value()?),
-                None => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(())

@@ -23,6 +23,7 @@ const DEFAULT_STEP_NANOS: i64 = 1_000_000;
 
 /// What the statement asks for. `clock` is read only by `start = 'now'`.
 pub(crate) fn plan(mut request: SourceRequest, clock: &dyn Clock) -> Result<Plan> {
+    request.options.check_names("generator source", &KNOWN)?;
     let schema = request.schema.take().filter(|schema| !schema.fields().is_empty());
     let schema = schema.ok_or_else(|| needs_columns(&request.name))?;
     let options = &mut request.options;

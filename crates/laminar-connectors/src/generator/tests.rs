@@ -219,6 +219,7 @@ fn what_cannot_work_is_refused_with_what_to_write_instead() {
     check("row", "5", "did you mean 'rows'?");
     check("start", "yesterday-ish", "a time such as");
     assert!(refused(&columns, &[("fields.id.min", "5"), ("fields.id.max", "4")]).contains("'fields.id.min' is above"));
+    assert!(refused(&[], &[("row", "5")]).contains("did you mean 'rows'?"));
     assert!(refused(&[], &[]).contains("CREATE SOURCE g (id BIGINT"));
     let nested = DataType::new_list(DataType::Int64, true);
     assert!(refused(&[("l", nested)], &[]).contains("cannot fill column 'l' of type BIGINT[]"));

@@ -21,6 +21,7 @@ const DEFAULT_RATE: u64 = 10_000_000;
 
 /// What the statement asks for.
 pub(super) fn plan(mut request: SourceRequest) -> Result<Plan> {
+    request.options.check_names("nexmark source", &KNOWN)?;
     let table = table(&request.name, &mut request.options)?;
     let (schema, columns) = columns(table, request.schema)?;
     let options = &mut request.options;

@@ -186,6 +186,7 @@ fn what_cannot_work_is_refused_with_what_to_write_instead() {
     };
     check("site", None, ("events", "5"), "add table = 'person', 'auction' or 'bid'");
     check("bids_of_a_person", None, ("events", "5"), "which Nexmark stream");
+    check("site", None, ("tabel", "bid"), "did you mean 'table'?");
     check("x", None, ("table", "bids"), "did you mean 'bid'?");
     check("bid", None, ("event", "5"), "did you mean 'events'?");
     check("bid", None, ("rate", "0"), "at least 1");

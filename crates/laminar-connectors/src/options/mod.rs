@@ -117,19 +117,30 @@ impl Options {
         Ok(())
     }
 
-    /// Refuses what nobody took. `context` is who was asked (`file source`), `known` is all that it understands.
-    pub fn finish(&self, context: &str, known: &[&str]) -> Result<()> {
-        let Some(unknown) = self.values.keys().next() else { return Ok(()) };
-        let list = match known {
-            [] => "it has no options".to_owned(),
-            _ => format!("its options are: {}", known.join(", ")),
-        };
-        let hint = match nearest(unknown, known.iter().copied()) {
-            Some(name) if name != unknown => format!("did you mean '{name}'? {list}"),
-            _ => list,
-        };
-        Err(Error::new(Code::UnknownOption, format!("{context} has no option '{unknown}'")).with_hint(hint))
+    /// Refuses names that are not among `known`, before anything else is looked at: who misspells an option that is needed
+    /// must not read that it is missing. `fields.<column>` among the known stands for all that start with `fields.`.
+    pub fn check_names(&self, context: &str, known: &[&str]) -> Result<()> {
+        let fits = |known: &str, name: &str| known.split_once('<').map_or(known == name, |(start, _)| name.starts_with(start));
+        let mut unknown_names = self.names().filter(|name| !known.iter().any(|known| fits(known, name)));
+        unknown_names.next().map_or(Ok(()), |name| Err(unknown(name, context, known)))
     }
+
+    /// Refuses what nobody took. `context` is who was asked (`a file source`), `known` is all that it understands.
+    pub fn finish(&self, context: &str, known: &[&str]) -> Result<()> {
+        self.names().next().map_or(Ok(()), |name| Err(unknown(name, context, known)))
+    }
+}
+
+fn unknown(name: &str, context: &str, known: &[&str]) -> Error {
+    let list = match known {
+        [] => "it has no options".to_owned(),
+        _ => format!("its options are: {}", known.join(", ")),
+    };
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(meant) if meant != name => format!("did you mean '{meant}'? {list}"),
+        _ => list,
+    };
+    Error::new(Code::UnknownOption, format!("{context} has no option '{name}'")).with_hint(hint)
 }
 
 /// The message for a value that an option cannot have. Values of secrets are not repeated.
@@ -164,6 +175,21 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "LDB-1005: file source has no option 'pth'; hint: did you mean 'path'? its options are: format, path"
+        );
+    }
+
+    #[test]
+    fn names_can_be_checked_before_any_is_taken() {
+        let known = ["path", "fields.<column>.<option>"];
+        let check =
+            |name: &str| options(&[("path", "x"), (name, "y")]).check_names("a source", &known).map_err(|e| e.to_string());
+        assert_eq!(check("path"), Ok(()));
+        assert_eq!(check("fields.a.min"), Ok(()));
+        let list = "its options are: path, fields.<column>.<option>";
+        assert_eq!(check("field"), Err(format!("LDB-1005: a source has no option 'field'; hint: {list}")));
+        assert_eq!(
+            options(&[("pth", "x")]).check_names("a source", &known).unwrap_err().to_string(),
+            format!("LDB-1005: a source has no option 'pth'; hint: did you mean 'path'? {list}")
         );
     }
 

@@ -1,8 +1,10 @@
 //! What bad input gets: the message that a user reads.
 
 use expect_test::{Expect, expect};
+use laminar_connectors::{Options, Registry, SinkRequest, SourceRequest};
+use laminar_core::dag::ChangeKind;
 
-use crate::harness::{Place, schema};
+use crate::harness::{Place, pairs, schema};
 
 /// The rows, the bad rows, or the error that a source of `files` gives; the first file is the path unless one is given.
 fn check(files: &[(&str, &[u8])], columns: &str, options: &[(&str, &str)], expected: Expect) {
@@ -209,14 +211,6 @@ fn files_that_are_something_else_are_recognised() {
     );
     check(&[("a.csv", b"\xff\xfea\0,\0")], "", &[], expect![[r#"LDB-3002: 'a.csv' is UTF-16 text; hint: convert it to UTF-8"#]]);
     check(
-        &[("a.json", b"[{\"a\":1}]")],
-        "a:int",
-        &[],
-        expect![[
-            r#"LDB-3002: 'a.json' is a JSON array; hint: NDJSON holds one object a line; `jq -c '.[]'` turns an array into that"#
-        ]],
-    );
-    check(
         &[("a.json", b"hello\n")],
         "",
         &[],
@@ -329,6 +323,27 @@ fn options_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn a_misspelt_option_that_is_needed_is_told_as_misspelt() {
+    let registry = Registry::with_builtin();
+    let file = registry.get("file").unwrap();
+    let source = |name: &str| {
+        let options = Options::new(pairs(&[(name, "a.csv")]));
+        file.open_source(SourceRequest { name: "s".to_owned(), schema: None, options }).err().unwrap().to_string()
+    };
+    let sink = |name: &str| {
+        let options = Options::new(pairs(&[(name, "a.csv")]));
+        let request = SinkRequest { name: "k".to_owned(), schema: schema("a:int"), changes: ChangeKind::Append, options };
+        file.open_sink(request).err().unwrap().to_string()
+    };
+    let all = [source("pth"), sink("pth"), source("format"), sink("format")];
+    expect![[r#"
+        LDB-1005: a file source has no option 'pth'; hint: did you mean 'path'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null
+        LDB-1005: a file sink has no option 'pth'; hint: did you mean 'path'? its options are: path, format, compression, overwrite, publish, changelog, row_group_bytes, header, delimiter, quote, null
+        LDB-1006: a file source needs the option 'path'; hint: add path = '…' between the parentheses
+        LDB-1006: a file sink needs the option 'path'; hint: add path = '…' between the parentheses"#]].assert_eq(&all.join("\n"));
+}
+
+#[test]
 fn a_long_raw_text_is_cut() {
     let place = Place::new();
     place.write("a.csv", format!("a,b\n{}\n", "x".repeat(100_000)));
@@ -359,6 +374,34 @@ fn a_row_that_contradicts_a_type_found_in_the_data_says_where_the_type_came_from
         read.bad[0].reason,
         "column 'id': 'x' is not a BIGINT (a type found in the first rows; declare the columns to choose it)"
     );
+}
+
+#[test]
+fn a_file_that_is_one_json_array_says_so_however_it_is_laid_out() {
+    let blank = format!("{}[{{\"a\":1}}]", " \n".repeat(200_000));
+    let texts = [
+        "[{\"a\":1}]",
+        "[{\"a\":1},{\"a\":2}]\n",
+        "[{\"a\":1}]\r\n \n\t\n",
+        "\n\n \t\n\n[{\"a\":1}]\n",
+        "\u{feff}[{\"a\":1}]\n",
+        "\u{feff}\r\n  [\n{\"a\":1},\n{\"a\":2}\n]\n",
+        "[\n{\"a\":1}\n,{\"a\":2}\n]",
+        "[]\n",
+        &blank,
+    ];
+    for text in texts {
+        for columns in ["a:int", ""] {
+            check(
+                &[("a.json", text.as_bytes())],
+                columns,
+                &[],
+                expect![[
+                    r#"LDB-3002: 'a.json' is a JSON array; hint: NDJSON holds one object a line; `jq -c '.[]'` turns an array into that"#
+                ]],
+            );
+        }
+    }
 }
 
 #[test]

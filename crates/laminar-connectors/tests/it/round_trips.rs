@@ -181,7 +181,7 @@ fn sinks_refuse_what_would_surprise() {
         LDB-1006: a Parquet file can only be published at its end (it cannot be read before its footer is written); hint: leave out publish, or use format = 'csv' or 'ndjson'
         LDB-1005: a file sink of format parquet has no option 'delimiter'; hint: its options are: path, format, compression, overwrite, publish, changelog, row_group_bytes
         LDB-1006: the format of 'a.xyz' cannot be told from its name; hint: add format = 'parquet', 'csv' or 'ndjson'
-        LDB-1005: a file sink of format csv has no option 'compresion'; hint: did you mean 'compression'? its options are: path, format, compression, overwrite, publish, changelog, header, delimiter, quote, null"#]].assert_eq(&all.join("\n"));
+        LDB-1005: a file sink has no option 'compresion'; hint: did you mean 'compression'? its options are: path, format, compression, overwrite, publish, changelog, row_group_bytes, header, delimiter, quote, null"#]].assert_eq(&all.join("\n"));
     assert_eq!(place.text("a.csv"), "old");
 }
 

@@ -22,6 +22,7 @@ impl Column {
     ///
     /// # Panics
     /// If the schema has no such column.
+    #[expect(clippy::new_ret_no_self, reason = "a column is only ever used as an expression")]
     pub fn new(schema: &Schema, index: usize) -> ExprRef {
         let field = schema.field(index);
         let (name, data_type) = (field.name().clone(), field.data_type().clone());

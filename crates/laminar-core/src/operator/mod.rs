@@ -15,6 +15,7 @@ pub mod build;
 pub mod changelog;
 pub mod check;
 pub mod compute;
+mod difference;
 pub mod egress;
 pub mod emit;
 pub mod group_aggregate;

@@ -129,7 +129,7 @@ impl SlidingWindowOperator {
         }
         match self.strategy {
             EmitStrategy::Periodic(_) => self.held.append(&mut out),
-            EmitStrategy::OnUpdate => out.iter().try_for_each(|changes| Ok::<_, Error>(cx.emit(only_new(changes)?)))?,
+            EmitStrategy::OnUpdate => out.iter().map(only_new).try_for_each(|changes| changes.map(|changes| cx.emit(changes)))?,
             _ => out.into_iter().for_each(|changes| cx.emit(changes)),
         }
         Ok(())

@@ -158,12 +158,12 @@ fn a_misspelt_option_and_connector_are_named() {
     check(
         "CREATE SOURCE s (a INT) FROM FILE (pth = 'x.csv');",
         expect![[r#"
-        error[LDB-1006]: a file source needs the option 'path'
+        error[LDB-1005]: a file source has no option 'pth'
           --> script.sql:1:25
            |
          1 | CREATE SOURCE s (a INT) FROM FILE (pth = 'x.csv');
            |                         ^^^^^^^^^^^^^^^^^^^^^^^^^
-           = hint: add path = '…' between the parentheses
+           = hint: did you mean 'path'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null
     "#]],
     );
     check(

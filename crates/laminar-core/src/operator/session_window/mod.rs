@@ -22,8 +22,9 @@ use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 
 use super::aggregate::{Fault, GroupTable};
+use super::difference::comparators;
 use super::ingress::put_aside_untimed;
-use super::window::{Evaluated, GroupInput, ResultRows, check_gap, comparators, put_aside_late};
+use super::window::{Evaluated, GroupInput, ResultRows, check_gap, put_aside_late};
 use super::{Operator, OperatorContext};
 use crate::dag::{EdgeProperties, SessionSpec, WindowEmission};
 use crate::state::{Imaged, StateImage};
@@ -193,7 +194,7 @@ impl SessionOperator {
     }
 
     /// The sessions to be shown: those that the step touched, and those that have become due.
-    fn to_show(&mut self) -> Vec<Session> {
+    fn due(&mut self) -> Vec<Session> {
         if let Store::Ordered(ordered) = &mut self.store {
             let (changed, _) = ordered.settle(&mut self.spans, self.gap);
             self.touched = changed.iter().map(|session| (session.key, session.span.start)).collect();
@@ -209,7 +210,7 @@ impl SessionOperator {
 
     /// Emits −before +after, ordered by key and time, without what did not change.
     fn emit(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let sessions = self.to_show();
+        let sessions = self.due();
         let mut faults = Vec::new();
         let mut answers = std::mem::take(&mut self.before);
         if !sessions.is_empty() {

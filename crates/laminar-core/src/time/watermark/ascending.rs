@@ -1,41 +1,26 @@
 //! Times that never go back: the largest time seen is the promise. Equal times are in order.
 
-use arrow_buffer::ScalarBuffer;
-
-use super::{ArrivingRows, BoundedOutOfOrdernessGenerator, WatermarkGenerator};
+use super::running::{RowPromise, RunningGenerator};
+use super::{ArrivingRows, promise};
 use crate::Result;
-use crate::time::Watermark;
 
 /// Promises that no row is before the latest one.
-#[derive(Debug, Clone)]
-pub struct AscendingTimestampsGenerator(BoundedOutOfOrdernessGenerator);
+pub type AscendingTimestampsGenerator = RunningGenerator<Ascending>;
 
 impl AscendingTimestampsGenerator {
     /// Nothing seen yet.
     #[expect(clippy::new_without_default, reason = "no default that hides a decision")]
     pub fn new() -> Self {
-        Self(BoundedOutOfOrdernessGenerator::new(0))
+        Self::by(Ascending)
     }
 }
 
-impl WatermarkGenerator for AscendingTimestampsGenerator {
-    fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>> {
-        self.0.observe(arriving)
-    }
+/// Each row promises its own time.
+#[derive(Debug, Clone)]
+pub struct Ascending;
 
-    fn watermark(&self) -> Watermark {
-        self.0.watermark()
-    }
-
-    fn advance_to(&mut self, watermark: Watermark) {
-        self.0.advance_to(watermark);
-    }
-
-    fn save(&self) -> Vec<i64> {
-        self.0.save()
-    }
-
-    fn load(&mut self, numbers: &[i64]) -> Result<()> {
-        self.0.load(numbers)
+impl RowPromise for Ascending {
+    fn promised(&self, _: &ArrivingRows<'_>) -> Result<impl Fn(usize, i64) -> Option<i64>> {
+        Ok(|_, time| Some(promise(time)))
     }
 }

@@ -1,45 +1,27 @@
 //! The largest time seen, minus a delay: rows may be out of order by so much.
 
-use arrow_buffer::ScalarBuffer;
-
-use super::{ArrivingRows, WatermarkGenerator, promise, running, saved};
+use super::running::{RowPromise, RunningGenerator};
+use super::{ArrivingRows, promise};
 use crate::Result;
-use crate::time::Watermark;
 
 /// Promises that no row is more than `delay` behind the latest one.
-#[derive(Debug, Clone)]
-pub struct BoundedOutOfOrdernessGenerator {
-    delay: i64,
-    watermark: i64,
-}
+pub type BoundedOutOfOrdernessGenerator = RunningGenerator<Bounded>;
 
 impl BoundedOutOfOrdernessGenerator {
     /// Rows may be `delay` nanoseconds behind the latest.
     pub fn new(delay: i64) -> Self {
-        Self { delay, watermark: i64::MIN }
+        Self::by(Bounded { delay })
     }
 }
 
-impl WatermarkGenerator for BoundedOutOfOrdernessGenerator {
-    fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>> {
-        let delay = self.delay;
-        Ok(running::run(&mut self.watermark, arriving, |_, time| Some(promise(time.saturating_sub(delay)))))
-    }
+/// Each row promises its own time, minus a delay.
+#[derive(Debug, Clone)]
+pub struct Bounded {
+    delay: i64,
+}
 
-    fn watermark(&self) -> Watermark {
-        Watermark(self.watermark)
-    }
-
-    fn advance_to(&mut self, watermark: Watermark) {
-        self.watermark = self.watermark.max(watermark.0);
-    }
-
-    fn save(&self) -> Vec<i64> {
-        vec![self.watermark]
-    }
-
-    fn load(&mut self, numbers: &[i64]) -> Result<()> {
-        [self.watermark] = saved(numbers)?;
-        Ok(())
+impl RowPromise for Bounded {
+    fn promised(&self, _: &ArrivingRows<'_>) -> Result<impl Fn(usize, i64) -> Option<i64>> {
+        Ok(|_, time: i64| Some(promise(time.saturating_sub(self.delay))))
     }
 }

@@ -2,26 +2,29 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, RecordBatch};
-use arrow_buffer::ScalarBuffer;
 
-use super::{ArrivingRows, WatermarkGenerator, promise, running, saved};
+use super::running::{RowPromise, RunningGenerator};
+use super::{ArrivingRows, promise};
 use crate::expr::ExprRef;
-use crate::time::Watermark;
 use crate::{Error, Result};
 
 /// Moves only with rows for which a condition is true.
-#[derive(Debug, Clone)]
-pub struct PunctuatedGenerator {
-    marker: ExprRef,
-    watermark: i64,
-}
+pub type PunctuatedGenerator = RunningGenerator<Punctuated>;
 
 impl PunctuatedGenerator {
     /// `marker` is a boolean over the row.
     pub fn new(marker: ExprRef) -> Self {
-        Self { marker, watermark: i64::MIN }
+        Self::by(Punctuated { marker })
     }
+}
 
+/// Each row for which a condition is true promises its own time.
+#[derive(Debug, Clone)]
+pub struct Punctuated {
+    marker: ExprRef,
+}
+
+impl Punctuated {
     /// Which rows are marked. A row whose condition cannot be evaluated is not.
     fn marked(&self, rows: &RecordBatch) -> Result<BooleanArray> {
         if let Ok(marks) = self.marker.evaluate(rows) {
@@ -34,27 +37,10 @@ impl PunctuatedGenerator {
     }
 }
 
-impl WatermarkGenerator for PunctuatedGenerator {
-    fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>> {
+impl RowPromise for Punctuated {
+    fn promised(&self, arriving: &ArrivingRows<'_>) -> Result<impl Fn(usize, i64) -> Option<i64>> {
         let marked = self.marked(arriving.rows)?;
-        let is_marked = |row: usize| marked.is_valid(row) && marked.value(row);
-        Ok(running::run(&mut self.watermark, arriving, |row, time| is_marked(row).then(|| promise(time))))
-    }
-
-    fn watermark(&self) -> Watermark {
-        Watermark(self.watermark)
-    }
-
-    fn advance_to(&mut self, watermark: Watermark) {
-        self.watermark = self.watermark.max(watermark.0);
-    }
-
-    fn save(&self) -> Vec<i64> {
-        vec![self.watermark]
-    }
-
-    fn load(&mut self, numbers: &[i64]) -> Result<()> {
-        [self.watermark] = saved(numbers)?;
-        Ok(())
+        let is_marked = move |row: usize| marked.is_valid(row) && marked.value(row);
+        Ok(move |row, time| is_marked(row).then(|| promise(time)))
     }
 }

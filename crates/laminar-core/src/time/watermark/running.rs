@@ -3,7 +3,53 @@
 use arrow_array::Array;
 use arrow_buffer::ScalarBuffer;
 
-use super::ArrivingRows;
+use super::{ArrivingRows, WatermarkGenerator, saved};
+use crate::Result;
+use crate::time::Watermark;
+
+/// What each inserted row promises by itself.
+pub trait RowPromise: Send {
+    /// `promised(row, time)` for these rows; `None`: nothing.
+    fn promised(&self, arriving: &ArrivingRows<'_>) -> Result<impl Fn(usize, i64) -> Option<i64>>;
+}
+
+/// A generator that goes by rows alone: the watermark is the latest promise of any row so far.
+#[derive(Debug, Clone)]
+pub struct RunningGenerator<P> {
+    promise: P,
+    watermark: i64,
+}
+
+impl<P> RunningGenerator<P> {
+    /// Nothing seen yet.
+    pub(super) fn by(promise: P) -> Self {
+        Self { promise, watermark: i64::MIN }
+    }
+}
+
+impl<P: RowPromise> WatermarkGenerator for RunningGenerator<P> {
+    fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>> {
+        let promised = self.promise.promised(arriving)?;
+        Ok(run(&mut self.watermark, arriving, promised))
+    }
+
+    fn watermark(&self) -> Watermark {
+        Watermark(self.watermark)
+    }
+
+    fn advance_to(&mut self, watermark: Watermark) {
+        self.watermark = self.watermark.max(watermark.0);
+    }
+
+    fn save(&self) -> Vec<i64> {
+        vec![self.watermark]
+    }
+
+    fn load(&mut self, numbers: &[i64]) -> Result<()> {
+        [self.watermark] = saved(numbers)?;
+        Ok(())
+    }
+}
 
 /// Runs `watermark` over the rows. `promised(row, time)` is what an inserted row promises by itself.
 pub(super) fn run(

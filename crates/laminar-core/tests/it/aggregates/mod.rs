@@ -3,6 +3,7 @@
 mod bad_input;
 mod edges;
 mod group_aggregate;
+mod group_keys;
 mod group_table;
 mod history;
 mod model;

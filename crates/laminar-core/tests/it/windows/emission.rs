@@ -2,34 +2,24 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use expect_test::{Expect, expect};
-use laminar_core::changelog::print_all;
 use laminar_core::dag::{ChangeKind, EdgeProperties, Partitioning, SessionSpec, WindowEmission, WindowSpec};
 use laminar_core::expr::Column;
+use laminar_core::operator::Operator;
 use laminar_core::operator::aggregate::{AggregateCall, native};
 use laminar_core::operator::session_window::SessionOperator;
 use laminar_core::operator::window::WindowOperator;
-use laminar_core::operator::{Operator, OperatorContext};
-use laminar_core::time::Watermark;
 use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
-use laminar_core::{ChangeBatch, Port, StepId};
 
 use super::history::MINUTE;
+use super::story::{TIME, columns, tell};
 
-const TIME: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
 const UTC: WindowUnit = WindowUnit::Nanos { offset: 0, zone: None };
 
 fn input() -> EdgeProperties {
-    let column = |name, data_type| Field::new(name, data_type, true);
-    EdgeProperties {
-        schema: Arc::new(Schema::new(vec![column("ts", TIME), column("k", DataType::Utf8)])),
-        changes: ChangeKind::Retract,
-        partitioning: Partitioning::Any,
-        time_columns: Vec::new(),
-    }
+    let (schema, changes, partitioning) = (columns(), ChangeKind::Retract, Partitioning::Any);
+    EdgeProperties { schema, changes, partitioning, time_columns: Vec::new() }
 }
 
 fn output() -> SchemaRef {
@@ -60,33 +50,8 @@ fn sessions(gap: i64, emission: WindowEmission, lateness: i64) -> Box<dyn Operat
     Box::new(SessionOperator::new(&spec, &input(), output()).unwrap())
 }
 
-/// Each step is rows (`+1 | 00:10 | a`), or `watermark 01:00`, or `end`; what it shows and puts aside follows it.
 fn check(mut operator: Box<dyn Operator>, steps: &[&str], expected: Expect) {
-    let (mut story, mut watermark) = (String::new(), Watermark::START);
-    for step in steps {
-        let (mut out, mut aside, mut wake_at) = (Vec::new(), Vec::new(), None);
-        let mut cx = OperatorContext::new(StepId(0), 0, watermark, &mut out, &mut aside, &mut wake_at);
-        let told = match step.strip_prefix("watermark ") {
-            Some(time) => {
-                let time = ChangeBatch::parse(&input().schema, &format!("+1 | {time} | x")).unwrap();
-                Some(Watermark(time.column(0).as_primitive::<TimestampMillisecondType>().value(0) * 1_000_000))
-            }
-            None if *step == "end" => Some(Watermark::END),
-            None => None,
-        };
-        match told {
-            Some(told) => {
-                operator.on_watermark(told, &mut cx).unwrap();
-                watermark = told;
-            }
-            None => operator.on_changes(Port::LEFT, ChangeBatch::parse(&input().schema, step).unwrap(), &mut cx).unwrap(),
-        }
-        operator.end_step(&mut cx).unwrap();
-        story.push_str(&format!("> {step}\n"));
-        story.extend(Some(print_all(&out)).filter(|rows| !rows.is_empty()).map(|rows| rows + "\n"));
-        story.extend(aside.iter().flat_map(|aside| &aside.reasons).map(|reason| format!("aside: {reason}\n")));
-    }
-    expected.assert_eq(&story);
+    expected.assert_eq(&tell(&mut *operator, steps));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Windows and sessions against models that look at all rows so far, after every step.
 
+mod doors;
 mod emission;
 mod history;
 mod model;
 mod river;
+mod story;
 
 use laminar_core::dag::{AssignSpec, WindowEmission};
 use laminar_core::operator::assign_window::AssignWindow;

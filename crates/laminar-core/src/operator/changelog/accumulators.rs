@@ -20,7 +20,7 @@
 
 use std::collections::BTreeMap;
 
-use super::aggregate::{FloatSums, WholeSums};
+use crate::operator::aggregate::{FloatSums, WholeSums};
 
 /// The aggregate of values that come and go. A retraction may come before its insertion.
 pub trait RetractableAccumulator: Default + Send {
