@@ -121,11 +121,9 @@ impl Database {
     /// database and must not block.
     pub fn on_changes(&self, name: &str, callback: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<CallbackHandle> {
         let mut engine = self.lock();
-        engine.ensure_reader(name)?;
-        let node = engine.output_of(name)?;
-        let stored = engine.catalog.get(name).is_some_and(|object| object.is_stored());
-        let outlet = engine.reactor.subscribe(node, Box::new(Callback(Box::new(callback))), stored)?;
-        engine.readers.want(node);
+        let heard = engine.heard(name)?;
+        let outlet = engine.listen(&heard, Box::new(Callback(Box::new(callback))), heard.stored)?;
+        engine.settle()?;
         Ok(CallbackHandle { outlet, database: self.clone() })
     }
 
@@ -188,7 +186,7 @@ impl Database {
         let mut engine = self.lock();
         engine.reactor.unsubscribe(outlet);
         // Nobody else can read from nodes of a query that has no name.
-        let detached = engine.reactor.detach(own_nodes);
+        let detached = engine.reactor.detach(own_nodes).and_then(|()| engine.drop_unread_streams());
         debug_assert!(detached.is_ok(), "{detached:?}");
     }
 

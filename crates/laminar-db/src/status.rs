@@ -5,7 +5,7 @@ use laminar_core::time::Watermark;
 use laminar_core::{Error, StepId};
 use laminar_sql::parse::ObjectKind;
 
-use crate::catalog::{Body, Object};
+use crate::catalog::Object;
 use crate::engine::{Engine, ReaderState, SinkState};
 
 /// One moment of a database.
@@ -30,7 +30,7 @@ pub struct ObjectStatus {
     pub name: String,
     /// Its kind.
     pub kind: ObjectKind,
-    /// Rows that came in from outside (sources and tables) or went out (streams, views, sinks).
+    /// Rows that came in from outside (sources and tables, these without the late rows of others) or went out (streams, views, sinks).
     pub rows: u64,
     /// Rows that were late or had no event time.
     pub late: u64,
@@ -106,6 +106,10 @@ fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
     };
     describe_sink(object, &mut status);
     describe_nodes(engine, &nodes, output, &mut status);
+    if status.kind == ObjectKind::Table {
+        let late: u64 = engine.aside.targets().filter(|target| target.object == name).map(|target| target.rows).sum();
+        status.rows = status.rows.saturating_sub(late);
+    }
     for reader in engine.readers.iter().filter(|reader| reader.name == name) {
         status.position = Some(reader.position());
         status.rows = status.rows.max(reader.rows);
@@ -117,7 +121,7 @@ fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
 }
 
 fn describe_sink(object: &Object, status: &mut ObjectStatus) {
-    let Body::Sink { handle, .. } = &object.body else { return };
+    let Some(handle) = object.sink() else { return };
     status.rows = handle.rows();
     match handle.state() {
         SinkState::Writing => {}

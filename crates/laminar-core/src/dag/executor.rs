@@ -383,6 +383,11 @@ impl Executor {
         self.slots.iter().map(|slot| &slot.node)
     }
 
+    /// Whether another node or an outlet reads from `node`.
+    pub fn is_read(&self, node: NodeId) -> bool {
+        self.place(node).is_ok_and(|place| !self.slots[place].readers.is_empty() || !self.slots[place].outlets.is_empty())
+    }
+
     /// What holds for the output of `node`.
     pub fn properties(&self, node: NodeId) -> Option<&EdgeProperties> {
         Some(&self.slots[self.place(node).ok()?].node.output)

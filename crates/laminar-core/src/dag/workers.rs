@@ -322,6 +322,11 @@ impl Workers {
         self.shares[0].nodes()
     }
 
+    /// Whether another node or an outlet reads from `node`.
+    pub fn is_read(&self, node: NodeId) -> bool {
+        self.shares[0].is_read(node) || self.listeners.iter().any(|listener| listener.node == node)
+    }
+
     /// What holds for the output of `node`.
     pub fn properties(&self, node: NodeId) -> Option<&EdgeProperties> {
         self.shares[0].properties(node)

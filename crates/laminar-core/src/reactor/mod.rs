@@ -158,6 +158,11 @@ impl Reactor {
         Ok(())
     }
 
+    /// Whether a node or an outlet reads from `node`.
+    pub fn is_read(&self, node: NodeId) -> bool {
+        either!(&self.graph, graph => graph.is_read(node))
+    }
+
     /// Rows that wait in the inbox of `source`.
     pub fn waiting_rows(&self, source: NodeId) -> usize {
         self.place(source).map_or(0, |place| self.inboxes[place].rows())

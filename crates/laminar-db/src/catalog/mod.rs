@@ -4,13 +4,15 @@ mod object;
 mod planning;
 
 pub(crate) use object::{Body, Object, ObjectKind, SourceBody, kind_name};
-pub(crate) use planning::{Inlining, Resting, objects_in};
+pub(crate) use planning::{Inlining, Resting, inputs_in, objects_in, sides_in};
 
 use std::collections::BTreeMap;
 
 use laminar_core::{Code, Error, Result};
 use laminar_sql::diagnostic::nearest;
 use laminar_sql::parse::Name;
+
+use crate::engine::Side;
 
 /// All objects.
 #[derive(Default)]
@@ -52,32 +54,54 @@ impl Catalog {
     /// The error for a name that nothing has.
     pub(crate) fn unknown(&self, name: &str) -> Error {
         let error = Error::new(Code::UnknownObject, format!("there is no source, table, stream, view or sink '{name}'"));
-        match nearest(name, self.objects.keys().map(String::as_str)) {
+        // Rows that were put aside have names too, but nobody wants to see them listed.
+        let sides: Vec<String> = if name.contains('$') { self.side_names() } else { Vec::new() };
+        match nearest(name, self.objects.keys().chain(&sides).map(String::as_str)) {
             Some(near) => error.with_hint(format!("did you mean '{near}'?")),
             None if self.objects.is_empty() => error.with_hint("nothing exists yet: begin with CREATE SOURCE or CREATE TABLE"),
             None => error.with_hint(format!("there are: {}", self.names().join(", "))),
         }
     }
 
-    /// The objects that read from `name` directly, by name.
+    fn side_names(&self) -> Vec<String> {
+        let of = |object: &String| Side::ALL.map(|side| format!("{object}{}", side.suffix()));
+        self.objects.keys().flat_map(of).collect()
+    }
+
+    /// The objects that read from `name` or write their late rows into it, by name.
     pub(crate) fn dependants(&self, name: &str) -> Vec<String> {
-        let reads = |object: &&Object| object.depends_on.iter().any(|on| on == name);
+        let reads = |object: &&Object| object.depends_on.iter().any(|on| on == name) || object.late_to.as_deref() == Some(name);
         self.iter().filter(reads).map(|object| object.name.clone()).collect()
     }
 
-    /// `name` and everything that it reads from, directly or through others.
+    /// `names` and everything that they read from, directly or through others.
     pub(crate) fn with_inputs(&self, names: &[String]) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
-        let mut open: Vec<String> = names.to_vec();
-        while let Some(name) = open.pop() {
-            if found.contains(&name) {
-                continue;
-            }
-            if let Some(object) = self.get(&name) {
-                open.extend(object.depends_on.iter().cloned());
-            }
+        closure(names, |name| self.inputs(name))
+    }
+
+    /// The same, with everything whose late rows reach them.
+    pub(crate) fn with_feeders(&self, names: &[String]) -> Vec<String> {
+        let writers = |name: &str| {
+            let writes = self.iter().filter(|object| object.late_to.as_deref() == Some(name));
+            writes.map(|object| object.name.clone()).collect::<Vec<_>>()
+        };
+        closure(names, |name| [self.inputs(name), writers(name)].concat())
+    }
+
+    fn inputs(&self, name: &str) -> Vec<String> {
+        self.get(name).map(|object| object.depends_on.clone()).unwrap_or_default()
+    }
+}
+
+/// `names` and all that `next` leads to.
+fn closure(names: &[String], next: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut open: Vec<String> = names.to_vec();
+    while let Some(name) = open.pop() {
+        if !found.contains(&name) {
+            open.extend(next(&name));
             found.push(name);
         }
-        found
     }
+    found
 }

@@ -5,7 +5,7 @@ use laminar_core::NodeId;
 use laminar_core::dag::{ChangeKind, EdgeProperties, OutletId, SourceSpec};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
 
-use crate::engine::SinkHandle;
+use crate::engine::{SinkHandle, SinkIntake};
 
 pub(crate) use laminar_sql::parse::ObjectKind;
 
@@ -16,6 +16,8 @@ pub(crate) struct Object {
     pub(crate) sql: String,
     /// The objects that it reads from, by name.
     pub(crate) depends_on: Vec<String>,
+    /// The table or sink into which its late rows go.
+    pub(crate) late_to: Option<String>,
     /// Its nodes, in ascending order.
     pub(crate) nodes: Vec<NodeId>,
     pub(crate) body: Body,
@@ -33,6 +35,8 @@ pub(crate) enum Body {
     View { query: StreamQuery },
     /// A way out.
     Sink { outlet: OutletId, handle: SinkHandle },
+    /// A way out for the late rows of others; the first that writes into it settles its columns.
+    LateSink { connector: ConnectorDef, intake: Option<SinkIntake> },
 }
 
 /// A source: a definition, and the readers that work by it.
@@ -56,7 +60,7 @@ impl Object {
             Body::Query { stored: true, .. } => ObjectKind::MaterializedView,
             Body::Query { stored: false, .. } => ObjectKind::Stream,
             Body::View { .. } => ObjectKind::View,
-            Body::Sink { .. } => ObjectKind::Sink,
+            Body::Sink { .. } | Body::LateSink { .. } => ObjectKind::Sink,
         }
     }
 
@@ -66,7 +70,16 @@ impl Object {
             Body::Source(source) => source.reader,
             Body::Table { output, .. } => Some(*output),
             Body::Query { root, .. } => Some(*root),
-            Body::View { .. } | Body::Sink { .. } => None,
+            Body::View { .. } | Body::Sink { .. } | Body::LateSink { .. } => None,
+        }
+    }
+
+    /// The way out that it is, if it has been opened.
+    pub(crate) fn sink(&self) -> Option<&SinkHandle> {
+        match &self.body {
+            Body::Sink { handle, .. } => Some(handle),
+            Body::LateSink { intake, .. } => intake.as_ref().map(|intake| &intake.handle),
+            _ => None,
         }
     }
 
@@ -75,7 +88,7 @@ impl Object {
         match &self.body {
             Body::Source(source) => Some(&source.properties),
             Body::Table { properties, .. } | Body::Query { properties, .. } => Some(properties),
-            Body::View { .. } | Body::Sink { .. } => None,
+            Body::View { .. } | Body::Sink { .. } | Body::LateSink { .. } => None,
         }
     }
 

@@ -9,21 +9,22 @@ use laminar_sql::parse::StreamQuery;
 use laminar_sql::plan::{self, Planner, Relation, RelationKind};
 
 use super::Catalog;
-use super::object::{Body, Object};
-use crate::engine::Aside;
+use super::object::{Body, Object, ObjectKind};
+use crate::engine::{Aside, SideName};
 use laminar_core::reactor::Reactor;
 
 /// Relations for continuous queries. Views are planned when they are asked for.
 pub(crate) struct Inlining<'a> {
     pub(crate) catalog: &'a Catalog,
+    pub(crate) aside: &'a Aside,
     pub(crate) planner: &'a Planner,
     /// What went wrong while planning a view: DataFusion's callback cannot say it.
     pub(crate) trouble: std::cell::RefCell<Option<Error>>,
 }
 
 impl<'a> Inlining<'a> {
-    pub(crate) fn new(catalog: &'a Catalog, planner: &'a Planner) -> Self {
-        Self { catalog, planner, trouble: std::cell::RefCell::default() }
+    pub(crate) fn new(catalog: &'a Catalog, aside: &'a Aside, planner: &'a Planner) -> Self {
+        Self { catalog, aside, planner, trouble: std::cell::RefCell::default() }
     }
 
     /// `planned`, or what went wrong in a view below it.
@@ -32,6 +33,13 @@ impl<'a> Inlining<'a> {
             Some(error) => Err(error),
             None => planned,
         }
+    }
+
+    /// What an object put aside, as a stream.
+    fn put_aside(&self, side: &SideName) -> Option<Relation> {
+        let (node, schema) = (self.aside.newest_stream(side)?, self.aside.schema(side)?);
+        let properties = EdgeProperties { changes: ChangeKind::Append, ..unknown(schema) };
+        Some(Relation { name: side.to_string(), kind: RelationKind::Stream, node, properties, inlined: None })
     }
 
     fn inlined(&self, name: &str, query: &StreamQuery, text: &str) -> Option<Relation> {
@@ -56,6 +64,9 @@ fn unknown(schema: arrow_schema::SchemaRef) -> EdgeProperties {
 
 impl plan::Catalog for Inlining<'_> {
     fn relation(&self, name: &str) -> Option<Relation> {
+        if let Some(side) = SideName::parse(name) {
+            return self.put_aside(&side);
+        }
         let object = self.catalog.get(name)?;
         if let Body::View { query } = &object.body {
             return self.inlined(name, query, &object.sql);
@@ -74,13 +85,13 @@ fn relation_kind(object: &Object) -> RelationKind {
         Body::Source(_) => RelationKind::Source,
         Body::Table { .. } => RelationKind::Table,
         Body::Query { stored: true, .. } => RelationKind::MaterializedView,
-        Body::Query { stored: false, .. } | Body::Sink { .. } => RelationKind::Stream,
+        Body::Query { stored: false, .. } | Body::Sink { .. } | Body::LateSink { .. } => RelationKind::Stream,
         Body::View { .. } => RelationKind::View,
     }
 }
 
 fn readable_names(catalog: &Catalog) -> Vec<String> {
-    catalog.iter().filter(|object| !matches!(object.body, Body::Sink { .. })).map(|object| object.name.clone()).collect()
+    catalog.iter().filter(|object| object.kind() != ObjectKind::Sink).map(|object| object.name.clone()).collect()
 }
 
 /// Rows at rest for ad-hoc queries.
@@ -92,7 +103,7 @@ pub(crate) struct Resting<'a> {
 
 impl RestingTables for Resting<'_> {
     fn relation(&self, name: &str) -> Result<Option<RestingRelation>> {
-        if let Some(rows) = self.aside.table(name) {
+        if let Some(rows) = SideName::parse(name).and_then(|side| self.aside.table(&side)) {
             let (schema, batches) = rows?;
             return Ok(Some(RestingRelation::Rows(schema, batches)));
         }
@@ -133,4 +144,31 @@ fn expanded(changes: &laminar_core::ChangeBatch) -> Result<arrow_array::RecordBa
 /// The objects that `query` names in FROM, of those that exist.
 pub(crate) fn objects_in(query: &StreamQuery, catalog: &Catalog) -> Vec<String> {
     relations_in(query).into_iter().filter(|name| catalog.get(name).is_some()).collect()
+}
+
+/// The same with the objects whose rows aside it names.
+pub(crate) fn inputs_in(query: &StreamQuery, catalog: &Catalog) -> Vec<String> {
+    let mut inputs = objects_in(query, catalog);
+    for side in direct_sides(query, catalog) {
+        if !inputs.contains(&side.object) {
+            inputs.push(side.object);
+        }
+    }
+    inputs
+}
+
+/// What `query` names of the rows that objects put aside, itself or in a view.
+pub(crate) fn sides_in(query: &StreamQuery, catalog: &Catalog) -> Vec<SideName> {
+    let mut sides = direct_sides(query, catalog);
+    for name in objects_in(query, catalog) {
+        if let Some(Body::View { query }) = catalog.get(&name).map(|object| &object.body) {
+            sides.extend(sides_in(query, catalog));
+        }
+    }
+    sides
+}
+
+fn direct_sides(query: &StreamQuery, catalog: &Catalog) -> Vec<SideName> {
+    let names = relations_in(query).into_iter().filter(|name| catalog.get(name).is_none());
+    names.filter_map(|name| SideName::parse(&name)).filter(|side| catalog.get(&side.object).is_some()).collect()
 }

@@ -8,7 +8,8 @@ use laminar_sql::parse::{ConnectorDef, StreamQuery};
 use laminar_sql::plan::{ContinuousPlan, Purpose};
 
 use super::Engine;
-use crate::catalog::{Body, Inlining, objects_in};
+use super::aside::LateColumns;
+use crate::catalog::{Body, Inlining, inputs_in, objects_in, sides_in};
 
 /// A continuous query that runs.
 pub(crate) struct Attached {
@@ -20,13 +21,21 @@ pub(crate) struct Attached {
 impl Engine {
     /// The plan of a continuous query, every source of it ready to be read.
     pub(crate) fn plan(&mut self, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<(ContinuousPlan, Vec<String>)> {
-        let depends_on = objects_in(query, &self.catalog);
-        for name in self.catalog.with_inputs(&depends_on) {
+        self.ensure_inputs(query)?;
+        let relations = Inlining::new(&self.catalog, &self.aside, &self.planner);
+        let planned = self.planner.plan_continuous(query, purpose, text, &relations);
+        Ok((relations.checked(planned)?, inputs_in(query, &self.catalog)))
+    }
+
+    /// Makes everything that `query` names ready to be read.
+    pub(crate) fn ensure_inputs(&mut self, query: &StreamQuery) -> Result<()> {
+        for name in self.catalog.with_inputs(&objects_in(query, &self.catalog)) {
             self.ensure_reader(&name)?;
         }
-        let relations = Inlining::new(&self.catalog, &self.planner);
-        let planned = self.planner.plan_continuous(query, purpose, text, &relations);
-        Ok((relations.checked(planned)?, depends_on))
+        for side in sides_in(query, &self.catalog) {
+            self.ensure_side(&side)?;
+        }
+        Ok(())
     }
 
     /// The nodes of a continuous query, not yet attached: what `EXPLAIN GRAPH` shows.
@@ -39,8 +48,20 @@ impl Engine {
     /// Runs a continuous query under the name of its object.
     pub(crate) fn attach_query(&mut self, name: &str, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<Attached> {
         let attached = self.lowered(name, query, text, purpose)?;
-        self.attach_nodes(attached.fragment.nodes.clone())?;
-        self.declare_late(name, &attached.fragment.nodes);
+        let nodes = &attached.fragment.nodes;
+        let late = self.late_columns(nodes);
+        let target = match (&query.late_to, &late) {
+            (Some(target), Some(late)) => Some(self.fit_target(target, late.schema(), &attached.depends_on)?),
+            _ => None,
+        };
+        self.attach_nodes(nodes.clone())?;
+        self.aside.declare_errors(name);
+        if let Some(late) = late {
+            self.aside.declare_late(name, late);
+        }
+        if let Some(target) = target {
+            self.connect_target(name, target)?;
+        }
         self.settle()?;
         Ok(attached)
     }
@@ -49,22 +70,16 @@ impl Engine {
         let next = nodes.iter().map(|node| node.id.0 + 1).max().unwrap_or(self.next_node);
         let inputs: Vec<NodeId> = nodes.iter().flat_map(|node| node.inputs.iter().copied()).collect();
         self.reactor.attach(nodes)?;
-        for input in inputs {
-            self.readers.want(input);
-        }
         self.next_node = next;
-        Ok(())
+        inputs.into_iter().try_for_each(|input| self.want(input))
     }
 
-    /// Makes `<name>$late` readable with the columns that rows have where they meet the first window.
-    fn declare_late(&mut self, name: &str, nodes: &[Node]) {
-        self.aside.declare_errors(name);
+    /// The columns of late rows: those that rows have where they meet the first window of `nodes`, if there is one.
+    fn late_columns(&self, nodes: &[Node]) -> Option<LateColumns> {
         let windowed = |node: &&Node| matches!(node.kind, NodeKind::Window(_) | NodeKind::Session(_) | NodeKind::AssignWindow(_));
-        if let Some(input) = nodes.iter().find(windowed).and_then(|node| node.inputs.first())
-            && let Some(properties) = self.reactor.properties(*input)
-        {
-            self.aside.declare_late(name, &properties.schema.clone());
-        }
+        let input = *nodes.iter().find(windowed)?.inputs.first()?;
+        let own = nodes.iter().find(|node| node.id == input).map(|node| &node.output);
+        own.or_else(|| self.reactor.properties(input)).map(|properties| LateColumns::new(&properties.schema))
     }
 
     /// Gives the source called `name` a reader that has not begun, if it has none: then a query that is created now sees the
@@ -117,9 +132,10 @@ impl Engine {
     /// Takes the nodes of an object out, with everything that was kept for them.
     pub(crate) fn detach(&mut self, name: &str, nodes: &[NodeId]) -> Result<()> {
         self.readers.remove(nodes);
-        self.reactor.detach(nodes)?;
+        let streams = self.aside.streams_of(name);
+        self.reactor.detach(&[nodes, &streams].concat())?;
         self.aside.forget(name);
-        Ok(())
+        self.drop_unread_streams()
     }
 }
 

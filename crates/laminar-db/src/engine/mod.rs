@@ -3,6 +3,9 @@
 mod aside;
 mod attach;
 mod crew;
+mod heard;
+mod late_target;
+mod pass_on;
 mod readers;
 mod sinks;
 
@@ -15,9 +18,11 @@ use laminar_core::time::Clock;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::plan::Planner;
 
-pub(crate) use aside::Aside;
+pub(crate) use aside::{Aside, LateColumns, Side, SideName};
 pub(crate) use attach::options_of;
 use crew::CrewSpec;
+pub(crate) use heard::Heard;
+pub(crate) use late_target::{SinkIntake, late_sink_request};
 pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
 pub(crate) use sinks::{SinkHandle, SinkState};
@@ -91,10 +96,11 @@ impl Engine {
     /// Reads a batch from each source that has room for it, and runs one step.
     pub(crate) fn round(&mut self) -> Result<Round> {
         let now = self.clock.now();
-        let read = self.readers.read(&mut self.reactor, &mut self.aside, now);
+        let held = self.held_back();
+        let read = self.readers.read(&mut self.reactor, &mut self.aside, &held, now);
         let poll = self.reactor.poll()?;
-        self.aside.collect(&mut self.reactor);
-        if read.progressed || poll.progressed {
+        let passed_on = self.pass_on()?;
+        if read.progressed || poll.progressed || passed_on {
             return Ok(Round::Progressed);
         }
         Ok(match (read.again_at, self.reactor.next_wake()) {
@@ -108,19 +114,23 @@ impl Engine {
 
     /// Runs steps until nothing waits in front of the reactor: what a push or INSERT does. Reads no source.
     pub(crate) fn settle(&mut self) -> Result<()> {
-        while self.reactor.poll()?.progressed {}
-        self.aside.collect(&mut self.reactor);
-        Ok(())
+        loop {
+            let poll = self.reactor.poll()?;
+            if !self.pass_on()? && !poll.progressed {
+                return Ok(());
+            }
+        }
     }
 
-    /// Ends everything that has not failed, and completes the sinks that this reaches.
+    /// Ends everything that has not failed, and completes the sinks that this reaches. What gets its rows from others ends after
+    /// them, so that rows which the last step puts aside still arrive.
     pub(crate) fn finish(&mut self) -> Result<()> {
         let failed =
             |node: NodeId| self.readers.of_node(node).is_some_and(|reader| matches!(reader.state, ReaderState::Failed(_)));
         let sources: Vec<NodeId> = self
             .reactor
             .nodes()
-            .filter(|node| matches!(node.kind, NodeKind::Source(_)) && !failed(node.id))
+            .filter(|node| matches!(node.kind, NodeKind::Source(_)) && !failed(node.id) && !self.is_fed(node.id))
             .map(|node| node.id)
             .collect();
         for source in sources {
@@ -128,13 +138,14 @@ impl Engine {
                 self.reactor.end(source)?;
             }
         }
-        self.settle()
+        self.settle()?;
+        self.end_targets()
     }
 
     /// Completes what sinks have written; they take nothing more.
     pub(crate) fn close_sinks(&self) {
         for object in self.catalog.iter() {
-            if let Body::Sink { handle, .. } = &object.body {
+            if let Some(handle) = object.sink() {
                 handle.finish();
             }
         }

@@ -89,10 +89,10 @@ impl Readers {
         self.readers.iter().any(|reader| reader.is_open() && reader.source.is_bounded() && names.contains(&reader.name))
     }
 
-    /// Asks every reader whose node has taken in what it got before.
-    pub(crate) fn read(&mut self, reactor: &mut Reactor, aside: &mut Aside, now: i64) -> Read {
+    /// Asks every reader whose node has taken in what it got before, but not those of objects that are `held` back.
+    pub(crate) fn read(&mut self, reactor: &mut Reactor, aside: &mut Aside, held: &[String], now: i64) -> Read {
         let mut read = Read { progressed: false, again_at: None };
-        for reader in self.readers.iter_mut().filter(|reader| reader.is_open()) {
+        for reader in self.readers.iter_mut().filter(|reader| reader.is_open() && !held.contains(&reader.name)) {
             if reactor.waiting_rows(reader.node) > 0 {
                 continue;
             }
@@ -117,6 +117,11 @@ impl Reader {
     /// Whether it is to be asked for more.
     pub(crate) fn is_open(&self) -> bool {
         self.wanted && matches!(self.state, ReaderState::Fresh | ReaderState::Reading)
+    }
+
+    /// Whether somebody reads what it delivers.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted
     }
 
     /// Whether it has delivered anything, so that somebody who comes now would miss the beginning.

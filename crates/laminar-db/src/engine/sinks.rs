@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use laminar_connectors::Sink;
+use laminar_connectors::{Accepts, Sink, SinkRequest};
 use laminar_core::dag::Outlet;
 use laminar_core::time::Watermark;
-use laminar_core::{ChangeBatch, Error, StepId};
+use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
+use laminar_sql::parse::ConnectorDef;
+
+use super::Engine;
 
 /// A sink, shared between its outlet and the catalog.
 #[derive(Clone)]
@@ -56,6 +59,26 @@ impl SinkHandle {
     fn lock(&self) -> MutexGuard<'_, Writer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Engine {
+    /// Which changes the sink takes.
+    pub(crate) fn sink_accepts(&self, connector: &ConnectorDef, request: &SinkRequest) -> Result<Accepts> {
+        let found = self.registry.get(&connector.name).map_err(|error| error.at(connector.name_span))?;
+        found.sink_accepts(request).map_err(|error| placed(error, connector))?.ok_or_else(|| {
+            Error::new(Code::NotSupported, format!("the connector '{}' has no sinks", connector.name)).at(connector.name_span)
+        })
+    }
+
+    /// Opens a connector for writing.
+    pub(crate) fn open_sink(&self, connector: &ConnectorDef, request: SinkRequest) -> Result<Box<dyn Sink>> {
+        let found = self.registry.get(&connector.name).map_err(|error| error.at(connector.name_span))?;
+        found.open_sink(request).map_err(|error| placed(error, connector))
+    }
+}
+
+fn placed(error: Error, connector: &ConnectorDef) -> Error {
+    if error.span().is_some() { error } else { error.at(connector.span) }
 }
 
 struct SinkOutlet(SinkHandle);

@@ -5,14 +5,13 @@ use laminar_sql::parse::{CreateQuery, EmitKind, StreamQuery};
 use laminar_sql::plan::Purpose;
 
 use super::{Outcome, name_is_free};
-use crate::catalog::{Body, Inlining, Object, ObjectKind, kind_name, objects_in};
+use crate::catalog::{Body, Inlining, Object, ObjectKind, inputs_in, kind_name};
 use crate::engine::Engine;
 
 pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: ObjectKind) -> Result<Outcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
         return Ok(skipped);
     }
-    refuse_late_to(&create.query)?;
     if kind == ObjectKind::View {
         return create_view(engine, create, text);
     }
@@ -26,6 +25,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
         name,
         sql: text.to_owned(),
         depends_on: attached.depends_on,
+        late_to: create.query.late_to.as_ref().map(|target| target.text.clone()),
         nodes: fragment.nodes.iter().map(|node| node.id).collect(),
         body: Body::Query { root: fragment.root, properties: fragment.properties, stored, latest_only },
     });
@@ -34,30 +34,29 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
 
 fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<Outcome> {
     let query = &create.query;
-    let clause = query.emit.map(|emit| emit.span).or(query.lateness.map(|lateness| lateness.span));
-    if let Some(span) = clause {
+    let emit = query.emit.map(|emit| emit.span);
+    let late = query.lateness.map(|lateness| lateness.span).or(query.late_to.as_ref().map(|target| target.span));
+    if let Some(span) = emit.or(late) {
         return Err(Error::new(Code::InvalidQuery, "a VIEW is put in wherever it is named, so it emits nothing by itself")
-            .with_hint("write EMIT where the view is used, or CREATE MATERIALIZED VIEW or CREATE STREAM here")
+            .with_hint("write the clause where the view is used, or CREATE MATERIALIZED VIEW or CREATE STREAM here")
             .at(span));
     }
-    let depends_on = objects_in(query, &engine.catalog);
-    for name in engine.catalog.with_inputs(&depends_on) {
-        engine.ensure_reader(&name)?;
-    }
-    let relations = Inlining::new(&engine.catalog, &engine.planner);
+    engine.ensure_inputs(query)?;
+    let depends_on = inputs_in(query, &engine.catalog);
+    let relations = Inlining::new(&engine.catalog, &engine.aside, &engine.planner);
     let planned = engine.planner.plan_view(query, text, &relations);
     relations.checked(planned)?;
     let name = create.name.text.clone();
     let body = Body::View { query: query.clone() };
-    engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on, nodes: Vec::new(), body });
+    engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on, late_to: None, nodes: Vec::new(), body });
     Ok(Outcome::Done(format!("CREATE VIEW {}", create.name.text)))
 }
 
-/// `LATE DATA TO` is understood and not built.
+/// A query that nobody can name writes nothing into other objects.
 pub(super) fn refuse_late_to(query: &StreamQuery) -> Result<()> {
     let Some(to) = &query.late_to else { return Ok(()) };
-    Err(Error::new(Code::NotSupported, "LATE DATA TO is not built yet")
-        .with_hint("leave it out: late rows can always be read from <name>$late")
+    Err(Error::new(Code::InvalidQuery, "LATE DATA TO needs a query with a name")
+        .with_hint("write CREATE STREAM name AS … LATE DATA TO …, or leave the clause out")
         .at(to.span))
 }
 

@@ -1,96 +1,108 @@
 //! `CREATE SINK`.
 
+use std::sync::Arc;
+
+use arrow_schema::Schema;
 use laminar_connectors::{Accepts, SinkRequest};
-use laminar_core::dag::EdgeProperties;
+use laminar_core::dag::{EdgeProperties, OutletId};
 use laminar_core::{Code, Error, NodeId, Result};
-use laminar_sql::parse::{CreateSink, SinkInput};
+use laminar_sql::parse::{CreateSink, Name, SinkInput, StreamQuery};
 use laminar_sql::plan::Purpose;
 
-use super::create_query::refuse_late_to;
 use super::{Outcome, name_is_free};
 use crate::catalog::{Body, Object};
-use crate::engine::{Engine, SinkHandle, options_of};
+use crate::engine::{Engine, Heard, SinkHandle, late_sink_request, options_of};
 
 /// What a sink listens to.
-struct Input {
-    node: NodeId,
-    properties: EdgeProperties,
-    depends_on: Vec<String>,
-    /// Whether the input has rows already, which are then written first.
-    stored: bool,
-    /// Nodes that exist for this sink alone.
-    own: Vec<NodeId>,
+enum Input {
+    /// An object, or what it put aside.
+    Object(Heard),
+    /// The nodes of a query that exist for this sink alone.
+    Query { root: NodeId, properties: EdgeProperties, depends_on: Vec<String>, nodes: Vec<NodeId> },
 }
 
 pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Result<Outcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
         return Ok(skipped);
     }
-    let name = create.name.text.clone();
-    let input = input(engine, create, text)?;
+    let (input, late_to) = match &create.input {
+        SinkInput::LateRows => return for_late_rows(engine, create, text),
+        SinkInput::Object(name) => (heard(engine, create, name)?, None),
+        SinkInput::Query(query) => (attached(engine, create, query, text)?, query.late_to.as_ref()),
+    };
     let connected = connect(engine, create, &input);
+    let (depends_on, nodes) = match input {
+        Input::Object(heard) => (vec![heard.object], Vec::new()),
+        Input::Query { depends_on, nodes, .. } => (depends_on, nodes),
+    };
+    let name = create.name.text.clone();
     let (handle, outlet) = match connected {
         Ok(connected) => connected,
         Err(error) => {
-            if !input.own.is_empty() {
-                engine.detach(&name, &input.own)?;
-            }
+            engine.detach(&name, &nodes)?;
             return Err(error);
         }
     };
     engine.catalog.insert(Object {
         name,
         sql: text.to_owned(),
-        depends_on: input.depends_on,
-        nodes: input.own,
+        depends_on,
+        late_to: late_to.map(|target| target.text.clone()),
+        nodes,
         body: Body::Sink { outlet, handle },
     });
     Ok(Outcome::Done(format!("CREATE SINK {}", create.name.text)))
 }
 
-fn input(engine: &mut Engine, create: &CreateSink, text: &str) -> Result<Input> {
-    let query = match &create.input {
-        SinkInput::Query(query) => query,
-        SinkInput::Object(name) => {
-            engine.catalog.require(name)?;
-            engine.ensure_reader(&name.text)?;
-            let object = engine.catalog.require(name)?;
-            let Some((node, properties)) = object.output().zip(object.properties().cloned()) else {
-                return Err(Error::new(Code::InvalidQuery, format!("'{}' has no rows of its own", name.text))
-                    .with_hint(format!("write CREATE SINK {} AS SELECT * FROM {} INTO …", create.name.text, name.text))
-                    .at(name.span));
-            };
-            let (stored, depends_on) = (object.is_stored(), vec![name.text.clone()]);
-            return Ok(Input { node, properties, depends_on, stored, own: Vec::new() });
-        }
-    };
-    refuse_late_to(query)?;
-    let attached = engine.attach_query(&create.name.text, query, text, Purpose::Stream)?;
-    let fragment = attached.fragment;
-    let own = fragment.nodes.iter().map(|node| node.id).collect();
-    Ok(Input { node: fragment.root, properties: fragment.properties, depends_on: attached.depends_on, stored: false, own })
+/// A sink without an input of its own: who says `LATE DATA TO` it writes into it, and the first of them settles its columns.
+fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str) -> Result<Outcome> {
+    let (name, connector) = (create.name.text.clone(), create.connector.clone());
+    // Opening it now, with no columns, finds a wrong option where the user can see it; nothing is written before the first row.
+    let request = late_sink_request(&name, &connector, Arc::new(Schema::empty()));
+    engine.sink_accepts(&connector, &request)?;
+    engine.open_sink(&connector, request)?;
+    let body = Body::LateSink { connector, intake: None };
+    engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on: Vec::new(), late_to: None, nodes: Vec::new(), body });
+    Ok(Outcome::Done(format!("CREATE SINK {} (it waits for a query with LATE DATA TO {0})", create.name.text)))
 }
 
-fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(SinkHandle, laminar_core::dag::OutletId)> {
-    let connector = engine.registry.get(&create.connector.name).map_err(|error| error.at(create.connector.name_span))?;
+fn heard(engine: &mut Engine, create: &CreateSink, name: &Name) -> Result<Input> {
+    if let Some(object) = engine.catalog.get(&name.text)
+        && object.properties().is_none()
+    {
+        return Err(Error::new(Code::InvalidQuery, format!("'{}' has no rows of its own", name.text))
+            .with_hint(format!("write CREATE SINK {} AS SELECT * FROM {} INTO …", create.name.text, name.text))
+            .at(name.span));
+    }
+    engine.heard(&name.text).map(Input::Object).map_err(|error| error.at(name.span))
+}
+
+fn attached(engine: &mut Engine, create: &CreateSink, query: &StreamQuery, text: &str) -> Result<Input> {
+    let attached = engine.attach_query(&create.name.text, query, text, Purpose::Stream)?;
+    let fragment = attached.fragment;
+    let nodes = fragment.nodes.iter().map(|node| node.id).collect();
+    Ok(Input::Query { root: fragment.root, properties: fragment.properties, depends_on: attached.depends_on, nodes })
+}
+
+fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(SinkHandle, OutletId)> {
+    let properties = match input {
+        Input::Object(heard) => &heard.properties,
+        Input::Query { properties, .. } => properties,
+    };
     let request = SinkRequest {
         name: create.name.text.clone(),
-        schema: input.properties.schema.clone(),
-        changes: input.properties.changes.clone(),
+        schema: properties.schema.clone(),
+        changes: properties.changes.clone(),
         options: options_of(&create.connector),
     };
-    let place = |error: Error| if error.span().is_some() { error } else { error.at(create.connector.span) };
-    match connector.sink_accepts(&request).map_err(place)? {
-        None => {
-            return Err(Error::new(Code::NotSupported, format!("the connector '{}' has no sinks", create.connector.name))
-                .at(create.connector.name_span));
-        }
-        Some(Accepts::AppendOnly) if !input.properties.changes.is_append() => return Err(not_append_only(create)),
-        Some(_) => {}
+    if engine.sink_accepts(&create.connector, &request)? == Accepts::AppendOnly && !properties.changes.is_append() {
+        return Err(not_append_only(create));
     }
-    let handle = SinkHandle::new(connector.open_sink(request).map_err(place)?);
-    let outlet = engine.reactor.subscribe(input.node, handle.outlet(), input.stored)?;
-    engine.readers.want(input.node);
+    let handle = SinkHandle::new(engine.open_sink(&create.connector, request)?);
+    let outlet = match input {
+        Input::Object(heard) => engine.listen(heard, handle.outlet(), heard.stored)?,
+        Input::Query { root, .. } => engine.reactor.subscribe(*root, handle.outlet(), false)?,
+    };
     engine.settle()?;
     Ok((handle, outlet))
 }
@@ -98,7 +110,7 @@ fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(S
 fn not_append_only(create: &CreateSink) -> Error {
     let what = match &create.input {
         SinkInput::Object(name) => format!("'{}'", name.text),
-        SinkInput::Query(_) => "its query".to_owned(),
+        SinkInput::Query(_) | SinkInput::LateRows => "its query".to_owned(),
     };
     Error::new(
         Code::NotAppendOnly,

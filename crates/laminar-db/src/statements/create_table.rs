@@ -56,6 +56,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         name,
         sql: text.to_owned(),
         depends_on: Vec::new(),
+        late_to: None,
         nodes: vec![source, output],
         body: Body::Table { source, output, properties },
     });

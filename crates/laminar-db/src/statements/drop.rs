@@ -5,7 +5,7 @@ use laminar_sql::parse::{DropObjects, Name};
 
 use super::Outcome;
 use crate::catalog::{Body, kind_name};
-use crate::engine::Engine;
+use crate::engine::{Engine, SinkIntake};
 
 pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<Outcome> {
     let mut skipped = Vec::new();
@@ -49,9 +49,12 @@ fn remove(engine: &mut Engine, name: &str) -> Result<()> {
     }
     let Some(object) = engine.catalog.get(name) else { return Ok(()) };
     let nodes = object.nodes.clone();
-    if let Body::Sink { outlet, handle } = &object.body {
-        engine.reactor.unsubscribe(*outlet);
-        handle.finish();
+    match &object.body {
+        Body::Sink { outlet, handle } | Body::LateSink { intake: Some(SinkIntake { outlet, handle, .. }), .. } => {
+            engine.reactor.unsubscribe(*outlet);
+            handle.finish();
+        }
+        _ => {}
     }
     engine.detach(name, &nodes)?;
     engine.catalog.remove(name);

@@ -32,6 +32,9 @@ fn explained(explain: &Explain) -> Result<(&str, &StreamQuery, Purpose)> {
             SinkInput::Object(name) => Err(Error::new(Code::InvalidQuery, "this sink has no query of its own")
                 .with_hint(format!("SHOW CREATE {} tells how its input is made", name.text))
                 .at(explain.span)),
+            SinkInput::LateRows => Err(Error::new(Code::InvalidQuery, "this sink has no query of its own")
+                .with_hint("it takes the late rows of the queries that say LATE DATA TO it")
+                .at(explain.span)),
         },
         Statement::Select(query) => Ok(("query", query, Purpose::View)),
         _ => Err(Error::new(

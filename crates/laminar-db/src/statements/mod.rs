@@ -21,7 +21,7 @@ use laminar_sql::batch::relations_in;
 use laminar_sql::parse::{Name, ParsedStatement, Statement};
 
 use crate::catalog::{ObjectKind, kind_name};
-use crate::engine::Engine;
+use crate::engine::{Engine, SideName};
 use crate::{Database, Rows, Subscription};
 
 pub(crate) use subscribe::subscribe_to_text;
@@ -72,17 +72,18 @@ pub(crate) fn run(database: &Database, parsed: &ParsedStatement) -> Result<Outco
 /// Whether a bounded input of a SELECT over rows at rest is still being read.
 pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> bool {
     let Statement::Select(query) = &parsed.statement else { return false };
-    let names: Vec<String> = relations_in(query).iter().map(|name| without_suffix(name).to_owned()).collect();
-    !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_inputs(&names))
-}
-
-/// The object behind `<object>$late` or `<object>$errors`.
-fn without_suffix(name: &str) -> &str {
-    name.split_once('$').map_or(name, |(object, _)| object)
+    let names = relations_in(query).into_iter().map(|name| SideName::parse(&name).map_or(name, |aside| aside.object));
+    let names: Vec<String> = names.collect();
+    !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_feeders(&names))
 }
 
 /// Whether a `CREATE` may go on: the name must be free. Objects are not replaced yet.
 fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: bool) -> Result<Option<Outcome>> {
+    if let Some(aside) = SideName::parse(&name.text) {
+        let suffix = aside.side.suffix();
+        let text = format!("names that end in {suffix} belong to rows that another object could not use");
+        return Err(Error::new(Code::InvalidQuery, text).with_hint("choose another name").at(name.span));
+    }
     let Some(existing) = engine.catalog.get(&name.text) else { return Ok(None) };
     let kind = kind_name(existing.kind());
     if if_not_exists {

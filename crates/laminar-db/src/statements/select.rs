@@ -3,12 +3,14 @@
 use laminar_core::{Error, Result};
 use laminar_sql::parse::StreamQuery;
 
+use super::create_query::refuse_late_to;
 use super::{Outcome, subscribe};
 use crate::catalog::{Body, Resting, objects_in};
 use crate::engine::Engine;
 use crate::{Database, Rows, SubscribeOptions};
 
 pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Result<Outcome> {
+    refuse_late_to(query)?;
     let streams = reads_stream(&database.lock(), query);
     if streams || query.emit.is_some() {
         let options = SubscribeOptions::default();

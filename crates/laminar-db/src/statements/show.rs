@@ -1,12 +1,13 @@
 //! `SHOW` and `DESCRIBE`.
 
+use arrow_schema::Field;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::{Name, Show};
 
 use super::{Outcome, text_rows};
 use crate::Status;
-use crate::catalog::{Body, Object, ObjectKind, kind_name};
-use crate::engine::Engine;
+use crate::catalog::{Object, ObjectKind, kind_name};
+use crate::engine::{Engine, SideName};
 
 pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<Outcome> {
     match show {
@@ -22,9 +23,9 @@ pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<Outcome> {
 fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<Outcome> {
     let chosen = engine.catalog.iter().filter(|object| kind.is_none_or(|kind| object.kind() == kind));
     let row = |object: &Object| {
-        let columns = match (&object.body, object.properties()) {
-            (Body::Sink { .. } | Body::View { .. }, _) | (_, None) => String::new(),
-            (_, Some(properties)) => {
+        let columns = match object.properties() {
+            None => String::new(),
+            Some(properties) => {
                 properties.schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
             }
         };
@@ -78,6 +79,9 @@ fn setting(engine: &Engine, name: &Name) -> Result<Outcome> {
 
 /// `DESCRIBE name`: columns with their types and what is known of them.
 pub(super) fn describe(engine: &Engine, name: &Name) -> Result<Outcome> {
+    if let Some(schema) = SideName::parse(&name.text).and_then(|aside| engine.aside.schema(&aside)) {
+        return text_rows(&COLUMNS, schema.fields().iter().map(|field| described(field, String::new())).collect());
+    }
     let object = engine.catalog.require(name)?;
     let Some(properties) = object.properties() else {
         return Err(Error::new(
@@ -93,8 +97,15 @@ pub(super) fn describe(engine: &Engine, name: &Name) -> Result<Outcome> {
             Some(time) => format!("follows the watermark, at most {} s behind", time.lag as f64 / 1e9),
             None => String::new(),
         };
-        let nullable = if field.is_nullable() { "yes" } else { "no" };
-        vec![field.name().clone(), field.data_type().to_string(), nullable.to_owned(), note]
+        described(field, note)
     });
-    text_rows(&["column", "type", "nullable", "event_time"], rows.collect())
+    text_rows(&COLUMNS, rows.collect())
+}
+
+/// What `DESCRIBE` says of a column.
+const COLUMNS: [&str; 4] = ["column", "type", "nullable", "event_time"];
+
+fn described(field: &Field, note: String) -> Vec<String> {
+    let nullable = if field.is_nullable() { "yes" } else { "no" };
+    vec![field.name().clone(), field.data_type().to_string(), nullable.to_owned(), note]
 }

@@ -1,12 +1,14 @@
 //! `SUBSCRIBE`.
 
+use laminar_core::dag::EdgeProperties;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{ParsedStatement, Statement, StreamQuery, Subscribe, SubscribeInput, parse_script};
 use laminar_sql::plan::Purpose;
 
 use super::Outcome;
 use super::create_query::{refuse_late_to, shows_latest_only};
-use crate::catalog::{Body, objects_in};
+use crate::catalog::objects_in;
+use crate::engine::SideName;
 use crate::{Database, SubscribeOptions, Subscription};
 
 pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Result<Outcome> {
@@ -24,7 +26,10 @@ pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Res
 
 /// Subscribes to an object by name, or to a query by its text.
 pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: SubscribeOptions) -> Result<Subscription> {
-    let is_object = database.lock().catalog.get(text).is_some();
+    let is_object = {
+        let engine = database.lock();
+        engine.catalog.get(text).is_some() || SideName::parse(text).is_some_and(|aside| engine.aside.schema(&aside).is_some())
+    };
     if is_object {
         return to_object(database, text, options);
     }
@@ -43,18 +48,15 @@ pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: Subscr
 
 fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Result<Subscription> {
     let mut engine = database.lock();
-    engine.ensure_reader(name)?;
-    let node = engine.output_of(name)?;
-    let object = engine.catalog.get(name).ok_or_else(|| engine.catalog.unknown(name))?;
-    let stored = object.is_stored();
-    let latest_only = matches!(object.body, Body::Query { latest_only: true, .. });
-    let properties = object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?;
-    let mut subscription =
-        Subscription::new(name.to_owned(), properties.changes, properties.schema, latest_only, database.clone());
-    let outlet = engine.reactor.subscribe(node, subscription.outlet(options), options.snapshot.unwrap_or(stored))?;
-    engine.readers.want(node);
+    let heard = engine.heard(name)?;
+    let EdgeProperties { changes, schema, .. } = heard.properties.clone();
+    let mut subscription = Subscription::new(name.to_owned(), changes, schema, heard.latest_only, database.clone());
+    let outlet = engine.listen(&heard, subscription.outlet(options), options.snapshot.unwrap_or(heard.stored))?;
     subscription.listens_at(outlet, None);
-    Ok(subscription)
+    let settled = engine.settle();
+    // Dropping a subscription takes the engine's lock, so it must be free before an error drops this one.
+    drop(engine);
+    settled.map(|()| subscription)
 }
 
 /// Runs a query for one subscription; its nodes go when the subscription goes.

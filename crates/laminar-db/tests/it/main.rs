@@ -1,3 +1,4 @@
 //! The library as a program uses it: push, subscribe, callbacks, typed rows, slow readers, failures beside things that go on.
 
+mod late;
 mod library;

@@ -1,4 +1,4 @@
-//! `CREATE SINK name FROM object | AS query INTO CONNECTOR (…) FORMAT … | WITH (connector = …)`.
+//! `CREATE SINK name [FROM object | AS query] INTO CONNECTOR (…) FORMAT … | WITH (connector = …)`.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 use laminar_core::Result;
@@ -15,6 +15,8 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateSink> {
         SinkInput::Object(cursor.object_name("the name of what the sink writes")?)
     } else if cursor.take_word("AS") {
         SinkInput::Query(query::stream_query_until(cursor, connector_begins)?)
+    } else if connector_begins(cursor, cursor.position()) {
+        SinkInput::LateRows
     } else {
         return Err(cursor.expected("FROM name or AS query"));
     };

@@ -174,7 +174,7 @@ pub struct CreateQuery {
     pub span: Span,
 }
 
-/// `CREATE SINK name FROM object | AS query INTO CONNECTOR (…) FORMAT …`.
+/// `CREATE SINK name [FROM object | AS query] INTO CONNECTOR (…) FORMAT …`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateSink {
     /// The sink's name.
@@ -196,6 +196,8 @@ pub enum SinkInput {
     Object(Name),
     /// The changes of a query of its own.
     Query(StreamQuery),
+    /// The late rows of the queries that say `LATE DATA TO` it.
+    LateRows,
 }
 
 /// `INSERT INTO table (columns) VALUES … | SELECT …`.

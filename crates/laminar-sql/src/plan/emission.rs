@@ -1,7 +1,7 @@
 //! What EMIT, ALLOW LATENESS and the kind of object mean for the nodes of a graph: decided here, once.
 
 use laminar_core::dag::{EmitWhen, WindowEmission};
-use laminar_core::{Code, Error, Result};
+use laminar_core::{Code, Error, Result, Span};
 
 use crate::parse::{EmitKind, StreamQuery};
 
@@ -31,9 +31,7 @@ impl Emission {
         let kind = query.emit.map(|emit| emit.kind);
         let lateness = query.lateness.map_or(0, |lateness| lateness.nanos);
         if let (Some(lateness), false) = (query.lateness, windowed) {
-            return Err(Error::new(Code::InvalidWindow, "ALLOW LATENESS needs a window: nothing here is ever late")
-                .with_hint("group by TUMBLE, HOP, CUMULATE or SESSION, or leave the clause out")
-                .at(lateness.span));
+            return Err(nothing_is_late("ALLOW LATENESS", lateness.span));
         }
         let (window, root) = match (kind, windowed, purpose) {
             (Some(EmitKind::OnWatermark | EmitKind::OnWindowClose), false, _) => return Err(needs_window(query)),
@@ -45,6 +43,13 @@ impl Emission {
         };
         Ok(Self { window, lateness, root })
     }
+}
+
+/// The error for a clause about late rows behind a query without windows.
+pub(super) fn nothing_is_late(clause: &str, span: Span) -> Error {
+    Error::new(Code::InvalidWindow, format!("{clause} needs a window: nothing here is ever late"))
+        .with_hint("group by TUMBLE, HOP, CUMULATE or SESSION, or leave the clause out")
+        .at(span)
 }
 
 fn needs_window(query: &StreamQuery) -> Error {

@@ -13,5 +13,6 @@ mod types;
 pub(crate) use catalog::RelationSource;
 pub use catalog::{Catalog, Relation, RelationKind};
 pub use emission::{Emission, Purpose};
+pub use nodes::is_window_bound;
 pub use planner::{ContinuousPlan, Planner};
 pub use types::columns_to_schema;

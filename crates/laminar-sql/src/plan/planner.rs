@@ -15,11 +15,11 @@ use datafusion::sql::sqlparser::ast::{Query, Statement};
 use laminar_core::{Error, Result};
 
 use super::catalog::{Catalog, RelationSource};
-use super::emission::{Emission, Purpose};
+use super::emission::{Emission, Purpose, nothing_is_late};
 use super::errors::{Failed, from_datafusion_in};
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
-use super::rules::{assign_windows, group_by_window, refuse_unstreamable};
+use super::rules::{assign_windows, group_by_window, keep_late_columns, refuse_unstreamable};
 use crate::functions::WindowMarker;
 use crate::parse::StreamQuery;
 
@@ -84,6 +84,13 @@ impl Planner {
         let explain = |error: DataFusionError| from_datafusion_in(&error, &self.failed(&query.query, text, catalog.names()));
         let plan = group_by_window(plan).map_err(explain)?;
         let emission = Emission::of(query, purpose, is_windowed(&plan))?;
+        let plan = match &query.late_to {
+            Some(target) => {
+                let kept = keep_late_columns(plan).map_err(explain)?;
+                if kept.transformed { kept.data } else { return Err(nothing_is_late("LATE DATA TO", target.span)) }
+            }
+            None => plan,
+        };
         let logical = self.streaming.optimize(plan, &self.state, |_, _| {}).map_err(explain)?;
         Ok(ContinuousPlan { logical, emission, purpose })
     }

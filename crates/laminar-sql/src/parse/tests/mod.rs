@@ -45,6 +45,7 @@ fn show(statement: &Statement) -> String {
             let input = match &sink.input {
                 SinkInput::Object(name) => name.text.clone(),
                 SinkInput::Query(query) => stream_query(query),
+                SinkInput::LateRows => "late rows".to_owned(),
             };
             format!("{head} of {input}{}", connector(Some(&sink.connector)))
         }

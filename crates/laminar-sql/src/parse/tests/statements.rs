@@ -135,7 +135,9 @@ fn the_words_of_the_clauses_are_still_names() {
 }
 
 #[test]
-fn a_sink_writes_an_object_or_a_query() {
+fn a_sink_writes_an_object_a_query_or_the_late_rows_of_others() {
+    check("CREATE SINK out INTO FILE (path = 'late.csv')", expect!["sink out of late rows connector file {path=late.csv}"]);
+    check("CREATE SINK out WITH (connector = 'file', path = 'x')", expect!["sink out of late rows connector file {path=x}"]);
     check(
         "CREATE SINK out FROM bars INTO FILE (path = 'bars.parquet')",
         expect!["sink out of bars connector file {path=bars.parquet}"],

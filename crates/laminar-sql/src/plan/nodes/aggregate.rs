@@ -28,6 +28,8 @@ pub(crate) struct WindowAggregate {
     pub(crate) keys: Vec<Expr>,
     pub(crate) aggregates: Vec<Expr>,
     pub(crate) layout: Vec<GroupItem>,
+    /// Columns of the input that the query does not need, but somebody who gets its late rows does.
+    pub(crate) late: Vec<Expr>,
     /// The schema of the aggregate that stood here.
     pub(crate) schema: DFSchemaRef,
 }
@@ -52,7 +54,7 @@ impl UserDefinedLogicalNodeCore for WindowAggregate {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        std::iter::once(&self.time).chain(&self.keys).chain(&self.aggregates).cloned().collect()
+        std::iter::once(&self.time).chain(&self.keys).chain(&self.aggregates).chain(&self.late).cloned().collect()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -62,9 +64,10 @@ impl UserDefinedLogicalNodeCore for WindowAggregate {
     }
 
     fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let late = exprs.split_off(1 + self.keys.len() + self.aggregates.len());
         let aggregates = exprs.split_off(1 + self.keys.len());
         let keys = exprs.split_off(1);
-        Ok(Self { input: Arc::new(inputs.remove(0)), time: exprs.remove(0), keys, aggregates, ..self.clone() })
+        Ok(Self { input: Arc::new(inputs.remove(0)), time: exprs.remove(0), keys, aggregates, late, ..self.clone() })
     }
 
     fn necessary_children_exprs(&self, _: &[usize]) -> Option<Vec<Vec<usize>>> {

@@ -14,6 +14,11 @@ pub(crate) const ASSIGNED_START: &str = "__assigned_start";
 /// The column that holds a window's end above an [`AssignWindow`].
 pub(crate) const ASSIGNED_END: &str = "__assigned_end";
 
+/// Whether a column of this name holds a bound of a window, or, where no window stands any more, takes its place.
+pub fn is_window_bound(name: &str) -> bool {
+    name == ASSIGNED_START || name == ASSIGNED_END
+}
+
 /// Each row once for each of its windows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct AssignWindow {
@@ -24,6 +29,8 @@ pub(crate) struct AssignWindow {
     pub(crate) spec: String,
     /// What separates sessions from each other; empty for other windows.
     pub(crate) partition: Vec<Expr>,
+    /// Columns of the input that the query does not need, but somebody who gets its late rows does.
+    pub(crate) late: Vec<Expr>,
     schema: DFSchemaRef,
 }
 
@@ -36,7 +43,12 @@ impl AssignWindow {
             fields.push((None, Arc::new(Field::new(name, time_type.clone(), true))));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, input.schema().metadata().clone())?);
-        Ok(Self { input, time, spec, partition, schema })
+        Ok(Self { input, time, spec, partition, late: Vec::new(), schema })
+    }
+
+    /// The same window with columns that late rows are to have.
+    pub(crate) fn keeping(self, late: Vec<Expr>) -> Self {
+        Self { late, ..self }
     }
 
     /// Position of the start column; the end follows it.
@@ -65,7 +77,7 @@ impl UserDefinedLogicalNodeCore for AssignWindow {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        std::iter::once(&self.time).chain(&self.partition).cloned().collect()
+        std::iter::once(&self.time).chain(&self.partition).chain(&self.late).cloned().collect()
     }
 
     fn prevent_predicate_push_down_columns(&self) -> std::collections::HashSet<String> {
@@ -78,8 +90,10 @@ impl UserDefinedLogicalNodeCore for AssignWindow {
     }
 
     fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let late = exprs.split_off(1 + self.partition.len());
         let partition = exprs.split_off(1);
-        Self::try_new(Arc::new(inputs.remove(0)), exprs.remove(0), self.spec.clone(), partition)
+        let node = Self::try_new(Arc::new(inputs.remove(0)), exprs.remove(0), self.spec.clone(), partition)?;
+        Ok(node.keeping(late))
     }
 
     fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {

@@ -4,4 +4,5 @@ mod aggregate;
 mod assign;
 
 pub(crate) use aggregate::{GroupItem, WindowAggregate};
+pub use assign::is_window_bound;
 pub(crate) use assign::{ASSIGNED_END, ASSIGNED_START, AssignWindow};

@@ -48,7 +48,7 @@ fn rewrite(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
         .collect();
     let (input, time) = timed_input(&aggregate, &keys, &window)?;
     let (spec, schema, aggregates) = (window.spec.clone(), aggregate.schema.clone(), aggregate.aggr_expr);
-    let node = WindowAggregate { input, time, spec, keys, aggregates, layout, schema };
+    let node = WindowAggregate { input, time, spec, keys, aggregates, layout, late: Vec::new(), schema };
     Ok(Transformed::yes(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
 }
 

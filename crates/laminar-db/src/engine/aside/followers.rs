@@ -1,0 +1,165 @@
+//! Who follows what was put aside: the streams and the target of each object, and what is due to them.
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use laminar_connectors::BadRow;
+use laminar_core::reactor::Reactor;
+use laminar_core::{NodeId, Result};
+
+use super::bad_rows::error_table;
+use super::collected::{Aside, ObjectAside};
+use super::side::{Side, SideName};
+use super::stream::SideStream;
+use super::target::LateTarget;
+
+/// Rows on their way into a node.
+pub(crate) struct Parcel {
+    pub(crate) node: NodeId,
+    pub(crate) rows: RecordBatch,
+}
+
+/// Rows on their way into a target.
+pub(crate) struct TargetParcel {
+    /// The table or sink.
+    pub(crate) object: String,
+    pub(crate) parcel: Parcel,
+    /// Late rows that the target cannot hold.
+    pub(crate) misfits: Vec<BadRow>,
+}
+
+impl Aside {
+    /// The columns of these rows, if there is such an object.
+    pub(crate) fn schema(&self, name: &SideName) -> Option<SchemaRef> {
+        self.objects.get(&name.object).map(|aside| aside.schema(name.side))
+    }
+
+    /// The node that readers who come now attach to.
+    pub(crate) fn newest_stream(&self, name: &SideName) -> Option<NodeId> {
+        let streams = &self.objects.get(&name.object)?.streams;
+        streams.iter().rev().find(|stream| stream.side == name.side).map(|stream| stream.node)
+    }
+
+    /// Whether that node has not begun, so that a reader misses nothing.
+    pub(crate) fn has_fresh_stream(&self, name: &SideName) -> bool {
+        let newest = self.newest_stream(name);
+        self.streams().any(|stream| Some(stream.node) == newest && stream.is_fresh())
+    }
+
+    pub(crate) fn add_stream(&mut self, name: &SideName, node: NodeId) {
+        self.object(&name.object).streams.push(SideStream::new(node, name.side));
+    }
+
+    /// Whose rows flow through `node`, if it has not begun.
+    pub(crate) fn fresh_stream_at(&self, node: NodeId) -> Option<SideName> {
+        self.objects.iter().find_map(|(object, aside)| {
+            let stream = aside.streams.iter().find(|stream| stream.node == node && stream.is_fresh())?;
+            Some(SideName { object: object.clone(), side: stream.side })
+        })
+    }
+
+    /// Begins to pass on through `node`; gives the rows that are kept, which come first.
+    pub(crate) fn start_stream(&mut self, name: &SideName, node: NodeId) -> Result<Vec<RecordBatch>> {
+        let aside = self.object(&name.object);
+        aside.streams.iter_mut().filter(|stream| stream.node == node).for_each(SideStream::start);
+        aside.kept(name.side)
+    }
+
+    /// The nodes through which rows of `object` flow, or could.
+    pub(crate) fn streams_of(&self, object: &str) -> Vec<NodeId> {
+        self.objects.get(object).map(|aside| aside.streams.iter().map(|stream| stream.node).collect()).unwrap_or_default()
+    }
+
+    /// Forgets streams that have begun and from which nobody reads any more; gives their nodes.
+    pub(crate) fn forget_unread(&mut self, reactor: &Reactor) -> Vec<NodeId> {
+        let is_unread = |stream: &mut SideStream| !stream.is_fresh() && !reactor.is_read(stream.node);
+        self.objects.values_mut().flat_map(|aside| aside.streams.extract_if(.., is_unread)).map(|stream| stream.node).collect()
+    }
+
+    /// Whether `node` is one of all streams.
+    pub(crate) fn is_stream(&self, node: NodeId) -> bool {
+        self.streams().any(|stream| stream.node == node)
+    }
+
+    fn streams(&self) -> impl Iterator<Item = &SideStream> {
+        self.objects.values().flat_map(|aside| &aside.streams)
+    }
+
+    pub(crate) fn set_target(&mut self, object: &str, target: LateTarget) {
+        self.object(object).target = Some(target);
+    }
+
+    /// The targets of all objects.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &LateTarget> {
+        self.objects.values().filter_map(|aside| aside.target.as_ref())
+    }
+
+    /// The objects that somebody follows.
+    pub(crate) fn followed(&self) -> Vec<String> {
+        let followed = self.objects.iter().filter(|(_, aside)| aside.is_followed());
+        followed.map(|(object, _)| object.clone()).collect()
+    }
+
+    /// The first reader of source `object` that had something to tell.
+    pub(crate) fn reporter(&self, object: &str) -> Option<NodeId> {
+        self.objects.get(object)?.reporter
+    }
+
+    /// The nodes into which rows of `object` are pushed.
+    pub(crate) fn nodes_fed_by(&self, object: &str) -> Vec<NodeId> {
+        let Some(aside) = self.objects.get(object) else { return Vec::new() };
+        let streams = aside.streams.iter().filter(|stream| stream.is_flowing()).map(|stream| stream.node);
+        streams.chain(aside.target.as_ref().map(|target| target.node)).collect()
+    }
+
+    /// Takes out what `object`'s streams have not got yet.
+    pub(crate) fn take_for_streams(&mut self, object: &str) -> Result<Vec<Parcel>> {
+        let aside = self.object(object);
+        let late = std::mem::take(&mut aside.fresh.late);
+        let errors = std::mem::take(&mut aside.fresh.errors);
+        let errors = if errors.is_empty() { Vec::new() } else { vec![error_table(errors.iter())?] };
+        let of = |side: Side| if side == Side::Late { late.iter() } else { errors.iter() };
+        let flowing = aside.streams.iter().filter(|stream| stream.is_flowing());
+        Ok(flowing.flat_map(|stream| of(stream.side).map(|rows| Parcel { node: stream.node, rows: rows.clone() })).collect())
+    }
+
+    /// Takes out what `object`'s target has not got yet.
+    pub(crate) fn take_for_target(&mut self, object: &str) -> Result<Vec<TargetParcel>> {
+        let aside = self.object(object);
+        let fresh = std::mem::take(&mut aside.fresh.for_target);
+        let Some(target) = &mut aside.target else { return Ok(Vec::new()) };
+        let mut parcels = Vec::with_capacity(fresh.len());
+        for late in &fresh {
+            let arranged = target.arrange(late)?;
+            target.rows += arranged.rows.num_rows() as u64;
+            let parcel = Parcel { node: target.node, rows: arranged.rows };
+            parcels.push(TargetParcel { object: target.object.clone(), parcel, misfits: arranged.misfits });
+        }
+        Ok(parcels)
+    }
+
+    /// Ends the flowing streams of `object`; gives their nodes.
+    pub(crate) fn end_streams(&mut self, object: &str) -> Vec<NodeId> {
+        let flowing = self.object(object).streams.iter_mut().filter(|stream| stream.is_flowing());
+        flowing
+            .map(|stream| {
+                stream.end();
+                stream.node
+            })
+            .collect()
+    }
+
+    /// Notes that `object` has ended; gives its target if all that write into it have, and it was not known before.
+    pub(crate) fn end_target(&mut self, object: &str) -> Option<LateTarget> {
+        let target = self.object(object).target.as_mut().filter(|target| !target.ended)?;
+        target.ended = true;
+        let target = target.clone();
+        let writers_ended = self.targets().filter(|other| other.object == target.object).all(|other| other.ended);
+        writers_ended.then_some(target)
+    }
+}
+
+impl ObjectAside {
+    fn is_followed(&self) -> bool {
+        self.target.is_some() || self.streams.iter().any(SideStream::is_flowing)
+    }
+}

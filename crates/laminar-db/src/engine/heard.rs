@@ -1,0 +1,60 @@
+//! What can be listened to by name: the changes of an object, and what it put aside.
+
+use laminar_core::dag::{EdgeProperties, Outlet, OutletId};
+use laminar_core::{Error, NodeId, Result};
+
+use super::Engine;
+use super::aside::SideName;
+use crate::catalog::Body;
+
+/// A place to listen at.
+pub(crate) struct Heard {
+    pub(crate) node: NodeId,
+    pub(crate) properties: EdgeProperties,
+    /// Whether there are rows at rest, with which a listener begins.
+    pub(crate) stored: bool,
+    /// Whether of an update only the new row is to be shown.
+    pub(crate) latest_only: bool,
+    /// The object whose changes or whose rows aside they are.
+    pub(crate) object: String,
+    is_side: bool,
+}
+
+impl Engine {
+    /// Where to listen to `name`, ready to be read.
+    pub(crate) fn heard(&mut self, name: &str) -> Result<Heard> {
+        if let Some(side) = SideName::parse(name) {
+            return self.heard_aside(name, side);
+        }
+        self.ensure_reader(name)?;
+        let node = self.output_of(name)?;
+        let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;
+        Ok(Heard {
+            node,
+            properties: object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?,
+            stored: object.is_stored(),
+            latest_only: matches!(object.body, Body::Query { latest_only: true, .. }),
+            object: name.to_owned(),
+            is_side: false,
+        })
+    }
+
+    fn heard_aside(&mut self, name: &str, side: SideName) -> Result<Heard> {
+        self.ensure_side(&side)?;
+        let node = self.aside.newest_stream(&side).ok_or_else(|| self.catalog.unknown(name))?;
+        let properties = self.reactor.properties(node).cloned();
+        let properties = properties.ok_or_else(|| Error::internal("a stream without properties"))?;
+        Ok(Heard { node, properties, stored: true, latest_only: false, object: side.object, is_side: true })
+    }
+
+    /// Listens there from now on; `snapshot`: the rows at rest come first.
+    pub(crate) fn listen(&mut self, heard: &Heard, outlet: Box<dyn Outlet>, snapshot: bool) -> Result<OutletId> {
+        let outlet = self.reactor.subscribe(heard.node, outlet, snapshot && !heard.is_side)?;
+        if snapshot || !heard.is_side {
+            self.want(heard.node)?
+        } else {
+            self.want_from_now(heard.node)?
+        }
+        Ok(outlet)
+    }
+}

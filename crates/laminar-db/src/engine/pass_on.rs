@@ -1,0 +1,178 @@
+//! Passes rows that were put aside on to whoever follows them: after each step into their nodes, so that they take part in the
+//! next one, and the end when nothing more can come.
+
+use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, Partitioning, SourceSpec};
+use laminar_core::limits::STEP_ROWS_MAX;
+use laminar_core::{ChangeBatch, NodeId, Result};
+
+use super::Engine;
+use super::aside::{SideName, TargetParcel};
+use crate::catalog::Body;
+
+impl Engine {
+    /// Passes on what was put aside since the last call. True if that moved something, so that another step has work.
+    pub(crate) fn pass_on(&mut self) -> Result<bool> {
+        self.aside.collect(&mut self.reactor)?;
+        let mut moved = false;
+        for object in self.aside.followed() {
+            moved |= self.push_aside(&object)?;
+            if self.has_ended(&object) {
+                moved |= self.end_followers(&object)?;
+            }
+        }
+        Ok(moved)
+    }
+
+    fn push_aside(&mut self, object: &str) -> Result<bool> {
+        let parcels = self.aside.take_for_streams(object)?;
+        let targeted = self.aside.take_for_target(object)?;
+        let moved = !parcels.is_empty() || !targeted.is_empty();
+        for parcel in parcels {
+            self.reactor.push(parcel.node, ChangeBatch::append(parcel.rows))?;
+        }
+        targeted.into_iter().for_each(|targeted| self.push_to_target(targeted));
+        Ok(moved)
+    }
+
+    /// Rows that the target does not take are in error there: they must not vanish, nor stop those of others.
+    fn push_to_target(&mut self, targeted: TargetParcel) {
+        let TargetParcel { object, parcel, misfits } = targeted;
+        self.aside.add_bad_rows(&object, misfits);
+        if let Err(error) = self.reactor.push(parcel.node, ChangeBatch::append(parcel.rows.clone())) {
+            self.aside.add_refused(&object, &parcel.rows, &error);
+        }
+    }
+
+    fn end_followers(&mut self, object: &str) -> Result<bool> {
+        let mut ended = self.aside.end_streams(object);
+        if let Some(target) = self.aside.end_target(object)
+            && self.catalog.get(&target.object).is_some_and(|object| matches!(object.body, Body::LateSink { .. }))
+        {
+            ended.push(target.node);
+        }
+        for node in &ended {
+            self.reactor.end(*node)?;
+        }
+        Ok(!ended.is_empty())
+    }
+
+    /// Whether nothing more will come out of `object`, nor be put aside by it.
+    fn has_ended(&self, object: &str) -> bool {
+        let Some(object) = self.catalog.get(object) else { return false };
+        let is_ended = |node: NodeId| self.reactor.status(node).is_ok_and(|status| status == NodeStatus::Ended);
+        match &object.body {
+            // All readers of a source read the same rows, and one of them tells.
+            Body::Source(_) => match self.aside.reporter(&object.name) {
+                Some(reporter) => is_ended(reporter),
+                None => !object.nodes.is_empty() && object.nodes.iter().all(|node| is_ended(*node)),
+            },
+            Body::Table { source, .. } => is_ended(*source),
+            _ => object.nodes.last().is_some_and(|node| is_ended(*node)),
+        }
+    }
+
+    /// Ends the tables and sinks into which others write late rows, each after all that write into it.
+    pub(super) fn end_targets(&mut self) -> Result<()> {
+        let mut open = self.target_nodes();
+        while let Some(place) =
+            open.iter().position(|(object, _)| self.writers(object).iter().all(|writer| self.has_ended(writer)))
+        {
+            let (_, node) = open.remove(place);
+            if self.reactor.status(node)? == NodeStatus::Running {
+                self.reactor.end(node)?;
+            }
+            self.settle()?;
+        }
+        // A writer that failed or is held up does not keep a table open.
+        for (object, node) in open {
+            if self.catalog.get(&object).is_some_and(|object| matches!(object.body, Body::Table { .. })) {
+                self.reactor.end(node)?;
+            }
+        }
+        self.settle()
+    }
+
+    /// The tables and sinks that late rows of others can be pushed into, with the node for it.
+    fn target_nodes(&self) -> Vec<(String, NodeId)> {
+        let node = |object: &crate::catalog::Object| match &object.body {
+            Body::Table { source, .. } if !self.writers(&object.name).is_empty() => Some(*source),
+            Body::LateSink { intake: Some(intake), .. } => Some(intake.node),
+            _ => None,
+        };
+        self.catalog.iter().filter_map(|object| Some((object.name.clone(), node(object)?))).collect()
+    }
+
+    fn writers(&self, target: &str) -> Vec<String> {
+        let writes = |object: &&crate::catalog::Object| object.late_to.as_deref() == Some(target);
+        self.catalog.iter().filter(writes).map(|object| object.name.clone()).collect()
+    }
+
+    /// Whether `node` gets its rows from others in this engine, which must end before it.
+    pub(super) fn is_fed(&self, node: NodeId) -> bool {
+        self.aside.is_stream(node) || self.target_nodes().iter().any(|(_, target)| *target == node)
+    }
+
+    /// The objects of which no more is to be read for now: their late rows or errors wait in front of a slow reader.
+    pub(super) fn held_back(&self) -> Vec<String> {
+        let is_full = |node: &NodeId| self.reactor.waiting_rows(*node) > STEP_ROWS_MAX;
+        let full = self.aside.followed().into_iter().filter(|object| self.aside.nodes_fed_by(object).iter().any(is_full));
+        let full: Vec<String> = full.collect();
+        if full.is_empty() { full } else { self.catalog.with_inputs(&full) }
+    }
+
+    /// Gives what an object put aside a node that has not begun, if it has none: a reader that comes now gets all that is kept.
+    pub(crate) fn ensure_side(&mut self, name: &SideName) -> Result<()> {
+        let Some(object) = self.catalog.get(&name.object) else { return Ok(()) };
+        let Some(schema) = self.aside.schema(name) else { return Ok(()) };
+        if self.aside.has_fresh_stream(name) {
+            return Ok(());
+        }
+        if matches!(object.body, Body::Source(_)) && object.nodes.is_empty() {
+            self.ensure_reader(&name.object)?;
+        }
+        let id = self.next_node();
+        let output =
+            EdgeProperties { schema, changes: ChangeKind::Append, partitioning: Partitioning::Any, time_columns: Vec::new() };
+        let kind = NodeKind::Source(SourceSpec::TIMELESS);
+        self.attach_nodes(vec![Node { id, name: name.to_string(), kind, inputs: Vec::new(), output }])?;
+        self.aside.add_stream(name, id);
+        Ok(())
+    }
+
+    /// Says that somebody reads from `node` now. If what an object put aside flows there, the rows that are kept come first.
+    pub(crate) fn want(&mut self, node: NodeId) -> Result<()> {
+        for rows in self.start(node)? {
+            self.reactor.push(node, ChangeBatch::append(rows))?;
+        }
+        Ok(())
+    }
+
+    /// The same without the rows that are kept.
+    pub(crate) fn want_from_now(&mut self, node: NodeId) -> Result<()> {
+        self.start(node).map(|_| ())
+    }
+
+    fn start(&mut self, node: NodeId) -> Result<Vec<arrow_array::RecordBatch>> {
+        self.readers.want(node);
+        let Some(name) = self.aside.fresh_stream_at(node) else { return Ok(Vec::new()) };
+        self.pass_on()?;
+        self.want_rows_of(&name.object);
+        self.aside.start_stream(&name, node)
+    }
+
+    /// Nobody would see what is wrong with a source's rows if nobody read them.
+    fn want_rows_of(&mut self, source: &str) {
+        let Some(object) = self.catalog.get(source) else { return };
+        let Body::Source(body) = &object.body else { return };
+        let is_wanted = |node: &NodeId| self.readers.of_node(*node).is_some_and(|reader| reader.is_wanted());
+        if let Some(reader) = body.reader.filter(|_| !object.nodes.iter().any(is_wanted)) {
+            self.readers.want(reader);
+        }
+    }
+
+    /// Takes out streams from which nobody reads any more.
+    pub(crate) fn drop_unread_streams(&mut self) -> Result<()> {
+        let unread = self.aside.forget_unread(&self.reactor);
+        self.reactor.detach(&unread)
+    }
+}
