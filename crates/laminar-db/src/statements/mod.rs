@@ -24,7 +24,7 @@ use crate::catalog::{ObjectKind, kind_name};
 use crate::engine::Engine;
 use crate::{Database, Rows, Subscription};
 
-pub(crate) use subscribe::subscribe_to_text;
+pub(crate) use subscribe::{Heard, subscribe_to_text};
 
 /// What a statement answers.
 pub enum Outcome {

@@ -1,5 +1,6 @@
 //! `SUBSCRIBE`.
 
+use arrow_schema::SchemaRef;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{ParsedStatement, Statement, StreamQuery, Subscribe, SubscribeInput, parse_script};
 use laminar_sql::plan::Purpose;
@@ -7,6 +8,8 @@ use laminar_sql::plan::Purpose;
 use super::Outcome;
 use super::create_query::{refuse_late_to, shows_latest_only};
 use crate::catalog::{Body, objects_in};
+use crate::engine::Engine;
+use crate::subscription::Description;
 use crate::{Database, SubscribeOptions, Subscription};
 
 pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Result<Outcome> {
@@ -41,16 +44,31 @@ pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: Subscr
     }
 }
 
+/// Where the changes of an object can be heard, and how they are told.
+pub(crate) struct Heard {
+    pub(crate) node: NodeId,
+    pub(crate) schema: SchemaRef,
+    pub(crate) description: Description,
+    /// Whether its current rows can come first.
+    pub(crate) stored: bool,
+}
+
+impl Heard {
+    pub(crate) fn at(engine: &mut Engine, name: &str) -> Result<Self> {
+        engine.ensure_reader(name)?;
+        let node = engine.output_of(name)?;
+        let object = engine.catalog.get(name).ok_or_else(|| engine.catalog.unknown(name))?;
+        let latest_only = matches!(object.body, Body::Query { latest_only: true, .. });
+        let properties = object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?;
+        let description = Description { kind: properties.changes, latest_only };
+        Ok(Self { node, schema: properties.schema, description, stored: object.is_stored() })
+    }
+}
+
 fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Result<Subscription> {
     let mut engine = database.lock();
-    engine.ensure_reader(name)?;
-    let node = engine.output_of(name)?;
-    let object = engine.catalog.get(name).ok_or_else(|| engine.catalog.unknown(name))?;
-    let stored = object.is_stored();
-    let latest_only = matches!(object.body, Body::Query { latest_only: true, .. });
-    let properties = object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?;
-    let mut subscription =
-        Subscription::new(name.to_owned(), properties.changes, properties.schema, latest_only, database.clone());
+    let Heard { node, schema, description, stored } = Heard::at(&mut engine, name)?;
+    let mut subscription = Subscription::new(name.to_owned(), schema, description, database.clone());
     let outlet = engine.reactor.subscribe(node, subscription.outlet(options), options.snapshot.unwrap_or(stored))?;
     engine.readers.want(node);
     subscription.listens_at(outlet, None);
@@ -78,8 +96,8 @@ pub(super) fn to_query(
     let nodes: Vec<NodeId> = fragment.nodes.iter().map(|node| node.id).collect();
     engine.attach_nodes(fragment.nodes)?;
     let properties = fragment.properties;
-    let mut subscription =
-        Subscription::new(name.to_owned(), properties.changes, properties.schema, shows_latest_only(query), database.clone());
+    let description = Description { kind: properties.changes, latest_only: shows_latest_only(query) };
+    let mut subscription = Subscription::new(name.to_owned(), properties.schema, description, database.clone());
     let outlet = engine.reactor.subscribe(fragment.root, subscription.outlet(options), false)?;
     subscription.listens_at(outlet, Some(nodes));
     let settled = engine.settle();
