@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("laminar-server", &["laminar-core", "laminar-db"]),
     ("laminar-testkit", &["laminar-core", "laminar-sql"]),
     ("laminar-c", &["laminar-core", "laminar-db"]),
+    ("laminar-python", &["laminar-db"]),
     ("xtask", &[]),
 ];
 

@@ -68,8 +68,10 @@ struct ArrowArrayStream {
 
 /* A database. */
 typedef struct laminar_database laminar_database;
-/* The rows of one query, as of one moment. */
+/* Rows: of one query as of one moment, the changes of one step, or a batch that was imported. */
 typedef struct laminar_result laminar_result;
+/* A reader of changes. */
+typedef struct LaminarSubscriptionHandle LaminarSubscriptionHandle;
 
 /* Opens a database. Today the only path is ":memory:". On error *database is NULL. */
 int laminar_open(const char* path, laminar_database** database);
@@ -84,6 +86,8 @@ int laminar_query(laminar_database* database, const char* sql, laminar_result** 
 /* Pushes rows into a source without connector, or into a table; returns when every view is current. Takes over `array` and
  * `schema`, also when it fails (unless one of the two is NULL): their `release` is NULL afterwards. */
 int laminar_push(laminar_database* database, const char* name, struct ArrowArray* array, struct ArrowSchema* schema);
+/* Pushes all rows of a result, which stays the caller's: several databases or sources can take it. */
+int laminar_push_result(laminar_database* database, const char* name, const laminar_result* result);
 /* Says that nothing more will be pushed into a source: its windows close. */
 int laminar_end_source(laminar_database* database, const char* name);
 
@@ -100,8 +104,36 @@ uint64_t laminar_batch_count(const laminar_result* result);
 int laminar_schema_export(const laminar_result* result, struct ArrowSchema* schema);
 int laminar_batch_export(const laminar_result* result, uint64_t index, struct ArrowArray* array, struct ArrowSchema* schema);
 int laminar_stream_export(const laminar_result* result, struct ArrowArrayStream* stream);
+/* Makes a result of one batch out of the caller's rows. Takes over `array` and `schema` as laminar_push does. */
+int laminar_batch_import(struct ArrowArray* array, struct ArrowSchema* schema, laminar_result** result);
 /* Frees a result. NULL is allowed. */
 void laminar_result_free(laminar_result* result);
+
+/* Changes come step by step, as results with the columns `step` (UINT64), `op` and those of the rows. `op` is "+I" for a new row,
+ * "-D" for one that is gone, "-U" and "+U" for a row before and after an update. The current rows come first if they are stored. */
+
+/* Subscribes to a source, table, stream or materialized view, or to a SELECT over them, for reading with laminar_subscription_next.
+ * What feeds a reader that does not read waits after 1024 steps. On error *subscription is NULL. */
+int laminar_subscribe(laminar_database* database, const char* name_or_query, LaminarSubscriptionHandle** subscription);
+/* Writes the changes of the next step, to be freed by laminar_result_free; *changes is NULL if nothing came. Reads connectors where
+ * that brings changes. Waits up to `timeout_ms`, also for what other threads push; 0 only looks; a negative timeout waits until
+ * nothing more comes without a push. */
+int laminar_subscription_next(LaminarSubscriptionHandle* subscription, int64_t timeout_ms, laminar_result** changes);
+/* 1 once nothing will come any more and everything has been read, else 0. For subscriptions that are polled. */
+int laminar_subscription_finished(const LaminarSubscriptionHandle* subscription);
+/* Gives out the columns of the changes, `step` and `op` first. For subscriptions that are polled. */
+int laminar_subscription_schema_export(const LaminarSubscriptionHandle* subscription, struct ArrowSchema* schema);
+
+/* What hears changes: those of one step, which stay the library's and are valid until the callback returns (what is exported from
+ * them lives on); or, once and last, NULL: then all inputs have ended, or `error` says why nothing more comes. */
+typedef void (*laminar_changes_callback)(void* context, const laminar_result* changes, const char* error);
+/* Calls `callback` with the changes of every step of an object, on the thread that pushes, executes or runs, before that call
+ * returns. The callback must not block and must not call a function that takes a database or subscription. */
+int laminar_subscribe_callback(laminar_database* database, const char* name, laminar_changes_callback callback, void* context, LaminarSubscriptionHandle** subscription);
+
+/* Ends a subscription of either kind and frees it, before or after the database is closed. NULL is allowed. A callback is not called
+ * any more when this returns. */
+void laminar_unsubscribe(LaminarSubscriptionHandle* subscription);
 
 /* The calling thread's last error. The texts stay valid until its next error. A code such as "LDB-1002" is stable; the hint
  * may be NULL; the position is a byte of the SQL text, or -1. */

@@ -1,4 +1,4 @@
-//! The C functions: pointers in, pointers out. The only file of the project where `unsafe` stands.
+//! The C functions for databases and results: pointers in, pointers out.
 //!
 //! What every function relies on, and `laminar.h` says: a handle is null or comes from this library and is not freed yet, a
 //! text is null or ends with NUL, a place for an answer is null or may be written. Null is checked; the rest cannot be. No panic
@@ -11,9 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow_array::StructArray;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::{RecordBatch, StructArray};
 use laminar_db::{Code, Database, Error, Result};
 
 use crate::last_error::{LastError, read, remember};
@@ -24,12 +24,12 @@ const ERROR: c_int = 1;
 
 /// A database and the wish of another thread to stop running it.
 pub struct Handle {
-    database: Database,
+    pub(crate) database: Database,
     stop: AtomicBool,
 }
 
 /// Runs `work`; an error or a panic becomes the thread's last error.
-fn guarded(work: impl FnOnce() -> Result<()>) -> c_int {
+pub(crate) fn guarded(work: impl FnOnce() -> Result<()>) -> c_int {
     let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         Err(Error::internal(format!("a panic: {}", text.unwrap_or("without a message"))))
@@ -43,11 +43,11 @@ fn guarded(work: impl FnOnce() -> Result<()>) -> c_int {
     }
 }
 
-fn null(what: &str) -> Error {
+pub(crate) fn null(what: &str) -> Error {
     Error::new(Code::InvalidOption, format!("{what} is a null pointer"))
 }
 
-fn text<'a>(pointer: *const c_char, what: &str) -> Result<&'a str> {
+pub(crate) fn text<'a>(pointer: *const c_char, what: &str) -> Result<&'a str> {
     if pointer.is_null() {
         return Err(null(what));
     }
@@ -56,22 +56,22 @@ fn text<'a>(pointer: *const c_char, what: &str) -> Result<&'a str> {
     text.to_str().map_err(|_| Error::new(Code::BadData, format!("{what} is not UTF-8")))
 }
 
-fn borrowed<'a, T>(pointer: *const T, what: &str) -> Result<&'a T> {
+pub(crate) fn borrowed<'a, T>(pointer: *const T, what: &str) -> Result<&'a T> {
     // SAFETY: null, or by contract a handle that is not freed while the call lasts.
     unsafe { pointer.as_ref() }.ok_or_else(|| null(what))
 }
 
-fn check_place<T>(place: *mut T, what: &str) -> Result<()> {
+pub(crate) fn check_place<T>(place: *mut T, what: &str) -> Result<()> {
     if place.is_null() { Err(null(what)) } else { Ok(()) }
 }
 
-fn answer<T>(place: *mut T, value: T) {
+pub(crate) fn answer<T>(place: *mut T, value: T) {
     // SAFETY: `check_place` has seen that it is not null; by contract it may be written. What was there is not dropped: C
     // gives places that are not initialised.
     unsafe { ptr::write(place, value) }
 }
 
-fn free<T>(pointer: *mut T) {
+pub(crate) fn free<T>(pointer: *mut T) {
     if !pointer.is_null() {
         // SAFETY: by contract it comes from `Box::into_raw` here and was not freed before.
         let owned = unsafe { Box::from_raw(pointer) };
@@ -122,6 +122,24 @@ pub extern "C" fn laminar_query(database: *const Handle, sql: *const c_char, res
     })
 }
 
+/// The rows of a struct array. Array and schema are consumed, also on failure, unless one of the pointers is null.
+fn imported(array: *mut FFI_ArrowArray, schema: *mut FFI_ArrowSchema) -> Result<RecordBatch> {
+    check_place(array, "array")?;
+    check_place(schema, "schema")?;
+    // SAFETY: not null, so by contract structures of the Arrow C data interface; they are moved out of their places.
+    let (array, schema) = unsafe { (FFI_ArrowArray::from_raw(array), FFI_ArrowSchema::from_raw(schema)) };
+    if array.is_released() {
+        return Err(Error::new(Code::BadData, "the array was released or pushed before"));
+    }
+    // SAFETY: by contract the structures agree with the interface. What they hold is validated afterwards.
+    let data = unsafe { from_ffi(array, &schema) }?;
+    if !matches!(data.data_type(), arrow_schema::DataType::Struct(_)) {
+        return Err(Error::new(Code::TypeMismatch, format!("an array of {} is not rows", data.data_type()))
+            .with_hint("push a struct array (format \"+s\") with one child for each column"));
+    }
+    batch_of(&StructArray::from(data), &schema)
+}
+
 /// Pushes the rows of a struct array. Array and schema are consumed, also on failure, unless one of the pointers is null.
 #[unsafe(no_mangle)]
 pub extern "C" fn laminar_push(
@@ -131,21 +149,34 @@ pub extern "C" fn laminar_push(
     schema: *mut FFI_ArrowSchema,
 ) -> c_int {
     guarded(|| {
-        check_place(array, "array")?;
-        check_place(schema, "schema")?;
-        // SAFETY: not null, so by contract structures of the Arrow C data interface; they are moved out of their places.
-        let (array, schema) = unsafe { (FFI_ArrowArray::from_raw(array), FFI_ArrowSchema::from_raw(schema)) };
+        let rows = imported(array, schema)?;
+        borrowed(database, "database")?.database.push(text(name, "name")?, rows)
+    })
+}
+
+/// Pushes all rows of a result.
+#[unsafe(no_mangle)]
+pub extern "C" fn laminar_push_result(database: *const Handle, name: *const c_char, result: *const QueryResult) -> c_int {
+    guarded(|| {
         let (handle, name) = (borrowed(database, "database")?, text(name, "name")?);
-        if array.is_released() {
-            return Err(Error::new(Code::BadData, "the array was released or pushed before"));
-        }
-        // SAFETY: by contract the structures agree with the interface. What they hold is validated afterwards.
-        let data = unsafe { from_ffi(array, &schema) }?;
-        if !matches!(data.data_type(), arrow_schema::DataType::Struct(_)) {
-            return Err(Error::new(Code::TypeMismatch, format!("an array of {} is not rows", data.data_type()))
-                .with_hint("push a struct array (format \"+s\") with one child for each column"));
-        }
-        handle.database.push(name, batch_of(&StructArray::from(data), &schema)?)
+        let batches = &borrowed(result, "result")?.0.batches;
+        batches.iter().try_for_each(|batch| handle.database.push(name, batch.clone()))
+    })
+}
+
+/// Makes a result of one batch out of a struct array. Array and schema are consumed as by `laminar_push`.
+#[unsafe(no_mangle)]
+pub extern "C" fn laminar_batch_import(
+    array: *mut FFI_ArrowArray,
+    schema: *mut FFI_ArrowSchema,
+    result: *mut *mut QueryResult,
+) -> c_int {
+    guarded(|| {
+        let rows = imported(array, schema);
+        check_place(result, "result")?;
+        answer(result, ptr::null_mut());
+        answer(result, Box::into_raw(Box::new(QueryResult::of(rows?))));
+        Ok(())
     })
 }
 

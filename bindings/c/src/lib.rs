@@ -4,9 +4,10 @@
 //! of pointers, no copies, and no Arrow library needed on the other side. Every function that can fail returns 0 or 1, and
 //! the thread's last error is then readable as code, message, hint and position.
 //!
-//! Rooms: [`ffi`] holds the C functions and is the only file with `unsafe`; [`last_error`] remembers errors; [`tables`] turns
-//! results and Arrow structures into each other.
+//! Rooms: [`ffi`] and [`ffi_subscriptions`] hold the C functions and are the only files with `unsafe`; [`last_error`] remembers
+//! errors; [`tables`] turns results and Arrow structures into each other.
 
 mod ffi;
+mod ffi_subscriptions;
 mod last_error;
 mod tables;

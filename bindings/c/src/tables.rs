@@ -6,10 +6,15 @@ use arrow_array::{Array, RecordBatch, RecordBatchIterator, RecordBatchOptions, S
 use arrow_schema::Schema;
 use laminar_db::{Code, Error, Result, Rows};
 
-/// The rows of one query.
+/// The rows of one query, the changes of one step, or a batch of the caller's.
 pub struct QueryResult(pub(crate) Rows);
 
 impl QueryResult {
+    /// The rows of one batch.
+    pub(crate) fn of(batch: RecordBatch) -> Self {
+        Self(Rows { schema: batch.schema(), batches: vec![batch] })
+    }
+
     /// Names and types of the columns.
     pub(crate) fn schema(&self) -> Result<FFI_ArrowSchema> {
         Ok(FFI_ArrowSchema::try_from(self.0.schema.as_ref())?)

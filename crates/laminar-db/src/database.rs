@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use laminar_core::dag::OutletId;
 use laminar_core::row::Row;
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::parse::{ParsedStatement, parse_script};
 
+use crate::catalog::kind_name;
 use crate::engine::{Engine, Round};
+use crate::events::{Event, EventOutlet};
 use crate::statements::{self, Outcome};
 use crate::{DatabaseBuilder, Rows, Status, SubscribeOptions, Subscription};
 
@@ -81,6 +84,17 @@ impl Database {
         }
     }
 
+    /// Names and types of the rows of a source, table, stream or materialized view: what a push into it must look like, and what
+    /// a subscription to it gives.
+    pub fn schema_of(&self, name: &str) -> Result<SchemaRef> {
+        let engine = self.lock();
+        let object = engine.catalog.get(name).ok_or_else(|| engine.catalog.unknown(name))?;
+        object.properties().map(|properties| properties.schema.clone()).ok_or_else(|| {
+            Error::new(Code::InvalidQuery, format!("{} '{name}' has no rows of its own", kind_name(object.kind())))
+                .with_hint(format!("DESCRIBE {name} tells its columns"))
+        })
+    }
+
     /// Pushes rows into a source or table and returns when every view is current.
     pub fn push(&self, name: &str, rows: RecordBatch) -> Result<()> {
         self.push_changes(name, ChangeBatch::append(rows))
@@ -124,6 +138,16 @@ impl Database {
         let heard = engine.heard(name)?;
         let outlet = engine.listen(&heard, Box::new(Callback(Box::new(callback))), heard.stored)?;
         engine.settle()?;
+        Ok(CallbackHandle { outlet, database: self.clone() })
+    }
+
+    /// Calls `callback` with the changes of every step and what they do, the current rows of a stored object first, and at last with
+    /// how they end. It is called within the step: it must not call the database and must not block.
+    pub fn on_events(&self, name: &str, callback: impl FnMut(Event<'_>) + Send + 'static) -> Result<CallbackHandle> {
+        let mut engine = self.lock();
+        let heard = engine.heard(name)?;
+        let outlet = Box::new(EventOutlet::new(heard.description.clone(), callback));
+        let outlet = engine.listen(&heard, outlet, heard.stored)?;
         Ok(CallbackHandle { outlet, database: self.clone() })
     }
 

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_schema::SchemaRef;
+use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_core::dag::{ChangeKind, Outlet, OutletId};
 use laminar_core::limits::SUBSCRIPTION_BATCHES_MAX;
 use laminar_core::time::Watermark;
@@ -76,6 +77,28 @@ pub struct ChangeSet {
     pub operations: Vec<Change>,
 }
 
+impl ChangeSet {
+    /// The rows with the columns `step` (UINT64) and `op` (`+I`, `-U`, `+U`, `-D`) before their own, each as often as its
+    /// weight says.
+    pub fn with_operations(&self) -> Result<RecordBatch> {
+        let times = |row: usize| usize::try_from(self.changes.weight(row).unsigned_abs()).unwrap_or(1);
+        let picked: Vec<u32> = (0..self.changes.len()).flat_map(|row| std::iter::repeat_n(row as u32, times(row))).collect();
+        let operations: StringArray = picked.iter().map(|row| Some(self.operations[*row as usize].as_str())).collect();
+        let steps = UInt64Array::from(vec![self.step.0; picked.len()]);
+        let rows = self.changes.take(&picked.into())?;
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(steps), Arc::new(operations)];
+        columns.extend(rows.rows().columns().iter().cloned());
+        Ok(RecordBatch::try_new(schema_with_operations(&rows.schema()), columns)?)
+    }
+}
+
+/// `step` and `op`, then the columns of `schema`: the columns of [`ChangeSet::with_operations`].
+pub fn schema_with_operations(schema: &SchemaRef) -> SchemaRef {
+    let mut fields = vec![Field::new("step", DataType::UInt64, false), Field::new("op", DataType::Utf8, false)];
+    fields.extend(schema.fields().iter().map(|field| field.as_ref().clone()));
+    Arc::new(Schema::new(fields))
+}
+
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<(StepId, ChangeBatch)>,
@@ -89,8 +112,7 @@ struct Queue {
 pub struct Subscription {
     name: String,
     schema: SchemaRef,
-    kind: ChangeKind,
-    latest_only: bool,
+    description: Description,
     queue: Arc<Mutex<Queue>>,
     outlet: Option<OutletId>,
     /// Nodes that exist for this subscription alone.
@@ -99,8 +121,8 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(name: String, kind: ChangeKind, schema: SchemaRef, latest_only: bool, database: Database) -> Self {
-        Self { name, schema, kind, latest_only, queue: Arc::default(), outlet: None, nodes: Vec::new(), database }
+    pub(crate) fn new(name: String, schema: SchemaRef, description: Description, database: Database) -> Self {
+        Self { name, schema, description, queue: Arc::default(), outlet: None, nodes: Vec::new(), database }
     }
 
     /// The other end of the queue, to be put at a node.
@@ -150,18 +172,7 @@ impl Subscription {
                 (None, None) => return Ok(None),
             }
         };
-        Ok(Some(self.described(step, changes)?))
-    }
-
-    fn described(&self, step: StepId, changes: ChangeBatch) -> Result<ChangeSet> {
-        let operations = operations(&changes, &self.kind)?;
-        if !self.latest_only {
-            return Ok(ChangeSet { step, changes, operations });
-        }
-        let keep: Vec<bool> = operations.iter().map(|operation| *operation != Change::UpdateBefore).collect();
-        let changes = changes.filter(&arrow_array::BooleanArray::from(keep))?;
-        let operations = operations.into_iter().filter(|operation| *operation != Change::UpdateBefore).collect();
-        Ok(ChangeSet { step, changes, operations })
+        Ok(Some(self.description.of(step, changes)?))
     }
 }
 
@@ -189,6 +200,28 @@ impl Drop for Subscription {
         if let Some(outlet) = self.outlet {
             self.database.unsubscribe(outlet, &self.nodes);
         }
+    }
+}
+
+/// How an object's changes are told to its readers.
+#[derive(Debug, Clone)]
+pub(crate) struct Description {
+    pub(crate) kind: ChangeKind,
+    /// Of an update, the new row alone.
+    pub(crate) latest_only: bool,
+}
+
+impl Description {
+    /// The changes of a step with what each of them does.
+    pub(crate) fn of(&self, step: StepId, changes: ChangeBatch) -> Result<ChangeSet> {
+        let operations = operations(&changes, &self.kind)?;
+        if !self.latest_only {
+            return Ok(ChangeSet { step, changes, operations });
+        }
+        let keep: Vec<bool> = operations.iter().map(|operation| *operation != Change::UpdateBefore).collect();
+        let changes = changes.filter(&arrow_array::BooleanArray::from(keep))?;
+        let operations = operations.into_iter().filter(|operation| *operation != Change::UpdateBefore).collect();
+        Ok(ChangeSet { step, changes, operations })
     }
 }
 

@@ -1,9 +1,9 @@
-//! Compiles the C example against the header and the library, and reads what it prints.
+//! Compiles the C examples against the header and the library, and reads what they print.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 
 /// The directory of the library that was built with this test.
 fn library_directory() -> PathBuf {
@@ -31,14 +31,21 @@ fn compile(source: &str, standard: &str, to: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-#[test]
-fn the_c_example_pushes_queries_and_reads_errors() {
+#[track_caller]
+fn check(source: &str, expected: Expect) {
     let directory = tempfile::tempdir().expect("a directory for temporary files");
-    let program = directory.path().join("totals");
-    compile("examples/totals.c", "-std=c99", &program);
+    let program = directory.path().join("program");
+    compile(source, "-std=c99", &program);
     let output = Command::new(&program).output().expect("the program starts");
     assert!(output.status.success(), "{:?}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    expect![[r#"
+    expected.assert_eq(&String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_first_example_pushes_queries_and_reads_errors() {
+    check(
+        "examples/totals.c",
+        expect![[r#"
         2 rows in some batches
         total (l) = 80
         total (l) = 40
@@ -53,8 +60,13 @@ fn the_c_example_pushes_queries_and_reads_errors() {
         sql is a null pointer
         database is a null pointer
         LDB-1010, database NULL
-    "#]]
-    .assert_eq(&String::from_utf8_lossy(&output.stdout));
+    "#]],
+    );
+}
+
+#[test]
+fn the_second_example_hears_changes_by_polling_and_by_callbacks() {
+    check("examples/changes.c", expect![[r#""#]]);
 }
 
 /// A function that is in the header and not in the library would be missed by nobody but its first caller, and the reverse.
@@ -75,7 +87,8 @@ fn the_header_declares_exactly_the_functions_of_the_library() {
     };
     let header = include_str!("../../include/laminar.h");
     let declarations: String = header.lines().filter(|line| line.ends_with(");")).collect::<Vec<_>>().join("\n");
-    let library = names(include_str!("../../src/ffi.rs"), "extern \"C\" fn laminar_");
-    assert!(library.len() > 15);
+    let source = concat!(include_str!("../../src/ffi.rs"), include_str!("../../src/ffi_subscriptions.rs"));
+    let library = names(source, "extern \"C\" fn laminar_");
+    assert!(library.len() > 25);
     assert_eq!(names(&declarations, "laminar_"), library);
 }

@@ -1,5 +1,6 @@
 //! Tests of the connectors through their public door: what a `CREATE` statement would do.
 
+mod any_bytes;
 mod bad_input;
 mod connectors;
 mod follow;

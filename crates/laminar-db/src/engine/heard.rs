@@ -6,6 +6,7 @@ use laminar_core::{Error, NodeId, Result};
 use super::Engine;
 use super::aside::SideName;
 use crate::catalog::Body;
+use crate::subscription::Description;
 
 /// A place to listen at.
 pub(crate) struct Heard {
@@ -13,8 +14,8 @@ pub(crate) struct Heard {
     pub(crate) properties: EdgeProperties,
     /// Whether there are rows at rest, with which a listener begins.
     pub(crate) stored: bool,
-    /// Whether of an update only the new row is to be shown.
-    pub(crate) latest_only: bool,
+    /// How its changes are told.
+    pub(crate) description: Description,
     /// The object whose changes or whose rows aside they are.
     pub(crate) object: String,
     is_side: bool,
@@ -29,11 +30,13 @@ impl Engine {
         self.ensure_reader(name)?;
         let node = self.output_of(name)?;
         let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;
+        let properties = object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?;
+        let latest_only = matches!(object.body, Body::Query { latest_only: true, .. });
         Ok(Heard {
             node,
-            properties: object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?,
+            description: Description { kind: properties.changes.clone(), latest_only },
+            properties,
             stored: object.is_stored(),
-            latest_only: matches!(object.body, Body::Query { latest_only: true, .. }),
             object: name.to_owned(),
             is_side: false,
         })
@@ -44,7 +47,8 @@ impl Engine {
         let node = self.aside.newest_stream(&side).ok_or_else(|| self.catalog.unknown(name))?;
         let properties = self.reactor.properties(node).cloned();
         let properties = properties.ok_or_else(|| Error::internal("a stream without properties"))?;
-        Ok(Heard { node, properties, stored: true, latest_only: false, object: side.object, is_side: true })
+        let description = Description { kind: properties.changes.clone(), latest_only: false };
+        Ok(Heard { node, description, properties, stored: true, object: side.object, is_side: true })
     }
 
     /// Listens there from now on; `snapshot`: the rows at rest come first.

@@ -1,6 +1,5 @@
 //! `SUBSCRIBE`.
 
-use laminar_core::dag::EdgeProperties;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{ParsedStatement, Statement, StreamQuery, Subscribe, SubscribeInput, parse_script};
 use laminar_sql::plan::Purpose;
@@ -9,6 +8,7 @@ use super::Outcome;
 use super::create_query::{refuse_late_to, shows_latest_only};
 use crate::catalog::objects_in;
 use crate::engine::SideName;
+use crate::subscription::Description;
 use crate::{Database, SubscribeOptions, Subscription};
 
 pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Result<Outcome> {
@@ -49,8 +49,8 @@ pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: Subscr
 fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Result<Subscription> {
     let mut engine = database.lock();
     let heard = engine.heard(name)?;
-    let EdgeProperties { changes, schema, .. } = heard.properties.clone();
-    let mut subscription = Subscription::new(name.to_owned(), changes, schema, heard.latest_only, database.clone());
+    let (schema, description) = (heard.properties.schema.clone(), heard.description.clone());
+    let mut subscription = Subscription::new(name.to_owned(), schema, description, database.clone());
     let outlet = engine.listen(&heard, subscription.outlet(options), options.snapshot.unwrap_or(heard.stored))?;
     subscription.listens_at(outlet, None);
     let settled = engine.settle();
@@ -80,8 +80,8 @@ pub(super) fn to_query(
     let nodes: Vec<NodeId> = fragment.nodes.iter().map(|node| node.id).collect();
     engine.attach_nodes(fragment.nodes)?;
     let properties = fragment.properties;
-    let mut subscription =
-        Subscription::new(name.to_owned(), properties.changes, properties.schema, shows_latest_only(query), database.clone());
+    let description = Description { kind: properties.changes, latest_only: shows_latest_only(query) };
+    let mut subscription = Subscription::new(name.to_owned(), properties.schema, description, database.clone());
     let outlet = engine.reactor.subscribe(fragment.root, subscription.outlet(options), false)?;
     subscription.listens_at(outlet, Some(nodes));
     let settled = engine.settle();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use laminar_db::core::time::{EventTime, ManualClock};
-use laminar_db::{Change, Code, Database, Row, SlowReader, SubscribeOptions};
+use laminar_db::{Change, Code, Database, Event, Row, SlowReader, SubscribeOptions, schema_with_operations};
 
 #[derive(Row, Debug, Clone, PartialEq)]
 struct Trade {
@@ -89,6 +89,46 @@ fn callbacks_see_every_change_within_the_push() {
     drop(handle);
     db.push_rows("trades", &[trade("a", 10, 3)]).unwrap();
     assert_eq!(*seen.lock().unwrap(), [9], "a dropped handle listens no more");
+}
+
+#[test]
+fn events_tell_what_changes_do_and_how_they_end() {
+    let db = trades();
+    db.execute("CREATE MATERIALIZED VIEW totals AS SELECT symbol, sum(price) AS total FROM trades GROUP BY symbol").unwrap();
+    db.push_rows("trades", &[trade("a", 1, 1)]).unwrap();
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let into = seen.clone();
+    let told = move |event: Event<'_>| {
+        into.lock().unwrap().push(match event {
+            Event::Changes(changes) => {
+                let rows = changes.with_operations().unwrap();
+                let (ops, totals) = (rows.column(1).as_string::<i32>(), rows.column(3).as_primitive::<Int64Type>());
+                assert_eq!(rows.schema(), schema_with_operations(&changes.changes.schema()));
+                (0..rows.num_rows()).map(|row| format!("{} {}", ops.value(row), totals.value(row))).collect::<Vec<_>>().join(", ")
+            }
+            Event::Ended => "the end".to_owned(),
+            Event::Failed(error) => error.to_string(),
+        });
+    };
+    let handle = db.on_events("totals", told).unwrap();
+    db.push_rows("trades", &[trade("a", 2, 2)]).unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["+I 1", "-U 1, +U 3"]);
+    db.end_source("trades").unwrap();
+    db.execute("DROP SOURCE trades CASCADE").unwrap();
+    assert_eq!(seen.lock().unwrap()[2..], ["the end"], "the end is heard once");
+    drop(handle);
+    assert_eq!(db.on_events("nowhere", |_| {}).err().map(|error| error.code()), Some(Code::UnknownObject));
+}
+
+#[test]
+fn the_columns_of_an_object_can_be_asked_for() {
+    let db = trades();
+    db.execute("CREATE VIEW v AS SELECT symbol FROM trades").unwrap();
+    let names =
+        |name: &str| db.schema_of(name).map(|schema| schema.fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>());
+    assert_eq!(names("trades").unwrap(), ["symbol", "price", "ts"]);
+    assert_eq!(names("v").unwrap_err().code(), Code::InvalidQuery);
+    assert_eq!(names("nowhere").unwrap_err().code(), Code::UnknownObject);
 }
 
 #[test]

@@ -1,10 +1,7 @@
 //! Results on standard output: as a table, CSV or JSON, the header once for each result.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use laminar_db::connectors::formats::Encoder;
 use laminar_db::connectors::formats::csv::{CsvEncoder, Dialect};
@@ -77,7 +74,7 @@ impl Printer {
                 self.encoder()
             }
         };
-        encoder.encode(&with_operations(changes)?, &mut text)?;
+        encoder.encode(&changes.with_operations()?, &mut text)?;
         self.following = Some((index, encoder));
         write(&text)
     }
@@ -87,24 +84,6 @@ impl Printer {
         self.results += 1;
         if self.results > 1 && self.format != Format::Json { b"\n".to_vec() } else { Vec::new() }
     }
-}
-
-/// The rows with the columns `step` and `op` before them, each as often as its weight says.
-fn with_operations(changes: &ChangeSet) -> Result<RecordBatch> {
-    let times = |row: usize| usize::try_from(changes.changes.weight(row).unsigned_abs()).unwrap_or(1);
-    let picked: Vec<u32> = (0..changes.changes.len()).flat_map(|row| std::iter::repeat_n(row as u32, times(row))).collect();
-    let operations: StringArray = picked.iter().map(|row| Some(changes.operations[*row as usize].as_str())).collect();
-    let steps = UInt64Array::from(vec![changes.step.0; picked.len()]);
-    let rows = changes.changes.take(&picked.into())?;
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(steps), Arc::new(operations)];
-    columns.extend(rows.rows().columns().iter().cloned());
-    Ok(RecordBatch::try_new(schema_with_operations(&rows.schema()), columns)?)
-}
-
-fn schema_with_operations(schema: &SchemaRef) -> SchemaRef {
-    let mut fields = vec![Field::new("step", DataType::UInt64, false), Field::new("op", DataType::Utf8, false)];
-    fields.extend(schema.fields().iter().map(|field| field.as_ref().clone()));
-    Arc::new(Schema::new(fields))
 }
 
 fn write(text: &[u8]) -> Result<()> {

@@ -1,0 +1,26 @@
+# The tests of the Python package, in a virtual environment of their own. Sourced by ./test, never run.
+
+# Packages from PyPI that the tests use.
+PYTHON_PACKAGES=(pyarrow pandas pytest)
+
+need_python() {
+    command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null && return
+    install_packages python3 python3-venv
+}
+
+# Builds the library as the other tests were built, puts it beside the package, and runs the tests against the two.
+python_tests() {
+    need_python
+    cargo build --quiet -p laminar-python || fail "the library of the Python package does not build"
+    local place library extension=so
+    place=$(mktemp -d)
+    trap 'rm -rf "$place"' EXIT
+    [ "$(uname)" != Darwin ] || extension=dylib
+    library=$CARGO_TARGET_DIR/debug/liblaminar_python.$extension
+    cp -R bindings/python/python/laminardb "$place/" && cp "$library" "$place/laminardb/_native.abi3.so" \
+        || fail "the package could not be put together from bindings/python and $library"
+    python3 -m venv "$place/venv" || fail "python3 -m venv failed. On Debian: apt-get install python3-venv"
+    "$place/venv/bin/python" -m pip install --quiet "${PYTHON_PACKAGES[@]}" \
+        || fail "pip could not install ${PYTHON_PACKAGES[*]}, which the Python tests need. Is PyPI reachable, or a mirror set in pip's settings?"
+    PYTHONPATH=$place PYTHONDONTWRITEBYTECODE=1 "$place/venv/bin/python" -m pytest bindings/python/tests
+}

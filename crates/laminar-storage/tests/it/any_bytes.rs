@@ -1,0 +1,157 @@
+//! What holds for any bytes on disk: reading them never panics, and what can be read comes back as it was.
+//!
+//! The fuzz targets of `fuzz/` run these functions over whatever they come upon, the tests below over random bytes of fixed seeds.
+
+use std::path::Path;
+
+use laminar_core::ChangeBatch;
+use laminar_storage::encoding::{decode_changes, decode_image, encode_changes, encode_image};
+use laminar_storage::log::{WalReadResult, WalReader, repair};
+
+/// Reads the bytes as changes and as a state image, as they are and behind a header with the right checksum.
+pub(crate) fn encoding(bytes: &[u8]) {
+    let Some((choice, bytes)) = bytes.split_first() else { return };
+    decode(bytes);
+    decode(&framed(1 + (choice & 1), choice >> 1 & 3, bytes));
+}
+
+fn decode(bytes: &[u8]) {
+    if let Ok(changes) = decode_changes(bytes) {
+        let again = decode_changes(&encode_changes(&changes).expect("what was read can be written")).expect("and read again");
+        assert_eq!((again.len(), again.schema()), (changes.len(), changes.schema()));
+    }
+    if let Ok(image) = decode_image(bytes) {
+        let again = decode_image(&encode_image(&image).expect("what was read can be written")).expect("and read again");
+        assert_eq!(again.tables.len(), image.tables.len());
+    }
+}
+
+/// A header as the first version writes it: see the module `encoding`.
+fn framed(kind: u8, flags: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = [b"LAMI", &[kind, 1, flags, 0][..], &(body.len() as u64).to_le_bytes()].concat();
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes[4..]), body);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// Reads a log made of the bytes, repairs it and reads it again: then everything whole is there and nothing else.
+pub(crate) fn log(bytes: &[u8]) {
+    let directory = tempfile::tempdir().expect("a directory for temporary files");
+    write_segments(directory.path(), bytes);
+    let before = entries(directory.path());
+    let Ok(report) = repair(directory.path()) else { return };
+    assert_eq!(entries(directory.path()), Some(report.records), "a repaired log is read to its end");
+    if let Some(before) = before {
+        assert_eq!((report.records, report.reason.is_none()), (before, true), "a whole log is left alone");
+    }
+    let again = repair(directory.path()).expect("a repaired log can be repaired");
+    assert_eq!((again.records, again.bytes_cut), (report.records, 0));
+}
+
+/// The number of entries, if the log ends between two.
+fn entries(directory: &Path) -> Option<u64> {
+    let mut reader = WalReader::open(directory).ok()?;
+    let mut entries = 0;
+    loop {
+        match reader.read_next().ok()? {
+            WalReadResult::Entry(_) => entries += 1,
+            WalReadResult::End => return Some(entries),
+            WalReadResult::TornWrite { .. } | WalReadResult::ChecksumMismatch { .. } => return None,
+        }
+    }
+}
+
+/// Takes the bytes as orders: what comes next, how many bytes of it, and these.
+fn write_segments(directory: &Path, mut bytes: &[u8]) {
+    let mut segments = vec![segment_header(1)];
+    while let [order, length, rest @ ..] = bytes {
+        let (piece, rest) = rest.split_at(usize::from(*length).min(rest.len()));
+        bytes = rest;
+        let number = segments.len() as u32;
+        let last = segments.last_mut().expect("the first segment");
+        match order % 8 {
+            // Any bytes.
+            0 => last.extend_from_slice(piece),
+            // A record with the right checksum and any payload, with and without the mark of entries.
+            1 => last.extend_from_slice(&record(piece)),
+            2 => last.extend_from_slice(&record(&[b"LWE1", piece].concat())),
+            // An entry: rows of a source.
+            3 => last.extend_from_slice(&record(&append(piece))),
+            // An entry: the end of a step.
+            4 => last.extend_from_slice(&record(&[b"LWE1\x02", &[0; 16][..]].concat())),
+            // Damage.
+            5 => {
+                let place = piece.first().map_or(0, |place| usize::from(*place)) % last.len();
+                last[place] ^= piece.get(1).copied().unwrap_or(1);
+            }
+            6 => last.truncate(last.len().saturating_sub(piece.len())),
+            _ => segments.push(segment_header(number + 1)),
+        }
+    }
+    for (index, segment) in segments.iter().enumerate() {
+        std::fs::write(directory.join(format!("wal-{:010}.log", index + 1)), segment).expect("the file can be written");
+    }
+}
+
+fn segment_header(number: u32) -> Vec<u8> {
+    let number = number.to_le_bytes();
+    [b"LAMIWAL1", &crc32c::crc32c(&number).to_le_bytes()[..], &number].concat()
+}
+
+fn record(payload: &[u8]) -> Vec<u8> {
+    [&(payload.len() as u32).to_le_bytes()[..], &crc32c::crc32c(payload).to_le_bytes(), payload].concat()
+}
+
+fn append(bytes: &[u8]) -> Vec<u8> {
+    let column = arrow_array::UInt8Array::from(bytes.to_vec());
+    let rows = arrow_array::RecordBatch::try_from_iter([("n", std::sync::Arc::new(column) as arrow_array::ArrayRef)]);
+    let changes = encode_changes(&ChangeBatch::append(rows.expect("one column"))).expect("it can be written");
+    [b"LWE1\x01", &[0; 8][..], &1_u32.to_le_bytes(), b"s", &changes].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    use crate::rows::changes;
+
+    fn rounds(usual: u64) -> u64 {
+        std::env::var("LAMINAR_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
+    }
+
+    #[test]
+    fn any_bytes_are_read_as_changes_and_images_without_a_panic() {
+        for seed in 0..rounds(3_000) {
+            let mut random = StdRng::seed_from_u64(seed);
+            // The body of real changes, damaged, behind a checksum that says it is right: then Arrow has to see it.
+            let written = super::encode_changes(&changes(seed, random.random_range(0..20))).unwrap();
+            let mut bytes = [vec![random.random()], written[24..].to_vec()].concat();
+            for _ in 0..random.random_range(0..6) {
+                let place = random.random_range(0..bytes.len());
+                match random.random_range(0..4) {
+                    0 => bytes.truncate(place.max(1)),
+                    1 => bytes[place] = 0xff,
+                    _ => bytes[place] ^= 1 << random.random_range(0..8),
+                }
+            }
+            super::encoding(&bytes);
+        }
+    }
+
+    #[test]
+    fn any_log_can_be_read_and_what_can_be_repaired_is_whole_afterwards() {
+        for seed in 0..rounds(1_000) {
+            let mut random = StdRng::seed_from_u64(seed);
+            let mut bytes = Vec::new();
+            for _ in 0..random.random_range(0..12) {
+                let length: u8 = random.random_range(0..40);
+                bytes.extend_from_slice(&[random.random(), length]);
+                bytes.extend((0..length).map(|_| random.random::<u8>() & random.random::<u8>()));
+            }
+            super::log(&bytes);
+        }
+    }
+}
