@@ -148,6 +148,7 @@ impl Database {
         let heard = engine.heard(name)?;
         let outlet = Box::new(EventOutlet::new(heard.description.clone(), callback));
         let outlet = engine.listen(&heard, outlet, heard.stored)?;
+        engine.settle()?;
         Ok(CallbackHandle { outlet, database: self.clone() })
     }
 
