@@ -30,6 +30,12 @@ pub const PARCELS_MAX: usize = 64;
 pub const SPIN_LOOKS: u32 = 8192;
 /// Rows up to which a step is run by one thread for all workers: waking the others would take longer.
 pub const STEP_ALONE_ROWS_MAX: usize = 256;
+/// Numbers for which a table of groups has a place each, for every group that it has: 4 bytes a number.
+pub const DENSE_KEYS_PER_GROUP: usize = 8;
+/// So many it always may have.
+pub const DENSE_KEYS_MIN: usize = 1 << 11;
+/// And so many at most.
+pub const DENSE_KEYS_MAX: usize = 1 << 24;
 /// Rows of one group that an aggregate which must see all rows at once gets at most.
 pub const REPLAY_ROWS_MAX: i64 = 50_000_000;
 

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::executor::Share;
-use super::promise::Promise;
 use crate::changelog::{hash_rows, split_by_hash};
 use crate::expr::{ExprRef, evaluate_all_isolating};
+use crate::time::watermark::Promise;
 use crate::{ChangeBatch, Error, Port, Result};
 
 /// How rows move between workers on their way into one input of a node. All of them keep the order of the rows that one worker

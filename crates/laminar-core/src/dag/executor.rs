@@ -5,7 +5,6 @@ use super::distribute::Distributed;
 use super::node::{Node, NodeKind};
 use super::outlet::{Outlet, OutletId};
 use super::pending::Pending;
-use super::promise::Promise;
 use super::slot::{NodeImage, Outcome, Place, Slot};
 use super::status::{NodeMetrics, NodeStatus};
 use super::{EdgeProperties, Partitioning, validate};
@@ -16,6 +15,7 @@ use crate::operator::union::Union;
 use crate::operator::{AsideRows, Operator};
 use crate::time::Watermark;
 use crate::time::timers::Timers;
+use crate::time::watermark::Promise;
 use crate::{ChangeBatch, Code, Error, NodeId, Port, Result, StepId};
 
 /// What reaches a source from outside.

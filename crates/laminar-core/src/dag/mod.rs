@@ -14,13 +14,13 @@ mod explain;
 mod node;
 mod outlet;
 mod pending;
-mod promise;
 mod shared_step;
 mod slot;
 mod status;
 mod validate;
 mod workers;
 
+pub use crate::time::watermark::{Holds, Promise};
 pub use builder::DagBuilder;
 pub use derive::derive;
 pub use distribute::{Distributed, distribute};
@@ -33,7 +33,6 @@ pub use node::{
     WindowEmission, WindowSpec,
 };
 pub use outlet::{Outlet, OutletId};
-pub use promise::{Holds, Promise};
 pub use shared_step::{Links, StepOrder, run_in_turn};
 pub use slot::NodeImage;
 pub use status::{NodeMetrics, NodeStatus};

@@ -7,12 +7,12 @@ use super::exchange::{Exchange, Parcel, split};
 use super::executor::Share;
 use super::node::{Node, NodeKind};
 use super::outlet::{Outlet, OutletId};
-use super::promise::{Holds, Promise, combine};
 use super::status::{NodeMetrics, NodeStatus};
 use crate::operator::check::Checker;
 use crate::operator::{Aside, AsideRows, Operator, OperatorContext};
 use crate::state::StateImage;
 use crate::time::Watermark;
+use crate::time::watermark::{Holds, Promise, combine};
 use crate::{ChangeBatch, Error, NodeId, Port, Result, StepId};
 
 /// A node with its operator.

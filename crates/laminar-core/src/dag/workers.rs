@@ -10,28 +10,37 @@ use super::exchange::deal;
 use super::executor::{Executor, GraphImage, Share, SourceInput, Tap, not_stored};
 use super::node::{Node, NodeKind};
 use super::outlet::{Outlet, OutletId};
-use super::promise::Promise;
 use super::shared_step::{StepOrder, run_in_turn};
 use super::slot::{hand_to, tell_failure};
 use super::status::{NodeMetrics, NodeStatus};
 use crate::operator::AsideRows;
 use crate::time::Watermark;
+use crate::time::watermark::Promise;
 use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId};
 
-/// Runs a step of all shares.
+/// Runs steps of all shares.
 pub trait Crew: Send {
-    /// Runs the step that `order` describes on all `shares` and gives them back, in the same order.
-    fn step(&mut self, shares: Vec<Box<Executor>>, order: &StepOrder) -> Vec<Box<Executor>>;
+    /// Lets `shares` run the step that `order` describes. May return before they are done.
+    fn start(&mut self, shares: Vec<Box<Executor>>, order: &StepOrder);
+
+    /// Waits until they are done and gives the shares back, in the same order.
+    fn finish(&mut self) -> Vec<Box<Executor>>;
 }
 
 /// The crew without threads: the caller does the work of all workers in turn.
-#[derive(Debug, Clone, Copy)]
-pub struct InTurn;
+#[derive(Default)]
+pub struct InTurn {
+    shares: Vec<Box<Executor>>,
+}
 
 impl Crew for InTurn {
-    fn step(&mut self, mut shares: Vec<Box<Executor>>, order: &StepOrder) -> Vec<Box<Executor>> {
-        run_in_turn(&mut shares, order);
-        shares
+    fn start(&mut self, shares: Vec<Box<Executor>>, order: &StepOrder) {
+        self.shares = shares;
+        run_in_turn(&mut self.shares, order);
+    }
+
+    fn finish(&mut self) -> Vec<Box<Executor>> {
+        std::mem::take(&mut self.shares)
     }
 }
 
@@ -44,6 +53,8 @@ pub struct Workers {
     /// Rows that the step has for the workers.
     handed_out: usize,
     step: StepId,
+    /// The time of the step that runs.
+    started_at: i64,
     listeners: Vec<Listener>,
     outlets_made: u64,
     /// By component of the shares, see [`Executor::look_at_outlets`].
@@ -68,6 +79,7 @@ impl Workers {
             shares: (0..workers.max(1)).map(share).collect(),
             handed_out: 0,
             step: StepId::default(),
+            started_at: i64::MIN,
             listeners: Vec::new(),
             outlets_made: 0,
             blocked: Vec::new(),
@@ -120,10 +132,8 @@ impl Workers {
         pending
     }
 
-    fn run_shares(&mut self, now: i64) -> Result<()> {
-        let order = StepOrder { now, rows: std::mem::take(&mut self.handed_out), active: self.active(now) };
-        let shares = std::mem::take(&mut self.shares);
-        self.shares = self.crew.step(shares, &order);
+    /// Takes out on all workers what failed on one.
+    fn share_failures(&mut self) -> Result<()> {
         let failed: Vec<(NodeId, Error)> = self.shares.iter_mut().flat_map(|share| std::mem::take(&mut share.failed)).collect();
         if failed.is_empty() {
             return Ok(());
@@ -230,13 +240,23 @@ impl Workers {
         self.intake.feed(source, input)
     }
 
-    /// Runs one step on all workers at wall-clock time `now`, in nanoseconds.
-    pub fn step(&mut self, now: i64) -> Result<StepId> {
+    /// Starts one step on all workers at wall-clock time `now`, in nanoseconds. Until [`finish_step`](Self::finish_step) nothing else
+    /// may be asked of the graph: its shares are with the workers.
+    pub fn start_step(&mut self, now: i64) -> Result<()> {
         self.look_at_outlets();
         self.step = self.step.next();
         self.take_in(now)?;
-        self.run_shares(now)?;
-        self.deliver(now);
+        let order = StepOrder { now, rows: std::mem::take(&mut self.handed_out), active: self.active(now) };
+        self.crew.start(std::mem::take(&mut self.shares), &order);
+        self.started_at = now;
+        Ok(())
+    }
+
+    /// Waits for the end of the step and hands out what came out of it.
+    pub fn finish_step(&mut self) -> Result<StepId> {
+        self.shares = self.crew.finish();
+        self.share_failures()?;
+        self.deliver(self.started_at);
         match self.violation.take() {
             Some(violation) => Err(violation),
             None => Ok(self.step),
@@ -254,7 +274,7 @@ impl Workers {
         };
         let watermark = self.watermark(node)?;
         if contents.is_some() || watermark.is_end() {
-            outlet.deliver(self.step, &contents.unwrap_or_default(), watermark, self.shares[0].now);
+            outlet.deliver(self.step, &contents.unwrap_or_default(), watermark, self.started_at);
         }
         self.outlets_made += 1;
         let id = OutletId(self.outlets_made);

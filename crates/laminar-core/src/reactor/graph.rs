@@ -1,7 +1,7 @@
 //! The graph behind a reactor: run by the caller alone, or shared by several workers.
 
+use crate::Result;
 use crate::dag::{Executor, Node, Workers};
-use crate::{Result, StepId};
 
 /// Who runs the graph.
 pub(super) enum Graph {
@@ -23,11 +23,19 @@ macro_rules! either {
 pub(super) use either;
 
 impl Graph {
-    /// Runs one step over what was fed.
-    pub(super) fn step(&mut self, now: i64) -> Result<StepId> {
+    /// Starts a step over what was fed; inline it has ended when this returns.
+    pub(super) fn start_step(&mut self, now: i64) -> Result<()> {
         match self {
-            Graph::Inline(graph) => graph.step(now, []),
-            Graph::Shared(graph) => graph.step(now),
+            Graph::Inline(graph) => graph.step(now, []).map(|_| ()),
+            Graph::Shared(graph) => graph.start_step(now),
+        }
+    }
+
+    /// Waits for the end of the step.
+    pub(super) fn finish_step(&mut self) -> Result<()> {
+        match self {
+            Graph::Inline(_) => Ok(()),
+            Graph::Shared(graph) => graph.finish_step().map(|_| ()),
         }
     }
 

@@ -71,6 +71,21 @@ pub struct Poll {
     pub backpressured: bool,
 }
 
+/// A poll that has begun.
+#[derive(Debug)]
+#[must_use = "the step must be finished"]
+pub struct Started {
+    progressed: bool,
+    blocked: bool,
+}
+
+impl Started {
+    /// Whether a step runs.
+    pub fn is_running(&self) -> bool {
+        self.progressed
+    }
+}
+
 /// Runs a graph on the thread of whoever polls it.
 pub struct Reactor {
     clock: Arc<dyn Clock>,
@@ -176,6 +191,27 @@ impl Reactor {
 
     /// As [`poll`](Self::poll), with at most `rows_max` rows of each source: tests cut steps as they like.
     pub fn poll_rows(&mut self, rows_max: usize) -> Result<Poll> {
+        let started = self.start_rows(rows_max)?;
+        self.finish_poll(started)
+    }
+
+    /// The first half of [`poll`](Self::poll): where other threads do the work, the caller can do something else until
+    /// [`finish_poll`](Self::finish_poll), but must not ask anything of this reactor.
+    pub fn start_poll(&mut self) -> Result<Started> {
+        self.start_rows(STEP_ROWS_MAX)
+    }
+
+    /// The second half: waits for the end of the step, and hands out what came out of it.
+    pub fn finish_poll(&mut self, started: Started) -> Result<Poll> {
+        if started.progressed {
+            self.graph.finish_step()?;
+        }
+        let backpressured = started.blocked && self.waits_for_outlets();
+        let step = either!(&self.graph, graph => graph.last_step());
+        Ok(Poll { progressed: started.progressed, step, backpressured })
+    }
+
+    fn start_rows(&mut self, rows_max: usize) -> Result<Started> {
         let now = self.clock.now();
         let blocked = either!(&mut self.graph, graph => graph.look_at_outlets());
         for inbox in self.inboxes.iter_mut().filter(|inbox| !inbox.is_empty()) {
@@ -189,10 +225,9 @@ impl Reactor {
         }
         let progressed = either!(&self.graph, graph => graph.has_work(now));
         if progressed {
-            self.graph.step(now)?;
+            self.graph.start_step(now)?;
         }
-        let backpressured = blocked && self.waits_for_outlets();
-        Ok(Poll { progressed, step: either!(&self.graph, graph => graph.last_step()), backpressured })
+        Ok(Started { progressed, blocked })
     }
 
     fn waits_for_outlets(&self) -> bool {

@@ -1,7 +1,6 @@
 //! The arithmetic of windows: which pane a time lies in, which windows a pane belongs to, and where they begin and end.
 
 use arrow_array::Int64Array;
-use arrow_array::types::Int64Type;
 use chrono::{DateTime, Datelike, NaiveDate};
 use chrono_tz::Tz;
 
@@ -81,11 +80,7 @@ impl Panes {
 
     /// The pane of each time. NULL where there is no time, and where [`pane_of`](Self::pane_of) gives none.
     pub fn panes_of(&self, times: &Int64Array) -> Int64Array {
-        if let Grid::Nanos { width, offset, zone: None } = self.grid {
-            let reach = self.earliest..=self.latest;
-            return times.unary_opt::<_, Int64Type>(|time| reach.contains(&time).then(|| (time - offset).div_euclid(width)));
-        }
-        // Neighbouring rows mostly share a pane; a calendar is asked only when they do not.
+        // Neighbouring rows mostly share a pane; one divides, or asks a calendar, only when they do not.
         let (mut start, mut end, mut pane) = (0, 0, 0);
         let mut pane_of = |time: i64| {
             if !(start <= time && time < end) {

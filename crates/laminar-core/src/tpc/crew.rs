@@ -31,6 +31,8 @@ pub struct Threads {
     signals: Arc<[Signal]>,
     looks: u32,
     rows_alone_max: usize,
+    /// Shares whose step the caller ran alone.
+    done: Vec<Box<Executor>>,
 }
 
 /// What the caller keeps of a thread.
@@ -54,7 +56,7 @@ impl Threads {
             let processor = (config.pinned && workers <= processors).then_some(worker);
             members.push(start_member(links, processor)?);
         }
-        Ok(Self { members, signals, looks, rows_alone_max: config.rows_alone_max })
+        Ok(Self { members, signals, looks, rows_alone_max: config.rows_alone_max, done: Vec::new() })
     }
 }
 
@@ -101,15 +103,22 @@ fn work(mut links: ThreadLinks, orders: &Consumer<(Box<Executor>, StepOrder)>, r
 }
 
 impl Crew for Threads {
-    fn step(&mut self, mut shares: Vec<Box<Executor>>, order: &StepOrder) -> Vec<Box<Executor>> {
+    fn start(&mut self, mut shares: Vec<Box<Executor>>, order: &StepOrder) {
         if (1..=self.rows_alone_max).contains(&order.rows()) {
             run_in_turn(&mut shares, order);
-            return shares;
+            self.done = shares;
+            return;
         }
         for (worker, (member, share)) in self.members.iter().zip(shares).enumerate() {
             let sent = member.orders.as_ref().map(|orders| orders.push((share, order.clone())).is_ok());
             assert!(sent == Some(true), "a worker has one order at a time");
             self.signals[worker].wake();
+        }
+    }
+
+    fn finish(&mut self) -> Vec<Box<Executor>> {
+        if !self.done.is_empty() {
+            return std::mem::take(&mut self.done);
         }
         let caller = &self.signals[self.members.len()];
         self.members.iter().map(|member| caller.wait(self.looks, || member.reports.pop())).collect()

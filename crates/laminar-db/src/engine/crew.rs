@@ -24,7 +24,7 @@ impl CrewSpec {
             return Ok(if self.checked { Reactor::checked(clock) } else { Reactor::new(clock) });
         }
         let (crew, deal_rows_min): (Box<dyn Crew>, usize) = match self.in_turn {
-            true => (Box::new(InTurn), 1),
+            true => (Box::new(InTurn::default()), 1),
             false => {
                 let config = CrewConfig { workers, pinned: true, rows_alone_max: STEP_ALONE_ROWS_MAX };
                 (Box::new(Threads::start(&config)?), DEAL_ROWS_MIN)
@@ -36,7 +36,7 @@ impl CrewSpec {
     /// The same; where threads cannot be started, the caller does the work of all workers, with the same answers.
     pub(super) fn reactor_or_inline(self, clock: &Arc<dyn Clock>, workers: usize) -> Reactor {
         self.reactor(clock, workers).unwrap_or_else(|_| {
-            let workers = Workers::new(workers, DEAL_ROWS_MIN, self.checked, Box::new(InTurn));
+            let workers = Workers::new(workers, DEAL_ROWS_MIN, self.checked, Box::new(InTurn::default()));
             Reactor::shared(Arc::clone(clock), workers)
         })
     }

@@ -98,7 +98,11 @@ impl Engine {
         let now = self.clock.now();
         let held = self.held_back();
         let read = self.readers.read(&mut self.reactor, &mut self.aside, &held, now);
-        let poll = self.reactor.poll()?;
+        let started = self.reactor.start_poll()?;
+        if started.is_running() && self.settings.workers > 1 {
+            self.readers.read_ahead(&held);
+        }
+        let poll = self.reactor.finish_poll(started)?;
         let passed_on = self.pass_on()?;
         if read.progressed || poll.progressed || passed_on {
             return Ok(Round::Progressed);

@@ -28,6 +28,8 @@ pub(crate) struct Reader {
     /// Whether somebody reads from the node: `EXPLAIN` alone must not use up the rows of a source.
     wanted: bool,
     again_at: i64,
+    /// What was read while a step ran.
+    ahead: Option<Result<SourcePoll, Error>>,
     pub(crate) state: ReaderState,
     pub(crate) rows: u64,
     pub(crate) bad: u64,
@@ -57,7 +59,18 @@ impl Readers {
     pub(crate) fn add(&mut self, name: &str, node: NodeId, source: Box<dyn Source>, ends_node: bool) {
         let (name, state) = (name.to_owned(), ReaderState::Fresh);
         let wanted = !ends_node;
-        self.readers.push(Reader { name, node, source, ends_node, wanted, again_at: i64::MIN, state, rows: 0, bad: 0 });
+        self.readers.push(Reader {
+            name,
+            node,
+            source,
+            ends_node,
+            wanted,
+            again_at: i64::MIN,
+            ahead: None,
+            state,
+            rows: 0,
+            bad: 0,
+        });
     }
 
     /// Says that somebody reads from `node` now.
@@ -111,6 +124,20 @@ impl Readers {
         }
         read
     }
+
+    /// Reads what will be asked for next, while other threads are at work: [`read`](Self::read) then takes it from here.
+    pub(crate) fn read_ahead(&mut self, held: &[String]) {
+        let reading = |reader: &&mut Reader| reader.wanted && reader.state == ReaderState::Reading && reader.ahead.is_none();
+        for reader in self.readers.iter_mut().filter(reading) {
+            if held.contains(&reader.name) {
+                continue;
+            }
+            reader.ahead = match reader.source.poll(READ_ROWS) {
+                Ok(SourcePoll::Pending(_)) => None,
+                other => Some(other),
+            };
+        }
+    }
 }
 
 impl Reader {
@@ -136,7 +163,7 @@ impl Reader {
 
     /// Passes the next rows on; if there are none yet, says when to ask again.
     fn ask(&mut self, reactor: &mut Reactor, aside: &mut Aside, now: i64) -> Result<Option<i64>, Error> {
-        match self.source.poll(READ_ROWS)? {
+        match self.ahead.take().unwrap_or_else(|| self.source.poll(READ_ROWS))? {
             SourcePoll::Rows { changes, bad } => {
                 self.state = ReaderState::Reading;
                 self.rows += changes.len() as u64;

@@ -168,7 +168,8 @@ mod tests {
             ];
             return one_of(random, LEAVES).to_owned();
         }
-        let (a, b) = (expression(random, depth - 1), expression(random, random.random_range(0..depth)));
+        let shallower = random.random_range(0..depth);
+        let (a, b) = (expression(random, depth - 1), expression(random, shallower));
         match random.random_range(0..12) {
             0..3 => format!("{a} {} {b}", one_of(random, &["+", "-", "*", "/", "%", "||", "=", "<", "<>", "AND", "OR", "LIKE"])),
             3..6 => {

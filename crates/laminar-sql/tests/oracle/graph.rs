@@ -113,7 +113,7 @@ impl Graph {
         let clock = Arc::new(ManualClock::at(0));
         let mut reactor = match self.workers {
             1 => Reactor::checked(clock),
-            workers => Reactor::shared(clock, Workers::new(workers, 1, true, Box::new(InTurn))),
+            workers => Reactor::shared(clock, Workers::new(workers, 1, true, Box::new(InTurn::default()))),
         };
         reactor.attach(self.nodes.clone())?;
         Ok(reactor)

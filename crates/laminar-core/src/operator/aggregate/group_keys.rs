@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::ArrowPrimitiveType;
-use arrow_array::{Array, ArrayRef, LargeStringArray, PrimitiveArray, StringArray, StringViewArray, UInt32Array};
-use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_array::{Array, ArrayRef, LargeStringArray, StringArray, StringViewArray, UInt32Array};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
 use arrow_select::take::take;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::slots::Slots;
+use super::word_keys::WordKeys;
 use super::word_types::with_word_type;
 use crate::changelog::{RowKeys, hash_rows};
 use crate::{Error, Result};
@@ -69,10 +70,7 @@ impl GroupKeys {
             (GroupKeys::Nothing { group }, GroupKeys::Nothing { .. }) => {
                 groups.iter().map(|_| *group.get_or_insert_with(|| slots.take())).collect()
             }
-            (GroupKeys::Word(words, _), GroupKeys::Word(others, _)) => {
-                let nulls = others.null_group;
-                groups.iter().map(|g| words.group((nulls != Some(*g)).then(|| others.words[*g as usize]), slots)).collect()
-            }
+            (GroupKeys::Word(words, _), GroupKeys::Word(others, _)) => words.assign_from(others, groups, slots),
             (GroupKeys::Text(bytes, _), GroupKeys::Text(others, _))
             | (GroupKeys::Rows(bytes, ..), GroupKeys::Rows(others, ..)) => {
                 groups.iter().map(|group| bytes.group(others.hashes[*group as usize], others.get(*group), slots)).collect()
@@ -124,7 +122,7 @@ impl GroupKeys {
     pub(super) fn bytes(&self) -> usize {
         match self {
             GroupKeys::Nothing { .. } => 0,
-            GroupKeys::Word(words, _) => words.words.capacity() * 8 + words.table.allocation_size(),
+            GroupKeys::Word(words, _) => words.bytes(),
             GroupKeys::Text(bytes, _) | GroupKeys::Rows(bytes, ..) => {
                 bytes.held + bytes.bytes.capacity() * (size_of::<Option<Box<[u8]>>>() + 8) + bytes.table.allocation_size()
             }
@@ -157,91 +155,6 @@ fn word_values(array: &ArrayRef) -> Result<ScalarBuffer<i64>> {
         }};
     }
     Ok(with_word_type!(array.data_type(), values, return Err(Error::internal("not a 64-bit key"))))
-}
-
-/// One 64-bit key a group.
-#[derive(Default)]
-pub(super) struct WordKeys {
-    table: HashTable<(i64, u32)>,
-    words: Vec<i64>,
-    null_group: Option<u32>,
-}
-
-impl WordKeys {
-    fn assign(&mut self, words: &[i64], nulls: Option<&NullBuffer>, slots: &mut Slots) -> Vec<u32> {
-        let mut groups = Vec::with_capacity(words.len());
-        match nulls.filter(|nulls| nulls.null_count() > 0) {
-            Some(nulls) => {
-                groups.extend(words.iter().zip(nulls).map(|(word, valid)| self.group(valid.then_some(*word), slots)));
-            }
-            None => groups.extend(words.iter().map(|word| self.group_of_word(*word, slots))),
-        }
-        groups
-    }
-
-    fn group(&mut self, word: Option<i64>, slots: &mut Slots) -> u32 {
-        match word {
-            Some(word) => self.group_of_word(word, slots),
-            None => match self.null_group {
-                Some(group) => group,
-                None => {
-                    let group = self.store(0, slots);
-                    self.null_group = Some(group);
-                    group
-                }
-            },
-        }
-    }
-
-    #[inline]
-    fn group_of_word(&mut self, word: i64, slots: &mut Slots) -> u32 {
-        let hash = hash_word(word);
-        if let Some((_, group)) = self.table.find(hash, |(key, _)| *key == word) {
-            return *group;
-        }
-        let group = self.store(word, slots);
-        self.table.insert_unique(hash, (word, group), |(key, _)| hash_word(*key));
-        group
-    }
-
-    fn store(&mut self, word: i64, slots: &mut Slots) -> u32 {
-        let group = slots.take();
-        self.words.resize(slots.end(), 0);
-        self.words[group as usize] = word;
-        group
-    }
-
-    fn remove(&mut self, group: u32) {
-        if self.null_group == Some(group) {
-            self.null_group = None;
-            return;
-        }
-        let word = self.words[group as usize];
-        if let Ok(entry) = self.table.find_entry(hash_word(word), |(key, _)| *key == word) {
-            entry.remove();
-        }
-    }
-
-    fn column(&self, groups: &[u32], data_type: &DataType) -> Result<ArrayRef> {
-        let nulls = self.null_group.filter(|null| groups.contains(null));
-        let nulls = nulls.map(|null| groups.iter().map(|group| *group != null).collect::<NullBuffer>());
-        macro_rules! column {
-            ($t:ty) => {{
-                let values = groups.iter().map(|group| self.words[*group as usize] as _).collect();
-                let column = PrimitiveArray::<$t>::try_new(values, nulls)?.with_data_type(data_type.clone());
-                Ok(Arc::new(column))
-            }};
-        }
-        with_word_type!(data_type, column, Err(Error::internal("not a 64-bit key")))
-    }
-}
-
-/// Mixes all bits of a key into all bits of its hash, for neighbouring numbers are the usual keys. Never leaves this table,
-/// so it need not be the project's hash of rows, which would cost a pass of its own.
-#[inline]
-fn hash_word(word: i64) -> u64 {
-    let wide = u128::from(word.cast_unsigned() ^ 0x9e37_79b9_7f4a_7c15) * 0xd1b5_4a32_d192_ed03_u128;
-    (wide as u64) ^ ((wide >> 64) as u64)
 }
 
 /// One string of bytes a group, or NULL.

@@ -34,6 +34,7 @@ mod sum_float;
 mod sum_whole;
 mod variance;
 mod whole_sums;
+mod word_keys;
 mod word_types;
 
 pub(super) use float_sums::FloatSums;

@@ -176,9 +176,13 @@ impl Operator for WindowOperator {
             return Ok(());
         }
         let (changes, rows) = self.input.evaluate(changes, cx)?;
-        let panes = self.panes.panes_of(&to_nanos(changes.column(self.time))?);
-        put_aside_untimed(&changes, self.time, &panes, cx)?;
+        let times = to_nanos(changes.column(self.time))?;
         let door = Door { panes: &self.panes, time_lag: self.time_lag, lateness: self.lateness, watermark: cx.watermark() };
+        if let Some(place) = door.common_place(&changes, &times) {
+            return self.add(place, &rows);
+        }
+        let panes = self.panes.panes_of(&times);
+        put_aside_untimed(&changes, self.time, &panes, cx)?;
         let mut placed = door.place(&changes, &panes);
         placed.put_aside(&changes, &self.panes, cx)?;
         for (place, at) in placed.rows {

@@ -1,7 +1,7 @@
 //! Promises about event time: how a source makes them and how several are combined.
 //!
 //! One file a generator: [`bounded`], [`ascending`], [`periodic`], [`punctuated`], [`processing_time`]. `running` is the loop
-//! that they share, [`idle`] decides what silence means, [`metered`] counts, [`tracker`] combines several sources.
+//! that they share, [`idle`] decides what silence means, [`metered`] counts, [`promise`] combines several promises, [`tracker`] those of sources that may fall silent.
 
 use arrow_array::{Int64Array, RecordBatch};
 use arrow_buffer::ScalarBuffer;
@@ -17,6 +17,7 @@ pub mod idle;
 pub mod metered;
 pub mod periodic;
 pub mod processing_time;
+pub mod promise;
 pub mod punctuated;
 mod running;
 pub mod tracker;
@@ -27,6 +28,8 @@ pub use idle::IdleDetector;
 pub use metered::{MeteredGenerator, WatermarkMetrics};
 pub use periodic::PeriodicGenerator;
 pub use processing_time::ProcessingTimeGenerator;
+pub(crate) use promise::combine;
+pub use promise::{Holds, Promise};
 pub use punctuated::PunctuatedGenerator;
 pub use tracker::WatermarkTracker;
 

@@ -137,6 +137,15 @@ fn the_least_of_the_active_sources_counts() {
 }
 
 #[test]
+fn the_end_waits_for_idle_sources_too() {
+    let mut tracker = WatermarkTracker::new(2);
+    tracker.mark_idle(1);
+    assert_eq!(tracker.update_source(0, Watermark(5), 0), Some(Watermark(5)));
+    assert_eq!(tracker.update_source(0, Watermark::END, 1), None);
+    assert_eq!(tracker.update_source(1, Watermark::END, 2), Some(Watermark::END));
+}
+
+#[test]
 fn the_meter_counts_what_passes() {
     let mut metered = MeteredGenerator::new(AscendingTimestampsGenerator::new());
     feed(&mut metered, &[Some(10), None, Some(4), Some(12)], &ones(4), 0);

@@ -1,9 +1,11 @@
-//! The watermark of several sources together: the least of those that count.
+//! The watermark of several sources together: the least of those that count. How they are combined is decided in one place for
+//! sources and for the nodes of a graph, see [`promise`](super::promise).
 
+use super::promise::{Holds, Promise, combine};
 use crate::time::Watermark;
 
 /// Combines the promises of several sources. Sources that are idle do not hold the others back; when all are idle, the
-/// combined watermark stays. It never goes back.
+/// combined watermark stays. It never goes back, and it reaches the end of time when all sources have, the idle ones too.
 #[derive(Debug, Clone)]
 pub struct WatermarkTracker {
     sources: Vec<Tracked>,
@@ -64,10 +66,11 @@ impl WatermarkTracker {
     }
 
     fn combine(&mut self) -> Option<Watermark> {
-        let least = self.sources.iter().filter(|source| !source.idle).map(|source| source.watermark).min()?;
-        (least > self.combined).then(|| {
-            self.combined = least;
-            least
-        })
+        let holds = |source: &Tracked| if source.idle { Holds::End } else { Holds::Time };
+        let promises = self.sources.iter().map(|source| Promise { watermark: source.watermark, holds: holds(source) });
+        let combined = combine(self.combined, promises).watermark;
+        let moved = combined > self.combined;
+        self.combined = combined;
+        moved.then_some(combined)
     }
 }

@@ -55,6 +55,15 @@ fn numbers(places: &[usize]) -> ArrayRef {
 }
 
 /// Without the ends of the range, which not every type of time can say.
+/// Arrow makes times of 32 bits only out of numbers of 32 bits.
+fn times_as(places: &[usize], data_type: &DataType) -> ArrayRef {
+    let numbers = small_numbers(places);
+    match data_type {
+        DataType::Time32(_) => cast(&cast(&numbers, &DataType::Int32).unwrap(), data_type).unwrap(),
+        _ => cast(&numbers, data_type).unwrap(),
+    }
+}
+
 fn small_numbers(places: &[usize]) -> ArrayRef {
     Arc::new(places.iter().map(|place| NUMBERS[place % 5]).collect::<Int64Array>())
 }
@@ -143,7 +152,7 @@ fn column(rng: &mut StdRng, places: &[usize]) -> Column {
     match rng.random_range(0..14) {
         0..2 => numbers_as(places, &any(rng, &whole)),
         2 => numbers_as(places, &any(rng, &exact)),
-        3 => Column::same(cast(&small_numbers(places), &any(rng, &times)).unwrap()),
+        3 => Column::same(times_as(places, &any(rng, &times))),
         4..6 => texts_as(places, &any(rng, &texts)),
         6 => floats_as(places, &any(rng, &floats)),
         7 => texts_as(places, &any(rng, &words)),

@@ -91,7 +91,7 @@ impl Graph {
         let clock = ManualClock::at(0);
         let crew = || -> Box<dyn Crew> {
             let config = CrewConfig { workers, pinned: false, rows_alone_max: 0 };
-            if threads { Box::new(Threads::start(&config).unwrap()) } else { Box::new(InTurn) }
+            if threads { Box::new(Threads::start(&config).unwrap()) } else { Box::new(InTurn::default()) }
         };
         let mut reactor = match workers {
             1 => Reactor::checked(Arc::new(clock.clone())),

@@ -88,7 +88,14 @@ fn a_sliding_count_counts_each_row_in_each_of_its_windows() {
     check(
         count(20, 10, 0),
         &["+1 | 00:05 | a ; +1 | 00:15 | a ; +2 | 00:16 | b", "-1 | 00:05 | a", "watermark 00:20", "end"],
-        expect![[""]],
+        expect![[r#"
+            > +1 | 00:05 | a ; +1 | 00:15 | a ; +2 | 00:16 | b
+            > -1 | 00:05 | a
+            > watermark 00:20
+            +1 | 00:00 | 00:20 | 3
+            > end
+            +1 | 00:10 | 00:30 | 3
+        "#]],
     );
 }
 
@@ -110,27 +117,114 @@ fn emitting(strategy: EmitStrategy) -> SlidingWindowOperator {
 
 #[test]
 fn on_watermark_shows_a_window_at_its_end_and_anew_for_late_rows() {
-    check_late(emitting(EmitStrategy::OnWatermark), &STORY, (1, 0), expect![[""]]);
+    check_late(
+        emitting(EmitStrategy::OnWatermark),
+        &STORY,
+        (1, 0),
+        expect![[r#"
+        > +1 | 00:01 | a ; +1 | 00:02 | a
+        > +1 | 00:03 | a
+        > -1 | 00:01 | a ; -1 | 00:02 | a ; -1 | 00:03 | a
+        > +1 | 00:04 | a
+        > watermark 00:10
+        +1 | 00:00 | 00:10 | 1
+        > +1 | 00:05 | a
+        -1 | 00:00 | 00:10 | 1
+        +1 | 00:00 | 00:10 | 2
+        > watermark 00:15
+        > +1 | 00:06 | a
+    "#]],
+    );
 }
 
 #[test]
 fn on_update_shows_the_new_row_alone_after_every_step() {
-    check_late(emitting(EmitStrategy::OnUpdate), &STORY, (1, 0), expect![[""]]);
+    check_late(
+        emitting(EmitStrategy::OnUpdate),
+        &STORY,
+        (1, 0),
+        expect![[r#"
+        > +1 | 00:01 | a ; +1 | 00:02 | a
+        +1 | 00:00 | 00:10 | 2
+        > +1 | 00:03 | a
+        +1 | 00:00 | 00:10 | 3
+        > -1 | 00:01 | a ; -1 | 00:02 | a ; -1 | 00:03 | a
+        -1 | 00:00 | 00:10 | 3
+        > +1 | 00:04 | a
+        +1 | 00:00 | 00:10 | 1
+        > watermark 00:10
+        > +1 | 00:05 | a
+        +1 | 00:00 | 00:10 | 2
+        > watermark 00:15
+        > +1 | 00:06 | a
+    "#]],
+    );
 }
 
 #[test]
 fn changelog_shows_old_and_new_after_every_step() {
-    check_late(emitting(EmitStrategy::Changelog), &STORY, (1, 0), expect![[""]]);
+    check_late(
+        emitting(EmitStrategy::Changelog),
+        &STORY,
+        (1, 0),
+        expect![[r#"
+        > +1 | 00:01 | a ; +1 | 00:02 | a
+        +1 | 00:00 | 00:10 | 2
+        > +1 | 00:03 | a
+        -1 | 00:00 | 00:10 | 2
+        +1 | 00:00 | 00:10 | 3
+        > -1 | 00:01 | a ; -1 | 00:02 | a ; -1 | 00:03 | a
+        -1 | 00:00 | 00:10 | 3
+        > +1 | 00:04 | a
+        +1 | 00:00 | 00:10 | 1
+        > watermark 00:10
+        > +1 | 00:05 | a
+        -1 | 00:00 | 00:10 | 1
+        +1 | 00:00 | 00:10 | 2
+        > watermark 00:15
+        > +1 | 00:06 | a
+    "#]],
+    );
 }
 
 #[test]
 fn on_window_close_shows_a_window_once_and_only_inserts() {
-    check_late(emitting(EmitStrategy::OnWindowClose), &STORY, (1, 0), expect![[""]]);
+    check_late(
+        emitting(EmitStrategy::OnWindowClose),
+        &STORY,
+        (1, 0),
+        expect![[r#"
+        > +1 | 00:01 | a ; +1 | 00:02 | a
+        > +1 | 00:03 | a
+        > -1 | 00:01 | a ; -1 | 00:02 | a ; -1 | 00:03 | a
+        > +1 | 00:04 | a
+        > watermark 00:10
+        > +1 | 00:05 | a
+        > watermark 00:15
+        +1 | 00:00 | 00:10 | 2
+        > +1 | 00:06 | a
+    "#]],
+    );
 }
 
 #[test]
 fn final_shows_a_window_once_at_its_end_and_drops_later_rows() {
-    check_late(emitting(EmitStrategy::Final), &STORY, (2, 0), expect![[""]]);
+    check_late(
+        emitting(EmitStrategy::Final),
+        &STORY,
+        (2, 0),
+        expect![[r#"
+        > +1 | 00:01 | a ; +1 | 00:02 | a
+        > +1 | 00:03 | a
+        > -1 | 00:01 | a ; -1 | 00:02 | a ; -1 | 00:03 | a
+        > +1 | 00:04 | a
+        > watermark 00:10
+        +1 | 00:00 | 00:10 | 1
+        > +1 | 00:05 | a
+        > watermark 00:15
+        > +1 | 00:06 | a
+    "#]],
+    );
 }
 
 #[test]
@@ -147,17 +241,96 @@ fn periodic_shows_what_has_changed_since_the_last_time() {
         "end",
         "clock 00:06",
     ];
-    check(count(10, 10, 5).with_emit_strategy(EmitStrategy::Periodic(minutes(1))), &steps, expect![[""]]);
+    check(
+        count(10, 10, 5).with_emit_strategy(EmitStrategy::Periodic(minutes(1))),
+        &steps,
+        expect![[r#"
+        > +1 | 00:01 | a
+        wakes after 60 s
+        > +1 | 00:02 | a
+        wakes after 60 s
+        > clock 00:01
+        +1 | 00:00 | 00:10 | 2
+        > clock 00:02
+        > +1 | 00:03 | a
+        wakes after 60 s
+        > -1 | 00:03 | a
+        wakes after 60 s
+        > clock 00:04
+        > +1 | 00:04 | a
+        wakes after 60 s
+        > end
+        wakes after 60 s
+        > clock 00:06
+        -1 | 00:00 | 00:10 | 2
+        +1 | 00:00 | 00:10 | 3
+    "#]],
+    );
 }
 
 #[test]
 fn late_rows_are_dropped_allowed_or_put_aside() {
     let steps = ["+1 | 00:01 | a", "watermark 00:10", "+1 | 00:02 | a", "watermark 00:15", "+1 | 00:03 | a"];
     let with = |late| count(10, 10, 0).with_late_data(late);
-    check_late(with(LateDataConfig::drop()), &steps, (2, 0), expect![[""]]);
-    check_late(with(LateDataConfig::allow(minutes(5))), &steps, (1, 0), expect![[""]]);
-    check_late(with(LateDataConfig::allow(minutes(5)).with_side_output()), &steps, (0, 1), expect![[""]]);
-    check_late(with(LateDataConfig::drop().with_side_output()), &steps, (0, 2), expect![[""]]);
+    check_late(
+        with(LateDataConfig::drop()),
+        &steps,
+        (2, 0),
+        expect![[r#"
+        > +1 | 00:01 | a
+        > watermark 00:10
+        +1 | 00:00 | 00:10 | 1
+        > +1 | 00:02 | a
+        > watermark 00:15
+        > +1 | 00:03 | a
+    "#]],
+    );
+    check_late(
+        with(LateDataConfig::allow(minutes(5))),
+        &steps,
+        (1, 0),
+        expect![[r#"
+        > +1 | 00:01 | a
+        > watermark 00:10
+        +1 | 00:00 | 00:10 | 1
+        > +1 | 00:02 | a
+        -1 | 00:00 | 00:10 | 1
+        +1 | 00:00 | 00:10 | 2
+        > watermark 00:15
+        > +1 | 00:03 | a
+    "#]],
+    );
+    check_late(
+        with(LateDataConfig::allow(minutes(5)).with_side_output()),
+        &steps,
+        (0, 1),
+        expect![[r#"
+        > +1 | 00:01 | a
+        > watermark 00:10
+        +1 | 00:00 | 00:10 | 1
+        > +1 | 00:02 | a
+        -1 | 00:00 | 00:10 | 1
+        +1 | 00:00 | 00:10 | 2
+        > watermark 00:15
+        > +1 | 00:03 | a
+        aside: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
+    "#]],
+    );
+    check_late(
+        with(LateDataConfig::drop().with_side_output()),
+        &steps,
+        (0, 2),
+        expect![[r#"
+        > +1 | 00:01 | a
+        > watermark 00:10
+        +1 | 00:00 | 00:10 | 1
+        > +1 | 00:02 | a
+        aside: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:10:00
+        > watermark 00:15
+        > +1 | 00:03 | a
+        aside: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
+    "#]],
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a node promises its readers about time, and how a reader combines the promises of its inputs.
+//! What a source or node promises its readers about time, and how several promises are combined: the one place where that is decided.
 
 use crate::time::Watermark;
 
@@ -31,7 +31,7 @@ impl Promise {
 ///
 /// The lowest watermark counts among those that hold time back. The end of time is reached once something has ended
 /// and nothing that could hold the end back has not.
-pub(super) fn combine(before: Watermark, inputs: impl Iterator<Item = Promise>) -> Promise {
+pub(crate) fn combine(before: Watermark, inputs: impl Iterator<Item = Promise>) -> Promise {
     let (mut lowest, mut holds) = (Watermark::END, Holds::Nothing);
     let (mut some_ended, mut end_waits) = (false, false);
     for input in inputs {
