@@ -21,18 +21,18 @@ static void release_schema(struct ArrowSchema* schema) {
   schema->release = NULL;
 }
 
-/* Two trades of "A" and one of "B". */
+/* Two trades of "A" and one of "B". What is imported is read later, so all of it is static. */
 static int import_trades(laminar_result** trades) {
   static const int32_t symbol_ends[] = {0, 1, 2, 3};
   static const int64_t volumes[] = {10, 20, 5};
   static const void *symbol_buffers[] = {NULL, symbol_ends, "AAB"}, *volume_buffers[] = {NULL, volumes}, *no_buffers[] = {NULL};
-  struct ArrowArray symbol = {3, 0, 0, 3, 0, symbol_buffers, NULL, NULL, release_array, NULL};
-  struct ArrowArray volume = {3, 0, 0, 2, 0, volume_buffers, NULL, NULL, release_array, NULL};
-  struct ArrowArray* columns[] = {&symbol, &volume};
+  static struct ArrowArray symbol = {3, 0, 0, 3, 0, symbol_buffers, NULL, NULL, release_array, NULL};
+  static struct ArrowArray volume = {3, 0, 0, 2, 0, volume_buffers, NULL, NULL, release_array, NULL};
+  static struct ArrowArray* columns[] = {&symbol, &volume};
   struct ArrowArray rows = {3, 0, 0, 1, 2, no_buffers, columns, NULL, release_array, NULL};
-  struct ArrowSchema symbol_type = {"u", "symbol", NULL, ARROW_FLAG_NULLABLE, 0, NULL, NULL, release_schema, NULL};
-  struct ArrowSchema volume_type = {"l", "volume", NULL, ARROW_FLAG_NULLABLE, 0, NULL, NULL, release_schema, NULL};
-  struct ArrowSchema* types[] = {&symbol_type, &volume_type};
+  static struct ArrowSchema symbol_type = {"u", "symbol", NULL, ARROW_FLAG_NULLABLE, 0, NULL, NULL, release_schema, NULL};
+  static struct ArrowSchema volume_type = {"l", "volume", NULL, ARROW_FLAG_NULLABLE, 0, NULL, NULL, release_schema, NULL};
+  static struct ArrowSchema* types[] = {&symbol_type, &volume_type};
   struct ArrowSchema type = {"+s", "", NULL, 0, 2, types, NULL, release_schema, NULL};
   return laminar_batch_import(&rows, &type, trades);
 }

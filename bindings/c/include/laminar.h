@@ -104,7 +104,8 @@ uint64_t laminar_batch_count(const laminar_result* result);
 int laminar_schema_export(const laminar_result* result, struct ArrowSchema* schema);
 int laminar_batch_export(const laminar_result* result, uint64_t index, struct ArrowArray* array, struct ArrowSchema* schema);
 int laminar_stream_export(const laminar_result* result, struct ArrowArrayStream* stream);
-/* Makes a result of one batch out of the caller's rows. Takes over `array` and `schema` as laminar_push does. */
+/* Makes a result of one batch out of the caller's rows. Takes over `array` and `schema` as laminar_push does; what they point to is
+ * read as long as the result, or a view, needs it: until their `release` is called. */
 int laminar_batch_import(struct ArrowArray* array, struct ArrowSchema* schema, laminar_result** result);
 /* Frees a result. NULL is allowed. */
 void laminar_result_free(laminar_result* result);

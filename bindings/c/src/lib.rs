@@ -7,7 +7,7 @@
 //! Rooms: [`ffi`] and [`ffi_subscriptions`] hold the C functions and are the only files with `unsafe`; [`last_error`] remembers
 //! errors; [`tables`] turns results and Arrow structures into each other.
 
-mod ffi;
-mod ffi_subscriptions;
+pub mod ffi;
+pub mod ffi_subscriptions;
 mod last_error;
-mod tables;
+pub mod tables;

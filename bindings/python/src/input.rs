@@ -1,7 +1,6 @@
 //! Finds rows in what Python programs push: Arrow objects, data frames, lists of dicts, dicts of lists.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
@@ -95,41 +94,54 @@ fn table_of<'py>(data: &Bound<'py, PyAny>, wanted: &SchemaRef) -> PyResult<Optio
         options.set_item("preserve_index", false)?;
         return table_class(py)?.call_method("from_pandas", (data,), Some(&options)).map(Some);
     }
-    let method = if let Ok(rows) = data.cast::<PyList>() {
-        check_keys(rows, wanted)?;
-        "from_pylist"
-    } else if let Ok(columns) = data.cast::<PyDict>() {
-        check_names(columns, wanted)?;
-        "from_pydict"
+    let columns = if let Ok(rows) = data.cast::<PyList>() {
+        columns_of_rows(rows, wanted)?
+    } else if let Ok(lists) = data.cast::<PyDict>() {
+        check_names(lists, wanted)?;
+        lists.copy()?
     } else {
         return Ok(None);
     };
-    let schema = pyarrow(py)?.call_method1("schema", (PyRows::new(Rows { schema: nullable(wanted), batches: Vec::new() }),))?;
-    table_class(py)?.call_method1(method, (data, schema)).map(Some).map_err(|cause| bad_values(py, cause))
+    let types = pyarrow(py)?.call_method1("schema", (PyRows::new(Rows { schema: wanted.clone(), batches: Vec::new() }),))?;
+    for (name, values) in columns.copy()? {
+        let wanted = types.call_method1("field", (&name,))?.getattr("type")?;
+        columns.set_item(name, array_of(&values, &wanted)?)?;
+    }
+    table_class(py)?.call_method1("from_pydict", (columns,)).map(Some).map_err(|cause| bad_values(py, cause))
 }
 
-/// Whether a value is missing is judged with the row at hand, for a better message.
-fn nullable(wanted: &SchemaRef) -> SchemaRef {
-    let fields = wanted.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn is_pandas_frame(data: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let class = data.get_type();
-    let module = class.module()?.to_string();
-    Ok(class.name()? == "DataFrame" && (module == "pandas" || module.starts_with("pandas.")))
-}
-
-/// pyarrow would leave out what it has no column for.
-fn check_keys(rows: &Bound<'_, PyList>, wanted: &Schema) -> PyResult<()> {
+/// Rows as columns: what a row lacks is NULL there.
+fn columns_of_rows<'py>(rows: &Bound<'py, PyList>, wanted: &Schema) -> PyResult<Bound<'py, PyDict>> {
+    let columns = PyDict::new(rows.py());
+    for field in wanted.fields() {
+        columns.set_item(field.name(), PyList::empty(rows.py()))?;
+    }
+    let lists: Vec<(String, Bound<'py, PyAny>)> =
+        columns.iter().map(|(name, list)| Ok((name.extract()?, list))).collect::<PyResult<_>>()?;
     for (number, row) in rows.iter().enumerate() {
         let Ok(row) = row.cast::<PyDict>() else {
             let class = row.get_type().qualname()?;
             return Err(PyTypeError::new_err(format!("row {number} is {class}, but a list of rows holds dicts")));
         };
         check_names(row, wanted)?;
+        for (name, list) in &lists {
+            list.cast::<PyList>()?.append(row.get_item(name)?)?;
+        }
     }
-    Ok(())
+    Ok(columns)
+}
+
+/// Values of the wanted type where pyarrow makes that; else of a type that it finds, to be converted as any table's.
+fn array_of<'py>(values: &Bound<'py, PyAny>, wanted: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let (py, make) = (values.py(), pyarrow(values.py())?.getattr("array")?);
+    let made = make.call1((values, wanted)).or_else(|_| make.call1((values,)));
+    made.map_err(|cause| bad_values(py, cause))
+}
+
+fn is_pandas_frame(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let class = data.get_type();
+    let module = class.module()?.to_string();
+    Ok(class.name()? == "DataFrame" && (module == "pandas" || module.starts_with("pandas.")))
 }
 
 fn check_names(named: &Bound<'_, PyDict>, wanted: &Schema) -> PyResult<()> {

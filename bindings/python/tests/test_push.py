@@ -27,6 +27,7 @@ SHAPES = {
     "a data frame with an index of its own": pd.DataFrame(DICTS, index=["x", "y"]),
     "a list of dicts": DICTS,
     "a list of dicts that lack what may be NULL": [DICTS[0], {k: v for k, v in DICTS[1].items() if v is not None}],
+    "a list of dicts with times as text": [dict(row, ts=row["ts"].isoformat()) for row in DICTS],
     "a dict of lists": {name: [row[name] for row in DICTS] for name in DICTS[0]},
 }
 
@@ -43,6 +44,7 @@ def test_rows_are_read_from(trades, data):
 
 REFUSED = {
     "a missing column": (TABLE.select(["symbol", "ts"]), "LDB-1003", "has no column 'volume'"),
+    "a list that is missing": ({"symbol": ["a"], "ts": [None]}, "LDB-1003", "has no column 'volume'"),
     "a column too many": (TABLE.append_column("x", TABLE["volume"]), "LDB-1003", "'x' that has no place"),
     "a key too many": ([dict(DICTS[0], x=1)], "LDB-1003", "'x' that has no place"),
     "a list too many": ({"symbol": ["a"], "x": [1]}, "LDB-1003", "'x' that has no place"),
@@ -77,6 +79,14 @@ def test_refused_with_the_reason(trades, data, code, message):
 def test_what_holds_no_rows_is_a_type_error_that_says_what_does(trades, data):
     with pytest.raises(TypeError, match="dicts"):
         trades.push("trades", data)
+
+
+def test_what_is_pushed_is_not_changed(trades):
+    columns = {"symbol": ["a"], "volume": [1], "ts": ["2026-01-01"]}
+    rows = [{"symbol": "a"}]
+    trades.push("trades", columns)
+    trades.push("trades", rows)
+    assert columns == {"symbol": ["a"], "volume": [1], "ts": ["2026-01-01"]} and rows == [{"symbol": "a"}]
 
 
 def test_the_counted_row_of_an_error_goes_on_over_batches(trades):

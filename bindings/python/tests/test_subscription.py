@@ -12,8 +12,8 @@ import pytest
 def test_changes_come_with_step_and_operation(trades):
     with trades.subscribe("totals") as totals:
         assert totals.columns == ["step", "op", "symbol", "volume"] and totals.name == "totals"
-        trades.push("trades", {"symbol": ["a"], "volume": [1]})
-        trades.push("trades", {"symbol": ["a"], "volume": [2]})
+        trades.push("trades", [{"symbol": "a", "volume": 1}])
+        trades.push("trades", [{"symbol": "a", "volume": 2}])
         steps = [step.fetchall() for step in totals]
     assert [[row[1:] for row in step] for step in steps] == [
         [("+I", "a", 1)],
@@ -23,16 +23,16 @@ def test_changes_come_with_step_and_operation(trades):
 
 
 def test_the_snapshot_comes_first_unless_it_is_not_wanted(trades):
-    trades.push("trades", {"symbol": ["a"], "volume": [1]})
+    trades.push("trades", [{"symbol": "a", "volume": 1}])
     assert [row[1:] for step in trades.subscribe("totals") for row in step] == [("+I", "a", 1)]
     assert list(trades.subscribe("totals", snapshot=False)) == []
 
 
 def test_a_select_can_be_subscribed_to(trades):
-    for changes in (trades.subscribe("SELECT symbol FROM trades WHERE volume > 1"),
-                    trades.execute("SUBSCRIBE (SELECT symbol FROM trades WHERE volume > 1)")):
-        with changes:
-            trades.push("trades", {"symbol": ["a", "b"], "volume": [1, 2]})
+    query = "SELECT symbol FROM trades WHERE volume > 1"
+    for subscribe in (lambda: trades.subscribe(query), lambda: trades.execute(f"SUBSCRIBE ({query})")):
+        with subscribe() as changes:
+            trades.push("trades", [{"symbol": "a", "volume": 1}, {"symbol": "b", "volume": 2}])
             assert [row[2:] for step in changes for row in step] == [("b",)]
 
 
@@ -54,7 +54,7 @@ def test_iterating_reads_bounded_sources_to_their_end(db):
 
 def test_next_waits_for_what_another_thread_pushes(trades):
     changes = trades.subscribe("trades")
-    threading.Timer(0.2, lambda: trades.push("trades", {"symbol": ["a"], "volume": [1]})).start()
+    threading.Timer(0.2, lambda: trades.push("trades", [{"symbol": "a", "volume": 1}])).start()
     began = time.monotonic()
     step = changes.next(timeout=30)
     assert step is not None and step.fetchone()[2] == "a"
@@ -108,7 +108,7 @@ def test_closing_from_another_thread_ends_a_wait(trades):
 ], ids=["next", "iterating", "run"])
 def test_ctrl_c_ends_a_wait(trades, wait):
     # An unbounded source keeps run() busy.
-    trades.execute("CREATE SOURCE endless (n BIGINT) FROM GENERATOR (rows_per_second = 10);"
+    trades.execute("CREATE SOURCE endless (n BIGINT) FROM GENERATOR (rate = 10);"
                    "CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM endless")
     threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
@@ -121,7 +121,7 @@ def test_a_slow_reader_drops_or_fails_as_it_was_asked_to(trades):
     dropping = trades.subscribe("trades", slow_reader="drop_oldest", capacity=2)
     failing = trades.subscribe("trades", slow_reader="fail", capacity=2)
     for n in range(5):
-        trades.push("trades", {"symbol": ["a"], "volume": [n]})
+        trades.push("trades", [{"symbol": "a", "volume": n}])
     assert [row[3] for step in dropping for row in step] == [3, 4] and dropping.dropped == 3
     with pytest.raises(laminardb.LaminarError) as failed:
         list(failing)
@@ -134,6 +134,6 @@ def test_a_closed_subscription_gives_nothing_and_frees_its_query(trades):
     changes = trades.subscribe("SELECT symbol FROM trades")
     changes.close()
     changes.close()
-    trades.push("trades", {"symbol": ["a"], "volume": [1]})
+    trades.push("trades", [{"symbol": "a", "volume": 1}])
     assert list(changes) == [] and changes.finished
     trades.execute("DROP SOURCE trades CASCADE")

@@ -66,7 +66,31 @@ fn the_first_example_pushes_queries_and_reads_errors() {
 
 #[test]
 fn the_second_example_hears_changes_by_polling_and_by_callbacks() {
-    check("examples/changes.c", expect![[r#""#]]);
+    check(
+        "examples/changes.c",
+        expect![[r#"
+        step, op, symbol, ...
+        called: +I A total = 30
+        called: +I B total = 5
+        called: -U A total = 30
+        called: +U A total = 60
+        called: -U B total = 5
+        called: +U B total = 10
+        polled: +I A total = 30
+        polled: +I B total = 5
+        polled: -U A total = 30
+        polled: +U A total = 60
+        polled: -U B total = 5
+        polled: +U B total = 10
+        LDB-1002, subscription NULL
+        callback is a null pointer
+        a subscription with a callback cannot be polled, changes NULL
+        subscription is a null pointer
+        finished: 0
+        called: the end
+        finished: 1, calls: 3
+    "#]],
+    );
 }
 
 /// A function that is in the header and not in the library would be missed by nobody but its first caller, and the reverse.

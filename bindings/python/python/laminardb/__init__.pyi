@@ -52,7 +52,7 @@ class Database:
         """Pushes rows into a source without connector or into a table, and returns how many when every view is current.
 
         Columns are found by name, in any order, and converted to the declared types; a value that does not fit, a missing column
-        or one too many is an error. In lists of dicts a missing key is NULL. Arrow data is taken without a copy where its types
+        or one too many is an error. In a list of dicts a missing key is NULL. Arrow data is taken without a copy where its types
         are the declared ones. Data of several batches is pushed batch by batch, and what came before a faulty batch stays. Lists
         and dicts need pyarrow."""
     def end_source(self, name: str) -> None:

@@ -42,11 +42,6 @@ impl Printer {
         }
     }
 
-    /// How many results were printed.
-    pub(crate) fn results(&self) -> usize {
-        self.results
-    }
-
     /// Prints the answer of a statement.
     pub(crate) fn rows(&mut self, rows: &Rows) -> Result<()> {
         let mut text = self.separator();

@@ -75,7 +75,7 @@ impl Tokenizer {
                 FieldEnd::Delimiter(next) => start = next,
                 FieldEnd::Line(next) => return Token::Record(self.extent(bytes, next, fields)),
                 FieldEnd::Bytes => return self.at_the_end(bytes, start, last, fields),
-                FieldEnd::Malformed(reason) => return Token::Malformed(first_line(bytes), reason),
+                FieldEnd::Malformed(reason) => return malformed(bytes, last, reason),
             }
         }
     }
@@ -168,6 +168,13 @@ impl Tokenizer {
     }
 }
 
+/// Gives up the first line, once all of it is there: its rest must not be taken for a record of its own.
+fn malformed(bytes: &[u8], last: bool, reason: &'static str) -> Token {
+    let line = first_line(bytes);
+    let whole = last || bytes[..line.bytes].ends_with(b"\n") || bytes.len() > RECORD_BYTES_MAX;
+    if whole { Token::Malformed(line, reason) } else { Token::Incomplete }
+}
+
 /// The extent of the first line.
 pub(super) fn first_line(bytes: &[u8]) -> Extent {
     let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
@@ -214,6 +221,16 @@ mod tests {
         check("\"a,b\nc,d\ne,f\n", &["!", "c|d", "e|f"]);
         check("\"a\"b,c\nd,e\n", &["!", "d|e"]);
         check("a,\"b\nc,\"d\"\n", &["!", "c|d"]);
+    }
+
+    /// Else the rest of its line, shown later, would be read as a record of its own.
+    #[test]
+    fn a_malformed_record_is_told_when_its_line_is_whole() {
+        let tokenizer = Tokenizer::new(&Dialect::default());
+        let record = |text: &str, last| tokenizer.record(text.as_bytes(), last, &mut Vec::new());
+        assert_eq!(record("\"a\"b", false), Token::Incomplete);
+        assert!(matches!(record("\"a\"b", true), Token::Malformed(Extent { bytes: 4, lines: 1 }, _)));
+        assert!(matches!(record("\"a\"b,c\nd", false), Token::Malformed(Extent { bytes: 7, lines: 1 }, _)));
     }
 
     #[test]
