@@ -10,10 +10,12 @@
 //! 6. [`operator`]: behaviour. One file per operator.
 //! 7. [`reactor`]: one core's loop. Inboxes, timers, steps.
 //! 8. [`tpc`]: many cores. Queues between pinned threads.
-//! 9. [`row`]: typed rows for programs in Rust.
+//! 9. [`alloc`]: memory on the hot path. Guards that see allocations, pools and rings that make none.
+//! 10. [`row`]: typed rows for programs in Rust.
 //!
 //! This crate knows Arrow and nothing else: no SQL, no DataFusion, no async runtime, no sockets.
 
+pub mod alloc;
 pub mod changelog;
 pub mod dag;
 pub mod error;
