@@ -11,11 +11,13 @@
 //! 7. [`reactor`]: one core's loop. Inboxes, timers, steps.
 //! 8. [`tpc`]: many cores. Queues between pinned threads.
 //! 9. [`alloc`]: memory on the hot path. Guards that see allocations, pools and rings that make none.
-//! 10. [`row`]: typed rows for programs in Rust.
+//! 10. [`budget`]: fairness. How long a task may keep its core.
+//! 11. [`row`]: typed rows for programs in Rust.
 //!
 //! This crate knows Arrow and nothing else: no SQL, no DataFusion, no async runtime, no sockets.
 
 pub mod alloc;
+pub mod budget;
 pub mod changelog;
 pub mod dag;
 pub mod error;
