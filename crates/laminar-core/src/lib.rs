@@ -12,7 +12,8 @@
 //! 8. [`tpc`]: many cores. Queues between pinned threads.
 //! 9. [`alloc`]: memory on the hot path. Guards that see allocations, pools and rings that make none.
 //! 10. [`budget`]: fairness. How long a task may keep its core.
-//! 11. [`row`]: typed rows for programs in Rust.
+//! 11. [`numa`]: where memory lies on machines with several memory controllers.
+//! 12. [`row`]: typed rows for programs in Rust.
 //!
 //! This crate knows Arrow and nothing else: no SQL, no DataFusion, no async runtime, no sockets.
 
@@ -24,6 +25,7 @@ pub mod error;
 pub mod expr;
 pub mod id;
 pub mod limits;
+pub mod numa;
 pub mod operator;
 pub mod reactor;
 pub mod row;
