@@ -10,16 +10,22 @@
 //! 6. [`operator`]: behaviour. One file per operator.
 //! 7. [`reactor`]: one core's loop. Inboxes, timers, steps.
 //! 8. [`tpc`]: many cores. Queues between pinned threads.
-//! 9. [`row`]: typed rows for programs in Rust.
+//! 9. [`alloc`]: memory on the hot path. Guards that see allocations, pools and rings that make none.
+//! 10. [`budget`]: fairness. How long a task may keep its core.
+//! 11. [`numa`]: where memory lies on machines with several memory controllers.
+//! 12. [`row`]: typed rows for programs in Rust.
 //!
 //! This crate knows Arrow and nothing else: no SQL, no DataFusion, no async runtime, no sockets.
 
+pub mod alloc;
+pub mod budget;
 pub mod changelog;
 pub mod dag;
 pub mod error;
 pub mod expr;
 pub mod id;
 pub mod limits;
+pub mod numa;
 pub mod operator;
 pub mod reactor;
 pub mod row;

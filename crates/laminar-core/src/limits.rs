@@ -38,5 +38,10 @@ pub const DENSE_KEYS_MIN: usize = 1 << 11;
 pub const DENSE_KEYS_MAX: usize = 1 << 24;
 /// Rows of one group that an aggregate which must see all rows at once gets at most.
 pub const REPLAY_ROWS_MAX: i64 = 50_000_000;
+/// What one primitive on one event may take on a worker, in nanoseconds.
+pub const EVENT_BUDGET_NS: u64 = 500;
+/// What the steps of one graph may take before the next graph of the same worker has its turn, in nanoseconds.
+pub const STEP_BUDGET_NS: u64 = 1_000_000;
 
+const _: () = assert!(EVENT_BUDGET_NS <= STEP_BUDGET_NS, "a graph must be able to work off one event");
 const _: () = assert!(BATCH_ROWS_MAX <= STEP_ROWS_MAX, "a step must be able to hold one batch");

@@ -1,16 +1,21 @@
 //! Many cores: what one pinned thread per core needs to hand rows on without locks.
 //!
 //! * [`spsc`]: a queue from one thread to one other; [`CachePadded`]: values that do not share cache lines.
-//! * [`affinity`]: a thread stays on its core.
+//! * [`backpressure`]: credits, so that a queue fills only as far as it may.
+//! * [`router`]: rows to workers by key; [`affinity`]: a thread stays on its core.
 //! * [`Threads`]: a thread for each worker of a graph that several workers share (see [`Workers`](crate::dag::Workers)).
 
 pub mod affinity;
+pub mod backpressure;
 mod cache_padded;
 mod crew;
+pub mod router;
 mod signal;
 pub mod spsc;
 mod sync;
 
+pub use backpressure::{Admission, BackpressureConfig, BackpressureConfigBuilder, CreditGate, CreditMetrics, OverflowStrategy};
 pub use cache_padded::CachePadded;
 pub use crew::{CrewConfig, Threads};
+pub use router::{KeyRouter, KeySpec};
 pub use spsc::{Consumer, Producer, SpscQueue};

@@ -110,10 +110,10 @@ impl<T> Producer<T> {
     /// Puts an item in. Gives it back if the queue is full. Whether anybody still takes items out, [`is_closed`](Self::is_closed) says.
     #[inline]
     pub fn push(&self, item: T) -> Result<(), T> {
-        if self.room(1) == 0 {
+        let tail = self.tail.get();
+        if self.room(tail, 1) == 0 {
             return Err(item);
         }
-        let tail = self.tail.get();
         // SAFETY: there is room, so the slot at `tail` is outside of `head..tail`, and we are the producer.
         unsafe { self.ring.write(tail, item) };
         self.publish(tail.wrapping_add(1));
@@ -124,15 +124,10 @@ impl<T> Producer<T> {
     /// Returns how many; what did not fit is still in the iterator.
     #[inline]
     pub fn push_batch(&mut self, items: &mut impl Iterator<Item = T>) -> usize {
-        let room = self.room(items.size_hint().0.max(1));
-        let start = self.tail.get();
-        let mut written = Written { producer: self, tail: start };
-        for _ in 0..room {
-            let Some(item) = items.next() else { break };
-            // SAFETY: `tail` moves over at most `room` slots outside of `head..tail`, and we are the producer.
-            unsafe { written.producer.ring.write(written.tail, item) };
-            written.tail = written.tail.wrapping_add(1);
-        }
+        let producer = &*self;
+        let start = producer.tail.get();
+        let mut written = Written { producer, tail: start };
+        while written.go_on(items) {}
         written.tail.wrapping_sub(start)
     }
 
@@ -156,10 +151,10 @@ impl<T> Producer<T> {
         self.ring.closed.load(Ordering::Acquire)
     }
 
-    /// Free slots; asks the consumer's index only if fewer than `wanted` are known to be free.
+    /// Free slots from `tail` on; asks the consumer's index only if fewer than `wanted` are known to be free.
     #[inline]
-    fn room(&self, wanted: usize) -> usize {
-        let free = |head: usize| self.ring.slots.len() - self.tail.get().wrapping_sub(head);
+    fn room(&self, tail: usize, wanted: usize) -> usize {
+        let free = |head: usize| self.ring.slots.len() - tail.wrapping_sub(head);
         let known = free(self.head_seen.get());
         if known >= wanted {
             return known;
@@ -179,8 +174,25 @@ impl<T> Producer<T> {
 
 /// What a batch has written so far; it is published even if the iterator panics.
 struct Written<'a, T> {
-    producer: &'a mut Producer<T>,
+    producer: &'a Producer<T>,
     tail: usize,
+}
+
+impl<T> Written<'_, T> {
+    /// Writes items into the slots that are known to be free. True if there may be more of both: an iterator can have more
+    /// items than it promised.
+    #[inline(always)]
+    fn go_on(&mut self, items: &mut impl Iterator<Item = T>) -> bool {
+        let room = self.producer.room(self.tail, items.size_hint().0.max(1));
+        let (first, second) = self.producer.ring.runs(self.tail, room);
+        let start = self.tail;
+        for (slot, item) in first.iter().chain(second).zip(items.by_ref()) {
+            // SAFETY: the runs are `room` slots outside of `head..tail`, and we are the producer.
+            slot.with_mut(|slot| unsafe { (*slot).write(item) });
+            self.tail = self.tail.wrapping_add(1);
+        }
+        room > 0 && self.tail.wrapping_sub(start) == room && items.size_hint().1 != Some(0)
+    }
 }
 
 impl<T> Drop for Written<'_, T> {
@@ -216,9 +228,13 @@ impl<T> Consumer<T> {
         }
         into.reserve(count);
         let head = self.head.get();
-        for (place, slot) in into.spare_capacity_mut()[..count].iter_mut().zip(0..) {
-            // SAFETY: `count` items are ready from `head` on; each is read once, since `head` moves behind them below.
-            place.write(unsafe { self.ring.read(head.wrapping_add(slot)) });
+        let (first, second) = self.ring.runs(head, count);
+        let (to_first, to_second) = into.spare_capacity_mut()[..count].split_at_mut(first.len());
+        for (to, from) in [(to_first, first), (to_second, second)] {
+            for (place, slot) in to.iter_mut().zip(from) {
+                // SAFETY: `count` items are ready from `head` on; each is read once, since `head` moves behind them below.
+                place.write(slot.with(|slot| unsafe { (*slot).assume_init_read() }));
+            }
         }
         // SAFETY: `count` items were written behind the end, within the capacity; nothing above runs foreign code.
         unsafe { into.set_len(into.len() + count) };
@@ -278,17 +294,21 @@ impl<T> Drop for Consumer<T> {
     }
 }
 
-/// The slots and the two indices, each on cache lines of its own.
+/// The slots and the two indices. Processors fetch cache lines in pairs, so the indices lie in different pairs, each beside
+/// something that is hardly ever written.
+#[repr(C, align(128))]
 struct Ring<T> {
     /// The oldest item; moved by the consumer.
     head: CachePadded<AtomicUsize>,
+    /// A power of two of them; an index's slot is its low bits.
+    slots: CachePadded<Box<[Slot<T>]>>,
     /// One past the newest item; moved by the producer.
     tail: CachePadded<AtomicUsize>,
     /// Set by the half that goes first.
     closed: CachePadded<AtomicBool>,
-    /// A power of two of them; an index's slot is its low bits.
-    slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
 }
+
+type Slot<T> = UnsafeCell<MaybeUninit<T>>;
 
 // SAFETY: items move from thread to thread, so they must be `Send`; that no slot is touched by two threads at once is
 // the invariant at the top. No reference to an item is ever handed out, so `T: Sync` is not needed.
@@ -300,18 +320,26 @@ impl<T> Ring<T> {
     fn new(slots: usize) -> Self {
         Self {
             head: CachePadded::new(AtomicUsize::new(0)),
+            slots: CachePadded::new((0..slots).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect()),
             tail: CachePadded::new(AtomicUsize::new(0)),
             closed: CachePadded::new(AtomicBool::new(false)),
-            slots: (0..slots).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect(),
         }
     }
 
     #[inline(always)]
-    fn slot(&self, index: usize) -> &UnsafeCell<MaybeUninit<T>> {
+    fn slot(&self, index: usize) -> &Slot<T> {
         let place = index & (self.slots.len() - 1);
         debug_assert!(place < self.slots.len(), "the number of slots is a power of two");
         // SAFETY: there is at least one slot and their number is a power of two, so the low bits are below it.
         unsafe { self.slots.get_unchecked(place) }
+    }
+
+    /// The slots of `index..index + count` in order, where `count` is at most all: to the end of the ring, and from its start.
+    #[inline(always)]
+    fn runs(&self, index: usize, count: usize) -> (&[Slot<T>], &[Slot<T>]) {
+        let (before, from) = self.slots.split_at(index & (self.slots.len() - 1));
+        let first = count.min(from.len());
+        (&from[..first], &before[..count - first])
     }
 
     /// # Safety

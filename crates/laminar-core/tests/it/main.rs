@@ -8,4 +8,5 @@ mod harness;
 mod join;
 mod join_large;
 mod random;
+mod tpc;
 mod windows;

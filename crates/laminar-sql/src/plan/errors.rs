@@ -59,6 +59,11 @@ fn explain(error: &DataFusionError, failed: Option<&Failed<'_>>) -> Error {
         DataFusionError::Execution(message) => Error::new(Code::Arithmetic, first_line(message)),
         DataFusionError::ResourcesExhausted(message) => Error::new(Code::LimitReached, first_line(message)),
         DataFusionError::IoError(io) => Error::new(Code::Io, io.to_string()),
+        // What people wrote, although DataFusion takes it for a mistake of its own.
+        DataFusionError::Internal(message) if message.starts_with("Failed to coerce types") => {
+            Error::new(Code::TypeMismatch, first_line(message))
+                .with_hint("convert one value to the type of the other: CAST(x AS …)")
+        }
         DataFusionError::Internal(message) => Error::internal(first_line(message)),
         other => Error::new(Code::InvalidQuery, first_line(&other.strip_backtrace())),
     }

@@ -1,6 +1,7 @@
 //! The queue on one thread, and two threads against each other at random.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -48,6 +49,14 @@ fn a_batch_goes_in_as_far_as_there_is_room() {
     assert_eq!(queue.pop_batch(&mut out, usize::MAX), 8);
     assert_eq!(out, [100, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert_eq!(queue.push_batch(&mut std::iter::empty()), 0);
+}
+
+#[test]
+fn a_batch_of_unknown_length_fills_the_queue() {
+    let mut queue = filled(8, 0..5);
+    assert_eq!(queue.pop_batch(&mut Vec::new(), 5), 5);
+    let mut items = (5..20).filter(|_| true);
+    assert_eq!((queue.push_batch(&mut items), items.next()), (8, Some(13)));
 }
 
 #[test]
@@ -124,14 +133,14 @@ fn an_iterator_that_panics_loses_nothing_that_it_gave() {
 }
 
 /// Pushes 0.. one by one and in batches of random sizes.
-fn produce(mut producer: Producer<Box<u64>>, seed: u64) {
+fn produce(mut producer: Producer<Arc<u64>>, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut next = 0;
     while next < STRESS_ITEMS {
         let batch = rng.random_range(0..20_u64).min(STRESS_ITEMS - next);
         let pushed = match batch {
-            0 => u64::from(producer.push(Box::new(next)).is_ok()),
-            _ => producer.push_batch(&mut (next..next + batch).map(Box::new)) as u64,
+            0 => u64::from(producer.push(Arc::new(next)).is_ok()),
+            _ => producer.push_batch(&mut (next..next + batch).map(Arc::new)) as u64,
         };
         next += pushed;
         if pushed == 0 {
@@ -141,7 +150,7 @@ fn produce(mut producer: Producer<Box<u64>>, seed: u64) {
 }
 
 /// Takes out one by one and in batches of random sizes until the producer is gone.
-fn consume(consumer: &Consumer<Box<u64>>, seed: u64) -> Vec<Box<u64>> {
+fn consume(consumer: &Consumer<Arc<u64>>, seed: u64) -> Vec<Arc<u64>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut items = Vec::new();
     loop {

@@ -1,0 +1,3 @@
+//! What the building blocks of many cores promise, from outside.
+
+mod router;
