@@ -2,7 +2,7 @@
 //!
 //! Each end keeps its own index and what it last saw of the other's, so that it reads the other's cache line only when
 //! it believes the ring full or empty; a batch is published by one store. Measured by `cargo bench -p laminar-core
-//! --bench spsc`; every interleaving of small cases is checked by loom (see CONTRIBUTING.md).
+//! --bench spsc`; the interleavings of small cases are checked by loom (see CONTRIBUTING.md).
 //!
 //! The `unsafe` of this file rests on one invariant. Indices count for ever and wrap; the slots of `head..tail` hold items,
 //! all others none. Only the producer moves `tail` and writes slots outside of `head..tail`, only the consumer moves `head`

@@ -1,13 +1,18 @@
-//! Every interleaving of two threads over small queues, by loom: `RUSTFLAGS="--cfg loom" cargo test --release -p laminar-core --lib interleavings`.
+//! The interleavings of two threads over small queues, by loom: `RUSTFLAGS="--cfg loom" cargo test --release -p laminar-core --lib interleavings`.
 
 use loom::sync::Arc;
 use loom::thread;
 
 use super::{Consumer, Producer, SpscQueue};
 
-/// Runs `produce` and `consume` on a queue of `capacity` in all orders that the memory model allows.
+/// How often a thread is interrupted at most, besides where it waits; without a bound, threads that wait for each other take hours.
+const PREEMPTIONS_MAX: usize = 3;
+
+/// Runs `produce` and `consume` on a queue of `capacity` in all orders with so many interruptions that the memory model allows.
 fn check(capacity: usize, produce: fn(Producer<u32>), consume: fn(Consumer<u32>)) {
-    loom::model(move || {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(PREEMPTIONS_MAX);
+    model.check(move || {
         let (producer, consumer) = SpscQueue::with_capacity(capacity).split();
         let thread = thread::spawn(move || produce(producer));
         consume(consumer);
