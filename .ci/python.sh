@@ -11,7 +11,8 @@ need_python() {
 # Builds the library as the other tests were built, puts it beside the package, and runs the tests against the two.
 python_tests() {
     need_python
-    cargo build --quiet -p laminar-python || fail "the library of the Python package does not build"
+    # As a part of the whole, tests included: for one crate alone cargo would choose other features and compile DataFusion anew.
+    cargo build --quiet --workspace --lib --tests || fail "the library of the Python package does not build"
     local place library extension=so
     place=$(mktemp -d)
     trap 'rm -rf "$place"' EXIT
