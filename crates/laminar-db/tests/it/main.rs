@@ -1,4 +1,5 @@
-//! The library as a program uses it: push, subscribe, callbacks, typed rows, slow readers, failures beside things that go on.
+//! The library as a program uses it: push, subscribe, callbacks, typed rows, slow readers, failures beside things that go on, workers.
 
 mod late;
 mod library;
+mod workers;

@@ -3,6 +3,7 @@
 mod attach;
 mod compute;
 mod cuts;
+mod distribute;
 mod emit;
 mod explain;
 mod exprs;
