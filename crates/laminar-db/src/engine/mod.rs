@@ -110,8 +110,9 @@ impl Engine {
         Ok(match (read.again_at, self.reactor.next_wake()) {
             (Some(a), Some(b)) => Round::WaitUntil(a.min(b)),
             (Some(at), None) => Round::WaitUntil(at),
-            // A timer alone counts only as long as something could still come: an idle timeout is no reason to run for ever.
-            (None, Some(at)) if self.readers.some_open() => Round::WaitUntil(at),
+            // A timer alone counts only as long as something could still come: an idle timeout is no reason to run for ever, nor
+            // is it where every source waits for somebody who does not read.
+            (None, Some(at)) if self.readers.some_open(&held) => Round::WaitUntil(at),
             (None, _) => Round::Finished,
         })
     }

@@ -92,9 +92,9 @@ impl Readers {
         self.readers.iter()
     }
 
-    /// Whether a reader may still deliver something.
-    pub(crate) fn some_open(&self) -> bool {
-        self.readers.iter().any(Reader::is_open)
+    /// Whether a reader may still deliver something, apart from those of objects that are `held` back.
+    pub(crate) fn some_open(&self, held: &[String]) -> bool {
+        self.readers.iter().any(|reader| reader.is_open() && !held.contains(&reader.name))
     }
 
     /// Whether one of these objects' readers will come to an end but has not yet.

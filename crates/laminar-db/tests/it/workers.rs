@@ -19,7 +19,7 @@ const TABLES: &str = "
 /// Rows from number `first` on.
 fn rows(first: i64, count: i64) -> RecordBatch {
     let column = |value: fn(i64) -> i64| -> ArrayRef { Arc::new((first..first + count).map(value).collect::<Int64Array>()) };
-    let times: TimestampNanosecondArray = (first..first + count).map(|row| row * 1_000_000).collect();
+    let times = TimestampNanosecondArray::from_iter_values((first..first + count).map(|row| row * 1_000_000));
     let columns = [("k", column(|row| row * 7919 % 101)), ("v", column(|row| row % 10)), ("ts", Arc::new(times) as ArrayRef)];
     RecordBatch::try_from_iter(columns).unwrap()
 }
@@ -67,11 +67,11 @@ fn threads_read_sources_to_their_end() {
 fn the_number_of_workers_is_set_before_anything_is_created() {
     let db = Database::open(":memory:").unwrap();
     for (wrong, text) in [("0", "'0' is not a number of workers"), ("257", "not a number"), ("many", "not a number")] {
-        let error = db.execute(&format!("SET workers = '{wrong}'")).unwrap_err();
+        let error = db.execute(&format!("SET workers = '{wrong}'")).map(|_| ()).unwrap_err();
         assert!(error.code() == Code::InvalidOption && error.to_string().contains(text), "{error}");
     }
     db.execute("SET workers = 2; CREATE TABLE t (a BIGINT)").unwrap();
-    let error = db.execute("SET workers = 3").unwrap_err();
+    let error = db.execute("SET workers = 3").map(|_| ()).unwrap_err();
     assert_eq!(error.code(), Code::ObjectInUse);
     assert!(error.to_string().contains("set the number of workers first"), "{error}");
     db.execute("SET workers = 2").unwrap();
