@@ -7,6 +7,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Batches come and go all the time, on several threads: the system's allocator would give their memory back and ask for it anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A streaming SQL database: write SQL, and the answers stay current while data arrives.
 #[derive(Parser)]
 #[command(name = "laminar", version, after_help = EXAMPLES, arg_required_else_help = true)]
@@ -19,16 +23,20 @@ struct Arguments {
 enum Command {
     /// Runs a script of SQL statements.
     Run(commands::run::Arguments),
+    /// Measures named workloads on generated rows, and confirms their answers; without a name: lists them.
+    Bench(commands::bench::Arguments),
 }
 
 const EXAMPLES: &str = "Examples:
   laminar run examples/flights/flights.sql        run a script; its results go to standard output
   laminar run report.sql --format csv > out.csv   only results, as CSV
   DATA=/srv/data laminar run job.sql              ${DATA} in the script is filled in from the environment
-  echo \"SELECT 1 + 1\" | laminar run -             read the script from standard input";
+  echo \"SELECT 1 + 1\" | laminar run -             read the script from standard input
+  laminar bench tumble-10k --workers 2            rows a second, with an answer that a batch query confirms";
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => commands::run::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(&arguments),
     }
 }

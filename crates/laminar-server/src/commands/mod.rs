@@ -1,3 +1,4 @@
 //! What the binary can do: one file a command.
 
+pub(crate) mod bench;
 pub(crate) mod run;

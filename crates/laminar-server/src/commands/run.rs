@@ -1,6 +1,6 @@
 //! `laminar run FILE.sql`: executes a script, prints results as they come, and ends when everything bounded is read.
 
-use std::io::{Read, Write, stderr};
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use laminar_db::core::time::{Clock, SystemClock};
 use laminar_db::{Code, Database, Error, Outcome, ParsedStatement, Result, Subscription, Turn, diagnostic, parse_script_with};
 
-use crate::output::{Format, LiveLine, Printer, count, print_summary};
+use crate::output::{Format, LiveLine, Printer, complain, count, describe, print_summary};
 
 /// What `laminar run` is told.
 #[derive(clap::Args)]
@@ -88,18 +88,6 @@ fn read_script(arguments: &Arguments) -> Result<String> {
         Error::new(Code::Io, format!("the script '{}' cannot be read: {error}", file.display()))
             .with_hint("laminar run takes a file with SQL statements, or - for standard input")
     })
-}
-
-fn describe(error: &Error) -> String {
-    match error.hint() {
-        Some(hint) => format!("{}\n  = hint: {hint}", error.message()),
-        None => error.message().to_owned(),
-    }
-}
-
-/// Standard error may be closed; then there is nobody to tell.
-fn complain(text: &str) {
-    let _ = stderr().lock().write_all(text.as_bytes());
 }
 
 /// A script that runs.

@@ -58,11 +58,16 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// The most memory that this process has held, in bytes, where the system tells it.
-fn peak_memory() -> Option<u64> {
+pub(crate) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// Lets the peak begin again at what is held now, where the system can do that; elsewhere it stays that of the whole run.
+pub(crate) fn reset_peak_memory() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The binary as a person uses it: scripts in, screens out.
 
+mod bench;
 mod command_line;
 mod flights;
 mod messages;

@@ -1,0 +1,181 @@
+//! The rows of a workload, made before any clock starts: the same ones every time.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampNanosecondArray};
+use arrow_select::concat::concat_batches;
+use laminar_db::{Database, Error, Result};
+
+/// Rows that are pushed at once.
+const BATCH_ROWS: usize = 65_536;
+/// 2026-01-01T00:00:00Z.
+const BEGIN_NS: i64 = 1_767_225_600_000_000_000;
+/// Event time that the rows of a run cover, however many they are: so the number of windows is always the same.
+const SPAN_NS: i64 = 200_000_000_000;
+/// How far a row may be behind its turn: less than the second by which the watermark waits, so that no row is late.
+const DISORDER_NS: u64 = 500_000_000;
+/// Values are below this.
+const VALUES: u64 = 1_000;
+/// Of this many Nexmark events …
+const NEXMARK_EVENTS: u64 = 50;
+/// … so many are bids.
+const NEXMARK_BIDS: u64 = 46;
+
+/// Where rows come from.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    /// `events`: a key, a value and a time for each row, evenly spread keys.
+    Events { keys: u64 },
+    /// `bid`: the bids of Nexmark.
+    Bids,
+}
+
+impl Source {
+    /// The name by which queries know it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Source::Events { .. } => "events",
+            Source::Bids => "bid",
+        }
+    }
+
+    /// Its columns as CREATE SOURCE declares them.
+    pub(super) fn columns(self) -> &'static str {
+        match self {
+            Source::Events { .. } => "k BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND",
+            Source::Bids => {
+                "auction BIGINT, bidder BIGINT, price BIGINT, date_time TIMESTAMP, \
+                 WATERMARK FOR date_time AS date_time - INTERVAL '4' SECOND"
+            }
+        }
+    }
+}
+
+/// The rows of a workload.
+pub(super) struct Input {
+    /// Where they come from.
+    pub(super) source: Source,
+    /// The rows in the order in which they are pushed.
+    pub(super) batches: Vec<RecordBatch>,
+}
+
+impl Input {
+    /// `rows` rows of `source`.
+    pub(super) fn make(source: Source, rows: usize) -> Result<Self> {
+        let batches = match source {
+            Source::Events { keys } => events(keys, rows)?,
+            Source::Bids => bids(rows)?,
+        };
+        Ok(Self { source, batches })
+    }
+
+    /// How many rows.
+    pub(super) fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// Bytes that the rows take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let columns = self.batches.iter().flat_map(RecordBatch::columns);
+        // Batches can be parts of one large array: only their own part counts.
+        columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+    }
+
+    /// Row number `row` alone, without copying it.
+    pub(super) fn one(&self, row: usize) -> RecordBatch {
+        self.batches[row / BATCH_ROWS].slice(row % BATCH_ROWS, 1)
+    }
+}
+
+fn events(keys: u64, rows: usize) -> Result<Vec<RecordBatch>> {
+    let spacing = SPAN_NS / rows.max(1) as i64;
+    let starts = (0..rows).step_by(BATCH_ROWS);
+    starts.map(|start| event_batch(keys, start..rows.min(start + BATCH_ROWS), spacing)).collect()
+}
+
+fn event_batch(keys: u64, rows: std::ops::Range<usize>, spacing: i64) -> Result<RecordBatch> {
+    let (mut k, mut v, mut ts) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        let random = scramble(row as u64);
+        k.push((random % keys) as i64);
+        v.push(((random >> 32) % VALUES) as i64);
+        ts.push(BEGIN_NS + row as i64 * spacing + (scramble(random) % DISORDER_NS) as i64);
+    }
+    Ok(RecordBatch::try_from_iter([
+        ("k", Arc::new(Int64Array::from(k)) as ArrayRef),
+        ("v", Arc::new(Int64Array::from(v))),
+        ("ts", Arc::new(TimestampNanosecondArray::from(ts))),
+    ])?)
+}
+
+/// A number without visible relation to `number`: SplitMix64 (Steele, Lea, Flood 2014).
+fn scramble(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// The first bids of Nexmark, read through its connector.
+fn bids(rows: usize) -> Result<Vec<RecordBatch>> {
+    let events = (rows as u64 * NEXMARK_EVENTS).div_ceil(NEXMARK_BIDS) + NEXMARK_EVENTS;
+    let database = Database::builder().build();
+    let columns = Source::Bids.columns();
+    database.execute(&format!("CREATE SOURCE bid ({columns}) FROM NEXMARK (events = {events}, rate = 10000)"))?;
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let reader = read.clone();
+    let handle = database.on_changes("bid", move |changes| {
+        reader.lock().unwrap_or_else(PoisonError::into_inner).push(changes.rows().clone());
+    })?;
+    database.run_until_finished(&AtomicBool::new(false))?;
+    drop(handle);
+    let read = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
+    cut(&read, rows)
+}
+
+/// The first `rows` rows of `batches` in batches of the usual size.
+fn cut(batches: &[RecordBatch], rows: usize) -> Result<Vec<RecordBatch>> {
+    let schema = batches.first().map(RecordBatch::schema).ok_or_else(|| Error::internal("the generator made no rows"))?;
+    let whole = concat_batches(&schema, batches)?;
+    let rows = rows.min(whole.num_rows());
+    let starts = (0..rows).step_by(BATCH_ROWS);
+    Ok(starts.map(|start| whole.slice(start, BATCH_ROWS.min(rows - start))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::{Int64Type, TimestampNanosecondType};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_as_many_as_asked_and_the_same_every_time() {
+        for source in [Source::Events { keys: 7 }, Source::Bids] {
+            for rows in [1, 1_000, BATCH_ROWS + 1] {
+                let input = Input::make(source, rows).unwrap();
+                assert_eq!(input.rows(), rows, "{}", source.name());
+                assert_eq!(input.batches, Input::make(source, rows).unwrap().batches);
+                assert_eq!(input.one(rows - 1).num_rows(), 1);
+                assert!((16 * rows..=40 * rows).contains(&input.bytes()), "{} bytes for {rows} rows", input.bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn events_are_out_of_order_but_never_behind_the_watermark_and_use_every_key() {
+        let input = Input::make(Source::Events { keys: 10 }, 100_000).unwrap();
+        let (mut newest, mut furthest, mut keys) = (i64::MIN, 0, [0; 10]);
+        for batch in &input.batches {
+            let times = batch.column(2).as_primitive::<TimestampNanosecondType>().values();
+            for (time, key) in times.iter().zip(batch.column(0).as_primitive::<Int64Type>().values()) {
+                newest = newest.max(*time);
+                furthest = furthest.max(newest - time);
+                keys[*key as usize] += 1;
+            }
+        }
+        assert!((1..1_000_000_000).contains(&furthest), "{furthest}");
+        assert!(keys.iter().all(|rows| (9_000..11_000).contains(rows)), "{keys:?}");
+    }
+}

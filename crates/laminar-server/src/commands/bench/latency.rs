@@ -1,0 +1,103 @@
+//! How long one row takes from its moment to its result, at a fixed rate that does not wait for slow rows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hdrhistogram::Histogram;
+use laminar_db::core::time::{Clock, SystemClock};
+use laminar_db::{Code, Error, Result};
+
+use super::answer::Answer;
+use super::input::Input;
+use super::pipeline::{Kept, Pipeline};
+use super::workload::Workload;
+
+/// Longer latencies count as this one: a minute.
+const LATENCY_NS_MAX: u64 = 60_000_000_000;
+/// Digits of a latency that are kept.
+const DIGITS: u8 = 3;
+/// Between building the database and the first row's moment.
+const LEAD_NS: i64 = 1_000_000;
+
+/// Single rows that were timed.
+pub(super) struct Latencies {
+    /// Nanoseconds from the moment at which a row was to be pushed until its result was with the listener.
+    pub(super) open_loop: Histogram<u64>,
+    /// Rows a second that were reached, for each run.
+    pub(super) reached: Vec<f64>,
+    /// Mean nanoseconds of a push when each waits for the one before, for each run.
+    pub(super) push_ns: Vec<f64>,
+    /// What came out.
+    pub(super) answer: Answer,
+    /// Rows that the stream emitted in a run, retractions too.
+    pub(super) emitted: usize,
+}
+
+/// Times every row of `input` alone, in `runs` runs: at `rate` rows a second, and as fast as it goes.
+pub(super) fn measure(workload: &Workload, input: &Input, workers: u16, rate: u32, runs: u16) -> Result<Latencies> {
+    let open_loop = Histogram::new_with_bounds(1, LATENCY_NS_MAX, DIGITS);
+    let open_loop = open_loop.map_err(|error| Error::internal(format!("a histogram: {error}")))?;
+    let mut measured = Latencies { open_loop, reached: Vec::new(), push_ns: Vec::new(), answer: Answer::default(), emitted: 0 };
+    for _ in 0..runs {
+        closed_loop(workload, input, workers, &mut measured)?;
+        at_rate(workload, input, workers, rate, &mut measured)?;
+    }
+    Ok(measured)
+}
+
+/// One push after the other; only the pushes themselves are timed. Keeps what comes out, for the checksum.
+fn closed_loop(workload: &Workload, input: &Input, workers: u16, measured: &mut Latencies) -> Result<()> {
+    let kept = Kept::default();
+    let keeper = kept.clone();
+    let pipeline = Pipeline::new(workload, workers, move |changes| keeper.keep(changes))?;
+    let (source, rows) = (input.source.name(), input.rows());
+    let mut busy = 0;
+    for row in 0..rows {
+        let batch = input.one(row);
+        let began = SystemClock.now();
+        pipeline.database.push(source, batch)?;
+        busy += SystemClock.now() - began;
+    }
+    measured.push_ns.push(busy as f64 / rows as f64);
+    pipeline.end()?;
+    pipeline.assert_complete()?;
+    let changes = kept.take();
+    measured.emitted = changes.iter().map(laminar_core::ChangeBatch::len).sum();
+    measured.answer = Answer::of_changes(&changes)?;
+    Ok(())
+}
+
+/// Every row at its moment. A row that waits because the one before took long has its waiting counted.
+fn at_rate(workload: &Workload, input: &Input, workers: u16, rate: u32, measured: &mut Latencies) -> Result<()> {
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counter = heard.clone();
+    let pipeline = Pipeline::new(workload, workers, move |changes| {
+        counter.fetch_add(changes.len(), Ordering::Relaxed);
+    })?;
+    let (source, rows) = (input.source.name(), input.rows());
+    let interval = 1e9 / f64::from(rate);
+    let begin = SystemClock.now() + LEAD_NS;
+    for row in 0..rows {
+        let batch = input.one(row);
+        let moment = begin + (row as f64 * interval) as i64;
+        wait_for(moment);
+        pipeline.database.push(source, batch)?;
+        measured.open_loop.saturating_record((SystemClock.now() - moment).max(1) as u64);
+    }
+    measured.reached.push(rows as f64 / ((SystemClock.now() - begin).max(1) as f64 / 1e9));
+    pipeline.end()?;
+    pipeline.assert_complete()?;
+    match heard.load(Ordering::Relaxed) {
+        rows if rows == measured.emitted => Ok(()),
+        rows => {
+            Err(Error::new(Code::Internal, format!("{rows} results were heard at a fixed rate, {} before", measured.emitted)))
+        }
+    }
+}
+
+/// Stays awake until `moment`: going to sleep would take longer than what is measured.
+fn wait_for(moment: i64) {
+    while SystemClock.now() < moment {
+        std::hint::spin_loop();
+    }
+}

@@ -1,0 +1,63 @@
+//! The database under test: one source, one stream, and a listener that keeps what comes out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use laminar_core::ChangeBatch;
+use laminar_db::{CallbackHandle, Code, Database, Error, Result};
+
+use super::workload::Workload;
+
+/// A database that is ready for the rows of a workload.
+pub(super) struct Pipeline {
+    /// The database itself.
+    pub(super) database: Database,
+    source: &'static str,
+    // Listens as long as it lives.
+    _listener: CallbackHandle,
+}
+
+impl Pipeline {
+    /// A database with the workload's source and stream; `listen` gets every change within its step.
+    pub(super) fn new(workload: &Workload, workers: u16, listen: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<Self> {
+        let database = Database::builder().workers(workers.into()).build();
+        let source = workload.source.name();
+        database.execute(&format!("CREATE SOURCE {source} ({})", workload.source.columns()))?;
+        database.execute(&workload.stream())?;
+        let listener = database.on_changes("result", listen)?;
+        Ok(Self { database, source, _listener: listener })
+    }
+
+    /// Says that there are no more rows: the last windows close.
+    pub(super) fn end(&self) -> Result<()> {
+        self.database.end_source(self.source)
+    }
+
+    /// Fails unless every row was used.
+    pub(super) fn assert_complete(&self) -> Result<()> {
+        let status = self.database.status();
+        if let Some((object, error)) = status.failures().next() {
+            return Err(Error::new(error.code(), format!("'{}' stopped: {}", object.name, error.message())));
+        }
+        if status.late + status.errors > 0 {
+            let text = format!("{} rows were late and {} in error, so the figures mean nothing", status.late, status.errors);
+            return Err(Error::new(Code::Internal, text).with_hint("the rows of a workload are all on time: this is a bug"));
+        }
+        Ok(())
+    }
+}
+
+/// Changes that a listener keeps to look at them after the clock has stopped; clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Kept(Arc<Mutex<Vec<ChangeBatch>>>);
+
+impl Kept {
+    /// Keeps `changes`; their rows are not copied.
+    pub(super) fn keep(&self, changes: &ChangeBatch) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(changes.clone());
+    }
+
+    /// Everything kept so far.
+    pub(super) fn take(&self) -> Vec<ChangeBatch> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
