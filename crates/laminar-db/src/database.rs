@@ -100,7 +100,7 @@ impl Database {
         self.push_changes(name, ChangeBatch::append(rows))
     }
 
-    /// Pushes rows with weights: −1 retracts a row.
+    /// Pushes rows with weights into a table, or into a source that was created `WITH (changelog = 'true')`: −1 retracts a row.
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
         let mut engine = self.lock();
         let node = engine.push_target(name)?;

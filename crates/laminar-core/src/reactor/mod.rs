@@ -147,7 +147,8 @@ impl Reactor {
 
     /// Puts changes into the inbox of a source; they take part in the next steps, in the order in which they were pushed.
     ///
-    /// Fails if they do not have the source's columns, hold NULL where it has none, or the source has ended or failed.
+    /// Fails if they do not have the source's columns, hold NULL where it has none, have weights where its rows are only ever
+    /// added, or the source has ended or failed.
     pub fn push(&mut self, source: NodeId, changes: ChangeBatch) -> Result<()> {
         self.expect_open()?;
         let changes = self.fitted(source, changes)?;
@@ -330,6 +331,11 @@ impl Reactor {
         if !Arc::ptr_eq(ours, theirs) && changes.check_schema(ours).is_err() {
             let text = format!("rows with other columns than the source has: {}", columns(theirs));
             return Err(Error::new(Code::TypeMismatch, text).with_detail(format!("the source has {}", columns(ours))));
+        }
+        if properties.changes.is_append() && !changes.weights().is_ones() {
+            let weight = (0..changes.len()).map(|row| changes.weight(row)).find(|weight| *weight != 1).unwrap_or(1);
+            return Err(Error::new(Code::BadData, format!("a row with the weight {weight}, where rows are only ever added"))
+                .with_hint("create the source WITH (changelog = 'true'), or push into a table"));
         }
         for (field, column) in ours.fields().iter().zip(changes.rows().columns()) {
             if !field.is_nullable() && column.null_count() > 0 {

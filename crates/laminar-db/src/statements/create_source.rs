@@ -38,7 +38,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let time_columns = watermark.iter().map(|watermark| TimeColumn { column: watermark.column, lag: 0 }).collect();
     let idle_timeout = watermark.as_ref().and(engine.settings.idle_timeout);
     let spec = SourceSpec { watermark, idle_timeout };
-    let changes = if create.connector.is_some() { ChangeKind::Append } else { ChangeKind::Retract };
+    let changes = if create.changelog { ChangeKind::Retract } else { ChangeKind::Append };
     let properties = EdgeProperties { schema: schema.clone(), changes, partitioning: Partitioning::Any, time_columns };
     engine.aside.declare_errors(&name);
     engine.aside.declare_late(&name, LateColumns::new(&schema));

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use laminar_db::core::ChangeBatch;
 use laminar_db::core::time::{EventTime, ManualClock};
 use laminar_db::{Change, Code, Database, Event, Row, SlowReader, SubscribeOptions, schema_with_operations};
 
@@ -170,6 +171,25 @@ fn rows_that_do_not_fit_are_refused_with_the_columns_that_would() {
     assert_eq!(error.code(), Code::TypeMismatch);
     assert!(error.to_string().contains("price Int64"), "{error}");
     assert_eq!(db.query("SELECT n FROM n").unwrap().to_strings(), [["0"]]);
+}
+
+#[test]
+fn rows_of_a_source_are_only_added_unless_it_says_that_they_may_be_taken_back() {
+    let db = trades();
+    let plan = db.execute("EXPLAIN GRAPH SELECT symbol, max(price) FROM trades GROUP BY symbol").unwrap();
+    assert!(format!("{plan:?}").contains("append"), "{plan:?}");
+    let rows = Trade::to_batch(&[trade("a", 7, 1)]).unwrap();
+    let error = db.push_changes("trades", ChangeBatch::retract(rows.clone())).unwrap_err();
+    assert_eq!(error.message(), "a row with the weight -1, where rows are only ever added");
+    assert_eq!(error.hint(), Some("create the source WITH (changelog = 'true'), or push into a table"));
+
+    db.execute("CREATE SOURCE changing (symbol VARCHAR NOT NULL, price BIGINT NOT NULL, ts TIMESTAMP NOT NULL) WITH (changelog = 'true')")
+        .unwrap();
+    db.execute("CREATE MATERIALIZED VIEW now AS SELECT symbol, price FROM changing").unwrap();
+    db.push("changing", rows.clone()).unwrap();
+    assert_eq!(db.query("SELECT * FROM now").unwrap().to_strings(), [["a", "7"]]);
+    db.push_changes("changing", ChangeBatch::retract(rows)).unwrap();
+    assert_eq!(db.query("SELECT count(*) FROM now").unwrap().to_strings(), [["0"]]);
 }
 
 #[test]

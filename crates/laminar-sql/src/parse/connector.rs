@@ -33,6 +33,27 @@ pub(super) fn required(cursor: &mut Cursor<'_>, direction: Direction) -> Result<
     optional(cursor, direction)?.ok_or(expected)
 }
 
+/// Reads the connector of a source if there is one, and whether a program that pushes its rows may take them back:
+/// `WITH (changelog = 'true')`.
+pub(super) fn of_source(cursor: &mut Cursor<'_>) -> Result<(Option<ConnectorDef>, bool)> {
+    let start = cursor.position();
+    if !cursor.take_word("WITH") {
+        return Ok((optional(cursor, Direction::From)?, false));
+    }
+    let options = options(cursor)?;
+    match options.as_slice() {
+        [only] if only.key == "changelog" => match only.value.to_lowercase().as_str() {
+            "true" => Ok((None, true)),
+            "false" => Ok((None, false)),
+            other => {
+                let text = format!("changelog is true or false, not '{other}'");
+                Err(Error::new(Code::InvalidOption, text).at(only.span))
+            }
+        },
+        _ => Ok((Some(with_options(cursor, options, start)?), false)),
+    }
+}
+
 /// Reads a connector if there is one.
 pub(super) fn optional(cursor: &mut Cursor<'_>, direction: Direction) -> Result<Option<ConnectorDef>> {
     let start = cursor.position();
@@ -40,7 +61,8 @@ pub(super) fn optional(cursor: &mut Cursor<'_>, direction: Direction) -> Result<
         return named(cursor, start).map(Some);
     }
     if cursor.take_word("WITH") {
-        return in_options(cursor, start).map(Some);
+        let options = options(cursor)?;
+        return with_options(cursor, options, start).map(Some);
     }
     let other = if direction == Direction::From { Direction::Into } else { Direction::From };
     if cursor.is_word(0, other.word()) {
@@ -66,9 +88,8 @@ fn named(cursor: &mut Cursor<'_>, start: usize) -> Result<ConnectorDef> {
     Ok(ConnectorDef { name: name.text.to_lowercase(), name_span: name.span, options, format, span: cursor.since(start) })
 }
 
-/// `(connector = 'file', …) FORMAT …`, behind `WITH` at token `start`.
-fn in_options(cursor: &mut Cursor<'_>, start: usize) -> Result<ConnectorDef> {
-    let mut options = options(cursor)?;
+/// What follows `(connector = 'file', …)`, behind `WITH` at token `start`.
+fn with_options(cursor: &mut Cursor<'_>, mut options: Vec<OptionDef>, start: usize) -> Result<ConnectorDef> {
     let Some(at) = options.iter().position(|option| option.key == "connector") else {
         let error = Error::new(Code::InvalidOption, "the option 'connector' is missing").at(cursor.since(start));
         return Err(error.with_hint("write WITH (connector = 'file', …) or FROM FILE (…)"));

@@ -3,7 +3,7 @@
 use laminar_core::{Code, Error, Result};
 
 use super::columns;
-use super::connector::{self, Direction};
+use super::connector;
 use super::create::Head;
 use super::statement::CreateSource;
 use super::tokens::Cursor;
@@ -15,12 +15,13 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateSource> 
         let error = Error::new(Code::NotSupported, "a source has no primary key: its rows are only ever added").at(key.span);
         return Err(error.with_hint("write CREATE TABLE to keep one row for each key"));
     }
-    let connector = connector::optional(cursor, Direction::From)?;
+    let (connector, changelog) = connector::of_source(cursor)?;
     let Head { name, if_not_exists, or_replace, .. } = head;
     if connector.is_none() && definition.columns.is_empty() {
         let error =
             Error::new(Code::InvalidQuery, format!("source '{}' has neither columns nor a connector", name.text)).at(name.span);
         return Err(error.with_hint("declare its columns, or say where rows come from: FROM FILE (path = '…')"));
     }
-    Ok(CreateSource { name, if_not_exists, or_replace, columns: definition.columns, watermark: definition.watermark, connector })
+    let columns::Definition { columns, watermark, .. } = definition;
+    Ok(CreateSource { name, if_not_exists, or_replace, columns, watermark, connector, changelog })
 }

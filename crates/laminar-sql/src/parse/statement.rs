@@ -77,6 +77,8 @@ pub struct CreateSource {
     pub watermark: Option<WatermarkDef>,
     /// Where rows come from; none means that the program pushes them.
     pub connector: Option<ConnectorDef>,
+    /// Whether the program may also take rows back.
+    pub changelog: bool,
 }
 
 /// `CREATE TABLE name (columns, PRIMARY KEY (…))`.

@@ -190,6 +190,15 @@ fn options_are_checked() {
            = hint: write WITH (connector = 'file', …) or FROM FILE (…)"#]],
     );
     check(
+        "CREATE SOURCE s (a INT) WITH (changelog = 'perhaps')",
+        expect![[r#"
+        error[LDB-1006]: changelog is true or false, not 'perhaps'
+          --> 1:31
+           |
+         1 | CREATE SOURCE s (a INT) WITH (changelog = 'perhaps')
+           |                               ^^^^^^^^^^^^^^^^^^^^^"#]],
+    );
+    check(
         "CREATE SOURCE s FROM FILE (path = 'x', PATH = 'y')",
         expect![[r#"
         error[LDB-1006]: option 'path' is given twice
