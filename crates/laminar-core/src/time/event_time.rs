@@ -92,7 +92,9 @@ pub fn to_nanos(column: &dyn Array) -> Result<Int64Array> {
     if unit == 1 {
         return Ok(raw);
     }
-    Ok(raw.unary_opt(|value| value.checked_mul(unit)))
+    let furthest = (i64::MAX / unit).unsigned_abs();
+    let fit = raw.values().iter().fold(true, |fit, value| fit & (value.unsigned_abs() <= furthest));
+    Ok(if fit { raw.unary(|value| value * unit) } else { raw.unary_opt(|value| value.checked_mul(unit)) })
 }
 
 /// Nanoseconds as a column of `data_type`, a time; the start of the unit in which each lies. NULL stays NULL.

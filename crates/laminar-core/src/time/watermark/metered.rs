@@ -51,7 +51,8 @@ impl<G: WatermarkGenerator> MeteredGenerator<G> {
     fn count(&mut self, times: &arrow_array::Int64Array, stood: Option<&ScalarBuffer<i64>>) {
         self.metrics.rows += times.len() as u64;
         self.metrics.rows_without_time += times.null_count() as u64;
-        self.metrics.latest = self.metrics.latest.max(times.iter().flatten().max());
+        let latest = if times.null_count() == 0 { times.values().iter().copied().max() } else { times.iter().flatten().max() };
+        self.metrics.latest = self.metrics.latest.max(latest);
         for (time, watermark) in times.iter().zip(stood.into_iter().flatten()).filter_map(|(time, w)| Some((time?, *w))) {
             if time < watermark {
                 self.metrics.rows_behind += 1;

@@ -58,14 +58,31 @@ pub(super) fn run(
     promised: impl Fn(usize, i64) -> Option<i64>,
 ) -> Option<ScalarBuffer<i64>> {
     let before = *watermark;
-    let mut behind = false;
-    walk(watermark, arriving, &promised, |time, watermark| behind |= time.is_some_and(|time| time < watermark));
+    let behind = if arriving.times.null_count() == 0 && arriving.weights.is_ones() {
+        any_behind(watermark, arriving.times.values(), &promised)
+    } else {
+        let mut behind = false;
+        walk(watermark, arriving, &promised, |time, watermark| behind |= time.is_some_and(|time| time < watermark));
+        behind
+    };
     behind.then(|| {
         let mut watermark = before;
         let mut stood = Vec::with_capacity(arriving.times.len());
         walk(&mut watermark, arriving, &promised, |_, watermark| stood.push(watermark));
         stood.into()
     })
+}
+
+/// Runs `watermark` over insertions that all have a time: whether one of them was behind. The usual case, without branches.
+#[inline]
+fn any_behind(watermark: &mut i64, times: &[i64], promised: &impl Fn(usize, i64) -> Option<i64>) -> bool {
+    let (mut stands, mut behind) = (*watermark, false);
+    for (row, time) in times.iter().enumerate() {
+        behind |= *time < stands;
+        stands = stands.max(promised(row, *time).unwrap_or(stands));
+    }
+    *watermark = stands;
+    behind
 }
 
 /// Shows each row's time and the watermark before it to `see`.
