@@ -21,6 +21,8 @@ pub struct ChangeBatch {
     rows: RecordBatch,
     weights: Weights,
     arrivals: Option<ScalarBuffer<i64>>,
+    /// Known to have no row twice and no row of weight 0.
+    consolidated: bool,
 }
 
 impl ChangeBatch {
@@ -32,18 +34,18 @@ impl ChangeBatch {
         let weights = weights.into();
         assert_eq!(rows.num_rows(), weights.len(), "one weight a row");
         let weights = if weights.iter().all(|weight| *weight == 1) { Weights::Ones } else { Weights::Each(weights) };
-        Self { rows, weights, arrivals: None }
+        Self { rows, weights, arrivals: None, consolidated: false }
     }
 
     /// Rows that are all inserted once.
     pub fn append(rows: RecordBatch) -> Self {
-        Self { rows, weights: Weights::Ones, arrivals: None }
+        Self { rows, weights: Weights::Ones, arrivals: None, consolidated: false }
     }
 
     /// Rows that are all retracted once.
     pub fn retract(rows: RecordBatch) -> Self {
         let weights = Weights::Ones.negated(rows.num_rows());
-        Self { rows, weights, arrivals: None }
+        Self { rows, weights, arrivals: None, consolidated: false }
     }
 
     /// No rows of this schema.
@@ -66,6 +68,17 @@ impl ChangeBatch {
     #[must_use]
     pub fn without_arrivals(self) -> Self {
         Self { arrivals: None, ..self }
+    }
+
+    /// The same changes, of which the caller knows that no row is there twice and none has the weight 0: nobody need look.
+    #[must_use]
+    pub fn known_consolidated(self) -> Self {
+        Self { consolidated: true, ..self }
+    }
+
+    /// True if no row is known to be there twice, nor with the weight 0.
+    pub fn is_consolidated(&self) -> bool {
+        self.consolidated
     }
 
     /// The columns.
@@ -126,6 +139,7 @@ impl ChangeBatch {
             rows: filter_record_batch(&self.rows, keep)?,
             weights: self.weights.filter(keep),
             arrivals: self.arrivals.as_ref().map(|arrivals| keep_values(arrivals, keep)),
+            consolidated: self.consolidated,
         })
     }
 
@@ -136,6 +150,7 @@ impl ChangeBatch {
             rows: take_rows(&self.rows, rows)?,
             weights: self.weights.take(rows),
             arrivals: arrivals.map(|arrivals| rows.values().iter().map(|row| arrivals[*row as usize]).collect()),
+            consolidated: false,
         })
     }
 
@@ -146,6 +161,7 @@ impl ChangeBatch {
             rows: self.rows.slice(start, rows),
             weights: self.weights.slice(start, rows),
             arrivals: self.arrivals.as_ref().map(|arrivals| arrivals.slice(start, rows)),
+            consolidated: self.consolidated,
         }
     }
 
@@ -153,7 +169,7 @@ impl ChangeBatch {
     pub fn with_columns(&self, schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<Self> {
         let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
         let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
-        Ok(Self { rows, weights: self.weights.clone(), arrivals: self.arrivals.clone() })
+        Ok(Self { rows, weights: self.weights.clone(), arrivals: self.arrivals.clone(), consolidated: false })
     }
 
     /// The same changes under the names of `schema`, which has the same types. Costs nothing if it is the batch's own.
@@ -161,10 +177,11 @@ impl ChangeBatch {
         if Arc::ptr_eq(self.rows.schema_ref(), schema) {
             return Ok(self);
         }
-        let Self { rows, weights, arrivals } = self;
+        let Self { rows, weights, arrivals, consolidated } = self;
         let (_, columns, count) = rows.into_parts();
         let options = RecordBatchOptions::new().with_row_count(Some(count));
-        Ok(Self { rows: RecordBatch::try_new_with_options(schema.clone(), columns, &options)?, weights, arrivals })
+        let rows = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+        Ok(Self { rows, weights, arrivals, consolidated })
     }
 
     /// All rows of several batches of one schema, in order.
@@ -182,7 +199,7 @@ impl ChangeBatch {
             let on_time = |batch: &ChangeBatch| vec![i64::MIN; batch.len()];
             batches.iter().flat_map(|b| b.arrivals.as_ref().map_or_else(|| on_time(b), |a| a.to_vec())).collect()
         });
-        Ok(Self { rows, weights, arrivals })
+        Ok(Self { rows, weights, arrivals, consolidated: false })
     }
 
     /// Fails unless the columns are those of `schema`: an assertion for *our* mistakes, at a border.

@@ -14,8 +14,12 @@ use crate::{Code, Error, Result};
 /// The same change with each row once, in the order of first occurrence, and without rows of weight 0.
 ///
 /// Rows are equal as keys are (NULL = NULL, −0.0 = 0.0). Rows that arrived at different watermarks stay apart, because
-/// one of them may be late where the other is not. Rows that are already distinct are only hashed.
+/// one of them may be late where the other is not. Rows that are already distinct are only
+/// hashed, and those of a batch that is known to be consolidated not even that.
 pub fn consolidate(changes: &ChangeBatch) -> Result<ChangeBatch> {
+    if changes.is_consolidated() {
+        return Ok(changes.clone());
+    }
     if changes.len() <= 1 {
         return drop_zeros(changes);
     }

@@ -60,8 +60,11 @@ impl Compute {
         match &self.projection {
             Projection::All => changes.with_schema(&self.output),
             Projection::Columns(columns) => {
-                let columns = columns.iter().map(|column| changes.column(*column).clone()).collect();
-                changes.with_columns(self.output.clone(), columns)
+                let projected = columns.iter().map(|column| changes.column(*column).clone()).collect();
+                let projected = changes.with_columns(self.output.clone(), projected)?;
+                // With all of their columns, different rows stay different.
+                let all = (0..changes.rows().num_columns()).all(|column| columns.contains(&column));
+                Ok(if all && changes.is_consolidated() { projected.known_consolidated() } else { projected })
             }
             Projection::Exprs(exprs) => self.evaluated(exprs, changes, cx),
         }

@@ -1,15 +1,20 @@
 //! What a step changes for readers: the results of the groups that it touches, before and after, and −old +new where they differ.
 
-use arrow_array::{Array, ArrayRef, UInt32Array};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::ArrowPrimitiveType;
+use arrow_array::{Array, ArrayRef, PrimitiveArray, UInt32Array};
+use arrow_buffer::ScalarBuffer;
 use arrow_ord::cmp::not_distinct;
 use arrow_ord::ord::make_comparator;
-use arrow_schema::SortOptions;
+use arrow_schema::{DataType, SortOptions};
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 
-use super::aggregate::{Fault, GroupTable};
-use crate::Result;
+use super::aggregate::{Fault, GroupTable, with_word_type};
+use crate::{Error, Result};
 
 /// The groups that a step touches, in the order of the first touch, and the results that they had before it.
 #[derive(Default)]
@@ -52,7 +57,9 @@ impl TouchedGroups {
         self.is_touched.resize(table.end().max(self.is_touched.len()), false);
         let (mut with_row, known) = (Vec::new(), self.groups.len());
         for group in groups {
-            if !std::mem::replace(&mut self.is_touched[*group as usize], true) {
+            let is_touched = &mut self.is_touched[*group as usize];
+            if !*is_touched {
+                *is_touched = true;
                 self.groups.push(*group);
                 let has_row = has_row(table, *group);
                 self.had_row.push(has_row);
@@ -177,6 +184,10 @@ fn equal_rows(old: &[ArrayRef], new: &[ArrayRef], pairs: &[Pair]) -> Result<Vec<
 /// Turns off `equal` where two columns differ. NULL equals NULL, NaN equals NaN. Values that cannot be compared count as
 /// different: −old +new is then longer than it need be, and still right.
 fn and_equal(old: &ArrayRef, new: &ArrayRef, equal: &mut [bool]) {
+    if let Some((old, new)) = words(old).zip(words(new)) {
+        equal.iter_mut().zip(old.iter().zip(new.iter())).for_each(|(equal, (old, new))| *equal &= old == new);
+        return;
+    }
     if !old.data_type().is_nested()
         && let Ok(same) = not_distinct(old, new)
     {
@@ -186,6 +197,18 @@ fn and_equal(old: &ArrayRef, new: &ArrayRef, equal: &mut [bool]) {
     let order = make_comparator(old, new, SortOptions::default());
     let is_same = |row| order.as_ref().is_ok_and(|order| order(row, row).is_eq());
     equal.iter_mut().enumerate().for_each(|(row, equal)| *equal = *equal && is_same(row));
+}
+
+/// The values of a column of whole numbers of 64 bits without NULLs, which most results are: nothing has to be prepared for them.
+fn words(column: &ArrayRef) -> Option<ScalarBuffer<i64>> {
+    macro_rules! values {
+        ($t:ty) => {{
+            let is_wide = size_of::<<$t as ArrowPrimitiveType>::Native>() == 8;
+            let column = column.as_primitive_opt::<$t>().filter(|column| is_wide && column.null_count() == 0)?;
+            Some(ScalarBuffer::new(column.values().inner().clone(), 0, column.len()))
+        }};
+    }
+    with_word_type!(column.data_type(), values, None)
 }
 
 /// For each call, whether an old and a new result are the same to the bit, by the same rule.
@@ -226,7 +249,26 @@ impl Rows {
     }
 
     fn results(&self, old: &[ArrayRef], new: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
-        let pick = |(old, new): (&ArrayRef, &ArrayRef)| Ok(interleave(&[old.as_ref(), new.as_ref()], &self.places)?);
+        let pick = |(old, new): (&ArrayRef, &ArrayRef)| match words(old).zip(words(new)) {
+            Some((old_words, new_words)) => {
+                let sides = [old_words.as_ref(), new_words.as_ref()];
+                let words: ScalarBuffer<i64> = self.places.iter().map(|(side, place)| sides[*side][*place]).collect();
+                of_words(words, old.data_type())
+            }
+            None => Ok(interleave(&[old.as_ref(), new.as_ref()], &self.places)?),
+        };
         old.iter().zip(new).map(pick).collect()
     }
+}
+
+/// The opposite of [`words`].
+fn of_words(words: ScalarBuffer<i64>, data_type: &DataType) -> Result<ArrayRef> {
+    macro_rules! column {
+        ($t:ty) => {{
+            let rows = words.len();
+            let values = ScalarBuffer::<<$t as ArrowPrimitiveType>::Native>::new(words.into_inner(), 0, rows);
+            Ok(Arc::new(PrimitiveArray::<$t>::try_new(values, None)?.with_data_type(data_type.clone())))
+        }};
+    }
+    with_word_type!(data_type, column, Err(Error::internal("not a type of 64-bit numbers")))
 }

@@ -102,7 +102,7 @@ impl GroupAggregate {
         let difference = self.touched.difference(after, Vec::new())?;
         if !difference.groups.is_empty() {
             let rows = self.row_batch(&difference.groups, difference.results)?;
-            cx.emit(ChangeBatch::new(rows, difference.weights));
+            cx.emit(ChangeBatch::new(rows, difference.weights).known_consolidated());
         }
         Ok(())
     }
