@@ -65,6 +65,19 @@ impl GroupAccumulator for BoolAccumulator {
         Ok(())
     }
 
+    fn can_take_out(&self) -> bool {
+        true
+    }
+
+    fn take_out(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()> {
+        let other: &Self = same_kind(other)?;
+        for (from, into) in from.iter().zip(into) {
+            let theirs = other.counts[*from as usize];
+            self.counts[*into as usize].iter_mut().zip(theirs).for_each(|(ours, theirs)| *ours -= theirs);
+        }
+        Ok(())
+    }
+
     fn results(&mut self, groups: &[u32], _faults: &mut Vec<Fault>) -> Result<ArrayRef> {
         let result = |group: &u32| match (self.what, self.counts[*group as usize]) {
             (_, [0, 0]) => None,

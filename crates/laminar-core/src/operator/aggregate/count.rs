@@ -25,6 +25,10 @@ impl AggregateFunction for Count {
         &DataType::Int64
     }
 
+    fn is_count(&self) -> bool {
+        true
+    }
+
     fn accumulator(&self, _retracts: bool) -> Result<Box<dyn GroupAccumulator>> {
         Ok(Box::new(Counts::default()))
     }
@@ -47,6 +51,16 @@ impl GroupAccumulator for Counts {
     fn merge(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()> {
         let other: &Self = same_kind(other)?;
         from.iter().zip(into).for_each(|(from, into)| self.0[*into as usize] += other.0[*from as usize]);
+        Ok(())
+    }
+
+    fn can_take_out(&self) -> bool {
+        true
+    }
+
+    fn take_out(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()> {
+        let other: &Self = same_kind(other)?;
+        from.iter().zip(into).for_each(|(from, into)| self.0[*into as usize] -= other.0[*from as usize]);
         Ok(())
     }
 

@@ -55,6 +55,11 @@ impl ExactSum {
         other.parts().for_each(|part| self.add(part));
     }
 
+    /// The opposite of [`merge`](Self::merge): nothing is lost, so nothing stays behind.
+    pub(super) fn take_out(&mut self, other: &Self) {
+        other.parts().for_each(|part| self.add(-part));
+    }
+
     /// The sum, rounded once.
     pub(super) fn value(&self) -> f64 {
         if self.rest.is_empty() {

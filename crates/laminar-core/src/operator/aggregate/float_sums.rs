@@ -79,14 +79,24 @@ impl FloatSums {
     pub(in crate::operator) fn merge(&mut self, other: &Self, from: u32, into: u32) {
         self.sums[into as usize].merge(&other.sums[from as usize]);
         self.count[into as usize] += other.count[from as usize];
-        if let Some(theirs) = other.odd.get(&from) {
-            let ours = self.odd.entry(into).or_default();
-            ours.nan += theirs.nan;
-            ours.infinite += theirs.infinite;
-            ours.negative_infinite += theirs.negative_infinite;
-            ours.huge.merge(&theirs.huge);
-            self.forget_even(into);
-        }
+        self.merge_odd(other, from, into, 1);
+    }
+
+    /// Takes another's group `from`, which was merged before, out of group `into`.
+    pub(super) fn take_out(&mut self, other: &Self, from: u32, into: u32) {
+        self.sums[into as usize].take_out(&other.sums[from as usize]);
+        self.count[into as usize] -= other.count[from as usize];
+        self.merge_odd(other, from, into, -1);
+    }
+
+    fn merge_odd(&mut self, other: &Self, from: u32, into: u32, sign: i64) {
+        let Some(theirs) = other.odd.get(&from) else { return };
+        let ours = self.odd.entry(into).or_default();
+        ours.nan += sign * theirs.nan;
+        ours.infinite += sign * theirs.infinite;
+        ours.negative_infinite += sign * theirs.negative_infinite;
+        theirs.huge.parts().for_each(|part| ours.huge.add_weighted(part, sign));
+        self.forget_even(into);
     }
 
     /// The weight of the values of `group`.

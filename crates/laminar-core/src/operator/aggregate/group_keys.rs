@@ -12,6 +12,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::slots::Slots;
+use super::spaces::{Numbers, RowSpaces, Space};
 use super::word_keys::WordKeys;
 use super::word_types::with_word_type;
 use crate::changelog::{RowKeys, hash_rows};
@@ -19,8 +20,8 @@ use crate::{Error, Result};
 
 /// Keys of the groups of one table.
 pub(super) enum GroupKeys {
-    /// No keys: one group.
-    Nothing { group: Option<u32> },
+    /// No keys: one group in each space.
+    Nothing { groups: Vec<Option<u32>> },
     /// One integer, date, time or timestamp.
     Word(WordKeys, DataType),
     /// One text.
@@ -30,10 +31,11 @@ pub(super) enum GroupKeys {
 }
 
 impl GroupKeys {
-    pub(super) fn new(types: &[DataType]) -> Result<Self> {
+    /// `append`: no row is ever taken back.
+    pub(super) fn new(types: &[DataType], append: bool) -> Result<Self> {
         Ok(match types {
-            [] => GroupKeys::Nothing { group: None },
-            [only] if is_word(only) => GroupKeys::Word(WordKeys::default(), only.clone()),
+            [] => GroupKeys::Nothing { groups: Vec::new() },
+            [only] if is_word(only) => GroupKeys::Word(WordKeys::new(append), only.clone()),
             [only @ (DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)] => {
                 GroupKeys::Text(ByteKeys::default(), only.clone())
             }
@@ -41,40 +43,41 @@ impl GroupKeys {
         })
     }
 
-    /// The group of each row; new ones get a number from `slots`.
-    pub(super) fn assign(&mut self, keys: &[ArrayRef], rows: usize, slots: &mut Slots) -> Result<Vec<u32>> {
+    /// The group of each row in its space; new ones get a number.
+    pub(super) fn assign(
+        &mut self,
+        keys: &[ArrayRef],
+        rows: usize,
+        spaces: RowSpaces<'_>,
+        numbers: &mut Numbers,
+    ) -> Result<Vec<u32>> {
         Ok(match self {
-            GroupKeys::Nothing { group } => match rows {
-                0 => Vec::new(),
-                _ => vec![*group.get_or_insert_with(|| slots.take()); rows],
-            },
-            GroupKeys::Word(words, _) => words.assign(&word_values(&keys[0])?, keys[0].nulls(), slots),
+            GroupKeys::Nothing { groups } => (0..rows).map(|row| only_group(groups, spaces.of(row), numbers)).collect(),
+            GroupKeys::Word(words, _) => words.assign(&word_values(&keys[0])?, keys[0].nulls(), spaces, numbers),
             GroupKeys::Text(bytes, data_type) => {
                 let hashes = hash_rows(keys, rows)?;
                 match data_type {
-                    DataType::Utf8 => bytes.assign(&hashes, texts(keys[0].as_string::<i32>().iter()), slots),
-                    DataType::LargeUtf8 => bytes.assign(&hashes, texts(keys[0].as_string::<i64>().iter()), slots),
-                    _ => bytes.assign(&hashes, texts(keys[0].as_string_view().iter()), slots),
+                    DataType::Utf8 => bytes.assign(&hashes, texts(keys[0].as_string::<i32>().iter()), spaces, numbers),
+                    DataType::LargeUtf8 => bytes.assign(&hashes, texts(keys[0].as_string::<i64>().iter()), spaces, numbers),
+                    _ => bytes.assign(&hashes, texts(keys[0].as_string_view().iter()), spaces, numbers),
                 }
             }
             GroupKeys::Rows(bytes, encoding) => {
                 let encoded = encoding.encode(keys, rows)?;
-                bytes.assign(&hash_rows(keys, rows)?, encoded.iter().map(|row| Some(row.data())), slots)
+                bytes.assign(&hash_rows(keys, rows)?, encoded.iter().map(|row| Some(row.data())), spaces, numbers)
             }
         })
     }
 
-    /// The groups here of groups of another table with keys of the same types.
-    pub(super) fn assign_from(&mut self, other: &GroupKeys, groups: &[u32], slots: &mut Slots) -> Result<Vec<u32>> {
+    /// The groups in the first space here of groups of another table with keys of the same types, whatever space they are in.
+    pub(super) fn assign_from(&mut self, other: &GroupKeys, groups: &[u32], numbers: &mut Numbers) -> Result<Vec<u32>> {
         Ok(match (self, other) {
-            (GroupKeys::Nothing { group }, GroupKeys::Nothing { .. }) => {
-                groups.iter().map(|_| *group.get_or_insert_with(|| slots.take())).collect()
+            (GroupKeys::Nothing { groups: own }, GroupKeys::Nothing { .. }) => {
+                groups.iter().map(|_| only_group(own, Space::FIRST, numbers)).collect()
             }
-            (GroupKeys::Word(words, _), GroupKeys::Word(others, _)) => words.assign_from(others, groups, slots),
+            (GroupKeys::Word(words, _), GroupKeys::Word(others, _)) => words.assign_from(others, groups, numbers),
             (GroupKeys::Text(bytes, _), GroupKeys::Text(others, _))
-            | (GroupKeys::Rows(bytes, ..), GroupKeys::Rows(others, ..)) => {
-                groups.iter().map(|group| bytes.group(others.hashes[*group as usize], others.get(*group), slots)).collect()
-            }
+            | (GroupKeys::Rows(bytes, ..), GroupKeys::Rows(others, ..)) => bytes.assign_from(others, groups, numbers),
             _ => return Err(Error::internal("group tables with different keys are merged")),
         })
     }
@@ -91,10 +94,27 @@ impl GroupKeys {
         })
     }
 
-    /// Forgets the keys of `groups`.
+    /// Forgets the keys of a whole space, which has these groups, `reserved` of them with reserved numbers.
+    pub(super) fn close(&mut self, space: Space, groups: &[u32], reserved: usize) {
+        match self {
+            GroupKeys::Nothing { groups } => {
+                if let Some(group) = groups.get_mut(space.index()) {
+                    *group = None;
+                }
+            }
+            GroupKeys::Word(words, _) => words.close(space, reserved),
+            GroupKeys::Text(bytes, _) | GroupKeys::Rows(bytes, ..) => bytes.close(space, groups),
+        }
+    }
+
+    /// Forgets the keys of `groups`, all of the first space.
     pub(super) fn remove(&mut self, groups: &[u32]) {
         match self {
-            GroupKeys::Nothing { group } => *group = group.filter(|group| !groups.contains(group)),
+            GroupKeys::Nothing { groups: own } => {
+                if let Some(group) = own.first_mut() {
+                    *group = group.filter(|group| !groups.contains(group));
+                }
+            }
             GroupKeys::Word(words, _) => groups.iter().for_each(|group| words.remove(*group)),
             GroupKeys::Text(bytes, _) | GroupKeys::Rows(bytes, ..) => groups.iter().for_each(|group| bytes.remove(*group)),
         }
@@ -115,7 +135,8 @@ impl GroupKeys {
         let rows = UInt32Array::from(groups.clone());
         let keys = columns.iter().map(|column| Ok(take(column, &rows, None)?)).collect::<Result<Vec<_>>>()?;
         // Numbers are handed out lowest first, which is the order of the rows.
-        let assigned = self.assign(&keys, groups.len(), &mut Slots::with_free(live.len(), &groups))?;
+        let mut numbers = Numbers::of_slots(Slots::with_free(live.len(), &groups));
+        let assigned = self.assign(&keys, groups.len(), RowSpaces::One(Space::FIRST), &mut numbers)?;
         if assigned == groups { Ok(()) } else { Err(Error::internal("a group table's image has a key twice")) }
     }
 
@@ -124,7 +145,8 @@ impl GroupKeys {
             GroupKeys::Nothing { .. } => 0,
             GroupKeys::Word(words, _) => words.bytes(),
             GroupKeys::Text(bytes, _) | GroupKeys::Rows(bytes, ..) => {
-                bytes.held + bytes.bytes.capacity() * (size_of::<Option<Box<[u8]>>>() + 8) + bytes.table.allocation_size()
+                let tables: usize = bytes.lookups.iter().map(|lookup| lookup.table.allocation_size()).sum();
+                bytes.held + bytes.bytes.capacity() * (size_of::<Option<Box<[u8]>>>() + 8) + tables
             }
         }
     }
@@ -157,36 +179,66 @@ fn word_values(array: &ArrayRef) -> Result<ScalarBuffer<i64>> {
     Ok(with_word_type!(array.data_type(), values, return Err(Error::internal("not a 64-bit key"))))
 }
 
+/// The group of a space without keys.
+fn only_group(groups: &mut Vec<Option<u32>>, space: Space, numbers: &mut Numbers) -> u32 {
+    if groups.len() <= space.index() {
+        groups.resize(space.index() + 1, None);
+    }
+    *groups[space.index()].get_or_insert_with(|| numbers.take(space))
+}
+
 /// One string of bytes a group, or NULL.
 #[derive(Default)]
 pub(super) struct ByteKeys {
-    table: HashTable<(u64, u32)>,
+    /// By space.
+    lookups: Vec<ByteLookup>,
     bytes: Vec<Option<Box<[u8]>>>,
     hashes: Vec<u64>,
-    null_group: Option<u32>,
     held: usize,
 }
 
+/// From the keys of one space to their groups.
+#[derive(Default)]
+struct ByteLookup {
+    table: HashTable<(u64, u32)>,
+    null_group: Option<u32>,
+}
+
 impl ByteKeys {
-    fn assign<'a>(&mut self, hashes: &[u64], keys: impl Iterator<Item = Option<&'a [u8]>>, slots: &mut Slots) -> Vec<u32> {
-        hashes.iter().zip(keys).map(|(hash, key)| self.group(*hash, key, slots)).collect()
+    fn assign<'a>(
+        &mut self,
+        hashes: &[u64],
+        keys: impl Iterator<Item = Option<&'a [u8]>>,
+        spaces: RowSpaces<'_>,
+        numbers: &mut Numbers,
+    ) -> Vec<u32> {
+        let keys = hashes.iter().zip(keys).enumerate();
+        keys.map(|(row, (hash, key))| self.group(*hash, key, spaces.of(row), numbers)).collect()
     }
 
-    fn group(&mut self, hash: u64, key: Option<&[u8]>, slots: &mut Slots) -> u32 {
+    fn assign_from(&mut self, other: &Self, groups: &[u32], numbers: &mut Numbers) -> Vec<u32> {
+        let group = |group: &u32| self.group(other.hashes[*group as usize], other.get(*group), Space::FIRST, numbers);
+        groups.iter().map(group).collect()
+    }
+
+    fn group(&mut self, hash: u64, key: Option<&[u8]>, space: Space, numbers: &mut Numbers) -> u32 {
+        if self.lookups.len() <= space.index() {
+            self.lookups.resize_with(space.index() + 1, ByteLookup::default);
+        }
+        let lookup = &mut self.lookups[space.index()];
         let Some(key) = key else {
-            let group = self.null_group.unwrap_or_else(|| slots.take());
-            self.null_group = Some(group);
-            self.make_room(slots.end());
+            let group = *lookup.null_group.get_or_insert_with(|| numbers.take(space));
+            self.make_room(numbers.slots.end());
             return group;
         };
         let stored = &self.bytes;
         let same = |(other, group): &(u64, u32)| *other == hash && stored[*group as usize].as_deref() == Some(key);
-        match self.table.entry(hash, same, |(hash, _)| *hash) {
+        match lookup.table.entry(hash, same, |(hash, _)| *hash) {
             Entry::Occupied(entry) => entry.get().1,
             Entry::Vacant(entry) => {
-                let group = slots.take();
+                let group = numbers.take(space);
                 entry.insert((hash, group));
-                self.make_room(slots.end());
+                self.make_room(numbers.slots.end());
                 self.bytes[group as usize] = Some(key.into());
                 self.hashes[group as usize] = hash;
                 self.held += key.len();
@@ -204,15 +256,25 @@ impl ByteKeys {
         self.bytes[group as usize].as_deref()
     }
 
+    /// Forgets a group of the first space.
     fn remove(&mut self, group: u32) {
-        if self.null_group == Some(group) {
-            self.null_group = None;
+        let lookup = &mut self.lookups[0];
+        if lookup.null_group == Some(group) {
+            lookup.null_group = None;
         }
         let Some(key) = self.bytes[group as usize].take() else { return };
         self.held -= key.len();
-        if let Ok(entry) = self.table.find_entry(self.hashes[group as usize], |(_, other)| *other == group) {
+        if let Ok(entry) = lookup.table.find_entry(self.hashes[group as usize], |(_, other)| *other == group) {
             entry.remove();
         }
+    }
+
+    fn close(&mut self, space: Space, groups: &[u32]) {
+        if let Some(lookup) = self.lookups.get_mut(space.index()) {
+            *lookup = ByteLookup::default();
+        }
+        let keys = groups.iter().filter_map(|group| self.bytes[*group as usize].take());
+        self.held -= keys.map(|key| key.len()).sum::<usize>();
     }
 
     fn text_column(&self, groups: &[u32], data_type: &DataType) -> Result<ArrayRef> {

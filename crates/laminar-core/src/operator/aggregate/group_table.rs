@@ -6,53 +6,128 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
+use arrow_select::take::take;
 
 use super::group_keys::GroupKeys;
 use super::inputs::CallInputs;
+use super::rows::each_valid_ahead;
 use super::slots::Slots;
+use super::spaces::{Block, Numbers, RowSpaces, Space};
 use super::{AggregateCall, Fault, GroupAccumulator};
 use crate::changelog::Weights;
+use crate::state::Ahead;
 use crate::{Error, Result};
 
 /// Groups by key, numbered from 0, with one accumulator for each aggregate call and the weight of all rows of each group.
 ///
-/// A group lives from the first [`assign`](Self::assign) of its key to its [`release`](Self::release); its number is then
-/// used anew, the lowest first. Without keys there is one group, from the first row on.
+/// A group lives from the first [`assign`](Self::assign) of its key to its [`release`](Self::release), or until its space is
+/// [closed](Self::close); its number is then used anew, the lowest first. Without keys there is one group in each space, from
+/// the first row on.
 pub struct GroupTable {
     keys: GroupKeys,
-    slots: Slots,
+    numbers: Numbers,
     weights: Vec<i64>,
-    accumulators: Vec<Box<dyn GroupAccumulator>>,
+    calls: Vec<Call>,
+}
+
+/// How the result of an aggregate call comes about.
+enum Call {
+    /// `count(*)`: the weight of the group's rows, which the table keeps anyway.
+    Rows,
+    /// By an accumulator.
+    Own(Box<dyn GroupAccumulator>),
+}
+
+impl Call {
+    fn new(call: &AggregateCall, retracts: bool) -> Result<Self> {
+        match call.function.is_count() && call.args.is_empty() && call.filter.is_none() {
+            true => Ok(Call::Rows),
+            false => call.function.accumulator(retracts).map(Call::Own),
+        }
+    }
 }
 
 impl GroupTable {
     /// An empty table. `retracts`: whether weights other than +1 can come.
     pub fn new(key_types: &[DataType], calls: &[AggregateCall], retracts: bool) -> Result<Self> {
-        let accumulators = calls.iter().map(|call| call.function.accumulator(retracts)).collect::<Result<_>>()?;
-        Ok(Self { keys: GroupKeys::new(key_types)?, slots: Slots::default(), weights: Vec::new(), accumulators })
+        let calls = calls.iter().map(|call| Call::new(call, retracts)).collect::<Result<_>>()?;
+        Ok(Self { keys: GroupKeys::new(key_types, !retracts)?, numbers: Numbers::default(), weights: Vec::new(), calls })
     }
 
-    /// The group of each of `rows` rows with these keys. New keys get new, empty groups. NULL is a key like any other.
+    /// The group of each of `rows` rows with these keys in the first space. New keys get new, empty groups. NULL is a key like
+    /// any other.
     pub fn assign(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
+        self.assign_in(RowSpaces::One(Space::FIRST), keys, rows)
+    }
+
+    /// The same, each row in its space.
+    pub fn assign_in(&mut self, spaces: RowSpaces<'_>, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
         debug_assert!(keys.iter().all(|key| key.len() == rows), "one key a row");
-        let groups = self.keys.assign(keys, rows, &mut self.slots)?;
+        let groups = self.keys.assign(keys, rows, spaces, &mut self.numbers)?;
         self.make_room();
         Ok(groups)
     }
 
     fn make_room(&mut self) {
-        let groups = self.slots.end();
+        let groups = self.end();
         if groups > self.weights.len() {
             self.weights.resize(groups, 0);
-            self.accumulators.iter_mut().for_each(|accumulator| accumulator.resize(groups));
+            self.accumulators().for_each(|accumulator| accumulator.resize(groups));
         }
+    }
+
+    fn accumulators(&mut self) -> impl Iterator<Item = &mut Box<dyn GroupAccumulator>> {
+        self.calls.iter_mut().filter_map(|call| match call {
+            Call::Rows => None,
+            Call::Own(accumulator) => Some(accumulator),
+        })
+    }
+
+    /// A new space without groups.
+    pub fn open(&mut self) -> Space {
+        self.numbers.open()
+    }
+
+    /// The groups of an open space but the first.
+    pub fn groups_in(&self, space: Space) -> Vec<u32> {
+        let (listed, block) = self.numbers.members(space);
+        let mut groups = listed.to_vec();
+        groups.extend(self.with_rows(block));
+        groups
+    }
+
+    /// How many they are at most.
+    pub fn count_in(&self, space: Space) -> usize {
+        let (listed, block) = self.numbers.members(space);
+        listed.len() + block.len()
+    }
+
+    /// Those groups of a block that have rows.
+    fn with_rows(&self, block: Block) -> impl Iterator<Item = u32> + '_ {
+        let weights = &self.weights[block.start as usize..block.end as usize];
+        block.zip(weights).filter(|(_, weight)| **weight != 0).map(|(group, _)| group)
+    }
+
+    /// Forgets a space but the first, with all its groups.
+    pub fn close(&mut self, space: Space) {
+        let (mut groups, block) = self.numbers.close(space);
+        let listed = groups.len();
+        groups.extend(self.with_rows(block));
+        self.keys.close(space, &groups, groups.len() - listed);
+        self.clear(&groups);
+    }
+
+    fn clear(&mut self, groups: &[u32]) {
+        self.accumulators().for_each(|accumulator| accumulator.clear(groups));
+        groups.iter().for_each(|group| self.weights[*group as usize] = 0);
     }
 
     /// Adds row `i` of `inputs` with its weight to group `groups[i]`.
     pub fn update(&mut self, inputs: &CallInputs, weights: &Weights, groups: &[u32]) -> Result<()> {
         debug_assert_eq!(inputs.rows(), groups.len(), "one group a row");
         self.add_weights(weights, groups);
-        for (accumulator, input) in self.accumulators.iter_mut().zip(inputs.calls()) {
+        for (call, input) in self.calls.iter_mut().zip(inputs.calls()) {
+            let Call::Own(accumulator) = call else { continue };
             match &input.selected {
                 None => accumulator.update(&input.args, weights, groups)?,
                 Some(rows) => accumulator.update(&input.args, &weights.take(rows), &pick(groups, rows))?,
@@ -62,12 +137,8 @@ impl GroupTable {
     }
 
     fn add_weights(&mut self, weights: &Weights, groups: &[u32]) {
-        match weights {
-            Weights::Ones => groups.iter().for_each(|group| self.weights[*group as usize] += 1),
-            Weights::Each(weights) => {
-                groups.iter().zip(weights).for_each(|(group, weight)| self.weights[*group as usize] += weight);
-            }
-        }
+        let ahead = Ahead::of(&self.weights);
+        each_valid_ahead(None, weights, groups, ahead, |_, group, weight| self.weights[group] += weight);
     }
 
     /// The weight of all rows of `group`; 0: it has none.
@@ -83,12 +154,18 @@ impl GroupTable {
     /// The results of `groups`, one column a call. What cannot be computed is NULL and reported; a position that has
     /// several faults is reported several times.
     pub fn results(&mut self, groups: &[u32], faults: &mut Vec<Fault>) -> Result<Vec<ArrayRef>> {
-        self.accumulators.iter_mut().map(|accumulator| accumulator.results(groups, faults)).collect()
+        let weights = &self.weights;
+        let result = |call: &mut Call| match call {
+            Call::Rows => Ok(Arc::new(groups.iter().map(|group| weights[*group as usize]).collect::<Int64Array>()) as ArrayRef),
+            Call::Own(accumulator) => accumulator.results(groups, faults),
+        };
+        self.calls.iter_mut().map(result).collect()
     }
 
-    /// Adds groups of another table of the same kind to those of the same keys here, and says which they are.
+    /// Adds groups of another table of the same kind to those of the same keys in the first space here, and says which they
+    /// are.
     pub fn merge_from(&mut self, other: &GroupTable, groups_of_other: &[u32]) -> Result<Vec<u32>> {
-        let groups = self.keys.assign_from(&other.keys, groups_of_other, &mut self.slots)?;
+        let groups = self.keys.assign_from(&other.keys, groups_of_other, &mut self.numbers)?;
         self.make_room();
         self.merge_into(other, groups_of_other, &groups)?;
         Ok(groups)
@@ -99,28 +176,48 @@ impl GroupTable {
         for (from, into) in from.iter().zip(into) {
             self.weights[*into as usize] += other.weights[*from as usize];
         }
-        for (accumulator, theirs) in self.accumulators.iter_mut().zip(&other.accumulators) {
-            accumulator.merge(theirs.as_ref(), from, into)?;
+        for (accumulator, theirs) in pairs(&mut self.calls, &other.calls) {
+            accumulator.merge(theirs, from, into)?;
         }
         Ok(())
     }
 
-    /// Forgets `groups`, each of which must be live; their numbers will be used anew.
+    /// Whether [`take_out`](Self::take_out) works for all aggregates.
+    pub fn can_take_out(&mut self) -> bool {
+        self.accumulators().all(|accumulator| accumulator.can_take_out())
+    }
+
+    /// Takes out what [`merge_from`](Self::merge_from) added, and forgets the groups that have no rows any more. All rows
+    /// must have been insertions.
+    pub fn take_out(&mut self, other: &GroupTable, groups_of_other: &[u32]) -> Result<()> {
+        let groups = self.keys.assign_from(&other.keys, groups_of_other, &mut self.numbers)?;
+        debug_assert_eq!(self.weights.len(), self.end(), "all groups were merged before");
+        for (from, into) in groups_of_other.iter().zip(&groups) {
+            self.weights[*into as usize] -= other.weights[*from as usize];
+        }
+        for (accumulator, theirs) in pairs(&mut self.calls, &other.calls) {
+            accumulator.take_out(theirs, groups_of_other, &groups)?;
+        }
+        let empty: Vec<u32> = groups.into_iter().filter(|group| self.weight(*group) == 0).collect();
+        self.release(&empty);
+        Ok(())
+    }
+
+    /// Forgets `groups` of the first space, each of which must be live; their numbers will be used anew.
     pub fn release(&mut self, groups: &[u32]) {
         self.keys.remove(groups);
-        self.accumulators.iter_mut().for_each(|accumulator| accumulator.clear(groups));
-        groups.iter().for_each(|group| self.weights[*group as usize] = 0);
-        self.slots.give_back(groups);
+        self.clear(groups);
+        self.numbers.slots.give_back(groups);
     }
 
     /// The numbers of all groups, ascending.
     pub fn groups(&self) -> impl Iterator<Item = u32> + '_ {
-        (0u32..).zip(self.slots.live()).filter(|(_, live)| **live).map(|(group, _)| group)
+        self.numbers.slots.live()
     }
 
     /// How many groups there are.
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.numbers.slots.len()
     }
 
     /// True if there is no group.
@@ -130,16 +227,20 @@ impl GroupTable {
 
     /// One past the highest group number so far: the size of a column indexed by group number.
     pub fn end(&self) -> usize {
-        self.slots.end()
+        self.numbers.slots.end()
     }
 
     /// Bytes held, roughly.
     pub fn bytes(&self) -> usize {
-        let accumulators: usize = self.accumulators.iter().map(|accumulator| accumulator.bytes()).sum();
-        self.keys.bytes() + self.weights.capacity() * 8 + self.slots.end() + accumulators
+        let accumulators = self.calls.iter().map(|call| match call {
+            Call::Rows => 0,
+            Call::Own(accumulator) => accumulator.bytes(),
+        });
+        self.keys.bytes() + self.weights.capacity() * 8 + self.numbers.bytes() + accumulators.sum::<usize>()
     }
 
     /// The state, one row for each group number: whether it is live, its weight, its keys, then the accumulators' columns.
+    /// Spaces are not part of it, see [`image_of`](Self::image_of).
     pub fn image(&self) -> Result<RecordBatch> {
         let live: Vec<u32> = self.groups().collect();
         // A number that is not in use has no key; it repeats the NULL that `take` gives for no row.
@@ -147,48 +248,103 @@ impl GroupTable {
         for (place, group) in (0u32..).zip(&live) {
             places[*group as usize] = Some(place);
         }
+        let is_live: BooleanArray = places.iter().map(|place| Some(place.is_some())).collect();
         let places = UInt32Array::from(places);
-        let mut columns: Vec<ArrayRef> =
-            vec![Arc::new(BooleanArray::from(self.slots.live().to_vec())), Arc::new(Int64Array::from(self.weights.clone()))];
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(is_live), Arc::new(Int64Array::from(self.weights.clone()))];
         for key in self.keys.columns(&live)? {
-            columns.push(arrow_select::take::take(&key, &places, None)?);
+            columns.push(take(&key, &places, None)?);
         }
-        for accumulator in &self.accumulators {
-            columns.extend(accumulator.image()?);
+        columns.extend(self.accumulator_images()?);
+        image_rows(columns, self.end())
+    }
+
+    /// The state of these groups, one row each: its weight, its keys, then the accumulators' columns.
+    pub fn image_of(&self, groups: &[u32]) -> Result<RecordBatch> {
+        let rows = UInt32Array::from(groups.to_vec());
+        let weights: Int64Array = groups.iter().map(|group| self.weight(*group)).collect();
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(weights)];
+        columns.extend(self.keys.columns(groups)?);
+        for column in self.accumulator_images()? {
+            columns.push(take(&column, &rows, None)?);
         }
-        let fields = columns.iter().enumerate().map(|(i, column)| Field::new(format!("c{i}"), column.data_type().clone(), true));
-        let options = RecordBatchOptions::new().with_row_count(Some(self.end()));
-        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns, &options)?)
+        image_rows(columns, groups.len())
+    }
+
+    fn accumulator_images(&self) -> Result<Vec<ArrayRef>> {
+        let images = self.calls.iter().map(|call| match call {
+            Call::Rows => Ok(Vec::new()),
+            Call::Own(accumulator) => accumulator.image(),
+        });
+        Ok(images.collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// Replaces the state of a fresh table by that of an image; group numbers stay.
     pub fn restore(&mut self, image: &RecordBatch) -> Result<()> {
-        let broken = || Error::internal("not the image of a group table");
-        let mut columns = image.columns();
-        let [live, weights, rest @ ..] = columns else { return Err(broken()) };
-        columns = rest;
+        let [live, columns @ ..] = image.columns() else { return Err(broken()) };
         let live: Vec<bool> = live.as_boolean_opt().ok_or_else(broken)?.iter().map(|live| live == Some(true)).collect();
-        self.weights = weights.as_primitive_opt::<Int64Type>().ok_or_else(broken)?.values().to_vec();
-        let key_columns = self.keys.width();
-        if columns.len() < key_columns {
-            return Err(broken());
-        }
-        let (keys, accumulators) = columns.split_at(key_columns);
+        let (keys, accumulators) = self.restore_weights(columns)?;
         self.keys.restore(keys, &live)?;
-        self.slots = Slots::from_live(live);
+        self.numbers = Numbers::of_slots(Slots::from_live(&live));
         self.restore_accumulators(accumulators)
     }
 
+    /// Puts the groups of [`image_of`](Self::image_of) into spaces of a fresh table: so many into each, in their order.
+    pub fn restore_in(&mut self, spaces: &[(Space, usize)], image: &RecordBatch) -> Result<()> {
+        let (keys, accumulators) = self.restore_weights(image.columns())?;
+        let mut end = 0;
+        for (space, groups) in spaces {
+            let own: Vec<ArrayRef> = keys.iter().map(|key| key.slice(end, *groups)).collect();
+            let assigned = self.keys.assign(&own, *groups, RowSpaces::One(*space), &mut self.numbers)?;
+            if !assigned.into_iter().map(|group| group as usize).eq(end..end + groups) {
+                return Err(Error::internal("a group table's image has a key twice"));
+            }
+            end += groups;
+        }
+        if end != image.num_rows() {
+            return Err(broken());
+        }
+        self.restore_accumulators(accumulators)
+    }
+
+    /// Takes the weights of an image; its columns of keys, and those of accumulators.
+    fn restore_weights<'a>(&mut self, columns: &'a [ArrayRef]) -> Result<(&'a [ArrayRef], &'a [ArrayRef])> {
+        let [weights, columns @ ..] = columns else { return Err(broken()) };
+        self.weights = weights.as_primitive_opt::<Int64Type>().ok_or_else(broken)?.values().to_vec();
+        columns.split_at_checked(self.keys.width()).ok_or_else(broken)
+    }
+
     fn restore_accumulators(&mut self, mut columns: &[ArrayRef]) -> Result<()> {
-        for accumulator in &mut self.accumulators {
+        for accumulator in self.accumulators() {
             // How many columns an accumulator writes does not depend on its state.
             let width = accumulator.image()?.len();
-            let (own, rest) = columns.split_at_checked(width).ok_or_else(|| Error::internal("image with too few columns"))?;
+            let (own, rest) = columns.split_at_checked(width).ok_or_else(broken)?;
             accumulator.restore(own)?;
             columns = rest;
         }
         Ok(())
     }
+}
+
+fn broken() -> Error {
+    Error::internal("not the image of a group table")
+}
+
+/// The accumulators of two tables with the same calls.
+fn pairs<'a>(
+    ours: &'a mut [Call],
+    theirs: &'a [Call],
+) -> impl Iterator<Item = (&'a mut Box<dyn GroupAccumulator>, &'a dyn GroupAccumulator)> {
+    ours.iter_mut().zip(theirs).filter_map(|pair| match pair {
+        (Call::Own(ours), Call::Own(theirs)) => Some((ours, theirs.as_ref())),
+        _ => None,
+    })
+}
+
+fn image_rows(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let fields = columns.iter().enumerate().map(|(i, column)| Field::new(format!("c{i}"), column.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
 }
 
 /// The groups of the rows at `rows`.

@@ -29,21 +29,21 @@ impl Grouped {
         changes: ChangeBatch,
         cx: &mut OperatorContext<'_>,
     ) -> Result<Self> {
-        if let Ok(grouped) = Self::try_evaluate(keys, calls, changes.clone()) {
-            return Ok(grouped);
+        if let Ok((keys, inputs)) = try_evaluate(keys, calls, &changes) {
+            return Ok(Self { changes, keys, inputs });
         }
         let bad = bad_rows(keys, calls, &changes)?;
         put_aside(&changes, &bad, cx)?;
         let mut good = vec![true; changes.len()];
         bad.iter().for_each(|bad| good[bad.row] = false);
-        Self::try_evaluate(keys, calls, changes.filter(&good.into())?)
-    }
-
-    fn try_evaluate(keys: &[ExprRef], calls: &[AggregateCall], changes: ChangeBatch) -> Result<Self> {
-        let keys = evaluate_all(keys, changes.rows())?;
-        let inputs = CallInputs::evaluate(calls, changes.rows())?;
+        let changes = changes.filter(&good.into())?;
+        let (keys, inputs) = try_evaluate(keys, calls, &changes)?;
         Ok(Self { changes, keys, inputs })
     }
+}
+
+fn try_evaluate(keys: &[ExprRef], calls: &[AggregateCall], changes: &ChangeBatch) -> Result<(Vec<ArrayRef>, CallInputs)> {
+    Ok((evaluate_all(keys, changes.rows())?, CallInputs::evaluate(calls, changes.rows())?))
 }
 
 /// The rows for which a key, a FILTER or an argument behind a FILTER cannot be evaluated, ascending.

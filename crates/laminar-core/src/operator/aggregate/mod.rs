@@ -7,9 +7,9 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 
-use crate::Result;
 use crate::changelog::Weights;
 use crate::expr::ExprRef;
+use crate::{Error, Result};
 
 mod bits;
 mod bool_and_or;
@@ -30,11 +30,13 @@ mod replay;
 mod row_bytes;
 mod rows;
 mod slots;
+mod spaces;
 mod sum_float;
 mod sum_whole;
 mod variance;
 mod whole_sums;
 mod word_keys;
+mod word_sums;
 mod word_types;
 
 pub(super) use float_sums::FloatSums;
@@ -43,7 +45,9 @@ pub use grouped::Grouped;
 pub use inputs::CallInputs;
 pub use native::{SortDirection, native};
 pub use replay::{BatchAggregate, Replayed};
+pub use spaces::{RowSpaces, SPACES_AT_ONCE, Space};
 pub(super) use whole_sums::WholeSums;
+pub(super) use word_types::with_word_type;
 
 /// A function such as `sum(BIGINT)`, bound to the types of its arguments.
 pub trait AggregateFunction: Debug + Send + Sync {
@@ -52,6 +56,11 @@ pub trait AggregateFunction: Debug + Send + Sync {
 
     /// The type of the result.
     fn return_type(&self) -> &DataType;
+
+    /// Whether this is `count`; without arguments it is the number of rows, which tables know.
+    fn is_count(&self) -> bool {
+        false
+    }
 
     /// Empty state. `retracts`: whether weights other than +1 can come; only then must removed values be remembered.
     fn accumulator(&self, retracts: bool) -> Result<Box<dyn GroupAccumulator>>;
@@ -67,6 +76,17 @@ pub trait GroupAccumulator: Send {
 
     /// Adds `other`'s group `from[i]` to this one's group `into[i]`. `other` is of the same concrete type.
     fn merge(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()>;
+
+    /// Whether [`take_out`](Self::take_out) works.
+    fn can_take_out(&self) -> bool {
+        false
+    }
+
+    /// Takes `other`'s group `from[i]`, merged before, out of this one's group `into[i]` again, leaving no trace.
+    fn take_out(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()> {
+        let _ = (other, from, into);
+        Err(Error::internal("an aggregate from which nothing can be taken out"))
+    }
 
     /// The result of each of `groups`, in that order. What overflows is NULL and reported in `faults`.
     fn results(&mut self, groups: &[u32], faults: &mut Vec<Fault>) -> Result<ArrayRef>;

@@ -1,62 +1,123 @@
 //! Hands out group numbers, the lowest free one first, so that numbers stay small and the same history gives the same numbers.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
-/// Which group numbers are in use.
+/// Which group numbers are in use: one bit each.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    live: Vec<bool>,
-    free: BinaryHeap<Reverse<u32>>,
+    /// Free numbers below `end` have their bit set.
+    free: Vec<u64>,
+    free_count: usize,
+    /// No word before this one has a free number.
+    first_word: usize,
+    end: usize,
 }
 
 impl Slots {
     /// Numbers with the given ones in use: what an image holds.
-    pub(super) fn from_live(live: Vec<bool>) -> Self {
-        let free = live.iter().enumerate().filter(|(_, live)| !**live).map(|(group, _)| Reverse(number(group))).collect();
-        Self { live, free }
+    pub(super) fn from_live(live: &[bool]) -> Self {
+        let mut slots = Self { end: live.len(), ..Self::default() };
+        slots.free.resize(live.len().div_ceil(64), 0);
+        let free = (0u32..).zip(live).filter(|(_, live)| !**live).map(|(group, _)| group);
+        free.for_each(|group| slots.set_free(group));
+        slots
     }
 
     /// Numbers below `end`, of which only `free` may be taken.
     pub(super) fn with_free(end: usize, free: &[u32]) -> Self {
-        Self { live: vec![false; end], free: free.iter().map(|group| Reverse(*group)).collect() }
+        let mut slots = Self::from_live(&vec![true; end]);
+        free.iter().for_each(|group| slots.set_free(*group));
+        slots
     }
 
     /// Takes the lowest free number.
     pub(super) fn take(&mut self) -> u32 {
-        if let Some(Reverse(group)) = self.free.pop() {
-            self.live[group as usize] = true;
-            return group;
+        if self.free_count > 0 {
+            return self.take_free();
         }
-        self.live.push(true);
-        number(self.live.len() - 1)
+        let group = number(self.end);
+        self.end += 1;
+        self.free.resize(self.end.div_ceil(64), 0);
+        self.first_word = self.free.len();
+        group
+    }
+
+    fn take_free(&mut self) -> u32 {
+        while self.free[self.first_word] == 0 {
+            self.first_word += 1;
+        }
+        let bit = self.free[self.first_word].trailing_zeros();
+        self.free[self.first_word] &= self.free[self.first_word] - 1;
+        self.free_count -= 1;
+        number(self.first_word * 64) + bit
+    }
+
+    /// Takes `length` numbers that follow each other and were never used; they are not given back.
+    pub(super) fn take_block(&mut self, length: u32) -> std::ops::Range<u32> {
+        let begin = number(self.end);
+        self.end += length as usize;
+        self.free.resize(self.end.div_ceil(64), 0);
+        begin..number(self.end)
     }
 
     /// Gives numbers back.
     pub(super) fn give_back(&mut self, groups: &[u32]) {
-        for group in groups {
-            debug_assert!(self.live[*group as usize], "group {group} is released twice");
-            self.live[*group as usize] = false;
-            self.free.push(Reverse(*group));
-        }
+        groups.iter().for_each(|group| self.set_free(*group));
+    }
+
+    fn set_free(&mut self, group: u32) {
+        let word = group as usize / 64;
+        let bit = 1 << (group % 64);
+        debug_assert!((group as usize) < self.end && self.free[word] & bit == 0, "group {group} is released twice");
+        self.free[word] |= bit;
+        self.free_count += 1;
+        self.first_word = self.first_word.min(word);
     }
 
     /// One past the highest number that was ever used.
     pub(super) fn end(&self) -> usize {
-        self.live.len()
+        self.end
     }
 
     /// How many numbers are in use.
     pub(super) fn len(&self) -> usize {
-        self.live.len() - self.free.len()
+        self.end - self.free_count
     }
 
-    /// Whether each number is in use.
-    pub(super) fn live(&self) -> &[bool] {
-        &self.live
+    /// The numbers in use, ascending.
+    pub(super) fn live(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..number(self.end)).filter(|group| self.free[*group as usize / 64] >> (group % 64) & 1 == 0)
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.free.capacity() * 8
     }
 }
 
 fn number(group: usize) -> u32 {
     u32::try_from(group).expect("fewer than 2^32 groups in one table")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Slots;
+
+    #[test]
+    fn the_lowest_free_number_comes_first_wherever_it_is() {
+        let mut slots = Slots::default();
+        assert_eq!((0..200).map(|_| slots.take()).collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
+        slots.give_back(&[130, 3, 199, 64]);
+        assert_eq!((slots.len(), slots.end()), (196, 200));
+        assert!(slots.live().eq((0..200).filter(|group| ![3, 64, 130, 199].contains(group))));
+        assert_eq!([slots.take(), slots.take()], [3, 64]);
+        slots.give_back(&[0]);
+        assert_eq!((0..5).map(|_| slots.take()).collect::<Vec<_>>(), [0, 130, 199, 200, 201]);
+    }
+
+    #[test]
+    fn an_images_numbers_go_on_where_they_were() {
+        let mut slots = Slots::from_live(&[true, false, true]);
+        assert_eq!((slots.len(), slots.take(), slots.take()), (2, 1, 3));
+        let mut slots = Slots::with_free(70, &[69, 2]);
+        assert_eq!((slots.len(), slots.take(), slots.take(), slots.take()), (68, 2, 69, 70));
+    }
 }

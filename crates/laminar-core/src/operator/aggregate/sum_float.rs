@@ -59,6 +59,16 @@ impl GroupAccumulator for FloatAccumulator {
         Ok(())
     }
 
+    fn can_take_out(&self) -> bool {
+        true
+    }
+
+    fn take_out(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()> {
+        let other: &Self = same_kind(other)?;
+        from.iter().zip(into).for_each(|(from, into)| self.sums.take_out(&other.sums, *from, *into));
+        Ok(())
+    }
+
     fn results(&mut self, groups: &[u32], _faults: &mut Vec<Fault>) -> Result<ArrayRef> {
         let result = |group: &u32| {
             let count = self.sums.count(*group);

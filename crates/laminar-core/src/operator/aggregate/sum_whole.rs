@@ -14,8 +14,9 @@ use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, TimeUnit};
 
-use super::rows::{each_valid, only_arg, same_kind};
-use super::whole_sums::WholeSums;
+use super::rows::{each_valid_ahead, only_arg, same_kind};
+use super::whole_sums::{Sums, WholeSums};
+use super::word_sums::WordSums;
 use super::{AggregateFunction, Fault, GroupAccumulator};
 use crate::changelog::Weights;
 use crate::{Error, Result};
@@ -83,14 +84,17 @@ impl AggregateFunction for WholeFunction {
 
     fn accumulator(&self, _retracts: bool) -> Result<Box<dyn GroupAccumulator>> {
         macro_rules! of {
-            ($t:ty) => {
-                Box::new(WholeAccumulator::<$t> {
+            ($t:ty, $sums:ty) => {
+                Box::new(WholeAccumulator::<$t, $sums> {
                     what: self.what,
                     scale_up: scale_up(&self.arg, &self.result),
                     result: self.result.clone(),
-                    sums: WholeSums::default(),
+                    sums: <$sums>::default(),
                     arg: PhantomData,
                 })
+            };
+            ($t:ty) => {
+                of!($t, WordSums)
             };
         }
         Ok(match &self.arg {
@@ -101,10 +105,10 @@ impl AggregateFunction for WholeFunction {
             DataType::UInt8 => of!(UInt8Type),
             DataType::UInt16 => of!(UInt16Type),
             DataType::UInt32 => of!(UInt32Type),
-            DataType::UInt64 => of!(UInt64Type),
+            DataType::UInt64 => of!(UInt64Type, WholeSums),
             DataType::Decimal32(..) => of!(Decimal32Type),
             DataType::Decimal64(..) => of!(Decimal64Type),
-            DataType::Decimal128(..) => of!(Decimal128Type),
+            DataType::Decimal128(..) => of!(Decimal128Type, WholeSums),
             DataType::Duration(TimeUnit::Second) => of!(DurationSecondType),
             DataType::Duration(TimeUnit::Millisecond) => of!(DurationMillisecondType),
             DataType::Duration(TimeUnit::Microsecond) => of!(DurationMicrosecondType),
@@ -123,17 +127,18 @@ fn scale_up(arg: &DataType, result: &DataType) -> i128 {
     10i128.pow(u32::try_from(scale(result) - scale(arg)).unwrap_or(0))
 }
 
-struct WholeAccumulator<T> {
+struct WholeAccumulator<T, S> {
     what: Whole,
     scale_up: i128,
     result: DataType,
-    sums: WholeSums,
+    sums: S,
     arg: PhantomData<fn() -> T>,
 }
 
-impl<T> GroupAccumulator for WholeAccumulator<T>
+impl<T, S> GroupAccumulator for WholeAccumulator<T, S>
 where
-    T: ArrowPrimitiveType<Native: Into<i128>>,
+    T: ArrowPrimitiveType,
+    S: Sums<T::Native>,
 {
     fn resize(&mut self, groups: usize) {
         self.sums.resize(groups);
@@ -141,14 +146,25 @@ where
 
     fn update(&mut self, args: &[ArrayRef], weights: &Weights, groups: &[u32]) -> Result<()> {
         let arg = only_arg(args)?.as_primitive::<T>();
-        let values = arg.values();
-        each_valid(arg.nulls(), weights, groups, |row, group, weight| self.sums.add(group, values[row].into(), weight));
+        let (values, ahead) = (arg.values(), self.sums.ahead());
+        let add = |row: usize, group, weight| self.sums.add(group, values[row], weight);
+        each_valid_ahead(arg.nulls(), weights, groups, ahead, add);
         Ok(())
     }
 
     fn merge(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()> {
         let other: &Self = same_kind(other)?;
         from.iter().zip(into).for_each(|(from, into)| self.sums.merge(&other.sums, *from, *into));
+        Ok(())
+    }
+
+    fn can_take_out(&self) -> bool {
+        true
+    }
+
+    fn take_out(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()> {
+        let other: &Self = same_kind(other)?;
+        from.iter().zip(into).for_each(|(from, into)| self.sums.take_out(&other.sums, *from, *into));
         Ok(())
     }
 
@@ -185,7 +201,11 @@ where
     }
 }
 
-impl<T> WholeAccumulator<T> {
+impl<T, S> WholeAccumulator<T, S>
+where
+    T: ArrowPrimitiveType,
+    S: Sums<T::Native>,
+{
     fn float_averages(&self, groups: &[u32]) -> ArrayRef {
         let average = |group: &u32| {
             let count = self.sums.count(*group);

@@ -87,6 +87,15 @@ impl Moment {
         self.too_large += other.too_large;
     }
 
+    /// The opposite of [`merge`](Self::merge).
+    fn take_out(&mut self, other: &Self) {
+        self.count -= other.count;
+        self.sum.take_out(&other.sum);
+        self.squares.take_out(&other.squares);
+        self.not_finite -= other.not_finite;
+        self.too_large -= other.too_large;
+    }
+
     /// `n Σx² − (Σx)²`, rounded once.
     fn numerator(&self) -> f64 {
         let mut parts = Vec::new();
@@ -131,6 +140,16 @@ impl GroupAccumulator for Moments {
     fn merge(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()> {
         let other: &Self = same_kind(other)?;
         from.iter().zip(into).for_each(|(from, into)| self.groups[*into as usize].merge(&other.groups[*from as usize]));
+        Ok(())
+    }
+
+    fn can_take_out(&self) -> bool {
+        true
+    }
+
+    fn take_out(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()> {
+        let other: &Self = same_kind(other)?;
+        from.iter().zip(into).for_each(|(from, into)| self.groups[*into as usize].take_out(&other.groups[*from as usize]));
         Ok(())
     }
 

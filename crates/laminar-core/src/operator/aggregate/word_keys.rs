@@ -7,120 +7,206 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 use hashbrown::HashTable;
 
-use super::slots::Slots;
+use super::spaces::{Block, Numbers, RowSpaces, SPACES_AT_ONCE, Space};
 use super::word_types::with_word_type;
 use crate::limits::{DENSE_KEYS_MAX, DENSE_KEYS_MIN, DENSE_KEYS_PER_GROUP};
+use crate::state::Ahead;
 use crate::{Error, Result};
 
 /// One 64-bit key a group.
 #[derive(Default)]
 pub(super) struct WordKeys {
+    /// By space.
+    lookups: Vec<Lookup>,
+    words: Vec<i64>,
+    /// Whether every group has rows from its first row on, so that a number may be set apart for a key that may never come.
+    may_reserve: bool,
+    /// The stretch in which most keys of the last space lay: the next one will probably have the same keys.
+    stretch: Option<(i64, u32)>,
+}
+
+/// From the keys of one space to their groups.
+#[derive(Default)]
+struct Lookup {
+    /// Keys within a stretch of numbers of which each has its group already: the first, and the numbers of the groups.
+    reserved: (i64, Block),
     /// Keys within a stretch of numbers of which many are keys.
     dense: Dense,
     /// All others.
     table: HashTable<(i64, u32)>,
-    words: Vec<i64>,
     null_group: Option<u32>,
+    groups: usize,
 }
 
 impl WordKeys {
-    pub(super) fn assign(&mut self, words: &[i64], nulls: Option<&NullBuffer>, slots: &mut Slots) -> Vec<u32> {
+    /// `append`: no row is ever taken back.
+    pub(super) fn new(append: bool) -> Self {
+        Self { may_reserve: append, ..Self::default() }
+    }
+
+    pub(super) fn assign(
+        &mut self,
+        words: &[i64],
+        nulls: Option<&NullBuffer>,
+        spaces: RowSpaces<'_>,
+        numbers: &mut Numbers,
+    ) -> Vec<u32> {
+        self.make_room(spaces, numbers);
+        if let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) {
+            let keys = words.iter().zip(nulls).enumerate();
+            return keys.map(|(row, (word, valid))| self.group(valid.then_some(*word), spaces.of(row), numbers)).collect();
+        }
         let mut groups = Vec::with_capacity(words.len());
-        match nulls.filter(|nulls| nulls.null_count() > 0) {
-            Some(nulls) => {
-                groups.extend(words.iter().zip(nulls).map(|(word, valid)| self.group(valid.then_some(*word), slots)));
-            }
-            None => {
-                self.make_dense(words, slots.len());
-                groups.extend(words.iter().map(|word| self.group_of_word(*word, slots)));
+        for begin in (0..words.len()).step_by(ROWS_AT_ONCE) {
+            let words = &words[begin..words.len().min(begin + ROWS_AT_ONCE)];
+            self.find_known(words, spaces.from(begin), &mut groups);
+            if groups[begin..].contains(&NO_GROUP) {
+                self.add_unknown(words, spaces.from(begin), &mut groups[begin..], numbers);
             }
         }
         groups
     }
 
-    /// The groups here of groups of another table.
-    pub(super) fn assign_from(&mut self, other: &WordKeys, groups: &[u32], slots: &mut Slots) -> Vec<u32> {
-        let null = other.null_group;
-        let words: Vec<i64> = groups.iter().map(|group| other.words[*group as usize]).collect();
-        self.make_dense(&words, slots.len().max(groups.len()));
-        let word = |(group, word): (&u32, &i64)| self.group((null != Some(*group)).then_some(*word), slots);
-        groups.iter().zip(&words).map(word).collect()
+    /// Gives a group to every key that was not found by place.
+    fn add_unknown(&mut self, words: &[i64], spaces: RowSpaces<'_>, groups: &mut [u32], numbers: &mut Numbers) {
+        if let Some(ends) = ends(words) {
+            spaces.all().iter().for_each(|space| self.lookups[space.index()].make_dense(ends, 0));
+        }
+        for (row, (group, word)) in groups.iter_mut().zip(words).enumerate().filter(|(_, (group, _))| **group == NO_GROUP) {
+            *group = self.group(Some(*word), spaces.of(row), numbers);
+        }
     }
 
-    fn group(&mut self, word: Option<i64>, slots: &mut Slots) -> u32 {
-        match word {
-            Some(word) => self.group_of_word(word, slots),
-            None => match self.null_group {
-                Some(group) => group,
-                None => {
-                    let group = self.store(0, slots);
-                    self.null_group = Some(group);
-                    group
+    /// The groups of keys that are found by place; [`NO_GROUP`] for all others.
+    fn find_known(&self, words: &[i64], spaces: RowSpaces<'_>, found: &mut Vec<u32>) {
+        match spaces {
+            RowSpaces::One(space) => {
+                let lookup = &self.lookups[space.index()];
+                let (first, block) = (lookup.reserved.0, lookup.reserved.1.clone());
+                if block.is_empty() {
+                    lookup.dense.ask(words);
+                    found.extend(words.iter().map(|word| lookup.dense.get(*word)));
+                } else {
+                    found.extend(words.iter().map(|word| reserved(*word, first, &block)));
                 }
-            },
+            }
+            RowSpaces::Each { spaces, of_row } => {
+                let rows = words.iter().zip(of_row).map(|(word, space)| (*word, *space as usize % SPACES_AT_ONCE));
+                match self.common_stretch(spaces) {
+                    Some((first, length, starts)) => found.extend(rows.map(|(word, space)| {
+                        let place = word.wrapping_sub(first).cast_unsigned();
+                        if place < length { starts[space] + place as u32 } else { NO_GROUP }
+                    })),
+                    None => found.extend(rows.map(|(word, space)| self.lookups[spaces[space].index()].place(word))),
+                }
+            }
         }
+    }
+
+    /// If the groups of the same keys are reserved in all these spaces: the first key, how many, and each space's first group.
+    fn common_stretch(&self, spaces: &[Space]) -> Option<(i64, u64, [u32; SPACES_AT_ONCE])> {
+        let reserved = |space: &Space| &self.lookups[space.index()].reserved;
+        let (first, block) = reserved(spaces.first()?);
+        let same = |space: &Space| reserved(space).0 == *first && reserved(space).1.len() == block.len();
+        if block.is_empty() || !spaces.iter().all(same) {
+            return None;
+        }
+        let mut starts = [0; SPACES_AT_ONCE];
+        starts.iter_mut().zip(spaces).for_each(|(start, space)| *start = reserved(space).1.start);
+        Some((*first, block.len() as u64, starts))
+    }
+
+    /// The groups in the first space of groups of another table, whatever space they are in there.
+    pub(super) fn assign_from(&mut self, other: &WordKeys, groups: &[u32], numbers: &mut Numbers) -> Vec<u32> {
+        let space = RowSpaces::One(Space::FIRST);
+        self.make_room(space, numbers);
+        let words: Vec<i64> = groups.iter().map(|group| other.words[*group as usize]).collect();
+        let nulls = other.null_groups(groups);
+        if let Some(ends) = ends(&words) {
+            self.lookups[0].make_dense(ends, groups.len());
+        }
+        self.assign(&words, nulls.as_ref(), space, numbers)
     }
 
     #[inline]
-    fn group_of_word(&mut self, word: i64, slots: &mut Slots) -> u32 {
-        match self.dense.place(word) {
-            Some(place) => match self.dense.groups[place] {
-                NO_GROUP => {
-                    let group = self.store(word, slots);
-                    self.dense.groups[place] = group;
-                    group
-                }
-                group => group,
-            },
-            None => self.group_by_hash(word, slots),
+    fn group(&mut self, word: Option<i64>, space: Space, numbers: &mut Numbers) -> u32 {
+        let lookup = &mut self.lookups[space.index()];
+        let found = match word {
+            Some(word) => lookup.find(word),
+            None => lookup.null_group,
+        };
+        if let Some(group) = found {
+            return group;
         }
-    }
-
-    fn group_by_hash(&mut self, word: i64, slots: &mut Slots) -> u32 {
-        let hash = hash_word(word);
-        if let Some((_, group)) = self.table.find(hash, |(key, _)| *key == word) {
-            return *group;
-        }
-        let group = self.store(word, slots);
-        self.table.insert_unique(hash, (word, group), |(key, _)| hash_word(*key));
+        let group = numbers.take(space);
+        lookup.put(word, group);
+        self.words.resize(numbers.slots.end(), 0);
+        self.words[group as usize] = word.unwrap_or(0);
         group
     }
 
-    fn store(&mut self, word: i64, slots: &mut Slots) -> u32 {
-        let group = slots.take();
-        self.words.resize(slots.end(), 0);
-        self.words[group as usize] = word;
-        group
-    }
-
-    /// Finds keys by place from now on if those that are there and `words` lie close enough together for `groups` groups.
-    fn make_dense(&mut self, words: &[i64], groups: usize) {
-        let Some(stretch) = self.dense.stretched_over(words, groups) else { return };
-        let mut dense = Dense { first: stretch.0, groups: vec![NO_GROUP; stretch.1] };
-        for (at, group) in self.dense.groups.iter().enumerate().filter(|(_, group)| **group != NO_GROUP) {
-            dense.put(self.dense.first.wrapping_add(at as i64), *group);
+    /// Lookups for these spaces.
+    fn make_room(&mut self, spaces: RowSpaces<'_>, numbers: &mut Numbers) {
+        for space in spaces.all() {
+            if space.index() >= self.lookups.len() {
+                self.lookups.resize_with(space.index() + 1, Lookup::default);
+            }
+            let lookup = &mut self.lookups[space.index()];
+            if let Some((first, length)) = self.stretch
+                && *space != Space::FIRST
+                && lookup.is_new()
+            {
+                let block = numbers.take_block(*space, length);
+                self.words.resize(numbers.slots.end(), 0);
+                let words = &mut self.words[block.start as usize..block.end as usize];
+                words.iter_mut().zip(first..).for_each(|(own, word)| *own = word);
+                lookup.reserved = (first, block);
+            }
         }
-        self.table.retain(|(word, group)| !dense.put(*word, *group));
-        self.table.shrink_to_fit(|(word, _)| hash_word(*word));
-        self.dense = dense;
     }
 
+    /// Forgets a group of the first space.
     pub(super) fn remove(&mut self, group: u32) {
-        if self.null_group == Some(group) {
-            self.null_group = None;
+        let lookup = &mut self.lookups[0];
+        lookup.groups -= 1;
+        if lookup.null_group == Some(group) {
+            lookup.null_group = None;
             return;
         }
         let word = self.words[group as usize];
-        if let Some(place) = self.dense.place(word) {
-            self.dense.groups[place] = NO_GROUP;
-        } else if let Ok(entry) = self.table.find_entry(hash_word(word), |(key, _)| *key == word) {
+        if let Some(place) = lookup.dense.place(word) {
+            lookup.dense.groups[place] = NO_GROUP;
+        } else if let Ok(entry) = lookup.table.find_entry(hash_word(word), |(key, _)| *key == word) {
             entry.remove();
         }
     }
 
+    /// Forgets a whole space, of whose reserved groups `used` had rows.
+    pub(super) fn close(&mut self, space: Space, used: usize) {
+        let Some(lookup) = self.lookups.get_mut(space.index()) else { return };
+        let lookup = std::mem::take(lookup);
+        let length = lookup.reserved.1.len();
+        if length > 0 {
+            // The keys may have wandered off, or become fewer.
+            let fits = used * DENSE_KEYS_PER_GROUP >= length && lookup.groups <= used;
+            self.stretch = self.stretch.filter(|_| fits);
+        } else if self.may_reserve && lookup.table.len() <= lookup.groups / 2 && !lookup.dense.groups.is_empty() {
+            let stretch = (lookup.dense.first, u32::try_from(lookup.dense.groups.len()).unwrap_or(0));
+            let is_used = lookup.groups * DENSE_KEYS_PER_GROUP >= lookup.dense.groups.len();
+            self.stretch = is_used.then_some(stretch).filter(|(_, length)| *length > 0);
+        }
+    }
+
+    /// Which of `groups` have a key that is not NULL; `None`: all.
+    fn null_groups(&self, groups: &[u32]) -> Option<NullBuffer> {
+        let null_groups: Vec<u32> = self.lookups.iter().filter_map(|lookup| lookup.null_group).collect();
+        let is_null = |group: &u32| null_groups.contains(group);
+        let any = !null_groups.is_empty() && groups.iter().any(is_null);
+        any.then(|| groups.iter().map(|group| !is_null(group)).collect())
+    }
+
     pub(super) fn column(&self, groups: &[u32], data_type: &DataType) -> Result<ArrayRef> {
-        let nulls = self.null_group.filter(|null| groups.contains(null));
-        let nulls = nulls.map(|null| groups.iter().map(|group| *group != null).collect::<NullBuffer>());
+        let nulls = self.null_groups(groups);
         macro_rules! column {
             ($t:ty) => {{
                 let values = groups.iter().map(|group| self.words[*group as usize] as _).collect();
@@ -132,8 +218,75 @@ impl WordKeys {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.words.capacity() * 8 + self.dense.groups.capacity() * 4 + self.table.allocation_size()
+        let lookups = self.lookups.iter().map(|lookup| lookup.dense.groups.capacity() * 4 + lookup.table.allocation_size());
+        self.words.capacity() * 8 + lookups.sum::<usize>()
     }
+}
+
+impl Lookup {
+    /// Whether it has been of no use so far.
+    fn is_new(&self) -> bool {
+        self.groups == 0 && self.dense.groups.is_empty() && self.reserved.1.is_empty()
+    }
+
+    /// The group of a key that is found by place.
+    #[inline]
+    fn place(&self, word: i64) -> u32 {
+        match reserved(word, self.reserved.0, &self.reserved.1) {
+            NO_GROUP => self.dense.get(word),
+            group => group,
+        }
+    }
+
+    #[inline]
+    fn find(&self, word: i64) -> Option<u32> {
+        match self.place(word) {
+            NO_GROUP if self.dense.place(word).is_some() => None,
+            NO_GROUP => self.table.find(hash_word(word), |(key, _)| *key == word).map(|(_, group)| *group),
+            group => Some(group),
+        }
+    }
+
+    /// Takes a new key.
+    fn put(&mut self, word: Option<i64>, group: u32) {
+        self.groups += 1;
+        match word {
+            None => self.null_group = Some(group),
+            Some(word) if self.dense.put(word, group) => {}
+            Some(word) => {
+                self.table.insert_unique(hash_word(word), (word, group), |(key, _)| hash_word(*key));
+            }
+        }
+    }
+
+    /// Finds keys by place from now on if those that are there and new ones between `ends` lie close enough together for so many
+    /// groups as there are, and at least for `expected`. Not beside reserved ones: the next space will have a better stretch.
+    fn make_dense(&mut self, ends: (i64, i64), expected: usize) {
+        if !self.reserved.1.is_empty() {
+            return;
+        }
+        let Some((first, length)) = self.dense.stretched_over(ends, self.groups.max(expected)) else { return };
+        let mut dense = Dense::new(first, length);
+        for (at, group) in self.dense.groups.iter().enumerate().filter(|(_, group)| **group != NO_GROUP) {
+            dense.put(self.dense.first.wrapping_add(at as i64), *group);
+        }
+        self.table.retain(|(word, group)| !dense.put(*word, *group));
+        self.table.shrink_to_fit(|(word, _)| hash_word(*word));
+        self.dense = dense;
+    }
+}
+
+/// The group that is reserved for a key, where the first group of `block` is that of the key `first`.
+#[inline]
+fn reserved(word: i64, first: i64, block: &Block) -> u32 {
+    let place = word.wrapping_sub(first).cast_unsigned();
+    if place < block.len() as u64 { block.start + place as u32 } else { NO_GROUP }
+}
+
+/// The smallest and the largest number.
+fn ends(words: &[i64]) -> Option<(i64, i64)> {
+    let (first, rest) = words.split_first()?;
+    Some(rest.iter().fold((*first, *first), |(least, most), word| (least.min(*word), most.max(*word))))
 }
 
 /// Mixes all bits of a key into all bits of its hash, for neighbouring numbers are the usual keys. Never leaves this table,
@@ -143,6 +296,9 @@ fn hash_word(word: i64) -> u64 {
     let wide = u128::from(word.cast_unsigned() ^ 0x9e37_79b9_7f4a_7c15) * 0xd1b5_4a32_d192_ed03_u128;
     (wide as u64) ^ ((wide >> 64) as u64)
 }
+
+/// Keys that are looked up before new ones among them get their groups, so that what a key needs is still in the cache.
+const ROWS_AT_ONCE: usize = 256;
 
 /// No group has this number: numbers are handed out from 0, and fewer than this many.
 const NO_GROUP: u32 = u32::MAX;
@@ -155,11 +311,28 @@ struct Dense {
 }
 
 impl Dense {
+    fn new(first: i64, length: usize) -> Self {
+        Self { first, groups: vec![NO_GROUP; length] }
+    }
+
     /// The place of a key; `None`: it lies outside.
     #[inline]
     fn place(&self, word: i64) -> Option<usize> {
         let place = word.wrapping_sub(self.first).cast_unsigned();
         (place < self.groups.len() as u64).then_some(place as usize)
+    }
+
+    /// The group of a key; [`NO_GROUP`]: it has none here.
+    #[inline]
+    fn get(&self, word: i64) -> u32 {
+        self.groups.get(word.wrapping_sub(self.first).cast_unsigned() as usize).copied().unwrap_or(NO_GROUP)
+    }
+
+    /// Asks for the places of keys that will be looked up next.
+    fn ask(&self, words: &[i64]) {
+        if let Some(ahead) = Ahead::of(&self.groups) {
+            words.iter().for_each(|word| ahead.ask(word.wrapping_sub(self.first).cast_unsigned() as usize));
+        }
     }
 
     /// Takes a key if it lies within.
@@ -173,9 +346,8 @@ impl Dense {
         }
     }
 
-    /// Where the stretch should begin and how long it should be to hold `words` as well; `None`: it stays as it is.
-    fn stretched_over(&self, words: &[i64], groups: usize) -> Option<(i64, usize)> {
-        let (mut first, mut last) = (*words.iter().min()?, *words.iter().max()?);
+    /// Where the stretch should begin and how long it should be to hold the keys between two as well; `None`: it stays as it is.
+    fn stretched_over(&self, (mut first, mut last): (i64, i64), groups: usize) -> Option<(i64, usize)> {
         if !self.groups.is_empty() {
             if self.place(first).is_some() && self.place(last).is_some() {
                 return None;
@@ -193,14 +365,20 @@ impl Dense {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+
+    use super::super::slots::Slots;
     use super::*;
+
+    const FIRST: RowSpaces<'static> = RowSpaces::One(Space::FIRST);
 
     /// Assigns batches of keys; the groups of all, which must be those of a map from key to number.
     fn check(batches: &[Vec<i64>]) -> WordKeys {
-        let (mut keys, mut slots) = (WordKeys::default(), Slots::default());
+        let (mut keys, mut numbers) = (WordKeys::default(), Numbers::default());
         let mut model = std::collections::BTreeMap::new();
         for batch in batches {
-            let groups = keys.assign(batch, None, &mut slots);
+            let groups = keys.assign(batch, None, FIRST, &mut numbers);
             for (word, group) in batch.iter().zip(groups) {
                 let next = model.len() as u32;
                 assert_eq!(group, *model.entry(*word).or_insert(next), "key {word} of {} batches", batches.len());
@@ -212,31 +390,75 @@ mod tests {
     #[test]
     fn keys_close_together_are_found_by_place_and_others_by_hash() {
         let keys = check(&[(0..1000).collect(), (500..1500).collect(), vec![-7, 1_000_000_000, i64::MAX, i64::MIN, 3]]);
-        assert!(keys.dense.place(1499).is_some());
-        assert_eq!(keys.table.len(), 4);
+        assert!(keys.lookups[0].dense.place(1499).is_some());
+        assert_eq!(keys.lookups[0].table.len(), 4);
     }
 
     #[test]
     fn a_stretch_grows_with_its_groups_and_takes_over_what_was_hashed() {
         let far: Vec<i64> = (0..20_000).map(|key| key * 7).collect();
         let keys = check(&[far.clone(), far.clone(), far]);
-        assert!(keys.table.is_empty() && keys.dense.groups.len() >= 139_994, "{}", keys.dense.groups.len());
+        assert!(
+            keys.lookups[0].table.is_empty() && keys.lookups[0].dense.groups.len() >= 139_994,
+            "{}",
+            keys.lookups[0].dense.groups.len()
+        );
     }
 
     #[test]
     fn keys_far_apart_take_no_more_room_than_they_need() {
         let keys = check(&[(0..1000).map(|key| key << 40).collect(), (0..1000).map(|key| key << 40).collect()]);
-        assert_eq!((keys.dense.groups.len(), keys.table.len()), (0, 1000));
+        assert_eq!((keys.lookups[0].dense.groups.len(), keys.lookups[0].table.len()), (0, 1000));
     }
 
     #[test]
     fn removed_keys_get_new_groups_wherever_they_were() {
         let mut keys = check(&[vec![1, 2, 3, i64::MAX]]);
-        let mut slots = Slots::from_live(vec![true; 4]);
+        let mut numbers = Numbers::of_slots(Slots::from_live(&[true; 4]));
         keys.remove(1);
         keys.remove(3);
-        slots.give_back(&[1, 3]);
-        assert_eq!(keys.assign(&[3, i64::MAX, 2], None, &mut slots), [2, 1, 3]);
+        numbers.slots.give_back(&[1, 3]);
+        assert_eq!(keys.assign(&[3, i64::MAX, 2], None, FIRST, &mut numbers), [2, 1, 3]);
+    }
+
+    #[test]
+    fn a_key_is_another_group_in_each_space() {
+        let (mut keys, mut numbers) = (WordKeys::default(), Numbers::default());
+        let spaces = [numbers.open(), numbers.open()];
+        let each = RowSpaces::Each { spaces: &spaces, of_row: &[0, 1, 0, 1, 1] };
+        let nulls = NullBuffer::from(vec![true, true, true, false, true]);
+        assert_eq!(keys.assign(&[7, 7, 1 << 50, 0, 7], Some(&nulls), each, &mut numbers), [0, 1, 2, 3, 1]);
+        assert_eq!(keys.assign(&[7, 7, 1 << 50, 0, 8], None, each, &mut numbers), [0, 1, 2, 4, 5]);
+        assert_eq!((numbers.members(spaces[0]).0, numbers.members(spaces[1]).0), (&[0, 2][..], &[1, 3, 4, 5][..]));
+        assert_eq!(numbers.close(spaces[1]), (vec![1, 3, 4, 5], 0..0));
+        keys.close(spaces[1], 0);
+        let next = numbers.open();
+        assert_eq!((next, keys.assign(&[7, 9], None, RowSpaces::One(next), &mut numbers)), (spaces[1], vec![1, 3]));
+    }
+
+    #[test]
+    fn after_a_space_of_keys_close_together_the_next_one_has_their_groups_reserved() {
+        let (mut keys, mut numbers) = (WordKeys::new(true), Numbers::default());
+        let first = numbers.open();
+        keys.assign(&(100..1100).collect::<Vec<_>>(), None, RowSpaces::One(first), &mut numbers);
+        numbers.close(first);
+        keys.close(first, 0);
+        let (second, third) = (numbers.open(), numbers.open());
+        let each = RowSpaces::Each { spaces: &[second, third], of_row: &[0, 1, 1, 0] };
+        let groups = keys.assign(&[100, 100, 5000, 101], None, each, &mut numbers);
+        let blocks = [second, third].map(|space| numbers.members(space).1);
+        assert!(blocks.iter().all(|block| block.len() >= 1000) && blocks[0].end <= blocks[1].start, "{blocks:?}");
+        assert_eq!(groups, [blocks[0].start, blocks[1].start, blocks[1].end, blocks[0].start + 1]);
+        assert_eq!(numbers.members(third).0, [groups[2]]);
+        let column = keys.column(&groups, &DataType::Int64).unwrap();
+        assert_eq!(column.as_primitive::<Int64Type>().values(), &[100, 100, 5000, 101]);
+        // Hardly any key of the stretch came: nothing is reserved for the next one, but what was is used anew.
+        numbers.close(second);
+        keys.close(second, 2);
+        let fourth = numbers.open();
+        keys.assign(&[100], None, RowSpaces::One(fourth), &mut numbers);
+        assert!(numbers.members(fourth).1.is_empty());
+        assert_eq!(numbers.take_block(fourth, blocks[0].len() as u32), blocks[0]);
     }
 
     #[test]

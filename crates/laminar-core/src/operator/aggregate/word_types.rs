@@ -31,4 +31,4 @@ macro_rules! with_word_type {
     };
 }
 
-pub(super) use with_word_type;
+pub(in crate::operator) use with_word_type;

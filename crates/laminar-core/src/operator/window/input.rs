@@ -7,10 +7,11 @@ use arrow_select::take::take;
 use crate::changelog::Weights;
 use crate::expr::ExprRef;
 use crate::operator::OperatorContext;
-use crate::operator::aggregate::{AggregateCall, CallInputs, GroupTable, Grouped};
+use crate::operator::aggregate::{AggregateCall, CallInputs, GroupTable, Grouped, RowSpaces, Space};
 use crate::{ChangeBatch, Result};
 
 /// Group keys and aggregate calls.
+#[derive(Clone)]
 pub(in crate::operator) struct GroupInput {
     keys: Vec<ExprRef>,
     calls: Vec<AggregateCall>,
@@ -31,6 +32,11 @@ impl GroupInput {
     /// `retracts`: whether weights other than +1 can come.
     pub(in crate::operator) fn new(keys: &[ExprRef], calls: &[AggregateCall], retracts: bool) -> Self {
         Self { keys: keys.to_vec(), calls: calls.to_vec(), retracts }
+    }
+
+    /// Whether weights other than +1 can come.
+    pub(in crate::operator) fn retracts(&self) -> bool {
+        self.retracts
     }
 
     /// The types of the keys.
@@ -69,7 +75,12 @@ impl Evaluated {
 
     /// Adds all rows to `table`, to the groups of their keys.
     pub(in crate::operator) fn add_to(&self, table: &mut GroupTable) -> Result<()> {
-        let groups = table.assign(&self.keys, self.inputs.rows())?;
+        self.add_in(RowSpaces::One(Space::FIRST), table)
+    }
+
+    /// The same, each row in its space.
+    pub(in crate::operator) fn add_in(&self, spaces: RowSpaces<'_>, table: &mut GroupTable) -> Result<()> {
+        let groups = table.assign_in(spaces, &self.keys, self.inputs.rows())?;
         table.update(&self.inputs, &self.weights, &groups)
     }
 }

@@ -4,7 +4,8 @@
 //! A window whose results have been shown has a table of its own, so that a change to it shows as −old +new.
 //!
 //! * `operator`: what happens when; `place`: which windows take a row, and which rows are late;
-//! * `input`: keys and arguments of a batch; `pane_tables`: windows that are not shown yet; `shown`: those that are;
+//! * `input`: keys and arguments of a batch; `pane_tables`: windows that are not shown yet, `sliding`: put together from several
+//!   panes; `shown`: those that are;
 //! * `output`: result rows; `doors`: windows for Rust users, without SQL.
 
 mod doors;
@@ -14,6 +15,7 @@ mod output;
 mod pane_tables;
 mod place;
 mod shown;
+mod sliding;
 
 pub use doors::{
     CdcOperation, ChangelogRecord, CountAggregator, EmitStrategy, LateDataConfig, LateDataMetrics, WindowAggregator,

@@ -51,14 +51,15 @@ impl WindowOperator {
     pub fn new(spec: &WindowSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
         check_alignment(&spec.shape, input.schema.field(spec.time))?;
         let panes = spec.shape.panes()?;
+        let grouping = GroupInput::new(&spec.keys, &spec.aggregates, !input.changes.is_append());
         Ok(Self {
-            waiting: PaneTables::new(panes.clone()),
+            waiting: PaneTables::new(panes.clone(), &grouping, spec.emission == WindowEmission::OnClose)?,
             panes,
             time: spec.time,
             time_lag: spec.time_lag,
             lateness: spec.lateness,
             emission: spec.emission,
-            input: GroupInput::new(&spec.keys, &spec.aggregates, !input.changes.is_append()),
+            input: grouping,
             output,
             shown: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -71,7 +72,7 @@ impl WindowOperator {
         let windows = self.panes.windows_of(place.pane).filter(|window| place.is_taken_by(*window));
         let (shown, waiting): (Vec<Window>, Vec<Window>) = windows.partition(|window| self.is_shown(*window));
         if !waiting.is_empty() {
-            self.waiting.add(place, &waiting, rows, &self.input)?;
+            self.waiting.add(place, &waiting, rows)?;
         }
         match shown.as_slice() {
             [] => Ok(()),
@@ -105,6 +106,13 @@ impl WindowOperator {
         }
     }
 
+    /// Whether one of the windows that take rows at `place` is shown.
+    fn is_shown_at(&self, place: Place) -> bool {
+        let mut windows = self.panes.windows_of(place.pane).filter(|window| place.is_taken_by(*window));
+        // Windows come by their ends, so the first one is shown first.
+        windows.next().is_some_and(|window| self.is_shown(window))
+    }
+
     fn emit_differences(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
         for window in std::mem::take(&mut self.touched) {
             let Some(shown) = self.shown.get_mut(&window) else { continue };
@@ -127,15 +135,17 @@ impl WindowOperator {
         let (panes, reached) = (self.panes.clone(), self.reached);
         let is_due = |window: Window| !is_open(panes.end(window), wait, reached);
         while let Some(window) = self.waiting.take_due(is_due) {
-            let mut table = self.waiting.of_window(window, &self.input)?;
-            let (keys, difference) = all_results(&mut table)?;
-            self.results(window, difference, keys).emit(&self.output, cx)?;
-            if self.emission == WindowEmission::OnWatermark && is_open(panes.end(window), self.lateness, reached) {
-                self.shown.insert(window, Shown::new(table));
+            let stays = self.emission == WindowEmission::OnWatermark && is_open(panes.end(window), self.lateness, reached);
+            let (table, groups) = self.waiting.of_window(window)?;
+            let (keys, difference) = all_results(table, groups)?;
+            if stays {
+                let mut shown = self.input.table()?;
+                shown.merge_from(table, &difference.groups)?;
+                self.shown.insert(window, Shown::new(shown));
             }
+            self.results(window, difference, keys).emit(&self.output, cx)?;
         }
-        self.waiting.drop_panes(is_due);
-        Ok(())
+        self.waiting.drop_panes(is_due)
     }
 
     /// Forgets the windows that take no more rows.
@@ -161,9 +171,9 @@ impl WindowOperator {
     }
 }
 
-/// The results of all groups with rows, as insertions.
-fn all_results(table: &mut GroupTable) -> Result<(Vec<ArrayRef>, Difference)> {
-    let groups: Vec<u32> = table.groups().filter(|group| table.weight(*group) > 0).collect();
+/// The results of those of these groups that have rows, as insertions.
+fn all_results(table: &mut GroupTable, mut groups: Vec<u32>) -> Result<(Vec<ArrayRef>, Difference)> {
+    groups.retain(|group| table.weight(*group) > 0);
     let mut faults = Vec::new();
     let results = table.results(&groups, &mut faults)?;
     let weights = vec![1; groups.len()];
@@ -178,8 +188,14 @@ impl Operator for WindowOperator {
         let (changes, rows) = self.input.evaluate(changes, cx)?;
         let times = to_nanos(changes.column(self.time))?;
         let door = Door { panes: &self.panes, time_lag: self.time_lag, lateness: self.lateness, watermark: cx.watermark() };
-        if let Some(place) = door.common_place(&changes, &times) {
-            return self.add(place, &rows);
+        if let Some(few) = door.few_places(&changes, &times) {
+            match few.places.as_slice() {
+                [only] => return self.add(*only, &rows),
+                several if !several.iter().any(|place| self.is_shown_at(*place)) => {
+                    return self.waiting.add_each(several, &few.of_row, &rows);
+                }
+                _ => {}
+            }
         }
         let panes = self.panes.panes_of(&times);
         put_aside_untimed(&changes, self.time, &panes, cx)?;
@@ -215,10 +231,11 @@ impl Operator for WindowOperator {
     }
 }
 
-/// Tables of an image: the watermark; where the panes' tables belong, and those; which windows are shown, and their tables.
+/// Tables of an image: the watermark; the places with how many groups each has, and all those groups; which windows are shown,
+/// and their tables.
 const REACHED: &str = "watermark";
 const PLACES: &str = "places";
-const PANE: &str = "pane";
+const PANES: &str = "panes";
 const WINDOWS: &str = "windows";
 const WINDOW: &str = "window";
 
@@ -227,11 +244,10 @@ impl Imaged for WindowOperator {
         debug_assert!(self.touched.is_empty(), "images are taken between steps");
         let mut image = StateImage::default();
         image.push(REACHED, numbers([vec![self.reached.0]])?);
-        let (panes, froms) = self.waiting.iter().map(|(place, _)| (place.pane, place.from)).unzip();
-        image.push(PLACES, numbers([panes, froms])?);
-        for (_, table) in self.waiting.iter() {
-            image.push(PANE, table.image()?);
-        }
+        let (places, groups) = self.waiting.image()?;
+        let (panes, froms) = places.iter().map(|(place, _)| (place.pane, place.from)).unzip();
+        image.push(PLACES, numbers([panes, froms, places.iter().map(|(_, groups)| *groups as i64).collect()])?);
+        image.push(PANES, groups);
         let (firsts, ends) = self.shown.keys().map(|window| (window.first, window.end)).unzip();
         image.push(WINDOWS, numbers([firsts, ends])?);
         for shown in self.shown.values() {
@@ -243,13 +259,16 @@ impl Imaged for WindowOperator {
     fn restore(&mut self, image: &StateImage) -> Result<()> {
         self.reached = Watermark(column(image.get(REACHED)?, 0)[0]);
         let places = image.get(PLACES)?;
-        for ((pane, from), rows) in column(places, 0).iter().zip(column(places, 1)).zip(image.all(PANE)) {
-            let place = Place { pane: *pane, from: *from };
+        let froms_and_groups = column(places, 1).iter().zip(column(places, 2));
+        let places = column(places, 0).iter().zip(froms_and_groups);
+        let places: Vec<(Place, usize)> =
+            places.map(|(pane, (from, groups))| (Place { pane: *pane, from: *from }, *groups as usize)).collect();
+        for (place, _) in &places {
             let is_waiting = |window: &Window| place.is_taken_by(*window) && !self.was_due(*window);
             let windows: Vec<Window> = self.panes.windows_of(place.pane).filter(is_waiting).collect();
-            let table = restored(&self.input, rows)?;
-            self.waiting.put(place, windows, table);
+            self.waiting.expect(windows);
         }
+        self.waiting.restore(&places, image.get(PANES)?)?;
         let windows = image.get(WINDOWS)?;
         for ((first, end), rows) in column(windows, 0).iter().zip(column(windows, 1)).zip(image.all(WINDOW)) {
             let window = Window { first: *first, end: *end };
@@ -259,8 +278,7 @@ impl Imaged for WindowOperator {
     }
 
     fn bytes(&self) -> usize {
-        let waiting: usize = self.waiting.iter().map(|(_, table)| table.bytes()).sum();
-        waiting + self.shown.values().map(|shown| shown.table().bytes()).sum::<usize>()
+        self.waiting.bytes() + self.shown.values().map(|shown| shown.table().bytes()).sum::<usize>()
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow_array::{Array, Int64Array, UInt32Array};
 use arrow_select::take::take_record_batch;
 
+use crate::operator::aggregate::SPACES_AT_ONCE;
 use crate::operator::{Aside, AsideRows, OperatorContext};
 use crate::time::{EventTime, Panes, Watermark, Window};
 use crate::{ChangeBatch, Result};
@@ -39,6 +40,33 @@ pub(super) struct Late {
     seen: Watermark,
 }
 
+/// Where the rows of a batch go if they lie in a few neighbouring panes and none is late.
+pub(super) struct FewPlaces {
+    /// The places, by pane; some may be without rows.
+    pub(super) places: Vec<Place>,
+    /// For each row, which of them; nothing if there is one only.
+    pub(super) of_row: Vec<u8>,
+}
+
+/// The earliest and the latest time.
+fn ends(times: &[i64]) -> Option<(i64, i64)> {
+    let (first, rest) = times.split_first()?;
+    Some(rest.iter().fold((*first, *first), |(earliest, latest), time| (earliest.min(*time), latest.max(*time))))
+}
+
+/// For each time, how many of `starts` it has reached. Without branches, as times on both sides of a start come mixed. All lie
+/// so close together that no difference overflows.
+fn numbers_of(times: &[i64], starts: &[i64]) -> Vec<u8> {
+    // The sign bit is the comparison that every processor can do for several numbers at once.
+    let reached = |time: i64, start: i64| (start.wrapping_sub(1).wrapping_sub(time).cast_unsigned() >> 63) as u8;
+    match *starts {
+        [] => Vec::new(),
+        [a] => times.iter().map(|time| reached(*time, a)).collect(),
+        [a, b] => times.iter().map(|time| reached(*time, a) + reached(*time, b)).collect(),
+        _ => times.iter().map(|time| starts.iter().map(|start| reached(*time, *start)).sum()).collect(),
+    }
+}
+
 /// Where the rows of a batch go.
 pub(super) struct Placed {
     /// By place, the rows in their order.
@@ -58,17 +86,21 @@ pub(super) struct Door<'a> {
 }
 
 impl Door<'_> {
-    /// The place of all rows, if they have one in common: usual, as rows come about in the order of their times. Looks at each
-    /// time once and divides nothing.
-    pub(super) fn common_place(&self, changes: &ChangeBatch, times: &Int64Array) -> Option<Place> {
+    /// The places of rows that lie in a few neighbouring panes: usual, as rows come about in the order of their times.
+    /// Divides only for the first and the last of them. `None`: they do not, or something else is special about one of them.
+    pub(super) fn few_places(&self, changes: &ChangeBatch, times: &Int64Array) -> Option<FewPlaces> {
         if changes.arrivals().is_some() || times.null_count() > 0 {
             return None;
         }
-        let pane = self.panes.pane_of(*times.values().first()?)?;
-        let (start, end) = (self.panes.start_of(pane), self.panes.start_of(pane + 1));
-        // Without a way out of the loop, so that it runs at full width.
-        let outside = times.values().iter().fold(false, |outside, time| outside | (*time < start) | (*time >= end));
-        if outside { None } else { self.place_of(pane, self.watermark) }
+        // More panes than these are split up by place.
+        let (first, last) = ends(times.values())?;
+        let (first, last) = (self.panes.pane_of(first)?, self.panes.pane_of(last)?);
+        if last - first >= SPACES_AT_ONCE as i64 {
+            return None;
+        }
+        let places = (first..=last).map(|pane| self.place_of(pane, self.watermark)).collect::<Option<Vec<_>>>()?;
+        let starts: Vec<i64> = (first + 1..=last).map(|pane| self.panes.start_of(pane)).collect();
+        Some(FewPlaces { places, of_row: numbers_of(times.values(), &starts) })
     }
 
     /// Places each row that has a pane.

@@ -1,0 +1,144 @@
+//! Spaces within one table of groups: the same key is another group in each, and a space is given up as a whole.
+//!
+//! Windows keep one table with a space for each pane, so that a batch whose rows belong to several panes is worked off in one
+//! pass, and what a pane took is there for the next one.
+
+use super::slots::Slots;
+
+/// A part of a table in which keys are apart from those of all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space(u32);
+
+impl Space {
+    /// The one that is always there. Its groups can be released one by one.
+    pub const FIRST: Self = Self(0);
+
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The rows of one batch belong to at most so many spaces: a power of two.
+pub const SPACES_AT_ONCE: usize = 8;
+
+/// The spaces that the rows of a batch belong to.
+#[derive(Debug, Clone, Copy)]
+pub enum RowSpaces<'a> {
+    /// All to one.
+    One(Space),
+    /// Row `i` to `spaces[of_row[i]]`.
+    Each {
+        /// Those that there are, at most [`SPACES_AT_ONCE`].
+        spaces: &'a [Space],
+        /// One number a row.
+        of_row: &'a [u8],
+    },
+}
+
+impl RowSpaces<'_> {
+    /// The space of a row.
+    #[inline]
+    pub(super) fn of(self, row: usize) -> Space {
+        match self {
+            RowSpaces::One(space) => space,
+            RowSpaces::Each { spaces, of_row } => spaces[of_row[row] as usize],
+        }
+    }
+
+    /// Those of the rows from `begin` on.
+    pub(super) fn from(self, begin: usize) -> Self {
+        match self {
+            RowSpaces::One(space) => RowSpaces::One(space),
+            RowSpaces::Each { spaces, of_row } => RowSpaces::Each { spaces, of_row: &of_row[begin..] },
+        }
+    }
+
+    /// All spaces.
+    pub(super) fn all(&self) -> &[Space] {
+        match self {
+            RowSpaces::One(space) => std::slice::from_ref(space),
+            RowSpaces::Each { spaces, .. } => spaces,
+        }
+    }
+}
+
+/// The numbers of groups, and which belong to which space.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    pub(super) slots: Slots,
+    /// All spaces but the first; `None`: closed.
+    spaces: Vec<Option<Members>>,
+    /// Blocks that closed spaces had.
+    free_blocks: Vec<Block>,
+}
+
+/// Numbers that follow each other, all for the keys of one space.
+pub(super) type Block = std::ops::Range<u32>;
+
+/// The groups of a space.
+#[derive(Debug, Default, Clone)]
+struct Members {
+    /// Those with a number of their own, in the order of their first rows.
+    listed: Vec<u32>,
+    /// Numbers of which those with rows are groups.
+    block: Block,
+}
+
+impl Numbers {
+    pub(super) fn of_slots(slots: Slots) -> Self {
+        Self { slots, ..Self::default() }
+    }
+
+    /// A number for a new group.
+    pub(super) fn take(&mut self, space: Space) -> u32 {
+        let group = self.slots.take();
+        if space != Space::FIRST
+            && let Some(members) = &mut self.spaces[space.index() - 1]
+        {
+            members.listed.push(group);
+        }
+        group
+    }
+
+    /// A block of `length` numbers for a space but the first, which has none yet.
+    pub(super) fn take_block(&mut self, space: Space, length: u32) -> Block {
+        let free = self.free_blocks.iter().position(|block| block.len() == length as usize);
+        let block = match free {
+            Some(at) => self.free_blocks.swap_remove(at),
+            None => self.slots.take_block(length),
+        };
+        if let Some(members) = &mut self.spaces[space.index() - 1] {
+            members.block = block.clone();
+        }
+        block
+    }
+
+    pub(super) fn open(&mut self) -> Space {
+        let free = self.spaces.iter().position(Option::is_none).unwrap_or(self.spaces.len());
+        self.spaces.resize(self.spaces.len().max(free + 1), None);
+        self.spaces[free] = Some(Members::default());
+        Space(u32::try_from(free + 1).expect("fewer spaces than groups"))
+    }
+
+    /// The numbers of an open space that are groups for sure, in the order of their first rows, and those of which only some are.
+    pub(super) fn members(&self, space: Space) -> (&[u32], Block) {
+        match &self.spaces[space.index() - 1] {
+            Some(members) => (&members.listed, members.block.clone()),
+            None => (&[], 0..0),
+        }
+    }
+
+    /// Gives all numbers of a space back; says which they were.
+    pub(super) fn close(&mut self, space: Space) -> (Vec<u32>, Block) {
+        let Members { listed, block } = self.spaces[space.index() - 1].take().unwrap_or_default();
+        self.slots.give_back(&listed);
+        if !block.is_empty() {
+            self.free_blocks.push(block.clone());
+        }
+        (listed, block)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.bytes() + self.spaces.iter().flatten().map(|members| members.listed.capacity() * 4).sum::<usize>()
+    }
+}
