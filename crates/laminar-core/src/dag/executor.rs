@@ -230,6 +230,7 @@ impl Executor {
     pub(super) fn begin_step(&mut self, now: i64) {
         self.step = self.step.next();
         self.now = now;
+        self.outcome.rows = 0;
         self.wake(now);
     }
 
@@ -251,7 +252,7 @@ impl Executor {
         }
         let (id, wake_before) = (slot.node.id, slot.wake_at);
         if let Err(error) = slot.run(before, self.step, self.now, &mut self.outcome) {
-            self.outcome = Outcome::default();
+            self.outcome = Outcome { rows: self.outcome.rows, ..Outcome::default() };
             self.timers.replace(id, wake_before, None);
             self.poison(place, error);
             return;
@@ -376,6 +377,11 @@ impl Executor {
     /// The last step.
     pub fn last_step(&self) -> StepId {
         self.step
+    }
+
+    /// Rows that all nodes together emitted in the last step.
+    pub fn step_rows(&self) -> u64 {
+        self.outcome.rows
     }
 
     /// The nodes, by ascending number.

@@ -39,6 +39,14 @@ impl Graph {
         }
     }
 
+    /// Rows that the last step moved, if the one who runs it can tell.
+    pub(super) fn step_rows(&self) -> Option<u64> {
+        match self {
+            Graph::Inline(graph) => Some(graph.step_rows()),
+            Graph::Shared(_) => None,
+        }
+    }
+
     pub(super) fn nodes(&self) -> Box<dyn Iterator<Item = &Node> + '_> {
         match self {
             Graph::Inline(graph) => Box::new(graph.nodes()),

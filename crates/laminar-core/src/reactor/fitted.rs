@@ -1,0 +1,29 @@
+//! Looks at pushed rows at the border: whether they have the source's columns.
+
+use std::sync::Arc;
+
+use arrow_array::Array;
+use arrow_schema::SchemaRef;
+
+use crate::{ChangeBatch, Code, Error, Result};
+
+/// The changes with the source's own schema `ours`, if they fit it.
+pub(crate) fn fitted(ours: &SchemaRef, changes: ChangeBatch) -> Result<ChangeBatch> {
+    let theirs = changes.rows().schema_ref();
+    if !Arc::ptr_eq(ours, theirs) && changes.check_schema(ours).is_err() {
+        let text = format!("rows with other columns than the source has: {}", columns(theirs));
+        return Err(Error::new(Code::TypeMismatch, text).with_detail(format!("the source has {}", columns(ours))));
+    }
+    for (field, column) in ours.fields().iter().zip(changes.rows().columns()) {
+        if !field.is_nullable() && column.null_count() > 0 {
+            return Err(Error::new(Code::BadData, format!("column {} is NOT NULL, but a row has NULL there", field.name())));
+        }
+    }
+    changes.with_schema(ours)
+}
+
+/// Names and types, for messages.
+fn columns(schema: &arrow_schema::Schema) -> String {
+    let column = |field: &arrow_schema::FieldRef| format!("{} {}", field.name(), field.data_type());
+    schema.fields().iter().map(column).collect::<Vec<_>>().join(", ")
+}
