@@ -207,6 +207,11 @@ impl Executor {
             self.feed(source, input)?;
         }
         self.look_at_outlets();
+        self.step_over_fed(now)
+    }
+
+    /// Runs one step over what has been fed, when the outlets have just been looked at.
+    pub(crate) fn step_over_fed(&mut self, now: i64) -> Result<StepId> {
         self.run_step(now);
         match self.violation.take() {
             Some(violation) => Err(violation),

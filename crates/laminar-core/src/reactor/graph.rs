@@ -26,7 +26,7 @@ impl Graph {
     /// Starts a step over what was fed; inline it has ended when this returns.
     pub(super) fn start_step(&mut self, now: i64) -> Result<()> {
         match self {
-            Graph::Inline(graph) => graph.step(now, []).map(|_| ()),
+            Graph::Inline(graph) => graph.step_over_fed(now).map(|_| ()),
             Graph::Shared(graph) => graph.start_step(now),
         }
     }
