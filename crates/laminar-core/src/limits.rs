@@ -42,6 +42,33 @@ pub const REPLAY_ROWS_MAX: i64 = 50_000_000;
 pub const EVENT_BUDGET_NS: u64 = 500;
 /// What the steps of one graph may take before the next graph of the same worker has its turn, in nanoseconds.
 pub const STEP_BUDGET_NS: u64 = 1_000_000;
+/// Rows that move in a step from which on its time is always taken.
+pub const MEASURED_ROWS_MIN: u64 = 64;
+/// Of the steps in which fewer rows move, the time of every so manyth is taken.
+pub const MEASURED_STEPS: u64 = 16;
+/// What the latency ring of a core may take in one turn, in nanoseconds.
+pub const LATENCY_BUDGET_NS: u64 = 1_000_000;
+/// What the main ring of a core may take in one turn, in nanoseconds: so long urgent work may have to wait.
+pub const MAIN_BUDGET_NS: u64 = 200_000;
+/// What the poll ring of a core may take in one turn, in nanoseconds.
+pub const POLL_BUDGET_NS: u64 = 200_000;
+/// Rows of the first piece of a ring; later pieces grow and shrink with what they take.
+pub const PIECE_ROWS_START: usize = 1 << 10;
+/// Rows of a piece at least: fewer cost more by the step than by the row.
+pub const PIECE_ROWS_MIN: usize = 1 << 6;
+/// Times that a step over one batch allocates at most once its graph has seen as much before: a windowed or running aggregate of two functions by
+/// one key, from source to output. None of them are per row.
+pub const STEP_ALLOCATIONS_MAX: u64 = 80;
+/// Turns in which a ring of a core may be passed over because something waits in a ring before it.
+pub const PASSED_OVER_MAX: u32 = 3;
+/// Events that may wait in one ring of a core.
+pub const EVENTS_WAITING_MAX: usize = 1024;
+/// Results of one output of a core that may wait until somebody polls.
+pub const RESULTS_WAITING_MAX: usize = 1024;
+/// How long a core that has a timer sleeps at most before it looks at the clock again, in milliseconds.
+pub const TIMER_NAP_MS: u64 = 50;
 
+const _: () = assert!(PIECE_ROWS_MIN <= PIECE_ROWS_START && PIECE_ROWS_START <= STEP_ROWS_MAX, "a piece is one step");
+const _: () = assert!(MAIN_BUDGET_NS <= STEP_BUDGET_NS, "a turn is no longer than what a graph may take");
 const _: () = assert!(EVENT_BUDGET_NS <= STEP_BUDGET_NS, "a graph must be able to work off one event");
 const _: () = assert!(BATCH_ROWS_MAX <= STEP_ROWS_MAX, "a step must be able to hold one batch");

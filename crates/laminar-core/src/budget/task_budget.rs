@@ -79,7 +79,17 @@ impl TaskBudget {
 
     /// Begins a run. One that was not finished is forgotten.
     pub fn begin(&mut self) {
-        self.began = Some(self.clock.now());
+        self.begin_at(self.clock.now());
+    }
+
+    /// Begins a run at a time that the caller has read from the same clock.
+    pub fn begin_at(&mut self, now: i64) {
+        self.began = Some(now);
+    }
+
+    /// Ends the run without counting it: for runs so short that to look at the clock would take longer.
+    pub fn forget(&mut self) {
+        self.began = None;
     }
 
     /// True if the run has used up its budget: the task should yield. False outside of a run.

@@ -207,6 +207,11 @@ impl Executor {
             self.feed(source, input)?;
         }
         self.look_at_outlets();
+        self.step_over_fed(now)
+    }
+
+    /// Runs one step over what has been fed, when the outlets have just been looked at.
+    pub(crate) fn step_over_fed(&mut self, now: i64) -> Result<StepId> {
         self.run_step(now);
         match self.violation.take() {
             Some(violation) => Err(violation),
@@ -230,6 +235,7 @@ impl Executor {
     pub(super) fn begin_step(&mut self, now: i64) {
         self.step = self.step.next();
         self.now = now;
+        self.outcome.rows = 0;
         self.wake(now);
     }
 
@@ -251,7 +257,7 @@ impl Executor {
         }
         let (id, wake_before) = (slot.node.id, slot.wake_at);
         if let Err(error) = slot.run(before, self.step, self.now, &mut self.outcome) {
-            self.outcome = Outcome::default();
+            self.outcome = Outcome { rows: self.outcome.rows, ..Outcome::default() };
             self.timers.replace(id, wake_before, None);
             self.poison(place, error);
             return;
@@ -376,6 +382,11 @@ impl Executor {
     /// The last step.
     pub fn last_step(&self) -> StepId {
         self.step
+    }
+
+    /// Rows that all nodes together emitted in the last step.
+    pub fn step_rows(&self) -> u64 {
+        self.outcome.rows
     }
 
     /// The nodes, by ascending number.

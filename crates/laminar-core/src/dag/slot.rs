@@ -76,6 +76,8 @@ pub(super) struct Outcome {
     pub(super) aside: Vec<AsideRows>,
     /// The promise moved, so readers have to look.
     pub(super) promise_moved: bool,
+    /// Rows that all nodes have emitted in the step so far.
+    pub(super) rows: u64,
 }
 
 /// What a node needs to go on after the step at whose end the image was taken.
@@ -210,7 +212,7 @@ impl Slot {
         }));
         let (watermark, idle) = run.unwrap_or_else(|panic| Err(panicked(&*panic)))?;
         self.watermark = told;
-        self.count(outcome);
+        outcome.rows += self.count(outcome);
         self.promise_anew(watermark, input_holds.unwrap_or_else(|| source_hold(&self.node, idle)), outcome);
         match &mut self.checker {
             Some(checker) => checker.after_step(&outcome.out, watermark),
@@ -236,9 +238,11 @@ impl Slot {
         Some(combined.holds)
     }
 
-    fn count(&mut self, outcome: &Outcome) {
+    /// Counts what came out; returns how many rows went on.
+    fn count(&mut self, outcome: &Outcome) -> u64 {
+        let rows = outcome.out.iter().map(|batch| batch.len() as u64).sum::<u64>();
         self.metrics.batches_out += outcome.out.len() as u64;
-        self.metrics.rows_out += outcome.out.iter().map(|batch| batch.len() as u64).sum::<u64>();
+        self.metrics.rows_out += rows;
         for aside in &outcome.aside {
             let counter = match aside.kind {
                 Aside::Late => &mut self.metrics.late,
@@ -246,6 +250,7 @@ impl Slot {
             };
             *counter += aside.rows.num_rows() as u64;
         }
+        rows
     }
 
     fn promise_anew(&mut self, watermark: Watermark, holds: Holds, outcome: &mut Outcome) {
@@ -353,7 +358,7 @@ pub(super) fn tell_failure(outlet: &mut dyn Outlet, error: &Error) {
 }
 
 /// The message of a panic as an error.
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> Error {
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
     let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
     Error::internal(format!("panicked: {}", message.as_deref().unwrap_or("without a message")))

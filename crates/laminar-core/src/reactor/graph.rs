@@ -26,7 +26,7 @@ impl Graph {
     /// Starts a step over what was fed; inline it has ended when this returns.
     pub(super) fn start_step(&mut self, now: i64) -> Result<()> {
         match self {
-            Graph::Inline(graph) => graph.step(now, []).map(|_| ()),
+            Graph::Inline(graph) => graph.step_over_fed(now).map(|_| ()),
             Graph::Shared(graph) => graph.start_step(now),
         }
     }
@@ -36,6 +36,14 @@ impl Graph {
         match self {
             Graph::Inline(_) => Ok(()),
             Graph::Shared(graph) => graph.finish_step().map(|_| ()),
+        }
+    }
+
+    /// Rows that the last step moved, if the one who runs it can tell.
+    pub(super) fn step_rows(&self) -> Option<u64> {
+        match self {
+            Graph::Inline(graph) => Some(graph.step_rows()),
+            Graph::Shared(_) => None,
         }
     }
 

@@ -42,21 +42,22 @@
 //! # }
 //! ```
 
+mod fitted;
 mod graph;
 mod inbox;
 
 use std::sync::Arc;
 
-use arrow_array::Array;
-
+use crate::budget::{BudgetMetrics, TaskBudget};
 use crate::dag::{
     EdgeProperties, Executor, GraphImage, Node, NodeKind, NodeMetrics, NodeStatus, Outlet, OutletId, Workers, explain,
     explain_distributed,
 };
-use crate::limits::STEP_ROWS_MAX;
+use crate::limits::{MEASURED_ROWS_MIN, MEASURED_STEPS, STEP_ROWS_MAX};
 use crate::operator::AsideRows;
 use crate::time::{Clock, Watermark};
-use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId};
+use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId, hot_path};
+pub(crate) use fitted::fitted;
 use graph::{Graph, either};
 use inbox::Inbox;
 
@@ -92,6 +93,7 @@ pub struct Reactor {
     graph: Graph,
     /// By ascending number of the source.
     inboxes: Vec<Inbox>,
+    budget: TaskBudget,
     closed: bool,
 }
 
@@ -113,7 +115,8 @@ impl Reactor {
     }
 
     fn over(clock: Arc<dyn Clock>, graph: Graph) -> Self {
-        Self { clock, graph, inboxes: Vec::new(), closed: false }
+        let budget = TaskBudget::of_step("step", Arc::clone(&clock));
+        Self { clock, graph, inboxes: Vec::new(), budget, closed: false }
     }
 
     /// Adds nodes, see [`Executor::attach`].
@@ -192,6 +195,7 @@ impl Reactor {
 
     /// As [`poll`](Self::poll), with at most `rows_max` rows of each source: tests cut steps as they like.
     pub fn poll_rows(&mut self, rows_max: usize) -> Result<Poll> {
+        hot_path!("Reactor::poll");
         let started = self.start_rows(rows_max)?;
         self.finish_poll(started)
     }
@@ -206,6 +210,7 @@ impl Reactor {
     pub fn finish_poll(&mut self, started: Started) -> Result<Poll> {
         if started.progressed {
             self.graph.finish_step()?;
+            self.charge();
         }
         let backpressured = started.blocked && self.waits_for_outlets();
         let step = either!(&self.graph, graph => graph.last_step());
@@ -226,9 +231,21 @@ impl Reactor {
         }
         let progressed = either!(&self.graph, graph => graph.has_work(now));
         if progressed {
+            self.budget.begin_at(now);
             self.graph.start_step(now)?;
         }
         Ok(Started { progressed, blocked })
+    }
+
+    /// Counts the step against its budget, see [`budget_metrics`](Self::budget_metrics).
+    fn charge(&mut self) {
+        let is_small = self.graph.step_rows().is_some_and(|rows| rows < MEASURED_ROWS_MIN);
+        let step = either!(&self.graph, graph => graph.last_step());
+        if is_small && !step.0.is_multiple_of(MEASURED_STEPS) {
+            self.budget.forget();
+        } else {
+            self.budget.finish();
+        }
     }
 
     fn waits_for_outlets(&self) -> bool {
@@ -247,6 +264,13 @@ impl Reactor {
         self.inboxes.iter().all(Inbox::is_empty)
             && !either!(&self.graph, graph => graph.has_work(i64::MIN))
             && !either!(&self.graph, graph => graph.has_blocked_work())
+    }
+
+    /// What steps took of their budget, [`STEP_BUDGET_NS`](crate::limits::STEP_BUDGET_NS); a step that took longer is an overrun. To look at
+    /// the clock takes a good part of what a step over one row takes, so of the steps in which fewer than
+    /// [`MEASURED_ROWS_MIN`] rows move only every [`MEASURED_STEPS`]th is looked at.
+    pub fn budget_metrics(&self) -> BudgetMetrics {
+        self.budget.metrics()
     }
 
     /// The rows that `node` stores, if it stores any and has not failed.
@@ -327,22 +351,7 @@ impl Reactor {
             return Err(error);
         }
         let Some(properties) = either!(&self.graph, graph => graph.properties(source)) else { return Ok(changes) };
-        let (ours, theirs) = (&properties.schema, changes.rows().schema_ref());
-        if !Arc::ptr_eq(ours, theirs) && changes.check_schema(ours).is_err() {
-            let text = format!("rows with other columns than the source has: {}", columns(theirs));
-            return Err(Error::new(Code::TypeMismatch, text).with_detail(format!("the source has {}", columns(ours))));
-        }
-        if properties.changes.is_append() && !changes.weights().is_ones() {
-            let weight = (0..changes.len()).map(|row| changes.weight(row)).find(|weight| *weight != 1).unwrap_or(1);
-            return Err(Error::new(Code::BadData, format!("a row with the weight {weight}, where rows are only ever added"))
-                .with_hint("create the source WITH (changelog = 'true'), or push into a table"));
-        }
-        for (field, column) in ours.fields().iter().zip(changes.rows().columns()) {
-            if !field.is_nullable() && column.null_count() > 0 {
-                return Err(Error::new(Code::BadData, format!("column {} is NOT NULL, but a row has NULL there", field.name())));
-            }
-        }
-        changes.with_schema(&properties.schema)
+        fitted(properties, changes)
     }
 
     fn place(&self, source: NodeId) -> Result<usize> {
@@ -362,10 +371,4 @@ impl Reactor {
 
 fn closed() -> Error {
     Error::new(Code::Closed, "the database is closed")
-}
-
-/// Names and types, for messages.
-fn columns(schema: &arrow_schema::Schema) -> String {
-    let column = |field: &arrow_schema::FieldRef| format!("{} {}", field.name(), field.data_type());
-    schema.fields().iter().map(column).collect::<Vec<_>>().join(", ")
 }

@@ -9,7 +9,12 @@ use crate::{Code, Error, Result};
 /// Fails, and changes nothing, if there is no such core or this process may not use it (`Code::Io`), or if the system
 /// has no such call (`Code::NotSupported`). A caller that only hopes for it can go on without.
 pub fn pin_current_thread(cpu: usize) -> Result<()> {
-    system::pin_current_thread(cpu)
+    keep_current_thread_on(&[cpu])
+}
+
+/// Lets the current thread run on any of `cpus`, and on no other core; fails as [`pin_current_thread`] does.
+pub fn keep_current_thread_on(cpus: &[usize]) -> Result<()> {
+    system::keep_current_thread_on(cpus)
 }
 
 /// The cores that the current thread may run on, ascending. `None`: the system does not tell.
@@ -22,13 +27,17 @@ pub fn current_cpu() -> Option<usize> {
     system::current_cpu()
 }
 
-fn refused(cpu: usize, reason: &str) -> Error {
+fn refused(cpus: &[usize], reason: &str) -> Error {
     let hint = allowed_cpus().map(|cpus| format!("choose one of the cores {cpus:?}"));
-    let error = Error::new(Code::Io, format!("cannot pin the thread to core {cpu}: {reason}"));
+    let error = Error::new(Code::Io, format!("cannot pin the thread to core {}: {reason}", list(cpus)));
     match hint {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
+}
+
+fn list(cpus: &[usize]) -> String {
+    cpus.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(target_os = "linux")]
@@ -38,17 +47,18 @@ mod system {
     const CPUS_MAX: usize = libc::CPU_SETSIZE as usize;
     const SET_BYTES: usize = size_of::<libc::cpu_set_t>();
 
-    pub(super) fn pin_current_thread(cpu: usize) -> Result<()> {
-        if cpu >= CPUS_MAX {
-            return Err(refused(cpu, "there is no such core"));
+    pub(super) fn keep_current_thread_on(cpus: &[usize]) -> Result<()> {
+        if cpus.iter().any(|cpu| *cpu >= CPUS_MAX) {
+            return Err(refused(cpus, "there is no such core"));
         }
         let mut set = no_cpus();
-        // SAFETY: `set` is a whole set and `cpu` is one of its bits; 0 is the current thread.
-        let outcome = unsafe {
-            libc::CPU_SET(cpu, &mut set);
-            libc::sched_setaffinity(0, SET_BYTES, &raw const set)
-        };
-        if outcome == 0 { Ok(()) } else { Err(refused(cpu, &std::io::Error::last_os_error().to_string())) }
+        for cpu in cpus {
+            // SAFETY: `set` is a whole set and `cpu` is one of its bits.
+            unsafe { libc::CPU_SET(*cpu, &mut set) };
+        }
+        // SAFETY: the call reads `SET_BYTES` bytes of `set`; 0 is the current thread.
+        let outcome = unsafe { libc::sched_setaffinity(0, SET_BYTES, &raw const set) };
+        if outcome == 0 { Ok(()) } else { Err(refused(cpus, &std::io::Error::last_os_error().to_string())) }
     }
 
     pub(super) fn allowed_cpus() -> Option<Vec<usize>> {
@@ -73,10 +83,10 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use super::{Code, Error, Result};
+    use super::{Code, Error, Result, list};
 
-    pub(super) fn pin_current_thread(cpu: usize) -> Result<()> {
-        Err(Error::new(Code::NotSupported, format!("this system cannot pin a thread to core {cpu}"))
+    pub(super) fn keep_current_thread_on(cpus: &[usize]) -> Result<()> {
+        Err(Error::new(Code::NotSupported, format!("this system cannot pin a thread to core {}", list(cpus)))
             .with_hint("turn cpu_pinning off"))
     }
 
@@ -106,6 +116,17 @@ mod tests {
                 assert_eq!((current_cpu(), allowed_cpus()), (Some(cpu), Some(vec![cpu])));
             });
         }
+    }
+
+    #[test]
+    fn a_thread_is_kept_on_several_cores() {
+        let all = allowed_cpus().unwrap();
+        on_a_thread(move || {
+            pin_current_thread(all[0]).unwrap();
+            keep_current_thread_on(&all).unwrap();
+            assert_eq!(allowed_cpus(), Some(all));
+            assert_eq!(keep_current_thread_on(&[]).unwrap_err().code(), Code::Io);
+        });
     }
 
     #[test]

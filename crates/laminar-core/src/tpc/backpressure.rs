@@ -61,15 +61,18 @@ pub struct BackpressureConfig {
 }
 
 impl BackpressureConfig {
+    /// What [`builder`](Self::builder) starts from.
+    pub const START: Self = Self {
+        exclusive_credits: 4096,
+        floating_credits: 4096,
+        high_watermark: 0.8,
+        low_watermark: 0.5,
+        overflow_strategy: OverflowStrategy::Block,
+    };
+
     /// Starts from 4096 exclusive and 4096 floating credits, pressure from 0.8 of them down to 0.5, and `Block`.
     pub fn builder() -> BackpressureConfigBuilder {
-        BackpressureConfigBuilder(Self {
-            exclusive_credits: 4096,
-            floating_credits: 4096,
-            high_watermark: 0.8,
-            low_watermark: 0.5,
-            overflow_strategy: OverflowStrategy::Block,
-        })
+        BackpressureConfigBuilder(Self::START)
     }
 
     /// What happens to a thing for which there is no credit.
@@ -260,22 +263,31 @@ impl CreditGate {
         if self.try_acquire(credits) {
             return Ok(Admission::Admitted);
         }
-        let count = |counter: &AtomicU64, by: usize| counter.fetch_add(by as u64, Ordering::Relaxed);
         match self.config.overflow_strategy {
             OverflowStrategy::Block => Ok(Admission::Wait),
             OverflowStrategy::DropNewest => {
-                count(&self.dropped, credits);
+                self.count_dropped(credits);
                 Ok(Admission::Dropped)
             }
             OverflowStrategy::DropOldest => {
-                count(&self.dropped, credits);
+                self.count_dropped(credits);
                 Ok(Admission::ReplaceOldest)
             }
             OverflowStrategy::Error => {
-                count(&self.refused, credits);
+                self.refused.fetch_add(credits as u64, Ordering::Relaxed);
                 Err(self.no_credits(credits))
             }
         }
+    }
+
+    /// Counts things as dropped that somebody else than [`offer`](Self::offer) decided about.
+    pub(super) fn count_dropped(&self, credits: usize) {
+        self.dropped.fetch_add(credits as u64, Ordering::Relaxed);
+    }
+
+    /// Counts that somebody has to wait who does so by himself.
+    pub(super) fn count_blocked(&self) {
+        self.blocked.fetch_add(1, Ordering::Relaxed);
     }
 
     /// As [`offer`](Self::offer), but where that says `Wait`, this waits until there are credits. Not for a worker's own
@@ -290,7 +302,7 @@ impl CreditGate {
                 return Ok(admission);
             }
             if rounds == 0 {
-                self.blocked.fetch_add(1, Ordering::Relaxed);
+                self.count_blocked();
             }
             wait_a_little(rounds);
             rounds += 1;
@@ -384,6 +396,7 @@ impl CreditGate {
         }
         let capacity = self.config.credits();
         if credits > capacity {
+            self.refused.fetch_add(credits as u64, Ordering::Relaxed);
             let text = format!("{credits} credits at once, where there are {capacity} in all");
             return Err(Error::new(Code::LimitReached, text).with_hint("send less at once, or raise floating_credits"));
         }
@@ -397,7 +410,7 @@ impl CreditGate {
 }
 
 /// Spins, then lets others run, then sleeps: giving credits back stays without a lock and without a call to the system.
-fn wait_a_little(rounds: u32) {
+pub(super) fn wait_a_little(rounds: u32) {
     match rounds {
         0..64 => std::hint::spin_loop(),
         64..128 => std::thread::yield_now(),

@@ -12,7 +12,7 @@ use super::signal::Signal;
 use super::spsc::{Consumer, Producer, SpscQueue};
 use crate::dag::{Crew, Executor, Links, Parcel, StepOrder, run_in_turn};
 use crate::limits::{PARCELS_MAX, SPIN_LOOKS};
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, hot_path};
 
 /// How threads work together.
 #[derive(Debug, Clone)]
@@ -91,7 +91,11 @@ fn work(mut links: ThreadLinks, orders: &Consumer<(Box<Executor>, StepOrder)>, r
         let Some((mut share, order)) = next else { return };
         // Operators and exchanges are guarded one by one, so a panic here is a mistake in the engine itself: nothing of the
         // share can be trusted any more, and the others must not wait for what will not come.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| share.run_share(&order, &mut links))) {
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            hot_path!("worker step");
+            share.run_share(&order, &mut links);
+        }));
+        if let Err(panic) = run {
             share.fail_all(&*panic);
             links.ends.to.iter_mut().for_each(|end| *end = None);
         }

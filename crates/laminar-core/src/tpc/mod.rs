@@ -3,19 +3,24 @@
 //! * [`spsc`]: a queue from one thread to one other; [`CachePadded`]: values that do not share cache lines.
 //! * [`backpressure`]: credits, so that a queue fills only as far as it may.
 //! * [`router`]: rows to workers by key; [`affinity`]: a thread stays on its core.
+//! * [`CoreHandle`]: a thread with a reactor of its own; [`ThreadPerCoreRuntime`]: one of them for each core, rows dealt out by key.
 //! * [`Threads`]: a thread for each worker of a graph that several workers share (see [`Workers`](crate::dag::Workers)).
 
 pub mod affinity;
 pub mod backpressure;
 mod cache_padded;
+mod core;
 mod crew;
 pub mod router;
+mod runtime;
 mod signal;
 pub mod spsc;
 mod sync;
 
+pub use self::core::{CoreConfig, CoreHandle, CoreMetrics, CoreOutput, Emitted, Event, Ring, RingBudgets};
 pub use backpressure::{Admission, BackpressureConfig, BackpressureConfigBuilder, CreditGate, CreditMetrics, OverflowStrategy};
 pub use cache_padded::CachePadded;
 pub use crew::{CrewConfig, Threads};
 pub use router::{KeyRouter, KeySpec};
+pub use runtime::{ThreadPerCoreRuntime, TpcConfig, TpcConfigBuilder};
 pub use spsc::{Consumer, Producer, SpscQueue};

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 /// One waiting thread, and those that have something for it.
 #[derive(Debug, Default)]
@@ -15,23 +16,32 @@ pub(super) struct Signal {
 impl Signal {
     /// Waits until `look` finds something: looks `looks` times, then sleeps between looks.
     pub(super) fn wait<T>(&self, looks: u32, mut look: impl FnMut() -> Option<T>) -> T {
-        for _ in 0..looks {
-            if let Some(found) = look() {
-                return found;
-            }
-            std::hint::spin_loop();
+        if let Some(found) = spin(looks, &mut look) {
+            return found;
         }
-        *self.sleeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
         loop {
-            self.sleeping.store(true, Ordering::SeqCst);
-            // Either we see what was put there before, or whoever puts it there sees that we sleep.
-            fence(Ordering::SeqCst);
-            if let Some(found) = look() {
-                self.sleeping.store(false, Ordering::SeqCst);
+            if let Some(found) = self.look_or_sleep(&mut look, thread::park) {
                 return found;
             }
-            thread::park();
         }
+    }
+
+    /// The same, but it sleeps only once and for `nap` at most: for who also waits for a moment.
+    pub(super) fn wait_at_most<T>(&self, looks: u32, nap: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        spin(looks, &mut look).or_else(|| self.look_or_sleep(&mut look, || thread::park_timeout(nap))).or_else(look)
+    }
+
+    fn look_or_sleep<T>(&self, look: &mut impl FnMut() -> Option<T>, sleep: impl FnOnce()) -> Option<T> {
+        *self.sleeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
+        self.sleeping.store(true, Ordering::SeqCst);
+        // Either we see what was put there before, or whoever puts it there sees that we sleep.
+        fence(Ordering::SeqCst);
+        let found = look();
+        if found.is_none() {
+            sleep();
+        }
+        self.sleeping.store(false, Ordering::SeqCst);
+        found
     }
 
     /// Wakes the thread that waits, if it sleeps. To be called after there is something for it to find.
@@ -43,6 +53,16 @@ impl Signal {
             sleeper.iter().for_each(Thread::unpark);
         }
     }
+}
+
+fn spin<T>(looks: u32, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..looks {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        std::hint::spin_loop();
+    }
+    None
 }
 
 #[cfg(test)]
@@ -72,5 +92,17 @@ mod tests {
             }
             echo.unwrap().join().unwrap();
         }
+    }
+
+    #[test]
+    fn who_also_waits_for_a_moment_goes_on_when_it_has_come() {
+        let (signal, looked) = (Signal::default(), AtomicUsize::new(0));
+        let look = || {
+            looked.fetch_add(1, Ordering::Relaxed);
+            None::<()>
+        };
+        assert_eq!(signal.wait_at_most(3, Duration::from_millis(1), look), None);
+        assert_eq!(looked.load(Ordering::Relaxed), 5, "three times, before it sleeps, and after");
+        assert_eq!(signal.wait_at_most(0, Duration::from_secs(3600), || Some(7)), Some(7));
     }
 }

@@ -1,5 +1,6 @@
 //! Outlets: snapshots, back-pressure, the end.
 
+use arrow_array::Array;
 use laminar_core::dag::{DagBuilder, Outlet, SourceSpec};
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, StepId};
@@ -78,6 +79,29 @@ fn a_full_outlet_without_anything_waiting_is_no_back_pressure() {
     graph.run();
     graph.listen(source).set_full(true);
     assert!(!graph.run().backpressured);
+}
+
+#[test]
+fn one_batch_for_several_readers_is_shared_and_not_copied() {
+    let mut dag = DagBuilder::new();
+    let source = dag.source("s", pairs(), SourceSpec::TIMELESS);
+    let (output, other) = (dag.output("o", source), dag.output("p", source));
+    let below = dag.project("below", source, vec![("b", laminar_core::expr::Column::new(&pairs(), 1))]);
+    let mut graph = Graph::new(dag.finish().unwrap());
+    let ears = [output, output, other, below].map(|node| graph.listen(node));
+    let batch = ChangeBatch::parse(&pairs(), "+1 | 1 | 10 ; +1 | 2 | 20").unwrap();
+    graph.reactor.push(source, batch.clone()).unwrap();
+    graph.run();
+    for ear in &ears {
+        let seen = ear.seen();
+        let [changes] = seen.changes.as_slice() else { panic!("one batch for each") };
+        assert_eq!(last_column(changes), last_column(&batch), "the column that was pushed, not a copy");
+    }
+}
+
+/// Where the values of the last column lie.
+fn last_column(changes: &ChangeBatch) -> *const u8 {
+    changes.rows().columns().last().unwrap().to_data().buffers()[0].as_ptr()
 }
 
 struct Panics;

@@ -1,0 +1,106 @@
+//! What goes into a core and what comes out of it.
+
+use crate::dag::SourceInput;
+use crate::time::Watermark;
+use crate::{ChangeBatch, NodeId, StepId};
+
+/// The three rings in front of a core, in the order in which they are drained.
+///
+/// A ring works when nothing waits before it, piece by piece, as long as one more piece fits into its budget and nothing has come into a
+/// ring before it. Where something always waits before it, it has one piece in every fourth turn, so none starves. A piece is cut
+/// so that it takes about half of its ring's budget at most. So what comes into the latency ring waits for the piece at hand,
+/// and at most one more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ring {
+    /// What somebody waits for: few rows, answered at once.
+    Latency,
+    /// Everything that does not say otherwise.
+    Main,
+    /// What is in no hurry: backfills, files that are read, storage that is polled.
+    Poll,
+}
+
+impl Ring {
+    /// All three, in order.
+    pub const ALL: [Ring; 3] = [Ring::Latency, Ring::Main, Ring::Poll];
+
+    /// Its place in that order.
+    pub(super) fn place(self) -> usize {
+        self as usize
+    }
+
+    /// The rings that are drained before it.
+    pub(super) fn before(self) -> &'static [Ring] {
+        &Self::ALL[..self.place()]
+    }
+}
+
+/// Something for a source of the graph: rows, or a promise about time.
+///
+/// Rows of one source keep their order within one ring; what is put into another ring may overtake them.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub(in crate::tpc) source: NodeId,
+    pub(in crate::tpc) ring: Ring,
+    pub(in crate::tpc) input: SourceInput,
+}
+
+impl Event {
+    /// Changes of `source`, in the main ring.
+    pub fn new(source: NodeId, changes: ChangeBatch) -> Self {
+        Self { source, ring: Ring::Main, input: SourceInput::Changes(changes) }
+    }
+
+    /// The promise that no row of `source` before `watermark` will be submitted any more; in the main ring.
+    pub fn watermark(source: NodeId, watermark: Watermark) -> Self {
+        Self { source, ring: Ring::Main, input: SourceInput::Watermark(watermark) }
+    }
+
+    /// The same in another ring.
+    #[must_use]
+    pub fn on(self, ring: Ring) -> Self {
+        Self { ring, ..self }
+    }
+
+    /// Whom it is for.
+    pub fn source(&self) -> NodeId {
+        self.source
+    }
+
+    /// Which ring it goes through.
+    pub fn ring(&self) -> Ring {
+        self.ring
+    }
+}
+
+/// Something that an output of a core's graph emitted in a step.
+#[derive(Debug, Clone)]
+pub struct CoreOutput {
+    /// Which core.
+    pub core: usize,
+    /// Which output of its graph.
+    pub node: NodeId,
+    /// In which of its steps.
+    pub step: StepId,
+    /// What.
+    pub emitted: Emitted,
+}
+
+/// Rows or a promise.
+#[derive(Debug, Clone)]
+pub enum Emitted {
+    /// Changes, never none. Their columns are those that the graph holds, not copies.
+    Changes(ChangeBatch),
+    /// The output's watermark has moved; it comes after the changes of its step.
+    Watermark(Watermark),
+}
+
+impl CoreOutput {
+    /// The changes, if it is not a watermark.
+    pub fn changes(&self) -> Option<&ChangeBatch> {
+        match &self.emitted {
+            Emitted::Changes(changes) => Some(changes),
+            Emitted::Watermark(_) => None,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Decides which of the three rings works next, and how large a piece of it may be; [`Ring`] states the rule.
+
+use std::sync::Arc;
+
+use super::config::RingBudgets;
+use super::event::Ring;
+use crate::Result;
+use crate::budget::{BudgetMetrics, TaskBudget};
+use crate::limits::{PASSED_OVER_MAX, PIECE_ROWS_MIN, PIECE_ROWS_START, STEP_ROWS_MAX};
+use crate::time::Clock;
+
+/// What is scheduled.
+pub(super) trait Work {
+    /// Whether something waits in `ring`.
+    fn waits(&mut self, ring: Ring) -> bool;
+
+    /// Works off a piece of what waits in `ring`, some `rows_max` rows of it; returns how many they were.
+    fn work(&mut self, ring: Ring, rows_max: usize) -> Result<usize>;
+}
+
+/// The budgets of the rings, and what their pieces took so far.
+pub(super) struct Schedule {
+    rings: [RingShare; 3],
+    clock: Arc<dyn Clock>,
+}
+
+struct RingShare {
+    budget: TaskBudget,
+    /// Rows of the next piece.
+    piece_rows: usize,
+    /// Turns in which something waited, but before it as well.
+    passed_over: u32,
+}
+
+impl Schedule {
+    pub(super) fn new(budgets: RingBudgets, clock: Arc<dyn Clock>) -> Self {
+        let share = |name, limit| RingShare {
+            budget: TaskBudget::new(name, limit, Arc::clone(&clock)),
+            piece_rows: PIECE_ROWS_START,
+            passed_over: 0,
+        };
+        let rings =
+            [share("latency ring", budgets.latency_ns), share("main ring", budgets.main_ns), share("poll ring", budgets.poll_ns)];
+        Self { rings, clock }
+    }
+
+    /// Gives each ring its turn that may have one. True if there was anything to do.
+    pub(super) fn turn(&mut self, work: &mut impl Work) -> Result<bool> {
+        let mut worked = false;
+        for ring in Ring::ALL {
+            if work.waits(ring) {
+                worked = true;
+                if self.has_its_turn(ring, work) {
+                    self.run(ring, work)?;
+                }
+            }
+        }
+        Ok(worked)
+    }
+
+    /// Whether nothing waits before `ring`, or it has been passed over often enough.
+    fn has_its_turn(&mut self, ring: Ring, work: &mut impl Work) -> bool {
+        let share = &mut self.rings[ring.place()];
+        let passed = share.passed_over < PASSED_OVER_MAX && ring.before().iter().any(|before| work.waits(*before));
+        share.passed_over = if passed { share.passed_over + 1 } else { 0 };
+        !passed
+    }
+
+    /// At least one piece of `ring`.
+    fn run(&mut self, ring: Ring, work: &mut impl Work) -> Result<()> {
+        let share = &mut self.rings[ring.place()];
+        share.budget.begin();
+        loop {
+            let began = self.clock.now();
+            let rows = work.work(ring, share.piece_rows)?;
+            let spent = u64::try_from(self.clock.now().saturating_sub(began)).unwrap_or(0);
+            share.learn(rows, spent);
+            // A piece that takes as long as this one did must still fit.
+            let left = share.budget.remaining_ns();
+            let yields = left == 0 || left < spent || ring.before().iter().any(|before| work.waits(*before));
+            if yields || !work.waits(ring) {
+                break;
+            }
+        }
+        share.budget.finish();
+        Ok(())
+    }
+
+    /// What the turns of each ring took.
+    pub(super) fn metrics(&self) -> [BudgetMetrics; 3] {
+        self.rings.each_ref().map(|share| share.budget.metrics())
+    }
+}
+
+impl RingShare {
+    /// Halves the next piece if this one took more than half of the budget, doubles it if it was whole and took less than an eighth.
+    fn learn(&mut self, rows: usize, spent: u64) {
+        let limit = self.budget.limit_ns();
+        if spent > limit / 2 {
+            self.piece_rows = (self.piece_rows / 2).max(PIECE_ROWS_MIN);
+        } else if spent < limit / 8 && rows >= self.piece_rows {
+            self.piece_rows = (self.piece_rows * 2).min(STEP_ROWS_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::ManualClock;
+
+    const BUDGETS: RingBudgets = RingBudgets { latency_ns: 1_000, main_ns: 8_000, poll_ns: 8_000 };
+
+    /// Rows that wait in each ring, and what a row takes.
+    struct Rows {
+        clock: ManualClock,
+        waiting: [usize; 3],
+        row_ns: i64,
+        /// Rows that come into the latency ring during the next piece of another one.
+        urgent: usize,
+        /// Ring and rows of each piece.
+        pieces: Vec<(Ring, usize)>,
+    }
+
+    impl Rows {
+        fn new(waiting: [usize; 3], row_ns: i64) -> Self {
+            Self { clock: ManualClock::at(0), waiting, row_ns, urgent: 0, pieces: Vec::new() }
+        }
+
+        fn schedule(&self) -> Schedule {
+            Schedule::new(BUDGETS, Arc::new(self.clock.clone()))
+        }
+
+        fn take_pieces(&mut self) -> Vec<(Ring, usize)> {
+            std::mem::take(&mut self.pieces)
+        }
+    }
+
+    impl Work for Rows {
+        fn waits(&mut self, ring: Ring) -> bool {
+            self.waiting[ring.place()] > 0
+        }
+
+        fn work(&mut self, ring: Ring, rows_max: usize) -> Result<usize> {
+            let rows = self.waiting[ring.place()].min(rows_max);
+            self.waiting[ring.place()] -= rows;
+            self.clock.advance(rows as i64 * self.row_ns);
+            self.pieces.push((ring, rows));
+            if ring != Ring::Latency {
+                self.waiting[0] += std::mem::take(&mut self.urgent);
+            }
+            Ok(rows)
+        }
+    }
+
+    #[test]
+    fn rings_are_drained_in_order() {
+        let mut rows = Rows::new([1, 2, 3], 1);
+        let mut schedule = rows.schedule();
+        assert!(schedule.turn(&mut rows).unwrap());
+        assert_eq!(rows.take_pieces(), [(Ring::Latency, 1), (Ring::Main, 2), (Ring::Poll, 3)]);
+        assert!(!schedule.turn(&mut rows).unwrap());
+        assert!(rows.take_pieces().is_empty());
+    }
+
+    #[test]
+    fn urgent_work_waits_no_longer_than_one_budget_however_long_the_others_are() {
+        let mut rows = Rows::new([0, 10_000_000, 10_000_000], 3);
+        let mut schedule = rows.schedule();
+        for turn in 0..1_000 {
+            rows.urgent = 1;
+            schedule.turn(&mut rows).unwrap();
+            let came = rows.pieces.iter().position(|(ring, _)| *ring == Ring::Main).expect("main work never starves");
+            let waited: i64 = rows.take_pieces()[came + 1..].iter().map(|(_, rows)| *rows as i64 * 3).sum();
+            if turn >= 10 {
+                assert!(waited <= 8_000, "turn {turn}: {waited} ns besides the piece at hand");
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_starves_beside_rings_that_are_never_empty() {
+        let mut rows = Rows::new([usize::MAX / 2; 3], 10);
+        let mut schedule = rows.schedule();
+        for _ in 0..100 {
+            (0..=PASSED_OVER_MAX).for_each(|_| assert!(schedule.turn(&mut rows).unwrap()));
+            let pieces = rows.take_pieces();
+            for ring in Ring::ALL {
+                assert!(pieces.iter().any(|(other, _)| *other == ring), "{ring:?} has a piece in so many turns");
+            }
+        }
+    }
+
+    #[test]
+    fn a_ring_stops_when_its_budget_is_used_up_and_overruns_are_counted() {
+        let mut rows = Rows::new([0, 1_000_000, 0], 10);
+        let mut schedule = rows.schedule();
+        for _ in 0..20 {
+            schedule.turn(&mut rows).unwrap();
+        }
+        let main = schedule.metrics()[Ring::Main.place()];
+        assert_eq!(main.runs, 20);
+        assert_eq!(main.overruns, 1, "only the first piece was too large: {main:?}");
+        rows.take_pieces();
+        let before = rows.clock.now();
+        schedule.turn(&mut rows).unwrap();
+        let piece = rows.pieces[0].1 as i64 * 10;
+        assert!(piece <= 4_000 && rows.clock.now() - before <= 8_000, "{:?}", rows.pieces);
+    }
+
+    #[test]
+    fn pieces_grow_where_rows_are_cheap_and_shrink_where_they_are_not() {
+        for (row_ns, expected) in [(0, STEP_ROWS_MAX), (1_000_000, PIECE_ROWS_MIN)] {
+            let mut rows = Rows::new([0, STEP_ROWS_MAX * 40, 0], row_ns);
+            let mut schedule = rows.schedule();
+            for _ in 0..20 {
+                schedule.turn(&mut rows).unwrap();
+            }
+            assert_eq!(schedule.rings[Ring::Main.place()].piece_rows, expected, "{row_ns} ns a row");
+        }
+    }
+}
