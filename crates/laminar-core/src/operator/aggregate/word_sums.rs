@@ -155,7 +155,7 @@ mod tests {
         let (most, least) = (i128::from(i64::MAX), i128::from(i64::MIN));
         let mut expected = 0;
         for (value, weight) in
-            [(i64::MAX, 1), (i64::MAX, 1), (i64::MIN, 1), (i64::MIN, 3), (i64::MAX, i64::MAX), (i64::MIN, i64::MAX), (-1, -1)]
+            [(i64::MAX, 1), (i64::MAX, 1), (i64::MIN, 1), (i64::MIN, 3), (i64::MAX, 1 << 40), (i64::MIN, 1 << 62), (-1, -1)]
         {
             sums.add(0, value, weight);
             expected += i128::from(value) * i128::from(weight);

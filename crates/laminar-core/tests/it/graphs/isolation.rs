@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use laminar_core::dag::{DagBuilder, Node, NodeStatus, SourceSpec};
+use laminar_core::dag::{ChangeKind, DagBuilder, Node, NodeStatus, SourceSpec};
 use laminar_core::expr::{Column, ExprRef};
 use laminar_core::reactor::Reactor;
 use laminar_core::time::ManualClock;
@@ -90,9 +90,12 @@ fn a_failure_survives_an_image() {
 /// A broken promise of an edge: rows are retracted on an edge that says it never does that.
 fn dishonest() -> (Vec<Node>, NodeId, NodeId) {
     let mut dag = DagBuilder::new();
-    let source = dag.source("s", pairs(), SourceSpec::TIMELESS);
-    let output = dag.output("o", source);
-    (dag.finish().unwrap(), source, output)
+    let source = dag.changing_source("s", pairs(), SourceSpec::TIMELESS);
+    let same = dag.project("p", source, vec![("a", Column::new(&pairs(), 0)), ("b", Column::new(&pairs(), 1))]);
+    let output = dag.output("o", same);
+    let mut nodes = dag.finish().unwrap();
+    nodes.iter_mut().filter(|node| node.id == same).for_each(|node| node.output.changes = ChangeKind::Append);
+    (nodes, source, output)
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn a_checked_reactor_says_which_promise_was_broken() {
     graph.push(source, "+1 | 1 | 1 ; -1 | 1 | 1");
     let error = graph.reactor.poll().unwrap_err();
     assert_eq!(error.code(), Code::Internal);
-    assert_eq!(error.message(), "n0 broke a promise: a weight other than +1 on an append edge");
+    assert_eq!(error.message(), "n1 broke a promise: a weight other than +1 on an append edge");
     assert!(graph.failure(output).is_some());
 }
 
