@@ -245,7 +245,11 @@ impl ThreadPerCoreRuntime {
 
 /// The first failure, after all have been asked.
 fn first_failure(outcomes: impl Iterator<Item = Result<()>>) -> Result<()> {
-    outcomes.fold(Ok(()), |first, outcome| first.and(outcome))
+    let mut first = Ok(());
+    for outcome in outcomes {
+        first = first.and(outcome);
+    }
+    first
 }
 
 fn expect_alike(ours: &[Source], theirs: &[Source], core: usize) -> Result<()> {
