@@ -13,6 +13,8 @@ import pyarrow.compute
 
 path, table, threads, query = sys.argv[1:5]
 connection = duckdb.connect(config={"threads": int(threads)})
+# It would be written among the answers.
+connection.execute("SET enable_progress_bar = false")
 # DuckDB's own time type: its functions would convert nanoseconds row by row.
 times = ", ".join(
     f'CAST("{name}" AS TIMESTAMP) AS "{name}"' if kind.startswith("TIMESTAMP") else f'"{name}"'
