@@ -24,7 +24,7 @@ fn step(windows: &mut SlidingWindowOperator, rows: &ChangeBatch, before: i64, no
     windows.on_watermark(Watermark(now), &mut cx)?;
     windows.end_step(&mut cx)?;
     println!("until {:>3} s:", now / SECOND);
-    out.iter().for_each(|changes| println!("  {}", changes.print().replace(" ; ", "\n  ")));
+    out.iter().for_each(|changes| println!("  {}", changes.print().replace('\n', "\n  ")));
     aside.iter().for_each(|late| println!("  {} row(s) too late: {}", late.reasons.len(), late.reasons[0]));
     Ok(())
 }

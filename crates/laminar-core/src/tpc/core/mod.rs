@@ -29,7 +29,7 @@
 //!
 //! let mut seen = Vec::new();
 //! core.shutdown(|output| seen.extend(output.changes().map(ChangeBatch::print)))?;
-//! assert_eq!(seen, ["+1 | 10 ; +1 | 20"]);
+//! assert_eq!(seen, ["+1 | 10\n+1 | 20"]);
 //! # Ok(())
 //! # }
 //! ```
