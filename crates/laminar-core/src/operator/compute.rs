@@ -59,6 +59,9 @@ impl Compute {
     fn projected(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
         match &self.projection {
             Projection::All => changes.with_schema(&self.output),
+            Projection::Columns(columns) if columns.iter().copied().eq(0..changes.rows().num_columns()) => {
+                changes.with_schema(&self.output)
+            }
             Projection::Columns(columns) => {
                 let projected = columns.iter().map(|column| changes.column(*column).clone()).collect();
                 let projected = changes.with_columns(self.output.clone(), projected)?;

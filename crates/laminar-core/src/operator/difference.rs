@@ -170,13 +170,13 @@ fn equal_rows(old: &[ArrayRef], new: &[ArrayRef], pairs: &[Pair]) -> Result<Vec<
         return Ok(equal);
     }
     // Mostly all groups have both rows, and then both sides are in the same order already.
-    let all = old_rows.len() == pairs.len();
+    if old_rows.len() == pairs.len() {
+        old.iter().zip(new).for_each(|(old, new)| and_equal(old, new, &mut equal));
+        return Ok(equal);
+    }
     let (old_rows, new_rows) = (UInt32Array::from(old_rows), UInt32Array::from(new_rows));
     for (old, new) in old.iter().zip(new) {
-        match all {
-            true => and_equal(old, new, &mut equal),
-            false => and_equal(&take(old, &old_rows, None)?, &take(new, &new_rows, None)?, &mut equal),
-        }
+        and_equal(&take(old, &old_rows, None)?, &take(new, &new_rows, None)?, &mut equal);
     }
     Ok(equal)
 }

@@ -121,7 +121,10 @@ impl Engine {
     pub(crate) fn settle(&mut self) -> Result<()> {
         loop {
             let poll = self.reactor.poll()?;
-            if !self.pass_on()? && !poll.progressed {
+            let passed_on = self.pass_on()?;
+            // A timer may have come due while the step ran.
+            let nothing_left = || self.reactor.is_idle() && self.reactor.next_wake().is_none();
+            if !passed_on && (!poll.progressed || nothing_left()) {
                 return Ok(());
             }
         }
