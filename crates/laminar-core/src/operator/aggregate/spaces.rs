@@ -100,12 +100,15 @@ impl Numbers {
         group
     }
 
-    /// A block of `length` numbers for a space but the first, which has none yet.
+    /// A block of at least `length` numbers for a space but the first, which has none yet. Blocks of closed spaces come first, and
+    /// there are few sizes, so that spaces of ever other lengths do not take ever more numbers.
     pub(super) fn take_block(&mut self, space: Space, length: u32) -> Block {
-        let free = self.free_blocks.iter().position(|block| block.len() == length as usize);
-        let block = match free {
+        let size = block_size(length);
+        let fitting = |(_, block): &(usize, &Block)| (size as usize..=size as usize * 2).contains(&block.len());
+        let free = self.free_blocks.iter().enumerate().filter(fitting).min_by_key(|(_, block)| block.len());
+        let block = match free.map(|(at, _)| at) {
             Some(at) => self.free_blocks.swap_remove(at),
-            None => self.slots.take_block(length),
+            None => self.slots.take_block(size),
         };
         if let Some(members) = &mut self.spaces[space.index() - 1] {
             members.block = block.clone();
@@ -140,5 +143,39 @@ impl Numbers {
 
     pub(super) fn bytes(&self) -> usize {
         self.slots.bytes() + self.spaces.iter().flatten().map(|members| members.listed.capacity() * 4).sum::<usize>()
+    }
+}
+
+/// The next larger one of eight sizes between two powers of two.
+fn block_size(length: u32) -> u32 {
+    let step = (length.next_power_of_two() / 16).max(1);
+    length.next_multiple_of(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_hardly_larger_than_asked_and_have_few_sizes() {
+        let sizes: std::collections::BTreeSet<u32> = (1..100_000).map(block_size).collect();
+        assert!((1..100_000).all(|length| (length..=length + length / 8 + 1).contains(&block_size(length))));
+        assert!(sizes.len() < 130, "{}", sizes.len());
+    }
+
+    #[test]
+    fn spaces_of_ever_other_lengths_do_not_take_ever_more_numbers() {
+        let mut numbers = Numbers::default();
+        let mut open = Vec::new();
+        for round in 0..10_000_u32 {
+            let space = numbers.open();
+            let length = 1_000 + round.wrapping_mul(2_654_435_761) % 1_000;
+            assert!(numbers.take_block(space, length).len() >= length as usize);
+            open.push(space);
+            if open.len() > 3 {
+                numbers.close(open.remove(0));
+            }
+        }
+        assert!(numbers.slots.end() <= 4 * 8 * 2_048, "{}", numbers.slots.end());
     }
 }

@@ -156,7 +156,8 @@ impl WordKeys {
                 && *space != Space::FIRST
                 && lookup.is_new()
             {
-                let block = numbers.take_block(*space, length);
+                let begin = numbers.take_block(*space, length).start;
+                let block = begin..begin + length;
                 self.words.resize(numbers.slots.end(), 0);
                 let words = &mut self.words[block.start as usize..block.end as usize];
                 words.iter_mut().zip(first..).for_each(|(own, word)| *own = word);
