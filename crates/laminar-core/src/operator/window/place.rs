@@ -54,8 +54,8 @@ fn ends(times: &[i64]) -> Option<(i64, i64)> {
     Some(rest.iter().fold((*first, *first), |(earliest, latest), time| (earliest.min(*time), latest.max(*time))))
 }
 
-/// For each time, how many of `starts` it has reached. Without branches, as times on both sides of a start come mixed. All lie
-/// so close together that no difference overflows.
+/// For each time, how many of `starts` it has reached. Without branches, as times on both sides of a start come mixed. The
+/// difference of the earliest and the latest time has 64 bits.
 fn numbers_of(times: &[i64], starts: &[i64]) -> Vec<u8> {
     // The sign bit is the comparison that every processor can do for several numbers at once.
     let reached = |time: i64, start: i64| (start.wrapping_sub(1).wrapping_sub(time).cast_unsigned() >> 63) as u8;
@@ -94,6 +94,7 @@ impl Door<'_> {
         }
         // More panes than these are split up by place.
         let (first, last) = ends(times.values())?;
+        last.checked_sub(first)?;
         let (first, last) = (self.panes.pane_of(first)?, self.panes.pane_of(last)?);
         if last - first >= SPACES_AT_ONCE as i64 {
             return None;
@@ -199,5 +200,46 @@ impl Placed {
         let late = std::mem::take(&mut self.late);
         let reasons = late.iter().map(|late| late.reason(panes)).collect();
         put_aside_late(changes, late.iter().map(|late| late.row).collect(), reasons, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, RecordBatch};
+
+    use super::*;
+    use crate::time::windows::{WindowKind, WindowShape, WindowUnit};
+
+    /// The places of these times with windows of `size` nanoseconds, in the fast way and row by row.
+    fn check(size: i64, times: &[i64], fast: bool) {
+        let shape = WindowShape { kind: WindowKind::Tumbling { size }, unit: WindowUnit::Nanos { offset: 0, zone: None } };
+        let panes = shape.panes().unwrap();
+        let door = Door { panes: &panes, time_lag: 0, lateness: 0, watermark: Watermark::START };
+        let times = Int64Array::from(times.to_vec());
+        let changes = ChangeBatch::append(RecordBatch::try_from_iter([("ts", Arc::new(times.clone()) as ArrayRef)]).unwrap());
+        let few = door.few_places(&changes, &times);
+        assert_eq!(few.is_some(), fast, "{times:?}");
+        let Some(few) = few else { return };
+        let place = |row: usize| few.places[few.of_row.get(row).map_or(0, |place| usize::from(*place))];
+        for (row, time) in times.values().iter().enumerate() {
+            assert_eq!(place(row).pane, panes.pane_of(*time).unwrap(), "{time} of {times:?}");
+        }
+    }
+
+    #[test]
+    fn rows_in_a_few_panes_are_placed_as_one_by_one() {
+        check(10, &[0, 9], true);
+        check(10, &[25, 9, 10, 30, 29, -1], true);
+        check(10, &[0, 79], true);
+        check(10, &[0, 80], false);
+    }
+
+    #[test]
+    fn times_centuries_apart_are_not_taken_for_neighbours() {
+        const YEAR: i64 = 365 * 86_400_000_000_000;
+        check(60 * YEAR, &[-120 * YEAR, 130 * YEAR, 0], true);
+        check(60 * YEAR, &[-160 * YEAR, 160 * YEAR, 0], false);
     }
 }
