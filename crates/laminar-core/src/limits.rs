@@ -22,7 +22,8 @@ pub const IDLE_TICK_NS: i64 = 1_000_000_000;
 pub const WATERMARK_TICK_NS: i64 = 100_000_000;
 /// Key ranges into which all state is addressed, whatever the number of workers.
 pub const VIRTUAL_PARTITIONS: usize = 256;
-/// Rows that a worker gets at least when the rows of a source are dealt out: fewer are not worth another worker's waking.
+/// Rows that a worker gets at least when the rows of a source are dealt out: fewer are not worth another worker's waking. Batches of
+/// fewer rows are not aggregated either before they are sent to other workers.
 pub const DEAL_ROWS_MIN: usize = 256;
 /// Parcels that may wait between two workers: how many exchanges one may be ahead of another within a step.
 pub const PARCELS_MAX: usize = 64;
@@ -36,6 +37,16 @@ pub const DENSE_KEYS_PER_GROUP: usize = 8;
 pub const DENSE_KEYS_MIN: usize = 1 << 11;
 /// And so many at most.
 pub const DENSE_KEYS_MAX: usize = 1 << 24;
+/// Rows a group that make it worth to send groups instead of rows.
+pub const AHEAD_ROWS_PER_GROUP: u64 = 4;
+/// Groups ahead of an exchange from which on it is asked whether that is worth it; fewer stay in the cache.
+pub const AHEAD_GROUPS_MAX: usize = 1 << 14;
+/// Rows from which on groups that were sent tell whether that was worth it.
+pub const AHEAD_SAMPLE_ROWS_MIN: u64 = 1 << 10;
+/// Rows that are sent as they are before aggregating ahead is tried again.
+pub const AHEAD_WAIT_ROWS_MIN: u64 = 1 << 20;
+/// The same after it was not worth it several times.
+pub const AHEAD_WAIT_ROWS_MAX: u64 = 1 << 26;
 /// Rows of one group that an aggregate which must see all rows at once gets at most.
 pub const REPLAY_ROWS_MAX: i64 = 50_000_000;
 /// What one primitive on one event may take on a worker, in nanoseconds.

@@ -5,6 +5,7 @@ use std::fmt;
 use super::executor::Share;
 use crate::changelog::{hash_rows, split_by_hash};
 use crate::expr::{ExprRef, evaluate_all_isolating};
+use crate::operator::SentGroups;
 use crate::time::watermark::Promise;
 use crate::{ChangeBatch, Error, Port, Result};
 
@@ -67,6 +68,16 @@ pub(super) fn split(exchange: &Exchange, changes: Vec<ChangeBatch>, share: Share
             }
             Ok(parts)
         }
+    }
+}
+
+/// The parts of groups on their way to the second phase of an aggregate, by worker: each group to where `exchange` brings its rows.
+pub(super) fn split_groups(exchange: &Exchange, groups: SentGroups, share: Share) -> Result<Vec<(usize, ChangeBatch)>> {
+    let rows = groups.rows.num_rows();
+    let keys = groups.rows.columns().get(groups.keys).ok_or_else(|| Error::internal("groups without their keys"))?;
+    match exchange {
+        Exchange::Hash(_) => split_by_hash(ChangeBatch::append(groups.rows.clone()), &hash_rows(keys, rows)?, share.workers),
+        Exchange::Deal | Exchange::Gather => Ok(vec![(0, ChangeBatch::append(groups.rows))]),
     }
 }
 

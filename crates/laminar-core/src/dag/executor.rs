@@ -75,7 +75,7 @@ pub struct Executor {
     /// Places of the slots that have outlets.
     with_outlets: Vec<usize>,
     timers: Timers<NodeId>,
-    aside: Vec<(NodeId, AsideRows)>,
+    pub(super) aside: Vec<(NodeId, AsideRows)>,
     /// What came out of tapped nodes in the step.
     pub(super) taps: Vec<Tap>,
     /// Nodes that failed in the step.
@@ -252,8 +252,11 @@ impl Executor {
     pub(super) fn run(&mut self, place: usize) {
         let (before, rest) = self.slots.split_at_mut(place);
         let Some((slot, after)) = rest.split_first_mut() else { return };
-        if slot.failure.is_some() || slot.absent {
+        if slot.failure.is_some() {
             return;
+        }
+        if slot.absent {
+            return slot.follow(before);
         }
         let (id, wake_before) = (slot.node.id, slot.wake_at);
         if let Err(error) = slot.run(before, self.step, self.now, &mut self.outcome) {

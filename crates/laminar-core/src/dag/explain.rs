@@ -7,7 +7,6 @@ use hashbrown::HashSet;
 
 use super::distribute::Distributed;
 use super::edge::{ChangeKind, EdgeProperties, Partitioning};
-use super::exchange::Exchange;
 use super::node::{EmitWhen, Node, NodeKind, OutputSpec, SourceSpec, WindowEmission};
 use crate::NodeId;
 use crate::expr::ExprRef;
@@ -25,13 +24,14 @@ pub fn explain(nodes: &[Node]) -> String {
 pub fn explain_distributed(distributed: &[Distributed]) -> String {
     let nodes: Vec<Node> = distributed.iter().map(|distributed| distributed.node.clone()).collect();
     let exchange = |id: NodeId, port: usize| {
-        let node = distributed.iter().find(|distributed| distributed.node.id == id)?;
-        node.exchanges.get(port)?.as_ref()
+        let found = distributed.iter().find(|distributed| distributed.node.id == id)?;
+        let exchange = found.exchanges.get(port)?.as_ref()?;
+        Some(format!("Exchange {exchange}{}", if found.aggregates_ahead { ", as groups where that pays" } else { "" }))
     };
     print_graph(&nodes, &exchange)
 }
 
-fn print_graph<'a>(nodes: &'a [Node], exchange: &'a dyn Fn(NodeId, usize) -> Option<&'a Exchange>) -> String {
+fn print_graph(nodes: &[Node], exchange: &dyn Fn(NodeId, usize) -> Option<String>) -> String {
     let mut printer = Printer { nodes, exchange, printed: HashSet::default(), text: String::new() };
     let read: HashSet<NodeId, foldhash::fast::FixedState> = nodes.iter().flat_map(|node| node.inputs.iter().copied()).collect();
     for node in nodes.iter().filter(|node| !read.contains(&node.id)) {
@@ -43,7 +43,7 @@ fn print_graph<'a>(nodes: &'a [Node], exchange: &'a dyn Fn(NodeId, usize) -> Opt
 struct Printer<'a> {
     nodes: &'a [Node],
     /// How rows move between workers into a port of a node.
-    exchange: &'a dyn Fn(NodeId, usize) -> Option<&'a Exchange>,
+    exchange: &'a dyn Fn(NodeId, usize) -> Option<String>,
     printed: HashSet<NodeId, foldhash::fast::FixedState>,
     text: String,
 }
@@ -64,8 +64,8 @@ impl Printer<'_> {
         self.line(depth, &line);
         for (port, input) in node.inputs.iter().enumerate() {
             let moved = (self.exchange)(node.id, port);
-            if let Some(exchange) = moved {
-                self.line(depth + 1, &format!("Exchange {exchange}"));
+            if let Some(exchange) = &moved {
+                self.line(depth + 1, exchange);
             }
             self.print(*input, depth + 1 + usize::from(moved.is_some()));
         }

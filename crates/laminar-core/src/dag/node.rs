@@ -6,6 +6,7 @@ use super::edge::EdgeProperties;
 use crate::NodeId;
 use crate::expr::ExprRef;
 use crate::operator::aggregate::AggregateCall;
+use crate::operator::can_be_sent;
 use crate::time::watermark::WatermarkSpec;
 use crate::time::windows::WindowShape;
 
@@ -125,6 +126,28 @@ pub struct WindowSpec {
     pub emission: WindowEmission,
     /// How long after its end a window still takes rows, in nanoseconds.
     pub lateness: i64,
+}
+
+impl WindowSpec {
+    /// Whether a window's results are shown once: it takes no more rows after that.
+    pub fn shows_once(&self) -> bool {
+        match self.emission {
+            WindowEmission::Changes => false,
+            WindowEmission::OnWatermark => self.lateness == 0,
+            WindowEmission::OnClose => true,
+        }
+    }
+}
+
+impl NodeKind {
+    /// Whether rows of `input` can be aggregated before they are sent to the worker of their key.
+    pub fn has_first_phase(&self, input: &EdgeProperties) -> bool {
+        match self {
+            NodeKind::Window(spec) => spec.shows_once() && can_be_sent(&spec.aggregates, input),
+            NodeKind::Aggregate(spec) => can_be_sent(&spec.aggregates, input),
+            _ => false,
+        }
+    }
 }
 
 /// `GROUP BY session, keys`. Output columns as for [`WindowSpec`].

@@ -68,9 +68,14 @@ impl Executor {
     }
 
     fn depart(&mut self, place: usize) -> Vec<Parcel> {
-        let share = self.share;
+        let (share, at) = (self.share, (self.step, self.now));
         let (before, rest) = self.slots.split_at_mut(place);
-        let departures = catch_unwind(AssertUnwindSafe(|| rest[0].departures(before, share)));
+        let slot = &mut rest[0];
+        let mut aside = Vec::new();
+        let departures = catch_unwind(AssertUnwindSafe(|| slot.departures(before, share, at, &mut aside)));
+        slot.count_aside(&aside);
+        let id = slot.node.id;
+        self.aside.extend(aside.into_iter().map(|rows| (id, rows)));
         departures.unwrap_or_else(|panic| vec![Parcel::failed(panicked(&*panic)); share.workers])
     }
 

@@ -3,13 +3,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::exchange::{Exchange, Parcel, split};
+use super::exchange::{Exchange, Parcel, split, split_groups};
 use super::executor::Share;
 use super::node::{Node, NodeKind};
 use super::outlet::{Outlet, OutletId};
 use super::status::{NodeMetrics, NodeStatus};
 use crate::operator::check::Checker;
-use crate::operator::{Aside, AsideRows, Operator, OperatorContext};
+use crate::operator::{Aside, AsideRows, Operator, OperatorContext, SentGroups};
 use crate::state::StateImage;
 use crate::time::Watermark;
 use crate::time::watermark::{Holds, Promise, combine};
@@ -140,29 +140,88 @@ impl Slot {
         !self.remote.is_empty() && self.remote.iter().any(|promises| !promises.is_empty())
     }
 
-    /// What this worker has for the others, and for itself, one parcel each. `before` are the slots in front of this one.
-    pub(super) fn departures(&mut self, before: &[Slot], share: Share) -> Vec<Parcel> {
+    /// What this worker has for the others, and for itself, one parcel each. `before` are the slots in front of this one. What
+    /// is put aside on the way goes to `aside`.
+    pub(super) fn departures(
+        &mut self,
+        before: &[Slot],
+        share: Share,
+        (step, now): (StepId, i64),
+        aside: &mut Vec<AsideRows>,
+    ) -> Vec<Parcel> {
         let promises: Vec<Promise> = self.inputs.iter().map(|place| before[*place].promise).collect();
         let outgoing = std::mem::take(&mut self.outgoing);
         let packed = match &self.failure {
-            None => self.packed(outgoing, promises, share),
+            None => self.packed(outgoing, promises, share, (step, now), aside),
             Some(error) => Err(error.clone()),
         };
         // Nobody may wait in vain for a parcel: a node that does not go on says so to all.
         packed.unwrap_or_else(|error| vec![Parcel::failed(error); share.workers])
     }
 
-    fn packed(&self, outgoing: Vec<(Port, ChangeBatch)>, promises: Vec<Promise>, share: Share) -> Result<Vec<Parcel>> {
-        let mut parcels = vec![Parcel { promises, ..Parcel::default() }; share.workers];
-        for (port, exchange) in self.exchanges.iter().enumerate() {
-            let Some(exchange) = exchange else { continue };
-            let port = Port(port as u8);
-            let changes = outgoing.iter().filter(|(other, _)| *other == port).map(|(_, changes)| changes.clone()).collect();
-            for (parcel, part) in parcels.iter_mut().zip(split(exchange, changes, share)?) {
-                parcel.changes.extend(part.into_iter().map(|changes| (port, changes)));
+    fn packed(
+        &mut self,
+        outgoing: Vec<(Port, ChangeBatch)>,
+        promises: Vec<Promise>,
+        share: Share,
+        at: (StepId, i64),
+        aside: &mut Vec<AsideRows>,
+    ) -> Result<Vec<Parcel>> {
+        let mut parcels = vec![Parcel { promises: promises.clone(), ..Parcel::default() }; share.workers];
+        let mut rows_of: Vec<Vec<ChangeBatch>> = vec![Vec::new(); self.exchanges.len()];
+        for (port, changes) in outgoing {
+            rows_of[port.index()].push(changes);
+        }
+        for (port, (rows, promise)) in rows_of.into_iter().zip(promises).enumerate() {
+            let Some(exchange) = self.exchanges[port].clone() else { continue };
+            let rows = self.aggregate_ahead(rows, share.deal_rows_min, at, aside)?;
+            for (parcel, part) in parcels.iter_mut().zip(split(&exchange, rows, share)?) {
+                parcel.changes.extend(part.into_iter().map(|changes| (Port(port as u8), changes)));
+            }
+            for groups in self.leaving_groups(promise)? {
+                for (worker, part) in split_groups(&exchange, groups, share)? {
+                    parcels[worker].changes.push((Port::GROUPS, part));
+                }
             }
         }
         Ok(parcels)
+    }
+
+    /// Lets the operator take what it aggregates before it is sent; the rest comes back. Batches of fewer than `rows_min` rows do.
+    fn aggregate_ahead(
+        &mut self,
+        rows: Vec<ChangeBatch>,
+        rows_min: usize,
+        (step, now): (StepId, i64),
+        aside: &mut Vec<AsideRows>,
+    ) -> Result<Vec<ChangeBatch>> {
+        let Some(phase) = self.operator.first_phase() else { return Ok(rows) };
+        let (mut sent, mut out, mut wake_at) = (Vec::with_capacity(rows.len()), Vec::new(), None);
+        let mut cx = OperatorContext::new(step, now, self.watermark, &mut out, aside, &mut wake_at);
+        for changes in rows {
+            let taken = changes.len();
+            if taken < rows_min {
+                sent.push(changes);
+            } else if let Some(back) = phase.absorb(changes, &mut cx)? {
+                sent.push(back);
+            } else {
+                self.metrics.rows_in += taken as u64;
+                self.metrics.batches_in += 1;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// The groups that other workers need now. An input that does not hold time back does not say when they would be needed.
+    fn leaving_groups(&mut self, promise: Promise) -> Result<Vec<SentGroups>> {
+        let until = if promise.holds == Holds::Time { promise.watermark.max(self.told) } else { Watermark::END };
+        self.operator.first_phase().map_or(Ok(Vec::new()), |phase| phase.leave(until))
+    }
+
+    /// Keeps up with time where the node works on another worker alone.
+    pub(super) fn follow(&mut self, before: &[Slot]) {
+        self.look_at_inputs(before);
+        self.watermark = self.told;
     }
 
     /// Takes in the parcel of worker `from`.
@@ -187,8 +246,11 @@ impl Slot {
         if self.failure.is_some() {
             return;
         }
-        self.metrics.rows_in += changes.len() as u64;
-        self.metrics.batches_in += 1;
+        // Rows that came to be groups were counted where they were.
+        if port != Port::GROUPS {
+            self.metrics.rows_in += changes.len() as u64;
+            self.metrics.batches_in += 1;
+        }
         self.inbox.push((port, changes));
     }
 
@@ -243,14 +305,19 @@ impl Slot {
         let rows = outcome.out.iter().map(|batch| batch.len() as u64).sum::<u64>();
         self.metrics.batches_out += outcome.out.len() as u64;
         self.metrics.rows_out += rows;
-        for aside in &outcome.aside {
+        self.count_aside(&outcome.aside);
+        rows
+    }
+
+    /// Counts what was put aside.
+    pub(super) fn count_aside(&mut self, aside: &[AsideRows]) {
+        for aside in aside {
             let counter = match aside.kind {
                 Aside::Late => &mut self.metrics.late,
                 Aside::Error => &mut self.metrics.errors,
             };
             *counter += aside.rows.num_rows() as u64;
         }
-        rows
     }
 
     fn promise_anew(&mut self, watermark: Watermark, holds: Holds, outcome: &mut Outcome) {

@@ -8,12 +8,14 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt3
 use arrow_schema::SchemaRef;
 use arrow_select::take::take;
 
-use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped};
+use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, Space};
 use super::difference::{After, TouchedGroups};
-use super::{Aside, AsideRows, Operator, OperatorContext};
+use super::groups_ahead::GroupsAhead;
+use super::{Aside, AsideRows, FirstPhase, Operator, OperatorContext, SentGroups, can_be_sent};
 use crate::dag::{AggregateSpec, EdgeProperties};
 use crate::expr::ExprRef;
 use crate::state::{Imaged, StateImage};
+use crate::time::Watermark;
 use crate::{ChangeBatch, Error, Port, Result};
 
 /// Groups and their aggregates. Output rows come in the order in which the step first touched their groups.
@@ -27,14 +29,23 @@ pub struct GroupAggregate {
     touched: TouchedGroups,
     /// Groups whose fault is reported already.
     faulty: BTreeSet<u32>,
+    /// Whether weights other than +1 can come.
+    retracts: bool,
+    has_first_phase: bool,
+    /// What is on its way to other workers.
+    ahead: Option<GroupsAhead>,
 }
 
 impl GroupAggregate {
     /// The operator of `spec` over this input.
     pub fn new(spec: &AggregateSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
         let types: Vec<_> = spec.keys.iter().map(|key| key.data_type().clone()).collect();
+        let retracts = !input.changes.is_append();
         let mut operator = Self {
-            table: GroupTable::new(&types, &spec.aggregates, !input.changes.is_append())?,
+            table: GroupTable::new(&types, &spec.aggregates, retracts)?,
+            retracts,
+            has_first_phase: can_be_sent(&spec.aggregates, input),
+            ahead: None,
             keys: spec.keys.clone(),
             calls: spec.aggregates.clone(),
             output,
@@ -46,6 +57,19 @@ impl GroupAggregate {
             operator.table.assign(&[], 1)?;
         }
         Ok(operator)
+    }
+
+    fn fresh_table(&self) -> Result<GroupTable> {
+        let types: Vec<_> = self.keys.iter().map(|key| key.data_type().clone()).collect();
+        GroupTable::new(&types, &self.calls, self.retracts)
+    }
+
+    /// Adds groups that another worker aggregated.
+    fn merge_arrived(&mut self, image: &RecordBatch) -> Result<()> {
+        let mut theirs = self.fresh_table()?;
+        let groups = self.table.assign_image(Space::FIRST, image, &mut theirs)?;
+        self.remember(&groups)?;
+        self.table.merge_all(&theirs, &groups)
     }
 
     /// Remembers the results of groups that the step touches for the first time.
@@ -119,7 +143,10 @@ impl GroupAggregate {
 }
 
 impl Operator for GroupAggregate {
-    fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+    fn on_changes(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if port == Port::GROUPS {
+            return self.merge_arrived(changes.rows());
+        }
         let grouped = Grouped::evaluate(&self.keys, &self.calls, changes, cx)?;
         let groups = self.table.assign(&grouped.keys, grouped.changes.len())?;
         self.remember(&groups)?;
@@ -142,8 +169,34 @@ impl Operator for GroupAggregate {
         Ok(())
     }
 
+    fn first_phase(&mut self) -> Option<&mut dyn FirstPhase> {
+        if !self.has_first_phase {
+            return None;
+        }
+        Some(self)
+    }
+
     fn state(&mut self) -> Option<&mut dyn Imaged> {
         Some(self)
+    }
+}
+
+impl FirstPhase for GroupAggregate {
+    fn absorb(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<ChangeBatch>> {
+        let mut ahead = match self.ahead.take() {
+            Some(ahead) => ahead,
+            None => GroupsAhead::new(self.fresh_table()?),
+        };
+        let back = match ahead.takes(changes.len()) {
+            true => Grouped::evaluate(&self.keys, &self.calls, changes, cx).and_then(|rows| ahead.add(&rows)).map(|()| None),
+            false => Ok(Some(changes)),
+        };
+        self.ahead = Some(ahead);
+        back
+    }
+
+    fn leave(&mut self, _until: Watermark) -> Result<Vec<SentGroups>> {
+        self.ahead.as_mut().map_or(Ok(Vec::new()), GroupsAhead::leave)
     }
 }
 
@@ -164,6 +217,6 @@ impl Imaged for GroupAggregate {
     }
 
     fn bytes(&self) -> usize {
-        self.table.bytes()
+        self.table.bytes() + self.ahead.as_ref().map_or(0, GroupsAhead::bytes)
     }
 }

@@ -18,13 +18,17 @@ pub mod compute;
 mod difference;
 pub mod egress;
 pub mod emit;
+mod first_phase;
 pub mod group_aggregate;
+mod groups_ahead;
 pub mod ingress;
 pub mod join;
 pub mod session_window;
 pub mod sliding_window;
 pub mod union;
 pub mod window;
+
+pub use first_phase::{FirstPhase, SentGroups, can_be_sent};
 
 /// What a node does with its changes.
 pub trait Operator: Send {
@@ -58,6 +62,11 @@ pub trait Operator: Send {
 
     /// The state, if there is any.
     fn state(&mut self) -> Option<&mut dyn Imaged> {
+        None
+    }
+
+    /// What it can do with rows on their way to the worker of their key, if it is worth to do something there.
+    fn first_phase(&mut self) -> Option<&mut dyn FirstPhase> {
         None
     }
 

@@ -65,6 +65,10 @@ impl GroupAccumulator for BoolAccumulator {
         Ok(())
     }
 
+    fn is_small(&self) -> bool {
+        true
+    }
+
     fn can_take_out(&self) -> bool {
         true
     }

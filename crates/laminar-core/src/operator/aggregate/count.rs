@@ -54,6 +54,10 @@ impl GroupAccumulator for Counts {
         Ok(())
     }
 
+    fn is_small(&self) -> bool {
+        true
+    }
+
     fn can_take_out(&self) -> bool {
         true
     }

@@ -1,5 +1,6 @@
 //! Groups and the state of all their aggregates: what every kind of GROUP BY stands on.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -180,6 +181,34 @@ impl GroupTable {
             accumulator.merge(theirs, from, into)?;
         }
         Ok(())
+    }
+
+    /// Puts the groups of an [`image_of`](Self::image_of) another table into a `fresh` one of the same kind, numbered by row and without
+    /// keys, and gives the groups of the same keys in `space` here: what [`merge_all`](Self::merge_all) takes.
+    pub fn assign_image(&mut self, space: Space, image: &RecordBatch, fresh: &mut GroupTable) -> Result<Vec<u32>> {
+        let (keys, accumulators) = fresh.restore_weights(image.columns())?;
+        fresh.restore_accumulators(accumulators)?;
+        self.assign_in(RowSpaces::One(space), keys, image.num_rows())
+    }
+
+    /// Adds group `i` of another table of the same calls to group `into[i]` here.
+    pub fn merge_all(&mut self, other: &GroupTable, into: &[u32]) -> Result<()> {
+        let from: Vec<u32> = (0u32..).take(into.len()).collect();
+        self.merge_into(other, &from, into)
+    }
+
+    /// Where the keys stand in an [`image_of`](Self::image_of) groups.
+    pub fn image_keys(&self) -> Range<usize> {
+        1..1 + self.keys.width()
+    }
+
+    /// The rows of an [`image_of`](Self::image_of) groups together.
+    pub fn image_weight(image: &RecordBatch) -> i64 {
+        image
+            .columns()
+            .first()
+            .and_then(|weights| weights.as_primitive_opt::<Int64Type>())
+            .map_or(0, |weights| weights.values().iter().sum())
     }
 
     /// Whether [`take_out`](Self::take_out) works for all aggregates.

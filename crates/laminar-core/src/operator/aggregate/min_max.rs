@@ -106,6 +106,10 @@ impl<T: ArrowPrimitiveType> GroupAccumulator for Best<T> {
         Ok(())
     }
 
+    fn is_small(&self) -> bool {
+        true
+    }
+
     fn results(&mut self, groups: &[u32], _faults: &mut Vec<Fault>) -> Result<ArrayRef> {
         let values: ScalarBuffer<T::Native> = groups.iter().map(|group| self.values[*group as usize]).collect();
         let nulls: NullBuffer = groups.iter().map(|group| self.present[*group as usize]).collect();

@@ -77,6 +77,11 @@ pub trait GroupAccumulator: Send {
     /// Adds `other`'s group `from[i]` to this one's group `into[i]`. `other` is of the same concrete type.
     fn merge(&mut self, other: &dyn GroupAccumulator, from: &[u32], into: &[u32]) -> Result<()>;
 
+    /// Whether the state of a group is a few numbers, however many rows it has.
+    fn is_small(&self) -> bool {
+        false
+    }
+
     /// Whether [`take_out`](Self::take_out) works.
     fn can_take_out(&self) -> bool {
         false

@@ -59,6 +59,10 @@ impl GroupAccumulator for FloatAccumulator {
         Ok(())
     }
 
+    fn is_small(&self) -> bool {
+        true
+    }
+
     fn can_take_out(&self) -> bool {
         true
     }

@@ -158,6 +158,10 @@ where
         Ok(())
     }
 
+    fn is_small(&self) -> bool {
+        true
+    }
+
     fn can_take_out(&self) -> bool {
         true
     }

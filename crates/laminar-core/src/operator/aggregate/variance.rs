@@ -143,6 +143,10 @@ impl GroupAccumulator for Moments {
         Ok(())
     }
 
+    fn is_small(&self) -> bool {
+        true
+    }
+
     fn can_take_out(&self) -> bool {
         true
     }

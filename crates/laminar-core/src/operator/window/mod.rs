@@ -4,16 +4,19 @@
 //! A window whose results have been shown has a table of its own, so that a change to it shows as −old +new.
 //!
 //! * `operator`: what happens when; `place`: which windows take a row, and which rows are late;
-//! * `input`: keys and arguments of a batch; `pane_tables`: windows that are not shown yet, `sliding`: put together from several
-//!   panes; `shown`: those that are;
+//! * `input`: keys and arguments of a batch; `pane_tables`: windows that are not shown yet, `placed_groups`: their groups, `sliding`:
+//!   put together from several panes; `shown`: those that are;
+//! * `ahead`: what is aggregated before rows are sent to other workers;
 //! * `output`: result rows; `doors`: windows for Rust users, without SQL.
 
+mod ahead;
 mod doors;
 mod input;
 mod operator;
 mod output;
 mod pane_tables;
 mod place;
+mod placed_groups;
 mod shown;
 mod sliding;
 

@@ -8,16 +8,18 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 
+use super::ahead::{Ahead, arrived};
 use super::input::{Evaluated, GroupInput};
 use super::output::{ResultRows, check_alignment};
 use super::pane_tables::PaneTables;
-use super::place::{Door, Place, is_open};
+use super::place::{Door, Place, Taken, Whereabouts, is_open};
+use super::placed_groups::PlacedGroups;
 use super::shown::Shown;
 use crate::dag::{EdgeProperties, WindowEmission, WindowSpec};
 use crate::operator::aggregate::GroupTable;
 use crate::operator::difference::Difference;
 use crate::operator::ingress::put_aside_untimed;
-use crate::operator::{Operator, OperatorContext};
+use crate::operator::{FirstPhase, Operator, OperatorContext, SentGroups, can_be_sent};
 use crate::state::{Imaged, StateImage};
 use crate::time::event_time::to_nanos;
 use crate::time::{Panes, Watermark, Window};
@@ -40,6 +42,9 @@ pub struct WindowOperator {
     input: GroupInput,
     output: SchemaRef,
     waiting: PaneTables,
+    /// What is on its way to other workers.
+    ahead: Option<Ahead>,
+    has_first_phase: bool,
     shown: BTreeMap<Window, Shown>,
     touched: BTreeSet<Window>,
     /// The watermark of the time column.
@@ -52,19 +57,59 @@ impl WindowOperator {
         check_alignment(&spec.shape, input.schema.field(spec.time))?;
         let panes = spec.shape.panes()?;
         let grouping = GroupInput::new(&spec.keys, &spec.aggregates, !input.changes.is_append());
+        let once = spec.shows_once();
+        let emission = if once { WindowEmission::OnClose } else { spec.emission };
         Ok(Self {
-            waiting: PaneTables::new(panes.clone(), &grouping, spec.emission == WindowEmission::OnClose)?,
+            has_first_phase: once && can_be_sent(&spec.aggregates, input),
+            ahead: None,
+            waiting: PaneTables::new(panes.clone(), &grouping, once)?,
             panes,
             time: spec.time,
             time_lag: spec.time_lag,
             lateness: spec.lateness,
-            emission: spec.emission,
+            emission,
             input: grouping,
             output,
             shown: BTreeMap::new(),
             touched: BTreeSet::new(),
             reached: Watermark::START,
         })
+    }
+
+    /// Evaluates a batch and finds the places of its rows; those that no window takes are put aside.
+    fn take_in(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Taken> {
+        let (changes, rows) = self.input.evaluate(changes, cx)?;
+        let times = to_nanos(changes.column(self.time))?;
+        let door = Door { panes: &self.panes, time_lag: self.time_lag, lateness: self.lateness, watermark: cx.watermark() };
+        let whereabouts = match door.few_places(&changes, &times) {
+            Some(few) if few.places.len() == 1 => Whereabouts::One(few.places[0]),
+            Some(few) => Whereabouts::Few(few),
+            None => {
+                let panes = self.panes.panes_of(&times);
+                put_aside_untimed(&changes, self.time, &panes, cx)?;
+                let mut placed = door.place(&changes, &panes);
+                placed.put_aside(&changes, &self.panes, cx)?;
+                match placed.only_place(changes.len()) {
+                    Some(only) => Whereabouts::One(only),
+                    None => Whereabouts::Apart(placed.rows.into_iter().map(|(place, rows)| (place, rows.into())).collect()),
+                }
+            }
+        };
+        Ok(Taken { rows, whereabouts })
+    }
+
+    /// Adds rows to every window that takes them.
+    fn add_taken(&mut self, taken: &Taken) -> Result<()> {
+        let rows = &taken.rows;
+        let add_apart = |operator: &mut Self, apart: &[(Place, UInt32Array)]| {
+            apart.iter().try_for_each(|(place, at)| operator.add(*place, &rows.take(at)?))
+        };
+        match &taken.whereabouts {
+            Whereabouts::One(only) => self.add(*only, rows),
+            Whereabouts::Few(few) if few.places.iter().any(|place| self.is_shown_at(*place)) => add_apart(self, &few.apart()),
+            Whereabouts::Few(few) => self.waiting.add_each(few, rows),
+            Whereabouts::Apart(apart) => add_apart(self, apart),
+        }
     }
 
     /// Adds rows that all belong to one place to every window that takes them.
@@ -84,6 +129,15 @@ impl WindowOperator {
                 several.iter().try_for_each(|window| self.touch(*window, |window| window.merge(&groups)))
             }
         }
+    }
+
+    /// Adds groups that another worker aggregated.
+    fn merge_arrived(&mut self, groups: &RecordBatch) -> Result<()> {
+        let Some((place, groups)) = arrived(groups)? else { return Ok(()) };
+        let windows = self.panes.windows_of(place.pane).filter(|window| place.is_taken_by(*window) && !self.was_due(*window));
+        let windows: Vec<Window> = windows.collect();
+        debug_assert!(!windows.is_empty(), "groups come before the last window that needs them is shown");
+        self.waiting.merge(place, &windows, &groups, self.input.table()?)
     }
 
     fn touch(&mut self, window: Window, act: impl FnOnce(&mut Shown) -> Result<bool>) -> Result<()> {
@@ -181,33 +235,15 @@ fn all_results(table: &mut GroupTable, mut groups: Vec<u32>) -> Result<(Vec<Arra
 }
 
 impl Operator for WindowOperator {
-    fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+    fn on_changes(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
-        let (changes, rows) = self.input.evaluate(changes, cx)?;
-        let times = to_nanos(changes.column(self.time))?;
-        let door = Door { panes: &self.panes, time_lag: self.time_lag, lateness: self.lateness, watermark: cx.watermark() };
-        if let Some(few) = door.few_places(&changes, &times) {
-            match few.places.as_slice() {
-                [only] => return self.add(*only, &rows),
-                several if !several.iter().any(|place| self.is_shown_at(*place)) => {
-                    return self.waiting.add_each(several, &few.of_row, &rows);
-                }
-                _ => {}
-            }
+        if port == Port::GROUPS {
+            return self.merge_arrived(changes.rows());
         }
-        let panes = self.panes.panes_of(&times);
-        put_aside_untimed(&changes, self.time, &panes, cx)?;
-        let mut placed = door.place(&changes, &panes);
-        placed.put_aside(&changes, &self.panes, cx)?;
-        for (place, at) in placed.rows {
-            match at.len() == changes.len() {
-                true => self.add(place, &rows)?,
-                false => self.add(place, &rows.take(&UInt32Array::from(at))?)?,
-            }
-        }
-        Ok(())
+        let taken = self.take_in(changes, cx)?;
+        self.add_taken(&taken)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, _cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -226,28 +262,61 @@ impl Operator for WindowOperator {
         input.held_back(self.time_lag)
     }
 
+    fn first_phase(&mut self) -> Option<&mut dyn FirstPhase> {
+        if !self.has_first_phase {
+            return None;
+        }
+        Some(self)
+    }
+
     fn state(&mut self) -> Option<&mut dyn Imaged> {
         Some(self)
     }
 }
 
+impl FirstPhase for WindowOperator {
+    fn absorb(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<ChangeBatch>> {
+        let mut ahead = match self.ahead.take() {
+            Some(ahead) => ahead,
+            None => Ahead::new(&self.input)?,
+        };
+        let back = match ahead.takes(changes.len()) {
+            true => self.take_in(changes, cx).and_then(|taken| ahead.add(&taken)).map(|()| None),
+            false => Ok(Some(changes)),
+        };
+        self.ahead = Some(ahead);
+        back
+    }
+
+    fn leave(&mut self, until: Watermark) -> Result<Vec<SentGroups>> {
+        let Some(ahead) = &mut self.ahead else { return Ok(Vec::new()) };
+        let (panes, lateness, reached) = (&self.panes, self.lateness, until.held_back(self.time_lag));
+        ahead.leave(|place| {
+            let first = panes.windows_of(place.pane).find(|window| place.is_taken_by(*window));
+            first.is_none_or(|window| !is_open(panes.end(window), lateness, reached))
+        })
+    }
+}
+
 /// Tables of an image: the watermark; the places with how many groups each has, and all those groups; which windows are shown,
-/// and their tables.
+/// and their tables; if there are any, the places and groups that are on their way to other workers.
 const REACHED: &str = "watermark";
 const PLACES: &str = "places";
 const PANES: &str = "panes";
 const WINDOWS: &str = "windows";
 const WINDOW: &str = "window";
+const AHEAD_PLACES: &str = "places ahead";
+const AHEAD_PANES: &str = "panes ahead";
 
 impl Imaged for WindowOperator {
     fn image(&mut self) -> Result<StateImage> {
         debug_assert!(self.touched.is_empty(), "images are taken between steps");
         let mut image = StateImage::default();
         image.push(REACHED, numbers([vec![self.reached.0]])?);
-        let (places, groups) = self.waiting.image()?;
-        let (panes, froms) = places.iter().map(|(place, _)| (place.pane, place.from)).unzip();
-        image.push(PLACES, numbers([panes, froms, places.iter().map(|(_, groups)| *groups as i64).collect()])?);
-        image.push(PANES, groups);
+        push_placed(&mut image, [PLACES, PANES], self.waiting.placed())?;
+        if let Some(ahead) = self.ahead.as_ref().filter(|ahead| ahead.placed().first_place().is_some()) {
+            push_placed(&mut image, [AHEAD_PLACES, AHEAD_PANES], ahead.placed())?;
+        }
         let (firsts, ends) = self.shown.keys().map(|window| (window.first, window.end)).unzip();
         image.push(WINDOWS, numbers([firsts, ends])?);
         for shown in self.shown.values() {
@@ -258,17 +327,18 @@ impl Imaged for WindowOperator {
 
     fn restore(&mut self, image: &StateImage) -> Result<()> {
         self.reached = Watermark(column(image.get(REACHED)?, 0)[0]);
-        let places = image.get(PLACES)?;
-        let froms_and_groups = column(places, 1).iter().zip(column(places, 2));
-        let places = column(places, 0).iter().zip(froms_and_groups);
-        let places: Vec<(Place, usize)> =
-            places.map(|(pane, (from, groups))| (Place { pane: *pane, from: *from }, *groups as usize)).collect();
+        let places = places_in(image.get(PLACES)?);
         for (place, _) in &places {
             let is_waiting = |window: &Window| place.is_taken_by(*window) && !self.was_due(*window);
             let windows: Vec<Window> = self.panes.windows_of(place.pane).filter(is_waiting).collect();
             self.waiting.expect(windows);
         }
         self.waiting.restore(&places, image.get(PANES)?)?;
+        if let Some(places) = image.all(AHEAD_PLACES).next() {
+            let mut ahead = Ahead::new(&self.input)?;
+            ahead.restore(&places_in(places), image.get(AHEAD_PANES)?)?;
+            self.ahead = Some(ahead);
+        }
         let windows = image.get(WINDOWS)?;
         for ((first, end), rows) in column(windows, 0).iter().zip(column(windows, 1)).zip(image.all(WINDOW)) {
             let window = Window { first: *first, end: *end };
@@ -278,7 +348,8 @@ impl Imaged for WindowOperator {
     }
 
     fn bytes(&self) -> usize {
-        self.waiting.bytes() + self.shown.values().map(|shown| shown.table().bytes()).sum::<usize>()
+        let ahead = self.ahead.as_ref().map_or(0, |ahead| ahead.placed().bytes());
+        self.waiting.bytes() + ahead + self.shown.values().map(|shown| shown.table().bytes()).sum::<usize>()
     }
 }
 
@@ -288,6 +359,21 @@ impl WindowOperator {
         let wait = if self.emission == WindowEmission::OnClose { self.lateness } else { 0 };
         !is_open(self.panes.end(window), wait, self.reached)
     }
+}
+
+fn push_placed(image: &mut StateImage, [places_name, groups_name]: [&'static str; 2], placed: &PlacedGroups) -> Result<()> {
+    let (places, groups) = placed.image()?;
+    let (panes, froms) = places.iter().map(|(place, _)| (place.pane, place.from)).unzip();
+    image.push(places_name, numbers([panes, froms, places.iter().map(|(_, groups)| *groups as i64).collect()])?);
+    image.push(groups_name, groups);
+    Ok(())
+}
+
+/// Places with how many groups each has.
+fn places_in(rows: &RecordBatch) -> Vec<(Place, usize)> {
+    let froms_and_groups = column(rows, 1).iter().zip(column(rows, 2));
+    let places = column(rows, 0).iter().zip(froms_and_groups);
+    places.map(|(pane, (from, groups))| (Place { pane: *pane, from: *from }, *groups as usize)).collect()
 }
 
 fn restored(input: &GroupInput, rows: &RecordBatch) -> Result<GroupTable> {

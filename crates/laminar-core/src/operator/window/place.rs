@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow_array::{Array, Int64Array, UInt32Array};
 use arrow_select::take::take_record_batch;
 
+use super::input::Evaluated;
 use crate::operator::aggregate::SPACES_AT_ONCE;
 use crate::operator::{Aside, AsideRows, OperatorContext};
 use crate::time::{EventTime, Panes, Watermark, Window};
@@ -46,6 +47,36 @@ pub(super) struct FewPlaces {
     pub(super) places: Vec<Place>,
     /// For each row, which of them; nothing if there is one only.
     pub(super) of_row: Vec<u8>,
+}
+
+impl FewPlaces {
+    /// The rows of each place, in their order.
+    pub(super) fn apart(&self) -> Vec<(Place, UInt32Array)> {
+        let rows_of = |number: u8| {
+            let rows = (0u32..).zip(&self.of_row).filter(|(_, place)| **place == number).map(|(row, _)| row);
+            UInt32Array::from_iter_values(rows)
+        };
+        let apart = self.places.iter().zip(0u8..).map(|(place, number)| (*place, rows_of(number)));
+        apart.filter(|(_, rows)| !rows.is_empty()).collect()
+    }
+}
+
+/// Rows that windows take, with their places.
+pub(super) struct Taken {
+    /// Keys and arguments.
+    pub(super) rows: Evaluated,
+    /// Where they belong.
+    pub(super) whereabouts: Whereabouts,
+}
+
+/// Where the rows of a batch belong.
+pub(super) enum Whereabouts {
+    /// All to one place.
+    One(Place),
+    /// To a few places, several of them with rows.
+    Few(FewPlaces),
+    /// By place, the rows that belong to it. Others are late or have no time.
+    Apart(Vec<(Place, UInt32Array)>),
 }
 
 /// The earliest and the latest time.
@@ -195,6 +226,12 @@ pub(in crate::operator) fn put_aside_late(
 }
 
 impl Placed {
+    /// The place of all of so many rows, if there is one only.
+    pub(super) fn only_place(&self, rows: usize) -> Option<Place> {
+        let (place, own) = self.rows.first_key_value()?;
+        (own.len() == rows).then_some(*place)
+    }
+
     /// Puts the late rows aside.
     pub(super) fn put_aside(&mut self, changes: &ChangeBatch, panes: &Panes, cx: &mut OperatorContext<'_>) -> Result<()> {
         let late = std::mem::take(&mut self.late);

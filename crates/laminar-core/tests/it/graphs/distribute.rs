@@ -32,7 +32,7 @@ fn groups_get_their_rows_together_and_keep_them_for_groups_by_the_same_key() {
             n4 Output v stored [upsert (a, b); by (a)]
               n3 Aggregate by (a, b) compute () [upsert (a, b); by (a)]
                 n2 Aggregate by (a) compute (count() as n) [upsert (a); by (a)]
-                  Exchange by (a)
+                  Exchange by (a), as groups where that pays
                     n1 Compute where #0 > 7 [append]
                       n0 Source s [append]
         "#]],
@@ -54,7 +54,7 @@ fn a_side_of_a_join_that_is_spread_by_its_key_stays_and_a_table_comes_to_it() {
             n5 Output v stored [retract; by (a)]
               n4 Join on a = a [retract; by (a)]
                 n3 Aggregate by (a) compute (count() as n) [upsert (a); by (a)]
-                  Exchange by (a)
+                  Exchange by (a), as groups where that pays
                     n0 Source s [append]
                 Exchange by (a)
                   n2 Output names stored key (a) [upsert (a); single]

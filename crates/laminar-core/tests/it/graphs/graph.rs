@@ -95,7 +95,8 @@ impl Graph {
         };
         let mut reactor = match workers {
             1 => Reactor::checked(Arc::new(clock.clone())),
-            _ => Reactor::shared(Arc::new(clock.clone()), Workers::new(workers, 1, true, crew())),
+            // Where a few rows go to other workers as they are, some batches are aggregated before that and some are not.
+            _ => Reactor::shared(Arc::new(clock.clone()), Workers::new(workers, if workers == 3 { 8 } else { 1 }, true, crew())),
         };
         reactor.attach(nodes).unwrap();
         Self { reactor, clock }

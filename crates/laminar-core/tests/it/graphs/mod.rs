@@ -7,6 +7,7 @@ mod distribute;
 mod emit;
 mod explain;
 pub(crate) mod exprs;
+mod first_phase;
 pub(crate) mod graph;
 mod isolation;
 mod outlets;
