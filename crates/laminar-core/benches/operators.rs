@@ -21,6 +21,10 @@ use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
 use laminar_core::time::{Clock, SystemClock, Watermark};
 use laminar_core::{ChangeBatch, Port, Result, StepId};
 
+/// That of the binary: the other one gives large buffers back to the system with every batch.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH_ROWS: u64 = 65_536;
 /// Batches after which the keys and values come again, with later times.
 const BATCHES: u64 = 32;

@@ -49,6 +49,28 @@ pub(crate) fn split_by_hash(changes: ChangeBatch, hashes: &[u64], workers: usize
 
 /// All row numbers, those of the first worker first.
 fn rows_by_worker(places: &[u8], counts: &[u32]) -> Vec<u32> {
+    if counts.len() <= WORKERS_BY_PASSES_MAX { by_passes(places, counts) } else { by_places(places, counts) }
+}
+
+/// One pass a worker, without branches and without waiting for what was written just before.
+fn by_passes(places: &[u8], counts: &[u32]) -> Vec<u32> {
+    // What does not belong to a worker is written behind its rows, and over by the next one: the last one needs room for that.
+    let mut rows = vec![0; places.len() + 1];
+    let mut begin = 0;
+    for (worker, count) in counts.iter().enumerate() {
+        let (own, mut next) = (&mut rows[begin..], 0);
+        for (row, place) in (0_u32..).zip(places) {
+            own[next] = row;
+            next += usize::from(usize::from(*place) == worker);
+        }
+        begin += *count as usize;
+    }
+    rows.truncate(places.len());
+    rows
+}
+
+/// One pass for all workers.
+fn by_places(places: &[u8], counts: &[u32]) -> Vec<u32> {
     let mut next: Vec<u32> = counts.iter().scan(0, |sum, count| Some(std::mem::replace(sum, *sum + count))).collect();
     let mut rows = vec![0; places.len()];
     for (row, worker) in (0_u32..).zip(places) {
@@ -59,4 +81,23 @@ fn rows_by_worker(places: &[u8], counts: &[u32]) -> Vec<u32> {
     rows
 }
 
+/// Workers up to which passes over all rows are faster than one that remembers where each worker stands.
+const WORKERS_BY_PASSES_MAX: usize = 3;
+
 const _: () = assert!(VIRTUAL_PARTITIONS <= 1 << u8::BITS, "a worker's number fits into a byte");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_give_the_rows_of_each_worker_in_their_order() {
+        for (places, workers) in [(vec![], 2), (vec![1, 0, 0, 1, 1], 2), (vec![2, 2, 2], 3), (vec![0, 3, 1, 3, 0, 2, 2, 0], 4)] {
+            let mut counts = vec![0; workers];
+            places.iter().for_each(|place: &u8| counts[usize::from(*place)] += 1);
+            let rows = by_places(&places, &counts);
+            assert!(rows.is_sorted_by_key(|row| (places[*row as usize], *row)), "{rows:?}");
+            assert_eq!(by_passes(&places, &counts), rows);
+        }
+    }
+}
