@@ -7,6 +7,7 @@
 //! * [`windows`]: window shapes as data; [`panes`]: their arithmetic; `zone`: local clocks.
 
 pub mod clock;
+mod ends;
 pub mod event_time;
 pub mod length;
 pub mod panes;
@@ -16,6 +17,7 @@ pub mod windows;
 mod zone;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub(crate) use ends::ends;
 pub use event_time::{EventTime, Watermark};
 pub use length::Length;
 pub use panes::{Panes, Window};

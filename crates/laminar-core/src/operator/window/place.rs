@@ -8,7 +8,7 @@ use arrow_select::take::take_record_batch;
 use super::input::Evaluated;
 use crate::operator::aggregate::SPACES_AT_ONCE;
 use crate::operator::{Aside, AsideRows, OperatorContext};
-use crate::time::{EventTime, Panes, Watermark, Window};
+use crate::time::{EventTime, Panes, Watermark, Window, ends};
 use crate::{ChangeBatch, Result};
 
 /// A pane, and the end (in panes) of the first window that takes the rows in it.
@@ -77,12 +77,6 @@ pub(super) enum Whereabouts {
     Few(FewPlaces),
     /// By place, the rows that belong to it. Others are late or have no time.
     Apart(Vec<(Place, UInt32Array)>),
-}
-
-/// The earliest and the latest time.
-fn ends(times: &[i64]) -> Option<(i64, i64)> {
-    let (first, rest) = times.split_first()?;
-    Some(rest.iter().fold((*first, *first), |(earliest, latest), time| (earliest.min(*time), latest.max(*time))))
 }
 
 /// For each time, how many of `starts` it has reached. Without branches, as times on both sides of a start come mixed. The

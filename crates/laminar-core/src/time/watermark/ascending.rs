@@ -23,4 +23,8 @@ impl RowPromise for Ascending {
     fn promised(&self, _: &ArrivingRows<'_>) -> Result<impl Fn(usize, i64) -> Option<i64>> {
         Ok(|_, time| Some(promise(time)))
     }
+
+    fn by_time(&self, time: i64) -> Option<i64> {
+        Some(promise(time))
+    }
 }

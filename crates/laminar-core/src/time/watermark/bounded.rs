@@ -24,4 +24,8 @@ impl RowPromise for Bounded {
     fn promised(&self, _: &ArrivingRows<'_>) -> Result<impl Fn(usize, i64) -> Option<i64>> {
         Ok(|_, time: i64| Some(promise(time.saturating_sub(self.delay))))
     }
+
+    fn by_time(&self, time: i64) -> Option<i64> {
+        Some(promise(time.saturating_sub(self.delay)))
+    }
 }

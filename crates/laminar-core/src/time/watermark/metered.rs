@@ -5,7 +5,7 @@ use arrow_buffer::ScalarBuffer;
 
 use super::{ArrivingRows, WatermarkGenerator};
 use crate::Result;
-use crate::time::Watermark;
+use crate::time::{Watermark, ends};
 
 /// What a source's event times look like. Counters start at zero with the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,7 +51,10 @@ impl<G: WatermarkGenerator> MeteredGenerator<G> {
     fn count(&mut self, times: &arrow_array::Int64Array, stood: Option<&ScalarBuffer<i64>>) {
         self.metrics.rows += times.len() as u64;
         self.metrics.rows_without_time += times.null_count() as u64;
-        let latest = if times.null_count() == 0 { times.values().iter().copied().max() } else { times.iter().flatten().max() };
+        let latest = match times.null_count() {
+            0 => ends(times.values()).map(|(_, latest)| latest),
+            _ => times.iter().flatten().max(),
+        };
         self.metrics.latest = self.metrics.latest.max(latest);
         for (time, watermark) in times.iter().zip(stood.into_iter().flatten()).filter_map(|(time, w)| Some((time?, *w))) {
             if time < watermark {

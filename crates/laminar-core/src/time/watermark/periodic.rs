@@ -28,7 +28,7 @@ impl PeriodicGenerator {
 impl WatermarkGenerator for PeriodicGenerator {
     fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>> {
         self.inner.observe(arriving)?;
-        Ok(running::run(&mut self.told, arriving, |_, _| None))
+        Ok(running::run(&mut self.told, arriving, |_, _| None, |_| Some(i64::MIN)))
     }
 
     fn on_clock(&mut self, now: i64) {

@@ -25,7 +25,7 @@ impl WatermarkGenerator for ProcessingTimeGenerator {
     fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>> {
         // From the first row on there is something to close, and the clock matters.
         self.told_at.get_or_insert(arriving.now);
-        Ok(running::run(&mut self.watermark, arriving, |_, _| None))
+        Ok(running::run(&mut self.watermark, arriving, |_, _| None, |_| Some(i64::MIN)))
     }
 
     fn on_clock(&mut self, now: i64) {

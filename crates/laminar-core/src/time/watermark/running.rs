@@ -5,12 +5,18 @@ use arrow_buffer::ScalarBuffer;
 
 use super::{ArrivingRows, WatermarkGenerator, saved};
 use crate::Result;
-use crate::time::Watermark;
+use crate::time::{Watermark, ends};
 
 /// What each inserted row promises by itself.
 pub trait RowPromise: Send {
     /// `promised(row, time)` for these rows; `None`: nothing.
     fn promised(&self, arriving: &ArrivingRows<'_>) -> Result<impl Fn(usize, i64) -> Option<i64>>;
+
+    /// What a row of this time promises, if that depends on nothing else and grows with the time.
+    fn by_time(&self, time: i64) -> Option<i64> {
+        let _ = time;
+        None
+    }
 }
 
 /// A generator that goes by rows alone: the watermark is the latest promise of any row so far.
@@ -30,7 +36,7 @@ impl<P> RunningGenerator<P> {
 impl<P: RowPromise> WatermarkGenerator for RunningGenerator<P> {
     fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>> {
         let promised = self.promise.promised(arriving)?;
-        Ok(run(&mut self.watermark, arriving, promised))
+        Ok(run(&mut self.watermark, arriving, promised, |time| self.promise.by_time(time)))
     }
 
     fn watermark(&self) -> Watermark {
@@ -51,15 +57,16 @@ impl<P: RowPromise> WatermarkGenerator for RunningGenerator<P> {
     }
 }
 
-/// Runs `watermark` over the rows. `promised(row, time)` is what an inserted row promises by itself.
+/// Runs `watermark` over the rows. `promised(row, time)` is what an inserted row promises by itself; `by_time` as in [`RowPromise`].
 pub(super) fn run(
     watermark: &mut i64,
     arriving: &ArrivingRows<'_>,
     promised: impl Fn(usize, i64) -> Option<i64>,
+    by_time: impl Fn(i64) -> Option<i64>,
 ) -> Option<ScalarBuffer<i64>> {
     let before = *watermark;
     let behind = if arriving.times.null_count() == 0 && arriving.weights.is_ones() {
-        any_behind(watermark, arriving.times.values(), &promised)
+        any_behind(watermark, arriving.times.values(), &promised, &by_time)
     } else {
         let mut behind = false;
         walk(watermark, arriving, &promised, |time, watermark| behind |= time.is_some_and(|time| time < watermark));
@@ -73,17 +80,39 @@ pub(super) fn run(
     })
 }
 
-/// Runs `watermark` over insertions that all have a time: whether one of them was behind. The usual case, without branches.
+/// Runs `watermark` over insertions that all have a time: whether one of them was behind. The usual case, some rows at a time: where
+/// none would be behind even if the latest had come first, their order does not matter.
+fn any_behind(
+    watermark: &mut i64,
+    times: &[i64],
+    promised: &impl Fn(usize, i64) -> Option<i64>,
+    by_time: &impl Fn(i64) -> Option<i64>,
+) -> bool {
+    let mut behind = false;
+    for (chunk, times) in times.chunks(ROWS_AT_ONCE).enumerate() {
+        let Some((earliest, latest)) = ends(times) else { break };
+        match by_time(latest).map(|promised| promised.max(*watermark)) {
+            Some(after) if earliest >= after => *watermark = after,
+            _ => behind |= any_behind_by_row(watermark, chunk * ROWS_AT_ONCE, times, promised),
+        }
+    }
+    behind
+}
+
+/// The same row by row, for those from row `first` on.
 #[inline]
-fn any_behind(watermark: &mut i64, times: &[i64], promised: &impl Fn(usize, i64) -> Option<i64>) -> bool {
+fn any_behind_by_row(watermark: &mut i64, first: usize, times: &[i64], promised: &impl Fn(usize, i64) -> Option<i64>) -> bool {
     let (mut stands, mut behind) = (*watermark, false);
-    for (row, time) in times.iter().enumerate() {
+    for (row, time) in (first..).zip(times) {
         behind |= *time < stands;
         stands = stands.max(promised(row, *time).unwrap_or(stands));
     }
     *watermark = stands;
     behind
 }
+
+/// Fewer rows seldom reach from one end of what may be out of order to the other.
+const ROWS_AT_ONCE: usize = 64;
 
 /// Shows each row's time and the watermark before it to `see`.
 #[inline]

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::expr::Column;
@@ -154,4 +156,34 @@ fn the_meter_counts_what_passes() {
         WatermarkMetrics { rows: 4, rows_without_time: 1, rows_behind: 1, behind_max: 6, latest: Some(12), advances: 1 };
     assert_eq!(metrics, expected);
     assert_eq!(metrics.lag(metered.watermark()), Some(0));
+}
+
+#[test]
+fn rows_are_judged_one_by_one_however_many_come_at_once() {
+    let rng = &mut StdRng::seed_from_u64(1);
+    for round in 0..500 {
+        let delay = rng.random_range(0..20);
+        let mut generator = WatermarkRule::BoundedOutOfOrderness { delay }.generator();
+        let mut watermark = i64::MIN;
+        for batch in 0..3 {
+            let disorder = rng.random_range(1..=delay + 2);
+            let rows: i64 = rng.random_range(0..70);
+            let times: Vec<i64> = (0..rows).map(|row| batch * 50 + row + rng.random_range(0..disorder)).collect();
+            let mut stood = Vec::new();
+            for time in &times {
+                stood.push(watermark);
+                watermark = watermark.max(time - delay);
+            }
+            let behind = times.iter().zip(&stood).any(|(time, stood)| time < stood);
+            let times = Int64Array::from(times);
+            let rows = RecordBatch::try_from_iter([("ts", Arc::new(times.clone()) as ArrayRef)]).expect("a batch");
+            let arriving = ArrivingRows { times: &times, weights: &Weights::Ones, rows: &rows, now: 0 };
+            let told = generator.observe(&arriving).expect("rows are observed").map(|stood| stood.to_vec());
+            assert_eq!(
+                (told, generator.watermark().0),
+                (behind.then_some(stood), watermark),
+                "round {round}, delay {delay}: {times:?}"
+            );
+        }
+    }
 }
