@@ -26,7 +26,7 @@ use laminar_core::{ChangeBatch, Port, Result, StepId};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCH_ROWS: u64 = 65_536;
-/// Batches after which the keys and values come again, with later times.
+/// Batches after which the values come again, with later times and other keys: else groups would be asked for in the same order.
 const BATCHES: u64 = 32;
 const SECOND: i64 = 1_000_000_000;
 /// Event time from row to row: 50,000 rows a second.
@@ -52,7 +52,7 @@ fn scramble(number: u64) -> u64 {
 
 /// The columns of one batch, with times from the epoch on.
 struct Columns {
-    k: ArrayRef,
+    k: Int64Array,
     v: ArrayRef,
     ts: Vec<i64>,
 }
@@ -62,7 +62,7 @@ fn columns(number: u64, keys: u64) -> Columns {
     let k: Int64Array = rows.clone().map(|row| (scramble(row) % keys) as i64).collect();
     let v: Int64Array = rows.map(|row| ((scramble(row) >> 32) % 1000) as i64).collect();
     let ts = (0..BATCH_ROWS).map(|row| row as i64 * SPACING + (scramble(row ^ 0x55) % DISORDER) as i64).collect();
-    Columns { k: Arc::new(k), v: Arc::new(v), ts }
+    Columns { k, v: Arc::new(v), ts }
 }
 
 fn calls() -> Vec<AggregateCall> {
@@ -101,6 +101,7 @@ fn running() -> Result<Box<dyn Operator>> {
 /// Steps of one batch each, with a watermark that waits for the disorder.
 struct Stream {
     operator: Box<dyn Operator>,
+    keys: i64,
     batches: Vec<Columns>,
     steps: u64,
     out: Vec<ChangeBatch>,
@@ -108,16 +109,19 @@ struct Stream {
 
 impl Stream {
     fn new(operator: Box<dyn Operator>, keys: u64) -> Self {
-        Self { operator, batches: (0..BATCHES).map(|batch| columns(batch, keys)).collect(), steps: 0, out: Vec::new() }
+        let batches = (0..BATCHES).map(|batch| columns(batch, keys)).collect();
+        Self { operator, keys: keys as i64, batches, steps: 0, out: Vec::new() }
     }
 
     /// The next batch; making it is not part of what is measured.
     fn next(&mut self) -> (ChangeBatch, Watermark) {
         let columns = &self.batches[(self.steps % BATCHES) as usize];
         let begin = (self.steps * BATCH_ROWS) as i64 * SPACING;
+        let turn = (self.steps / BATCHES) as i64;
+        let k: Int64Array = columns.k.values().iter().map(|key| Some((key + turn * 7_919) % self.keys)).collect();
         self.steps += 1;
         let ts = TimestampNanosecondArray::from_iter_values(columns.ts.iter().map(|time| begin + time));
-        let rows = RecordBatch::try_new(schema(), vec![columns.k.clone(), columns.v.clone(), Arc::new(ts)]).expect("fits");
+        let rows = RecordBatch::try_new(schema(), vec![Arc::new(k), columns.v.clone(), Arc::new(ts)]).expect("fits");
         (ChangeBatch::append(rows), Watermark(begin + BATCH_ROWS as i64 * SPACING - SECOND))
     }
 
@@ -135,11 +139,14 @@ impl Stream {
 
 fn operators(c: &mut Criterion) {
     let tumble = || windows(WindowKind::Tumbling { size: 60 * SECOND });
+    // Windows in which most keys do not come.
+    let short = || windows(WindowKind::Tumbling { size: 10 * SECOND });
     let hop = || windows(WindowKind::Hopping { size: 60 * SECOND, slide: SECOND });
-    let cases: [(&str, u64, &dyn Fn() -> Result<Box<dyn Operator>>); 7] = [
+    let cases: [(&str, u64, &dyn Fn() -> Result<Box<dyn Operator>>); 8] = [
         ("tumble/1k", 1_000, &tumble),
         ("tumble/10k", 10_000, &tumble),
         ("tumble/1m", 1_000_000, &tumble),
+        ("tumble-10s/1m", 1_000_000, &short),
         ("hop-60/1k", 1_000, &hop),
         ("session/1k", 1_000, &|| sessions(SECOND / 10)),
         ("running/10k", 10_000, &running),

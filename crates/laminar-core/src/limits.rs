@@ -33,6 +33,8 @@ pub const SPIN_LOOKS: u32 = 8192;
 pub const STEP_ALONE_ROWS_MAX: usize = 256;
 /// Numbers for which a table of groups has a place each, for every group that it has: 4 bytes a number.
 pub const DENSE_KEYS_PER_GROUP: usize = 8;
+/// Numbers for which a space of such a table has a group reserved each, for every group that the space before had: the state of a group.
+pub const RESERVED_KEYS_PER_GROUP: usize = 4;
 /// So many it always may have.
 pub const DENSE_KEYS_MIN: usize = 1 << 11;
 /// And so many at most.

@@ -9,8 +9,9 @@ use hashbrown::HashTable;
 
 use super::spaces::{Block, Numbers, RowSpaces, SPACES_AT_ONCE, Space};
 use super::word_types::with_word_type;
-use crate::limits::{DENSE_KEYS_MAX, DENSE_KEYS_MIN, DENSE_KEYS_PER_GROUP};
+use crate::limits::{DENSE_KEYS_MAX, DENSE_KEYS_MIN, DENSE_KEYS_PER_GROUP, RESERVED_KEYS_PER_GROUP};
 use crate::state::Ahead;
+use crate::time::ends;
 use crate::{Error, Result};
 
 /// One 64-bit key a group.
@@ -23,6 +24,8 @@ pub(super) struct WordKeys {
     may_reserve: bool,
     /// The stretch in which most keys of the last space lay: the next one will probably have the same keys.
     stretch: Option<(i64, u32)>,
+    /// What a closed space had for its keys: the next one need not grow its own if it has the same.
+    spare: Dense,
 }
 
 /// From the keys of one space to their groups.
@@ -70,10 +73,28 @@ impl WordKeys {
     /// Gives a group to every key that was not found by place.
     fn add_unknown(&mut self, words: &[i64], spaces: RowSpaces<'_>, groups: &mut [u32], numbers: &mut Numbers) {
         if let Some(ends) = ends(words) {
-            spaces.all().iter().for_each(|space| self.lookups[space.index()].make_dense(ends, 0));
+            for space in spaces.all() {
+                let lookup = &mut self.lookups[space.index()];
+                if lookup.is_new() && self.spare.has(ends) {
+                    lookup.dense = std::mem::take(&mut self.spare).emptied();
+                }
+                lookup.make_dense(ends, 0);
+            }
         }
         for (row, (group, word)) in groups.iter_mut().zip(words).enumerate().filter(|(_, (group, _))| **group == NO_GROUP) {
-            *group = self.group(Some(*word), spaces.of(row), numbers);
+            let space = spaces.of(row);
+            let lookup = &mut self.lookups[space.index()];
+            let Some(place) = lookup.dense.place(*word) else {
+                *group = self.group(Some(*word), space, numbers);
+                continue;
+            };
+            let own = &mut lookup.dense.groups[place];
+            if *own == NO_GROUP {
+                *own = numbers.take(space);
+                lookup.groups += 1;
+                remember_word(&mut self.words, *own, *word);
+            }
+            *group = *own;
         }
     }
 
@@ -140,8 +161,7 @@ impl WordKeys {
         }
         let group = numbers.take(space);
         lookup.put(word, group);
-        self.words.resize(numbers.slots.end(), 0);
-        self.words[group as usize] = word.unwrap_or(0);
+        remember_word(&mut self.words, group, word.unwrap_or(0));
         group
     }
 
@@ -185,16 +205,18 @@ impl WordKeys {
     /// Forgets a whole space, of whose reserved groups `used` had rows.
     pub(super) fn close(&mut self, space: Space, used: usize) {
         let Some(lookup) = self.lookups.get_mut(space.index()) else { return };
-        let lookup = std::mem::take(lookup);
+        let mut lookup = std::mem::take(lookup);
         let length = lookup.reserved.1.len();
         if length > 0 {
             // The keys may have wandered off, or become fewer.
-            let fits = used * DENSE_KEYS_PER_GROUP >= length && lookup.groups <= used;
+            let fits = used * RESERVED_KEYS_PER_GROUP >= length && lookup.groups <= used;
             self.stretch = self.stretch.filter(|_| fits);
         } else if self.may_reserve && lookup.table.len() <= lookup.groups / 2 && !lookup.dense.groups.is_empty() {
-            let stretch = (lookup.dense.first, u32::try_from(lookup.dense.groups.len()).unwrap_or(0));
-            let is_used = lookup.groups * DENSE_KEYS_PER_GROUP >= lookup.dense.groups.len();
-            self.stretch = is_used.then_some(stretch).filter(|(_, length)| *length > 0);
+            let is_used = |(_, length): &(i64, u32)| lookup.groups * RESERVED_KEYS_PER_GROUP >= *length as usize;
+            self.stretch = lookup.dense.used().filter(is_used);
+        }
+        if lookup.groups * DENSE_KEYS_PER_GROUP >= lookup.dense.groups.len() {
+            self.spare = std::mem::take(&mut lookup.dense);
         }
     }
 
@@ -219,8 +241,8 @@ impl WordKeys {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let lookups = self.lookups.iter().map(|lookup| lookup.dense.groups.capacity() * 4 + lookup.table.allocation_size());
-        self.words.capacity() * 8 + lookups.sum::<usize>()
+        let lookups = self.lookups.iter().map(|lookup| lookup.dense.bytes() + lookup.table.allocation_size());
+        self.words.capacity() * 8 + self.spare.bytes() + lookups.sum::<usize>()
     }
 }
 
@@ -277,17 +299,20 @@ impl Lookup {
     }
 }
 
+/// Keeps the key of a new group.
+#[inline]
+fn remember_word(words: &mut Vec<i64>, group: u32, word: i64) {
+    if words.len() <= group as usize {
+        words.resize(group as usize + 1, 0);
+    }
+    words[group as usize] = word;
+}
+
 /// The group that is reserved for a key, where the first group of `block` is that of the key `first`.
 #[inline]
 fn reserved(word: i64, first: i64, block: &Block) -> u32 {
     let place = word.wrapping_sub(first).cast_unsigned();
     if place < block.len() as u64 { block.start + place as u32 } else { NO_GROUP }
-}
-
-/// The smallest and the largest number.
-fn ends(words: &[i64]) -> Option<(i64, i64)> {
-    let (first, rest) = words.split_first()?;
-    Some(rest.iter().fold((*first, *first), |(least, most), word| (least.min(*word), most.max(*word))))
 }
 
 /// Mixes all bits of a key into all bits of its hash, for neighbouring numbers are the usual keys. Never leaves this table,
@@ -321,6 +346,28 @@ impl Dense {
     fn place(&self, word: i64) -> Option<usize> {
         let place = word.wrapping_sub(self.first).cast_unsigned();
         (place < self.groups.len() as u64).then_some(place as usize)
+    }
+
+    /// Whether all keys between two lie within.
+    fn has(&self, (first, last): (i64, i64)) -> bool {
+        self.place(first).is_some() && self.place(last).is_some()
+    }
+
+    /// The first key and the number of keys from the first one with a group to the last one.
+    fn used(&self) -> Option<(i64, u32)> {
+        let has_group = |group: &u32| *group != NO_GROUP;
+        let (begin, end) = (self.groups.iter().position(has_group)?, self.groups.iter().rposition(has_group)?);
+        Some((self.first.wrapping_add(begin as i64), u32::try_from(end - begin + 1).ok()?))
+    }
+
+    /// The same stretch without groups.
+    fn emptied(mut self) -> Self {
+        self.groups.fill(NO_GROUP);
+        self
+    }
+
+    fn bytes(&self) -> usize {
+        self.groups.capacity() * size_of::<u32>()
     }
 
     /// The group of a key; [`NO_GROUP`]: it has none here.
