@@ -35,6 +35,10 @@ pub const STEP_ALONE_ROWS_MAX: usize = 256;
 pub const DENSE_KEYS_PER_GROUP: usize = 8;
 /// Numbers for which a space of such a table has a group reserved each, for every group that the space before had: the state of a group.
 pub const RESERVED_KEYS_PER_GROUP: usize = 4;
+/// The same as long as there are no more than [`DENSE_KEYS_EARLY`] of them: what is hashed first would have to be moved later.
+pub const DENSE_KEYS_PER_GROUP_EARLY: usize = 64;
+/// Up to so many places a table may have a larger part without groups.
+pub const DENSE_KEYS_EARLY: usize = 1 << 20;
 /// So many it always may have.
 pub const DENSE_KEYS_MIN: usize = 1 << 11;
 /// And so many at most.

@@ -2,9 +2,22 @@
 
 /// Both ends of `numbers`; `None`: there are none.
 pub(crate) fn ends(numbers: &[i64]) -> Option<(i64, i64)> {
-    let (first, rest) = numbers.split_first()?;
-    Some(rest.iter().fold((*first, *first), |(least, most), number| (least.min(*number), most.max(*number))))
+    let first = *numbers.first()?;
+    // Several at a time: the simple loop takes three times as long where it stands within others.
+    let (mut least, mut most) = ([first; LANES], [first; LANES]);
+    let lanes = numbers.chunks_exact(LANES);
+    let rest = lanes.remainder();
+    for lane in lanes {
+        for at in 0..LANES {
+            least[at] = least[at].min(lane[at]);
+            most[at] = most[at].max(lane[at]);
+        }
+    }
+    let least = least.iter().chain(rest).copied().fold(first, i64::min);
+    Some((least, most.iter().chain(rest).copied().fold(first, i64::max)))
 }
+
+const LANES: usize = 4;
 
 #[cfg(test)]
 mod tests {

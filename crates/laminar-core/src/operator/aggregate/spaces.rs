@@ -53,6 +53,19 @@ impl RowSpaces<'_> {
         }
     }
 
+    /// The same, where the first `rows` rows are all that matter: they often belong to one space.
+    pub(super) fn of_first(self, rows: usize) -> Self {
+        match self {
+            RowSpaces::Each { spaces, of_row } => match of_row[..rows].split_first() {
+                Some((first, rest)) if rest.iter().fold(0, |others, space| others | (space ^ first)) == 0 => {
+                    RowSpaces::One(spaces[usize::from(*first)])
+                }
+                _ => self,
+            },
+            RowSpaces::One(_) => self,
+        }
+    }
+
     /// All spaces.
     pub(super) fn all(&self) -> &[Space] {
         match self {

@@ -9,7 +9,9 @@ use hashbrown::HashTable;
 
 use super::spaces::{Block, Numbers, RowSpaces, SPACES_AT_ONCE, Space};
 use super::word_types::with_word_type;
-use crate::limits::{DENSE_KEYS_MAX, DENSE_KEYS_MIN, DENSE_KEYS_PER_GROUP, RESERVED_KEYS_PER_GROUP};
+use crate::limits::{
+    DENSE_KEYS_EARLY, DENSE_KEYS_MAX, DENSE_KEYS_MIN, DENSE_KEYS_PER_GROUP, DENSE_KEYS_PER_GROUP_EARLY, RESERVED_KEYS_PER_GROUP,
+};
 use crate::state::Ahead;
 use crate::time::ends;
 use crate::{Error, Result};
@@ -62,9 +64,10 @@ impl WordKeys {
         let mut groups = Vec::with_capacity(words.len());
         for begin in (0..words.len()).step_by(ROWS_AT_ONCE) {
             let words = &words[begin..words.len().min(begin + ROWS_AT_ONCE)];
-            self.find_known(words, spaces.from(begin), &mut groups);
+            let spaces = spaces.from(begin).of_first(words.len());
+            self.find_known(words, spaces, &mut groups);
             if groups[begin..].contains(&NO_GROUP) {
-                self.add_unknown(words, spaces.from(begin), &mut groups[begin..], numbers);
+                self.add_unknown(words, spaces, &mut groups[begin..], numbers);
             }
         }
         groups
@@ -403,7 +406,8 @@ impl Dense {
             (first, last) = (first.min(self.first), last.max(self.first.wrapping_add(self.groups.len() as i64 - 1)));
         }
         let length = usize::try_from(last.checked_sub(first)?.checked_add(1)?).ok()?;
-        let room = (groups * DENSE_KEYS_PER_GROUP).clamp(DENSE_KEYS_MIN, DENSE_KEYS_MAX);
+        let early = (groups * DENSE_KEYS_PER_GROUP_EARLY).min(DENSE_KEYS_EARLY);
+        let room = (groups * DENSE_KEYS_PER_GROUP).max(early).clamp(DENSE_KEYS_MIN, DENSE_KEYS_MAX);
         // Numbers often grow: with room to spare a stretch is not laid anew for every batch.
         let spared = (length + length / 2).min(room).max(length);
         let end_exists = first.checked_add(spared as i64).is_some();
@@ -507,6 +511,25 @@ mod tests {
         keys.assign(&[100], None, RowSpaces::One(fourth), &mut numbers);
         assert!(numbers.members(fourth).1.is_empty());
         assert_eq!(numbers.take_block(fourth, blocks[0].len() as u32), blocks[0]);
+    }
+
+    #[test]
+    fn a_new_space_takes_over_the_places_of_a_closed_one_if_it_has_the_same_keys() {
+        let (mut keys, mut numbers) = (WordKeys::default(), Numbers::default());
+        let many: Vec<i64> = (0..5_000).collect();
+        for (next, takes_over) in [(vec![4_999, 7, 4_999], true), (vec![1 << 40, 7, 1 << 40], false)] {
+            let closed = numbers.open();
+            keys.assign(&many, None, RowSpaces::One(closed), &mut numbers);
+            let places = keys.lookups[closed.index()].dense.groups.len();
+            numbers.close(closed);
+            keys.close(closed, 0);
+            let space = numbers.open();
+            let groups = keys.assign(&next, None, RowSpaces::One(space), &mut numbers);
+            assert_eq!(groups, [0, 1, 0], "a closed space has left no groups");
+            assert_eq!(keys.lookups[space.index()].dense.groups.len() == places, takes_over);
+            numbers.close(space);
+            keys.close(space, 0);
+        }
     }
 
     #[test]

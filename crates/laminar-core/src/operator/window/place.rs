@@ -79,18 +79,33 @@ pub(super) enum Whereabouts {
     Apart(Vec<(Place, UInt32Array)>),
 }
 
-/// For each time, how many of `starts` it has reached. Without branches, as times on both sides of a start come mixed. The
-/// difference of the earliest and the latest time has 64 bits.
-fn numbers_of(times: &[i64], starts: &[i64]) -> Vec<u8> {
-    // The sign bit is the comparison that every processor can do for several numbers at once.
-    let reached = |time: i64, start: i64| (start.wrapping_sub(1).wrapping_sub(time).cast_unsigned() >> 63) as u8;
-    match *starts {
-        [] => Vec::new(),
-        [a] => times.iter().map(|time| reached(*time, a)).collect(),
-        [a, b] => times.iter().map(|time| reached(*time, a) + reached(*time, b)).collect(),
-        _ => times.iter().map(|time| starts.iter().map(|start| reached(*time, *start)).sum()).collect(),
+/// For each time, how many of the ascending `starts` it has reached; `ends` are the earliest and the latest time of each stretch.
+fn numbers_of(times: &[i64], starts: &[i64], ends: &[(i64, i64)]) -> Vec<u8> {
+    if starts.is_empty() {
+        return Vec::new();
     }
+    let mut numbers = Vec::with_capacity(times.len());
+    for (times, (earliest, latest)) in times.chunks(STRETCH_ROWS).zip(ends) {
+        // All have reached the first ones, and none the last ones.
+        let all = starts.partition_point(|start| start <= earliest);
+        let some = starts.partition_point(|start| start <= latest);
+        numbers.resize(numbers.len() + times.len(), all as u8);
+        let own = numbers.len() - times.len();
+        starts[all..some].iter().for_each(|start| add_reached(times, *start, &mut numbers[own..]));
+    }
+    numbers
 }
+
+/// Adds 1 for each time that has reached `start`. Without branches, as times on both sides of a start come mixed. The difference of the
+/// earliest and the latest time has 64 bits.
+fn add_reached(times: &[i64], start: i64, numbers: &mut [u8]) {
+    // The sign bit is the comparison that every processor can do for several numbers at once.
+    let reached = |time: i64| (start.wrapping_sub(1).wrapping_sub(time).cast_unsigned() >> 63) as u8;
+    numbers.iter_mut().zip(times).for_each(|(number, time)| *number += reached(*time));
+}
+
+/// Rows that are looked at together: they often belong to one pane.
+const STRETCH_ROWS: usize = 256;
 
 /// Where the rows of a batch go.
 pub(super) struct Placed {
@@ -118,7 +133,8 @@ impl Door<'_> {
             return None;
         }
         // More panes than these are split up by place.
-        let (first, last) = ends(times.values())?;
+        let stretches: Vec<(i64, i64)> = times.values().chunks(STRETCH_ROWS).filter_map(ends).collect();
+        let (first, last) = stretches.iter().copied().reduce(|(a, b), (first, last)| (a.min(first), b.max(last)))?;
         last.checked_sub(first)?;
         let (first, last) = (self.panes.pane_of(first)?, self.panes.pane_of(last)?);
         if last - first >= SPACES_AT_ONCE as i64 {
@@ -126,7 +142,7 @@ impl Door<'_> {
         }
         let places = (first..=last).map(|pane| self.place_of(pane, self.watermark)).collect::<Option<Vec<_>>>()?;
         let starts: Vec<i64> = (first + 1..=last).map(|pane| self.panes.start_of(pane)).collect();
-        Some(FewPlaces { places, of_row: numbers_of(times.values(), &starts) })
+        Some(FewPlaces { places, of_row: numbers_of(times.values(), &starts, &stretches) })
     }
 
     /// Places each row that has a pane.
@@ -265,6 +281,8 @@ mod tests {
         check(10, &[25, 9, 10, 30, 29, -1], true);
         check(10, &[0, 79], true);
         check(10, &[0, 80], false);
+        // Some stretches of rows lie in one pane, others in several.
+        check(1_000, &(0..5_000).map(|row| row + row * 7_919 % 700).collect::<Vec<_>>(), true);
     }
 
     #[test]
