@@ -11,3 +11,7 @@ pub mod ffi;
 pub mod ffi_subscriptions;
 mod last_error;
 pub mod tables;
+
+/// Batches come and go all the time: the system's allocator would give large ones back and ask for their memory anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -20,6 +20,10 @@ mod value;
 
 use pyo3::prelude::*;
 
+/// Batches come and go all the time: the system's allocator would give large ones back and ask for their memory anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The module `laminardb._native`; the package gives its names out.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
