@@ -1,23 +1,12 @@
-//! The atomics and cells of the queue: std's, or loom's when the model checker runs.
+//! What the queue and the signal are made of: std's here, loom's where the interleavings are tried out.
 
-#[cfg(all(test, loom))]
-pub(super) use loom::{
-    cell::UnsafeCell,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-};
+pub(super) use std::hint::spin_loop;
+pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+pub(super) use std::sync::{Arc, Mutex};
+pub(super) use std::thread;
 
-#[cfg(not(all(test, loom)))]
 pub(super) use self::cell::UnsafeCell;
-#[cfg(not(all(test, loom)))]
-pub(super) use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
 
-#[cfg(not(all(test, loom)))]
 mod cell {
     /// std's cell behind the two calls that loom's has, so that the queue is written once.
     pub(in crate::tpc) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);

@@ -1,18 +1,13 @@
-//! The interleavings of two threads over small queues, by loom: `RUSTFLAGS="--cfg loom" cargo test --release -p laminar-core --lib interleavings`.
+//! Models of the queue: two threads over few slots.
 
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{Consumer, Producer, SpscQueue};
+use super::spsc::{Consumer, Producer, SpscQueue};
 
-/// How often a thread is interrupted at most, besides where it waits; without a bound, threads that wait for each other take hours.
-const PREEMPTIONS_MAX: usize = 3;
-
-/// Runs `produce` and `consume` on a queue of `capacity` in all orders with so many interruptions that the memory model allows.
+/// Runs `produce` and `consume` on a queue of `capacity`.
 fn check(capacity: usize, produce: fn(Producer<u32>), consume: fn(Consumer<u32>)) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(PREEMPTIONS_MAX);
-    model.check(move || {
+    super::check(move || {
         let (producer, consumer) = SpscQueue::with_capacity(capacity).split();
         let thread = thread::spawn(move || produce(producer));
         consume(consumer);
@@ -85,7 +80,7 @@ fn a_producer_learns_that_nobody_listens() {
 
 #[test]
 fn what_nobody_took_out_is_dropped_once() {
-    loom::model(|| {
+    super::check(|| {
         let item = Arc::new(());
         let (producer, consumer) = SpscQueue::with_capacity(2).split();
         let copy = Arc::clone(&item);

@@ -1,0 +1,9 @@
+//! How a thread waits for another: see [`Signal`]. Its interleavings are tried out by loom (see CONTRIBUTING.md).
+
+#[cfg(test)]
+mod tests;
+mod wait;
+
+use super::sync;
+
+pub(super) use wait::Signal;

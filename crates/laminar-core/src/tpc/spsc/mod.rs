@@ -1,0 +1,20 @@
+//! A bounded queue from one thread to one other, without locks: a ring whose two ends are two owned halves.
+//!
+//! Each end keeps its own index and what it last saw of the other's, so that it reads the other's cache line only when
+//! it believes the ring full or empty; a batch is published by one store. Measured by `cargo bench -p laminar-core --bench spsc`; the interleavings of small cases are checked by loom (see CONTRIBUTING.md).
+//!
+//! The `unsafe` of these files rests on one invariant. Indices count for ever and wrap; the slots of `head..tail` hold items,
+//! all others none. Only the producer moves `tail` and writes slots outside of `head..tail`, only the consumer moves `head`
+//! and reads slots inside. Neither half can be cloned or shared (their own indices are cells), so there is one of each.
+//!
+//! * [`SpscQueue`]: both ends before they part; [`Producer`] and [`Consumer`]: `ends.rs`.
+//! * `ring.rs`: the slots and the indices between them.
+
+mod ends;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+use super::{CachePadded, sync};
+
+pub use ends::{Consumer, Producer, SpscQueue};
