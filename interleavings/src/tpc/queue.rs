@@ -68,6 +68,32 @@ fn batches_come_out_once_and_in_order() {
 }
 
 #[test]
+fn slices_come_out_once_and_in_order() {
+    let produce = |producer: Producer<u32>| {
+        let mut rest = &[0, 1, 2][..];
+        while !rest.is_empty() {
+            let count = producer.push_slice(rest);
+            rest = &rest[count..];
+            if count == 0 {
+                thread::yield_now();
+            }
+        }
+    };
+    let consume = |consumer: Consumer<u32>| {
+        let (mut items, mut done) = ([9; 3], 0);
+        while done < 3 {
+            let count = consumer.pop_slice(&mut items[done..]);
+            done += count;
+            if count == 0 {
+                thread::yield_now();
+            }
+        }
+        assert_eq!(items, [0, 1, 2]);
+    };
+    check(2, produce, consume);
+}
+
+#[test]
 fn a_producer_learns_that_nobody_listens() {
     let produce = |producer: Producer<u32>| {
         while !producer.is_closed() {

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 
+use super::ahead::{self, Ahead};
 use super::ring::Ring;
 use super::sync::{Arc, Ordering};
 
@@ -25,14 +26,17 @@ pub struct SpscQueue<T> {
     consumer: Consumer<T>,
 }
 
-/// The end that items are put into.
+/// The end that items are put into. Its cells are written at every push, so they share no line (nor pair of lines) with
+/// anything that another thread uses.
+#[repr(align(128))]
 pub struct Producer<T> {
     ring: Arc<Ring<T>>,
     tail: Cell<usize>,
     head_seen: Cell<usize>,
 }
 
-/// The end that items are taken out of.
+/// The end that items are taken out of. Aligned as [`Producer`] is.
+#[repr(align(128))]
 pub struct Consumer<T> {
     ring: Arc<Ring<T>>,
     head: Cell<usize>,
@@ -107,6 +111,7 @@ impl<T> Producer<T> {
         // SAFETY: there is room, so the slot at `tail` is outside of `head..tail`, and we are the producer.
         unsafe { self.ring.write(tail, item) };
         self.publish(tail.wrapping_add(1));
+        self.ask_ahead(tail, 1);
         Ok(())
     }
 
@@ -119,6 +124,30 @@ impl<T> Producer<T> {
         let mut written = Written { producer, tail: start };
         while written.go_on(items) {}
         written.tail.wrapping_sub(start)
+    }
+
+    /// Copies items in, from the first on, as far as there is room; the consumer sees them all at once. Returns how many.
+    #[inline]
+    pub fn push_slice(&self, items: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        let tail = self.tail.get();
+        let count = self.room(tail, items.len()).min(items.len());
+        if count == 0 {
+            return 0;
+        }
+        let (first, second) = self.ring.runs(tail, count);
+        let (to_first, to_second) = items[..count].split_at(first.len());
+        for (slots, items) in [(first, to_first), (second, to_second)] {
+            for (slot, item) in slots.iter().zip(items) {
+                // SAFETY: the runs are slots outside of `head..tail`, and we are the producer.
+                slot.with_mut(|slot| unsafe { (*slot).write(*item) });
+            }
+        }
+        self.publish(tail.wrapping_add(count));
+        self.ask_ahead(tail, count);
+        count
     }
 
     /// How many items the queue holds at most.
@@ -154,6 +183,14 @@ impl<T> Producer<T> {
         free(self.head_seen.get())
     }
 
+    /// Asks for slots that come after `count` ones from `index` on, as far as they are known to be free: the consumer is
+    /// not to lose what it has not read yet.
+    #[inline(always)]
+    fn ask_ahead(&self, index: usize, count: usize) {
+        let free = self.head_seen.get().wrapping_add(self.ring.slots.len()).wrapping_sub(index);
+        each_line_ahead::<T>(index, count, free, |index| ahead::to_write(self.ring.slot(index)));
+    }
+
     #[inline]
     fn publish(&self, tail: usize) {
         self.tail.set(tail);
@@ -187,8 +224,10 @@ impl<T> Written<'_, T> {
 
 impl<T> Drop for Written<'_, T> {
     fn drop(&mut self) {
-        if self.tail != self.producer.tail.get() {
+        let start = self.producer.tail.get();
+        if self.tail != start {
             self.producer.publish(self.tail);
+            self.producer.ask_ahead(start, self.tail.wrapping_sub(start));
         }
     }
 }
@@ -205,6 +244,7 @@ impl<T> Consumer<T> {
         // SAFETY: an item is ready, so the slot at `head` is in `head..tail`; it is read once, since `head` moves on.
         let item = unsafe { self.ring.read(head) };
         self.publish(head.wrapping_add(1));
+        self.ask_ahead(head, 1);
         Some(item)
     }
 
@@ -218,6 +258,7 @@ impl<T> Consumer<T> {
         }
         into.reserve(count);
         let head = self.head.get();
+        self.ask_ahead(head, count);
         let (first, second) = self.ring.runs(head, count);
         let (to_first, to_second) = into.spare_capacity_mut()[..count].split_at_mut(first.len());
         for (to, from) in [(to_first, first), (to_second, second)] {
@@ -228,6 +269,30 @@ impl<T> Consumer<T> {
         }
         // SAFETY: `count` items were written behind the end, within the capacity; nothing above runs foreign code.
         unsafe { into.set_len(into.len() + count) };
+        self.publish(head.wrapping_add(count));
+        count
+    }
+
+    /// Copies the oldest items over those of `into`, as many as there are and fit in. Returns how many.
+    #[inline]
+    pub fn pop_slice(&self, into: &mut [T]) -> usize
+    where
+        T: Copy,
+    {
+        let count = self.ready(into.len()).min(into.len());
+        if count == 0 {
+            return 0;
+        }
+        let head = self.head.get();
+        self.ask_ahead(head, count);
+        let (first, second) = self.ring.runs(head, count);
+        let (to_first, to_second) = into[..count].split_at_mut(first.len());
+        for (places, slots) in [(to_first, first), (to_second, second)] {
+            for (place, slot) in places.iter_mut().zip(slots) {
+                // SAFETY: `count` items are ready from `head` on; `head` moves behind them below.
+                *place = slot.with(|slot| unsafe { (*slot).assume_init_read() });
+            }
+        }
         self.publish(head.wrapping_add(count));
         count
     }
@@ -264,6 +329,14 @@ impl<T> Consumer<T> {
         self.tail_seen.get().wrapping_sub(self.head.get())
     }
 
+    /// Asks for slots that come after `count` ones from `index` on, as far as items are known to be there: the producer is not
+    /// to lose what it has not written yet.
+    #[inline(always)]
+    fn ask_ahead(&self, index: usize, count: usize) {
+        let ready = self.tail_seen.get().wrapping_sub(index);
+        each_line_ahead::<T>(index, count, ready, |index| ahead::to_read(self.ring.slot(index)));
+    }
+
     #[inline]
     fn publish(&self, head: usize) {
         self.head.set(head);
@@ -281,5 +354,19 @@ impl<T> Drop for Producer<T> {
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
         self.ring.closed.store(true, Ordering::Release);
+    }
+}
+
+/// Calls `ask` with an index on each line that comes into view if `count` slots from `index` on are worked off; only the
+/// slots of `index..index + usable` count.
+#[inline(always)]
+fn each_line_ahead<T>(index: usize, count: usize, usable: usize, ask: impl Fn(usize)) {
+    let (step, ahead) = (Ahead::<T>::STEP, Ahead::<T>::SLOTS);
+    let to_line = index.wrapping_neg() & (step - 1);
+    let end = (count + ahead).min((usable + 1).saturating_sub(step));
+    if ahead > 0 {
+        for offset in (to_line + ahead..end).step_by(step) {
+            ask(index.wrapping_add(offset));
+        }
     }
 }

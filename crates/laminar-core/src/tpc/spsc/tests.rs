@@ -60,6 +60,25 @@ fn a_batch_of_unknown_length_fills_the_queue() {
 }
 
 #[test]
+fn slices_are_copied_as_far_as_there_is_room_and_over_the_end_of_the_ring() {
+    let (producer, consumer) = SpscQueue::with_capacity(8).split();
+    let items: Vec<u32> = (0..20).collect();
+    let mut out = [100; 6];
+    assert_eq!((producer.push_slice(&items[..5]), producer.push_slice(&[])), (5, 0));
+    assert_eq!((consumer.pop_slice(&mut out[1..4]), out), (3, [100, 0, 1, 2, 100, 100]));
+    assert_eq!((producer.push_slice(&items[5..]), producer.push_slice(&items)), (6, 0));
+    assert_eq!((consumer.pop_slice(&mut out), out), (6, [3, 4, 5, 6, 7, 8]));
+    assert_eq!((consumer.pop_slice(&mut []), consumer.len()), (0, 2));
+    assert_eq!((consumer.pop_slice(&mut out), out), (2, [9, 10, 5, 6, 7, 8]));
+    assert_eq!((consumer.pop_slice(&mut out), consumer.pop()), (0, None));
+}
+
+#[test]
+fn what_an_end_keeps_shares_no_cache_line_with_anything_else() {
+    assert_eq!((align_of::<Producer<u8>>(), align_of::<Consumer<u8>>()), (128, 128));
+}
+
+#[test]
 fn an_end_that_is_gone_is_noticed_by_the_other() {
     let (producer, consumer) = filled(4, 0..2).split();
     assert!(!producer.is_closed() && !consumer.is_closed());
@@ -169,6 +188,28 @@ fn consume(consumer: &Consumer<Arc<u64>>, seed: u64) -> Vec<Arc<u64>> {
             thread::yield_now();
         }
     }
+}
+
+#[test]
+fn two_threads_exchange_slices_without_loss() {
+    let (producer, consumer) = SpscQueue::with_capacity(256).split();
+    let items: Vec<u64> = (0..STRESS_ITEMS).collect();
+    let mut out = vec![0; items.len()];
+    thread::scope(|threads| {
+        let mut rest = items.as_slice();
+        threads.spawn(move || {
+            while !rest.is_empty() {
+                let count = producer.push_slice(&rest[..rest.len().min(50)]);
+                rest = &rest[count..];
+            }
+        });
+        let mut done = 0;
+        while done < out.len() {
+            let end = (done + 64).min(out.len());
+            done += consumer.pop_slice(&mut out[done..end]);
+        }
+    });
+    assert_eq!(out, items);
 }
 
 #[test]
