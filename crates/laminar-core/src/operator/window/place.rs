@@ -133,7 +133,8 @@ impl Door<'_> {
             return None;
         }
         // More panes than these are split up by place.
-        let stretches: Vec<(i64, i64)> = times.values().chunks(STRETCH_ROWS).filter_map(ends).collect();
+        let mut stretches: Vec<(i64, i64)> = Vec::with_capacity(times.len().div_ceil(STRETCH_ROWS));
+        stretches.extend(times.values().chunks(STRETCH_ROWS).filter_map(ends));
         let (first, last) = stretches.iter().copied().reduce(|(a, b), (first, last)| (a.min(first), b.max(last)))?;
         last.checked_sub(first)?;
         let (first, last) = (self.panes.pane_of(first)?, self.panes.pane_of(last)?);
