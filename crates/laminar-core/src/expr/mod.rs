@@ -9,15 +9,26 @@ use arrow_schema::DataType;
 use crate::{Error, Result};
 
 mod column;
+mod comparison;
 mod isolate;
+mod row_mask;
 
 pub use column::Column;
+pub use comparison::{CompareOp, both, compare_with_constant};
 pub use isolate::{BadRow, Isolated, evaluate_all_isolating, evaluate_isolating};
+pub use row_mask::RowMask;
 
 /// A scalar expression over the columns of a batch.
 pub trait ScalarExpr: Debug + Send + Sync {
     /// One value for each row of `rows`. An error concerns at least one row; [`crate::operator`] finds out which.
     fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef>;
+
+    /// For a condition: leaves out the rows for which it is not true (false or NULL), if it has a shorter way to tell than
+    /// [`evaluate`](Self::evaluate). If not, the answer is false, and what `mask` then holds means nothing.
+    fn retain_true(&self, rows: &RecordBatch, mask: &mut RowMask) -> bool {
+        let _ = (rows, mask);
+        false
+    }
 
     /// The type of the values.
     fn data_type(&self) -> &DataType;
