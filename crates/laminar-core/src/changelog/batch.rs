@@ -172,6 +172,23 @@ impl ChangeBatch {
         Ok(Self { rows, weights: self.weights.clone(), arrivals: self.arrivals.clone(), consolidated: false })
     }
 
+    /// The same rows with their columns number `columns`, in that order, under the names of `schema`.
+    pub fn project(self, schema: &SchemaRef, columns: &[usize]) -> Result<Self> {
+        let Self { rows, weights, arrivals, consolidated } = self;
+        let (_, mut own, count) = rows.into_parts();
+        // With all of their columns, different rows stay different.
+        let consolidated = consolidated && (0..own.len()).all(|column| columns.contains(&column));
+        if columns.is_sorted_by(|one, next| one < next) {
+            columns.iter().enumerate().for_each(|(to, from)| own.swap(to, *from));
+            own.truncate(columns.len());
+        } else {
+            own = columns.iter().map(|column| own[*column].clone()).collect();
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        let rows = RecordBatch::try_new_with_options(schema.clone(), own, &options)?;
+        Ok(Self { rows, weights, arrivals, consolidated })
+    }
+
     /// The same changes under the names of `schema`, which has the same types. Costs nothing if it is the batch's own.
     pub fn with_schema(self, schema: &SchemaRef) -> Result<Self> {
         if Arc::ptr_eq(self.rows.schema_ref(), schema) {
@@ -217,4 +234,35 @@ pub(crate) fn take_rows(batch: &RecordBatch, rows: &UInt32Array) -> Result<Recor
     let columns = take_arrays(batch.columns(), rows, None)?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+
+    fn schema(names: &[&str]) -> SchemaRef {
+        Arc::new(Schema::new(names.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect::<Vec<_>>()))
+    }
+
+    #[test]
+    fn a_projection_picks_columns_in_any_order() {
+        let changes = ChangeBatch::parse(&schema(&["a", "b", "c"]), "+2 | 1 | 2 | 3").unwrap();
+        for (columns, expected) in [
+            (&[0, 1, 2][..], "+2 | 1 | 2 | 3"),
+            (&[1, 2], "+2 | 2 | 3"),
+            (&[0, 2], "+2 | 1 | 3"),
+            (&[2], "+2 | 3"),
+            (&[], "+2"),
+            (&[2, 0, 1], "+2 | 3 | 1 | 2"),
+            (&[1, 1], "+2 | 2 | 2"),
+        ] {
+            let projected =
+                changes.clone().known_consolidated().project(&schema(&["x", "y", "z"][..columns.len()]), columns).unwrap();
+            assert_eq!(projected.print(), expected, "{columns:?}");
+            assert_eq!(projected.is_consolidated(), columns.len() == 3, "{columns:?}");
+            assert!(!changes.clone().project(projected.rows().schema_ref(), columns).unwrap().is_consolidated());
+        }
+    }
 }

@@ -8,7 +8,7 @@ use arrow_select::filter::{FilterBuilder, filter_record_batch};
 
 use super::{Aside, AsideRows, Operator, OperatorContext};
 use crate::dag::ComputeSpec;
-use crate::expr::{BadRow, ExprRef, Isolated, evaluate_all_isolating, evaluate_isolating};
+use crate::expr::{BadRow, ExprRef, Isolated, RowMask, evaluate_all_isolating, evaluate_isolating};
 use crate::{ChangeBatch, Port, Result};
 
 /// `SELECT projection WHERE filter`.
@@ -20,6 +20,8 @@ pub struct Compute {
     filter: Option<ExprRef>,
     projection: Projection,
     output: SchemaRef,
+    /// The rows that the filter leaves of a batch.
+    mask: RowMask,
 }
 
 #[derive(Debug)]
@@ -42,17 +44,21 @@ impl Compute {
                 None => Projection::Exprs(exprs.clone()),
             },
         };
-        Self { filter: spec.filter.clone(), projection, output }
+        Self { filter: spec.filter.clone(), projection, output, mask: RowMask::default() }
     }
 
-    /// The rows for which the filter is true.
-    fn filtered(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
-        let Some(filter) = &self.filter else { return Ok(changes) };
+    /// The rows for which the filter is true; `None`: there are none.
+    fn filtered(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<ChangeBatch>> {
+        let Some(filter) = &self.filter else { return Ok(Some(changes)) };
+        self.mask.select_all(changes.len());
+        if filter.retain_true(changes.rows(), &mut self.mask) {
+            return kept(changes, self.mask.count(), || BooleanArray::new(self.mask.to_buffer(), None));
+        }
         let (values, bad) = evaluate_isolating(filter.as_ref(), changes.rows())?;
         put_aside(&changes, bad, cx)?;
         // A bad row's value is NULL, so it is dropped like any row for which the filter is not true.
         let keep = values.as_boolean();
-        if keep.true_count() == changes.len() { Ok(changes) } else { changes.filter(keep) }
+        kept(changes, keep.true_count(), || keep.clone())
     }
 
     /// The rows with the output's columns.
@@ -62,13 +68,7 @@ impl Compute {
             Projection::Columns(columns) if columns.iter().copied().eq(0..changes.rows().num_columns()) => {
                 changes.with_schema(&self.output)
             }
-            Projection::Columns(columns) => {
-                let projected = columns.iter().map(|column| changes.column(*column).clone()).collect();
-                let projected = changes.with_columns(self.output.clone(), projected)?;
-                // With all of their columns, different rows stay different.
-                let all = (0..changes.rows().num_columns()).all(|column| columns.contains(&column));
-                Ok(if all && changes.is_consolidated() { projected.known_consolidated() } else { projected })
-            }
+            Projection::Columns(columns) => changes.project(&self.output, columns),
             Projection::Exprs(exprs) => self.evaluated(exprs, changes, cx),
         }
     }
@@ -88,13 +88,19 @@ impl Compute {
 
 impl Operator for Compute {
     fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let filtered = self.filtered(changes, cx)?;
-        if filtered.is_empty() {
-            return Ok(());
-        }
+        let Some(filtered) = self.filtered(changes, cx)? else { return Ok(()) };
         let projected = self.projected(filtered, cx)?;
         cx.emit(projected);
         Ok(())
+    }
+}
+
+/// The rows that `keep` keeps, of which there are `count`: nothing is copied if these are all rows, or none.
+fn kept(changes: ChangeBatch, count: usize, keep: impl FnOnce() -> BooleanArray) -> Result<Option<ChangeBatch>> {
+    match count {
+        0 => Ok(None),
+        all if all == changes.len() => Ok(Some(changes)),
+        _ => changes.filter(&keep()).map(Some),
     }
 }
 

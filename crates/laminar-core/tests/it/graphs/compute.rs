@@ -1,8 +1,9 @@
 //! Filter and projection.
 
+use arrow_array::Int64Array;
 use expect_test::{Expect, expect};
 use laminar_core::dag::{DagBuilder, SourceSpec};
-use laminar_core::expr::{Column, ExprRef};
+use laminar_core::expr::{Column, CompareOp, ExprRef, both, compare_with_constant};
 use laminar_core::operator::Aside;
 use laminar_core::{ChangeBatch, NodeId};
 
@@ -39,6 +40,27 @@ fn rows_for_which_the_filter_is_not_true_are_dropped() {
             +3 | 4 | NULL"#]],
     );
     check(Some(greater(0, 9)), vec![], "+1 | 1 | 1 ; +1 | 2 | 2 ; -1 | 2 | 2", expect![""]);
+}
+
+#[test]
+fn a_filter_with_a_short_way_leaves_the_rows_that_its_values_leave() {
+    let short = |than: i64| {
+        compare_with_constant(&pairs(), 0, CompareOp::Gt, &Int64Array::from(vec![than]), format!("a > {than}")).unwrap()
+    };
+    let condition = |than| both(short(than), short(than - 1), "both".to_owned());
+    for input in
+        ["+1 | 1 | 1 ; +1 | 2 | 2 ; +1 | NULL | 3 ; +3 | 4 | NULL", "+1 | 3 | 1", "+1 | 3 | 1 ; +2 | 4 | 1 ; -1 | 4 | 1", ""]
+    {
+        for than in 0..5 {
+            let shown = [short(than), condition(than), greater(0, than)].map(|filter| {
+                let (mut graph, source, computed) = graph(Some(filter), vec![("b", Column::new(&pairs(), 1))]);
+                let ear = graph.listen(computed);
+                graph.push_and_run(source, input);
+                ear.text()
+            });
+            assert!(shown[0] == shown[2] && shown[1] == shown[2], "> {than} of {input}: {shown:?}");
+        }
+    }
 }
 
 #[test]
