@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt3
 use arrow_schema::SchemaRef;
 use arrow_select::take::take;
 
-use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, Space};
+use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, ResultColumn, Space, pack};
 use super::difference::{After, TouchedGroups};
 use super::groups_ahead::GroupsAhead;
 use super::{Aside, AsideRows, FirstPhase, Operator, OperatorContext, SentGroups, can_be_sent};
@@ -27,6 +27,8 @@ pub struct GroupAggregate {
     /// Without keys there is one row, whether there is input or not; this is whether it has been shown.
     shown: bool,
     touched: TouchedGroups,
+    /// Memory for the columns of what the next step emits.
+    columns: Vec<ResultColumn>,
     /// Groups whose fault is reported already.
     faulty: BTreeSet<u32>,
     /// Whether weights other than +1 can come.
@@ -51,6 +53,7 @@ impl GroupAggregate {
             output,
             shown: false,
             touched: TouchedGroups::default(),
+            columns: Vec::new(),
             faulty: BTreeSet::new(),
         };
         if operator.keys.is_empty() {
@@ -90,13 +93,6 @@ impl GroupAggregate {
         self.touched.after(&mut self.table, |table, group| keyless || table.weight(group) > 0, faults)
     }
 
-    fn row_batch(&self, groups: &[u32], results: Vec<ArrayRef>) -> Result<RecordBatch> {
-        let mut columns = self.table.keys(groups)?;
-        columns.extend(results);
-        let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
-        Ok(RecordBatch::try_new_with_options(self.output.clone(), columns, &options)?)
-    }
-
     /// Puts aside the rows whose results became faulty in this step.
     fn report(&mut self, after: &After, mut faults: Vec<Fault>, cx: &mut OperatorContext<'_>) -> Result<()> {
         if faults.is_empty() && self.faulty.is_empty() {
@@ -115,19 +111,32 @@ impl GroupAggregate {
         }
         self.faulty.retain(|group| !healthy.contains(group));
         let groups: Vec<u32> = rows.iter().map(|row| after.groups[*row as usize]).collect();
-        let rows = UInt32Array::from(rows);
-        let results = after.columns.iter().map(|column| Ok(take(column, &rows, None)?)).collect::<Result<_>>()?;
-        cx.put_aside(AsideRows { kind: Aside::Error, rows: self.row_batch(&groups, results)?, reasons });
+        cx.put_aside(AsideRows { kind: Aside::Error, rows: self.faulty_rows(&groups, after, &rows.into())?, reasons });
         Ok(())
     }
 
-    fn emit_difference(&mut self, after: &After, cx: &mut OperatorContext<'_>) -> Result<()> {
-        // Its faults have been reported.
-        let difference = self.touched.difference(after, Vec::new())?;
-        if !difference.groups.is_empty() {
-            let rows = self.row_batch(&difference.groups, difference.results)?;
-            cx.emit(ChangeBatch::new(rows, difference.weights).known_consolidated());
+    /// The rows `rows` of the results, which are those of `groups`.
+    fn faulty_rows(&self, groups: &[u32], after: &After, rows: &UInt32Array) -> Result<RecordBatch> {
+        let mut columns = self.table.keys(groups)?;
+        for column in &after.columns {
+            columns.push(take(&column.column()?, rows, None)?);
         }
+        rows_of(&self.output, columns, groups.len())
+    }
+
+    fn emit_difference(&mut self, after: &After, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let changed = self.touched.compare(after)?;
+        if changed.groups.is_empty() {
+            return Ok(());
+        }
+        self.columns.resize_with(self.output.fields().len(), ResultColumn::default);
+        self.table.append_keys(&changed.groups, &mut self.columns)?;
+        let rows = changed.groups.len();
+        self.touched.gather(after, &mut self.columns, self.keys.len())?;
+        let (weights, columns) = pack(self.touched.weights(), &self.columns)?;
+        self.columns.iter_mut().for_each(ResultColumn::clear);
+        let changes = ChangeBatch::new(rows_of(&self.output, columns, rows)?, weights);
+        cx.emit(changes.known_consolidated());
         Ok(())
     }
 
@@ -140,6 +149,11 @@ impl GroupAggregate {
             self.faulty.remove(&group);
         }
     }
+}
+
+fn rows_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
 }
 
 impl Operator for GroupAggregate {
@@ -164,6 +178,7 @@ impl Operator for GroupAggregate {
         let after = self.after(&mut faults)?;
         self.report(&after, faults, cx)?;
         self.emit_difference(&after, cx)?;
+        self.touched.reuse(after);
         self.shown = true;
         self.forget();
         Ok(())

@@ -8,7 +8,7 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 
 use super::rows::{each_valid, image_column, same_kind};
-use super::{AggregateFunction, Fault, GroupAccumulator};
+use super::{AggregateFunction, Fault, GroupAccumulator, Words};
 use crate::Result;
 use crate::changelog::Weights;
 
@@ -70,6 +70,11 @@ impl GroupAccumulator for Counts {
 
     fn results(&mut self, groups: &[u32], _faults: &mut Vec<Fault>) -> Result<ArrayRef> {
         Ok(Arc::new(groups.iter().map(|group| self.0[*group as usize]).collect::<Int64Array>()))
+    }
+
+    fn word_results(&mut self, groups: &[u32], words: &mut Words, _faults: &mut Vec<Fault>) -> Option<DataType> {
+        groups.iter().for_each(|group| words.push(Some(self.0[*group as usize])));
+        Some(DataType::Int64)
     }
 
     fn clear(&mut self, groups: &[u32]) {

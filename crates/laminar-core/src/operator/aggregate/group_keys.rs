@@ -11,10 +11,12 @@ use arrow_select::take::take;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use super::ResultColumn;
 use super::slots::Slots;
 use super::spaces::{Numbers, RowSpaces, Space};
 use super::word_keys::WordKeys;
 use super::word_types::with_word_type;
+use super::words::is_wide;
 use crate::changelog::{RowKeys, hash_rows};
 use crate::{Error, Result};
 
@@ -92,6 +94,15 @@ impl GroupKeys {
                 encoding.decode(groups.iter().map(|group| bytes.get(*group).expect("a live group has a key")))?
             }
         })
+    }
+
+    /// Appends what [`columns`](Self::columns) gives to one column each.
+    pub(super) fn append(&self, groups: &[u32], columns: &mut [ResultColumn]) -> Result<()> {
+        match self {
+            GroupKeys::Word(words, data_type) if is_wide(data_type) => words.append(groups, data_type, &mut columns[0]),
+            _ => columns.iter_mut().zip(self.columns(groups)?).for_each(|(column, keys)| column.append_column(keys)),
+        }
+        Ok(())
     }
 
     /// Forgets the keys of a whole space, which has these groups, `reserved` of them with reserved numbers.

@@ -14,7 +14,7 @@ use super::inputs::CallInputs;
 use super::rows::each_valid_ahead;
 use super::slots::Slots;
 use super::spaces::{Block, Numbers, RowSpaces, Space};
-use super::{AggregateCall, Fault, GroupAccumulator};
+use super::{AggregateCall, Fault, GroupAccumulator, ResultColumn};
 use crate::changelog::Weights;
 use crate::state::Ahead;
 use crate::{Error, Result};
@@ -161,6 +161,29 @@ impl GroupTable {
             Call::Own(accumulator) => accumulator.results(groups, faults),
         };
         self.calls.iter_mut().map(result).collect()
+    }
+
+    /// Appends the keys of `groups` to the first columns, one a key.
+    pub(in crate::operator) fn append_keys(&self, groups: &[u32], columns: &mut [ResultColumn]) -> Result<()> {
+        self.keys.append(groups, &mut columns[..self.keys.width()])
+    }
+
+    /// Appends what [`results`](Self::results) gives to one column a call.
+    pub(in crate::operator) fn append_results(
+        &mut self,
+        groups: &[u32],
+        columns: &mut Vec<ResultColumn>,
+        faults: &mut Vec<Fault>,
+    ) -> Result<()> {
+        columns.resize_with(self.calls.len(), ResultColumn::default);
+        let weights = groups.iter().map(|group| Some(self.weights[*group as usize]));
+        for (call, column) in self.calls.iter_mut().zip(columns) {
+            match call {
+                Call::Rows => column.append_words(&DataType::Int64, weights.clone()),
+                Call::Own(accumulator) => column.append(accumulator.as_mut(), groups, faults)?,
+            }
+        }
+        Ok(())
     }
 
     /// Adds groups of another table of the same kind to those of the same keys in the first space here, and says which they

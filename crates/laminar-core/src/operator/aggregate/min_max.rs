@@ -6,12 +6,13 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, PrimitiveArray};
-use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer, ToByteSlice};
 use arrow_schema::DataType;
 
 use super::extreme::{End, Extreme};
 use super::rows::{each_valid, only_arg, same_kind};
 use super::word_types::with_word_type;
+use super::words::{Words, is_wide};
 use super::{AggregateFunction, Fault, GroupAccumulator};
 use crate::Result;
 use crate::changelog::{Weights, canonical_floats};
@@ -117,6 +118,17 @@ impl<T: ArrowPrimitiveType> GroupAccumulator for Best<T> {
         Ok(Arc::new(column.with_data_type(self.data_type.clone())))
     }
 
+    fn word_results(&mut self, groups: &[u32], words: &mut Words, _faults: &mut Vec<Fault>) -> Option<DataType> {
+        if !is_wide(&self.data_type) {
+            return None;
+        }
+        for group in groups {
+            let is_present = self.present[*group as usize];
+            words.push(is_present.then(|| bits(self.values[*group as usize])));
+        }
+        Some(self.data_type.clone())
+    }
+
     fn clear(&mut self, groups: &[u32]) {
         groups.iter().for_each(|group| self.present[*group as usize] = false);
     }
@@ -141,4 +153,9 @@ impl<T: ArrowPrimitiveType> GroupAccumulator for Best<T> {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// The bits of a value of 64 bits.
+fn bits<N: ArrowNativeType>(value: N) -> i64 {
+    value.to_byte_slice().try_into().map_or(0, i64::from_ne_bytes)
 }

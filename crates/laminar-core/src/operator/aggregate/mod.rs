@@ -27,6 +27,7 @@ mod multiset;
 mod native;
 mod ordered_rows;
 mod replay;
+mod result_column;
 mod row_bytes;
 mod rows;
 mod slots;
@@ -38,6 +39,7 @@ mod whole_sums;
 mod word_keys;
 mod word_sums;
 mod word_types;
+mod words;
 
 pub(super) use float_sums::FloatSums;
 pub use group_table::GroupTable;
@@ -45,9 +47,10 @@ pub use grouped::Grouped;
 pub use inputs::CallInputs;
 pub use native::{SortDirection, native};
 pub use replay::{BatchAggregate, Replayed};
+pub(super) use result_column::{Place, ResultColumn, pack};
 pub use spaces::{RowSpaces, SPACES_AT_ONCE, Space};
 pub(super) use whole_sums::WholeSums;
-pub(super) use word_types::with_word_type;
+pub use words::Words;
 
 /// A function such as `sum(BIGINT)`, bound to the types of its arguments.
 pub trait AggregateFunction: Debug + Send + Sync {
@@ -95,6 +98,13 @@ pub trait GroupAccumulator: Send {
 
     /// The result of each of `groups`, in that order. What overflows is NULL and reported in `faults`.
     fn results(&mut self, groups: &[u32], faults: &mut Vec<Fault>) -> Result<ArrayRef>;
+
+    /// Appends the same results as words, reports the same faults, and says of what type they are. `None`, and nothing is
+    /// appended, if they are not of 64 bits; that is so always or never.
+    fn word_results(&mut self, groups: &[u32], words: &mut Words, faults: &mut Vec<Fault>) -> Option<DataType> {
+        let _ = (groups, words, faults);
+        None
+    }
 
     /// Makes `groups` empty again, exactly (no remainder of float sums), so that their numbers can be used anew.
     fn clear(&mut self, groups: &[u32]);

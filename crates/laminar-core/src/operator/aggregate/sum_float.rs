@@ -8,7 +8,7 @@ use arrow_schema::DataType;
 
 use super::float_sums::FloatSums;
 use super::rows::{each_valid, only_arg, same_kind, wide_floats};
-use super::{AggregateFunction, Fault, GroupAccumulator};
+use super::{AggregateFunction, Fault, GroupAccumulator, Words};
 use crate::Result;
 use crate::changelog::Weights;
 
@@ -39,6 +39,16 @@ impl AggregateFunction for FloatFunction {
 struct FloatAccumulator {
     what: FloatFunction,
     sums: FloatSums,
+}
+
+impl FloatAccumulator {
+    fn result(&self, group: u32) -> Option<f64> {
+        let count = self.sums.count(group);
+        (count != 0).then(|| match self.what {
+            FloatFunction::Sum => self.sums.sum(group),
+            FloatFunction::Avg => self.sums.sum(group) / count as f64,
+        })
+    }
 }
 
 impl GroupAccumulator for FloatAccumulator {
@@ -74,14 +84,12 @@ impl GroupAccumulator for FloatAccumulator {
     }
 
     fn results(&mut self, groups: &[u32], _faults: &mut Vec<Fault>) -> Result<ArrayRef> {
-        let result = |group: &u32| {
-            let count = self.sums.count(*group);
-            (count != 0).then(|| match self.what {
-                FloatFunction::Sum => self.sums.sum(*group),
-                FloatFunction::Avg => self.sums.sum(*group) / count as f64,
-            })
-        };
-        Ok(Arc::new(groups.iter().map(result).collect::<Float64Array>()))
+        Ok(Arc::new(groups.iter().map(|group| self.result(*group)).collect::<Float64Array>()))
+    }
+
+    fn word_results(&mut self, groups: &[u32], words: &mut Words, _faults: &mut Vec<Fault>) -> Option<DataType> {
+        groups.iter().for_each(|group| words.push(self.result(*group).map(|value| value.to_bits().cast_signed())));
+        Some(DataType::Float64)
     }
 
     fn clear(&mut self, groups: &[u32]) {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Decimal32Type, Decimal64Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType,
@@ -17,7 +18,7 @@ use arrow_schema::{DataType, TimeUnit};
 use super::rows::{each_valid_ahead, only_arg, same_kind};
 use super::whole_sums::{Sums, WholeSums};
 use super::word_sums::WordSums;
-use super::{AggregateFunction, Fault, GroupAccumulator};
+use super::{AggregateFunction, Fault, GroupAccumulator, Words};
 use crate::changelog::Weights;
 use crate::{Error, Result};
 
@@ -184,6 +185,20 @@ where
         }
     }
 
+    fn word_results(&mut self, groups: &[u32], words: &mut Words, faults: &mut Vec<Fault>) -> Option<DataType> {
+        match self.result {
+            DataType::Float64 => {
+                groups.iter().for_each(|group| words.push(self.float_average(*group).map(|value| value.to_bits().cast_signed())));
+            }
+            DataType::Int64 | DataType::Duration(_) => self.each_value(groups, faults, |value: Option<i64>| words.push(value)),
+            DataType::UInt64 => {
+                self.each_value(groups, faults, |value: Option<u64>| words.push(value.map(u64::cast_signed)));
+            }
+            _ => return None,
+        }
+        Some(self.result.clone())
+    }
+
     fn clear(&mut self, groups: &[u32]) {
         self.sums.clear(groups);
     }
@@ -211,13 +226,13 @@ where
     S: Sums<T::Native>,
 {
     fn float_averages(&self, groups: &[u32]) -> ArrayRef {
-        let average = |group: &u32| {
-            let count = self.sums.count(*group);
-            // 2^63 integers of 64 bits fit into the 128 bits of the sum.
-            let sum = self.sums.sum(*group).unwrap_or(i128::MAX);
-            (count != 0).then(|| sum as f64 / count as f64)
-        };
-        Arc::new(groups.iter().map(average).collect::<PrimitiveArray<Float64Type>>())
+        Arc::new(groups.iter().map(|group| self.float_average(*group)).collect::<PrimitiveArray<Float64Type>>())
+    }
+
+    fn float_average(&self, group: u32) -> Option<f64> {
+        let count = self.sums.count(group);
+        // 2^63 integers of 64 bits fit into the 128 bits of the sum.
+        (count != 0).then(|| self.sums.sum(group).unwrap_or(i128::MAX) as f64 / count as f64)
     }
 
     fn column<R>(&self, groups: &[u32], faults: &mut Vec<Fault>) -> Result<ArrayRef>
@@ -231,19 +246,24 @@ where
     where
         R: ArrowPrimitiveType<Native: TryFrom<i128>>,
     {
+        let mut values = PrimitiveBuilder::<R>::with_capacity(groups.len());
+        self.each_value(groups, faults, |value| values.append_option(value));
+        values.finish()
+    }
+
+    /// Hands out the result of each of `groups`.
+    fn each_value<N: TryFrom<i128>>(&self, groups: &[u32], faults: &mut Vec<Fault>, mut take: impl FnMut(Option<N>)) {
         let limit = digits_limit(&self.result);
         let fits = |value: &i128| limit.is_none_or(|limit| value.unsigned_abs() < limit);
-        let value = |(position, group): (usize, &u32)| {
-            if self.sums.count(*group) == 0 {
-                return None;
-            }
-            let value = self.whole_result(*group).filter(fits).and_then(|value| R::Native::try_from(value).ok());
-            if value.is_none() {
+        for (position, group) in groups.iter().enumerate() {
+            let is_empty = self.sums.count(*group) == 0;
+            let value = if is_empty { None } else { self.whole_result(*group).filter(fits) };
+            let value = value.and_then(|value| N::try_from(value).ok());
+            if value.is_none() && !is_empty {
                 faults.push(Fault { position, reason: self.overflow() });
             }
-            value
-        };
-        groups.iter().enumerate().map(value).collect()
+            take(value);
+        }
     }
 
     fn whole_result(&self, group: u32) -> Option<i128> {

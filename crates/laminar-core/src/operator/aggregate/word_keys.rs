@@ -7,6 +7,7 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 use hashbrown::HashTable;
 
+use super::ResultColumn;
 use super::spaces::{Block, Numbers, RowSpaces, SPACES_AT_ONCE, Space};
 use super::word_types::with_word_type;
 use crate::limits::{
@@ -241,6 +242,16 @@ impl WordKeys {
             }};
         }
         with_word_type!(data_type, column, Err(Error::internal("not a 64-bit key")))
+    }
+
+    /// Appends the keys of `groups` to a column of their type, which has 64 bits.
+    pub(super) fn append(&self, groups: &[u32], data_type: &DataType, column: &mut ResultColumn) {
+        let nulls = self.null_groups(groups);
+        let key = |(row, group): (usize, &u32)| {
+            let is_valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+            is_valid.then(|| self.words[*group as usize])
+        };
+        column.append_words(data_type, groups.iter().enumerate().map(key));
     }
 
     pub(super) fn bytes(&self) -> usize {
