@@ -130,7 +130,15 @@ impl Operator for Egress {
         if self.held.is_empty() {
             return Ok(());
         }
-        let changes = consolidate_all(&self.schema, &std::mem::take(&mut self.held))?;
+        let changes = match self.held.pop() {
+            Some(only) if self.held.is_empty() && only.is_consolidated() => only,
+            last => {
+                self.held.extend(last);
+                let sum = consolidate_all(&self.schema, &self.held);
+                self.held.clear();
+                sum?
+            }
+        };
         self.take(changes, cx)
     }
 
