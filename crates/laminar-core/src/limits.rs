@@ -75,7 +75,7 @@ pub const PIECE_ROWS_START: usize = 1 << 10;
 pub const PIECE_ROWS_MIN: usize = 1 << 6;
 /// Times that a step over one batch allocates at most once its graph has seen as much before: a windowed or running aggregate of two functions by
 /// one key, from source to output. None of them are per row.
-pub const STEP_ALLOCATIONS_MAX: u64 = 80;
+pub const STEP_ALLOCATIONS_MAX: u64 = 16;
 /// Turns in which a ring of a core may be passed over because something waits in a ring before it.
 pub const PASSED_OVER_MAX: u32 = 3;
 /// Events that may wait in one ring of a core.

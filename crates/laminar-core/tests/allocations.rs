@@ -193,7 +193,7 @@ fn a_step_allocates_so_often_and_no_more_however_many_rows_it_has() {
     for (name, build) in [("windowed", windowed as fn(&mut DagBuilder) -> NodeId), ("running", running)] {
         let [few, many] = steady_allocations(build);
         assert!(many <= few, "{name}: {few} for 64 rows, {many} for 8192");
-        // 6 and 74 when this was written.
+        // 6 and 7 when this was written.
         assert!(few <= STEP_ALLOCATIONS_MAX, "{name}: {few} a step");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
-use crate::{Error, Result};
+use crate::Result;
 
 mod column;
 mod comparison;
@@ -47,8 +47,3 @@ pub trait ScalarExpr: Debug + Send + Sync {
 
 /// A shared expression.
 pub type ExprRef = Arc<dyn ScalarExpr>;
-
-/// Evaluates `exprs` over `rows`, in order.
-pub fn evaluate_all(exprs: &[ExprRef], rows: &RecordBatch) -> Result<Vec<ArrayRef>, Error> {
-    exprs.iter().map(|expr| expr.evaluate(rows)).collect()
-}

@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt3
 use arrow_schema::SchemaRef;
 use arrow_select::take::take;
 
-use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, ResultColumn, Space, pack};
+use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, GroupedMemory, ResultColumn, Space, pack};
 use super::difference::{After, TouchedGroups};
 use super::groups_ahead::GroupsAhead;
 use super::{Aside, AsideRows, FirstPhase, Operator, OperatorContext, SentGroups, can_be_sent};
@@ -27,7 +27,8 @@ pub struct GroupAggregate {
     /// Without keys there is one row, whether there is input or not; this is whether it has been shown.
     shown: bool,
     touched: TouchedGroups,
-    /// Memory for the columns of what the next step emits.
+    /// Memory for the next batch, and for the columns of what the next step emits.
+    memory: GroupedMemory,
     columns: Vec<ResultColumn>,
     /// Groups whose fault is reported already.
     faulty: BTreeSet<u32>,
@@ -53,6 +54,7 @@ impl GroupAggregate {
             output,
             shown: false,
             touched: TouchedGroups::default(),
+            memory: GroupedMemory::default(),
             columns: Vec::new(),
             faulty: BTreeSet::new(),
         };
@@ -161,10 +163,13 @@ impl Operator for GroupAggregate {
         if port == Port::GROUPS {
             return self.merge_arrived(changes.rows());
         }
-        let grouped = Grouped::evaluate(&self.keys, &self.calls, changes, cx)?;
+        let memory = std::mem::take(&mut self.memory);
+        let grouped = Grouped::evaluate_in(memory, &self.keys, &self.calls, changes, cx)?;
         let groups = self.table.assign(&grouped.keys, grouped.changes.len())?;
         self.remember(&groups)?;
-        self.table.update(&grouped.inputs, grouped.changes.weights(), &groups)
+        self.table.update(&grouped.inputs, grouped.changes.weights(), &groups)?;
+        self.memory = grouped.into_memory();
+        Ok(())
     }
 
     fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use arrow_select::take::take_record_batch;
 
 use super::AggregateCall;
 use super::inputs::{CallInputs, passing};
-use crate::expr::{BadRow, ExprRef, evaluate_all, evaluate_all_isolating, evaluate_isolating};
+use crate::expr::{BadRow, ExprRef, evaluate_all_isolating, evaluate_isolating};
 use crate::operator::{Aside, AsideRows, OperatorContext};
 use crate::{ChangeBatch, Result};
 
@@ -20,6 +20,13 @@ pub struct Grouped {
     pub inputs: CallInputs,
 }
 
+/// Memory of a [`Grouped`] for the next batch.
+#[derive(Debug, Default)]
+pub struct GroupedMemory {
+    keys: Vec<ArrayRef>,
+    inputs: CallInputs,
+}
+
 impl Grouped {
     /// Evaluates `keys` and the arguments of `calls`. A row for which any of them fails takes part in nothing and is put
     /// aside; its retraction is not reported again.
@@ -29,21 +36,50 @@ impl Grouped {
         changes: ChangeBatch,
         cx: &mut OperatorContext<'_>,
     ) -> Result<Self> {
-        if let Ok((keys, inputs)) = try_evaluate(keys, calls, &changes) {
-            return Ok(Self { changes, keys, inputs });
+        Self::evaluate_in(GroupedMemory::default(), keys, calls, changes, cx)
+    }
+
+    /// The same, in memory that was [used before](Self::into_memory).
+    pub fn evaluate_in(
+        mut memory: GroupedMemory,
+        keys: &[ExprRef],
+        calls: &[AggregateCall],
+        changes: ChangeBatch,
+        cx: &mut OperatorContext<'_>,
+    ) -> Result<Self> {
+        if memory.evaluate(keys, calls, &changes).is_ok() {
+            return Ok(memory.with(changes));
         }
         let bad = bad_rows(keys, calls, &changes)?;
         put_aside(&changes, &bad, cx)?;
         let mut good = vec![true; changes.len()];
         bad.iter().for_each(|bad| good[bad.row] = false);
         let changes = changes.filter(&good.into())?;
-        let (keys, inputs) = try_evaluate(keys, calls, &changes)?;
-        Ok(Self { changes, keys, inputs })
+        memory.evaluate(keys, calls, &changes)?;
+        Ok(memory.with(changes))
+    }
+
+    /// Lets go of the batch and keeps the memory.
+    pub fn into_memory(self) -> GroupedMemory {
+        let Self { mut keys, mut inputs, .. } = self;
+        keys.clear();
+        inputs.clear();
+        GroupedMemory { keys, inputs }
     }
 }
 
-fn try_evaluate(keys: &[ExprRef], calls: &[AggregateCall], changes: &ChangeBatch) -> Result<(Vec<ArrayRef>, CallInputs)> {
-    Ok((evaluate_all(keys, changes.rows())?, CallInputs::evaluate(calls, changes.rows())?))
+impl GroupedMemory {
+    fn evaluate(&mut self, keys: &[ExprRef], calls: &[AggregateCall], changes: &ChangeBatch) -> Result<()> {
+        self.keys.clear();
+        for key in keys {
+            self.keys.push(key.evaluate(changes.rows())?);
+        }
+        self.inputs.renew(calls, changes.rows())
+    }
+
+    fn with(self, changes: ChangeBatch) -> Grouped {
+        Grouped { changes, keys: self.keys, inputs: self.inputs }
+    }
 }
 
 /// The rows for which a key, a FILTER or an argument behind a FILTER cannot be evaluated, ascending.

@@ -10,14 +10,14 @@ use crate::expr::ExprRef;
 use crate::{Error, Result};
 
 /// What each call takes from a batch.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CallInputs {
     rows: usize,
     calls: Vec<CallInput>,
 }
 
 /// The arguments of one call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct CallInput {
     /// The rows that pass the FILTER; `None`: all.
     pub(super) selected: Option<UInt32Array>,
@@ -28,8 +28,24 @@ pub(super) struct CallInput {
 impl CallInputs {
     /// Evaluates FILTER conditions, and the arguments for the rows that pass.
     pub fn evaluate(calls: &[AggregateCall], rows: &RecordBatch) -> Result<Self> {
-        let calls = calls.iter().map(|call| CallInput::evaluate(call, rows)).collect::<Result<_>>()?;
-        Ok(Self { rows: rows.num_rows(), calls })
+        let mut inputs = Self::default();
+        inputs.renew(calls, rows)?;
+        Ok(inputs)
+    }
+
+    /// Replaces these inputs by those from another batch, in the same memory.
+    pub(super) fn renew(&mut self, calls: &[AggregateCall], rows: &RecordBatch) -> Result<()> {
+        self.rows = rows.num_rows();
+        self.calls.resize_with(calls.len(), CallInput::default);
+        self.calls.iter_mut().zip(calls).try_for_each(|(input, call)| input.renew(call, rows))
+    }
+
+    /// Lets go of all columns.
+    pub(super) fn clear(&mut self) {
+        for input in &mut self.calls {
+            input.args.clear();
+            input.selected = None;
+        }
     }
 
     /// The inputs for the rows at `rows`, in that order; a row may be taken several times.
@@ -49,14 +65,21 @@ impl CallInputs {
 }
 
 impl CallInput {
-    fn evaluate(call: &AggregateCall, rows: &RecordBatch) -> Result<Self> {
-        let Some(filter) = &call.filter else {
-            return Ok(Self { selected: None, args: evaluate_args(&call.args, rows)? });
-        };
+    fn renew(&mut self, call: &AggregateCall, rows: &RecordBatch) -> Result<()> {
+        self.args.clear();
+        let Some(filter) = &call.filter else { return self.evaluate_args(&call.args, rows) };
         // The arguments are evaluated behind the FILTER, which may be there to keep a division by zero away from them.
         let selected = passing(&filter.evaluate(rows)?)?;
-        let args = evaluate_args(&call.args, &take_record_batch(rows, &selected)?)?;
-        Ok(Self { selected: Some(selected), args })
+        self.evaluate_args(&call.args, &take_record_batch(rows, &selected)?)?;
+        self.selected = Some(selected);
+        Ok(())
+    }
+
+    fn evaluate_args(&mut self, args: &[ExprRef], rows: &RecordBatch) -> Result<()> {
+        args.iter().try_for_each(|arg| {
+            self.args.push(arg.evaluate(rows)?);
+            Ok(())
+        })
     }
 
     fn take(&self, rows: &UInt32Array, rows_before: usize) -> Result<Self> {
@@ -72,10 +95,6 @@ impl CallInput {
         let (selected, places): (Vec<u32>, Vec<u32>) = taken.filter(|(_, place)| *place != NOWHERE).unzip();
         Ok(Self { selected: Some(selected.into()), args: take_all(&self.args, &places.into())? })
     }
-}
-
-fn evaluate_args(args: &[ExprRef], rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
-    args.iter().map(|arg| arg.evaluate(rows)).collect()
 }
 
 fn take_all(columns: &[ArrayRef], rows: &UInt32Array) -> Result<Vec<ArrayRef>> {

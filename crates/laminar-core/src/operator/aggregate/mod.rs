@@ -43,7 +43,7 @@ mod words;
 
 pub(super) use float_sums::FloatSums;
 pub use group_table::GroupTable;
-pub use grouped::Grouped;
+pub use grouped::{Grouped, GroupedMemory};
 pub use inputs::CallInputs;
 pub use native::{SortDirection, native};
 pub use replay::{BatchAggregate, Replayed};
