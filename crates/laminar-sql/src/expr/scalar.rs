@@ -8,10 +8,10 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Operator, execution_props::ExecutionProps};
-use datafusion::physical_expr::expressions::{BinaryExpr, Column};
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use laminar_core::Result;
-use laminar_core::expr::{ExprRef, ScalarExpr};
+use laminar_core::expr::{CompareOp, ExprRef, ScalarExpr, both, compare_with_constant};
 
 use crate::plan::errors::from_datafusion;
 
@@ -26,7 +26,38 @@ pub(crate) fn scalar(expr: &Expr, schema: &DFSchema) -> Result<ExprRef> {
     if let Some(column) = physical.downcast_ref::<Column>() {
         return Ok(laminar_core::expr::Column::new(&Schema::clone(arrow), column.index()));
     }
+    if let Some(comparison) = comparison(&physical, arrow) {
+        return Ok(comparison);
+    }
     Ok(Arc::new(SqlExpr { physical, data_type, nullable }))
+}
+
+/// A column compared with a constant, or several such comparisons joined by AND: core has a shorter way for these.
+fn comparison(expr: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<ExprRef> {
+    let binary = expr.downcast_ref::<BinaryExpr>()?;
+    let (left, right) = (binary.left(), binary.right());
+    if *binary.op() == Operator::And {
+        return Some(both(comparison(left, schema)?, comparison(right, schema)?, expr.to_string()));
+    }
+    let op = compare_op(*binary.op())?;
+    let (column, op, constant) = match (left.downcast_ref::<Column>(), right.downcast_ref::<Literal>()) {
+        (Some(column), Some(constant)) => (column, op, constant),
+        _ => (right.downcast_ref::<Column>()?, op.flipped(), left.downcast_ref::<Literal>()?),
+    };
+    let constant = constant.value().to_array().ok()?;
+    compare_with_constant(schema, column.index(), op, &constant, expr.to_string())
+}
+
+fn compare_op(op: Operator) -> Option<CompareOp> {
+    Some(match op {
+        Operator::Eq => CompareOp::Eq,
+        Operator::NotEq => CompareOp::NotEq,
+        Operator::Lt => CompareOp::Lt,
+        Operator::LtEq => CompareOp::LtEq,
+        Operator::Gt => CompareOp::Gt,
+        Operator::GtEq => CompareOp::GtEq,
+        _ => return None,
+    })
 }
 
 /// Integer arithmetic that overflows is an error, as in PostgreSQL; DataFusion would wrap around.
