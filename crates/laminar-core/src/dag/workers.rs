@@ -25,6 +25,12 @@ pub trait Crew: Send {
 
     /// Waits until they are done and gives the shares back, in the same order.
     fn finish(&mut self) -> Vec<Box<Executor>>;
+
+    /// Both, for a caller who has nothing else to do meanwhile and so may take part in the work.
+    fn run(&mut self, shares: Vec<Box<Executor>>, order: &StepOrder) -> Vec<Box<Executor>> {
+        self.start(shares, order);
+        self.finish()
+    }
 }
 
 /// The crew without threads: the caller does the work of all workers in turn.
@@ -243,18 +249,33 @@ impl Workers {
     /// Starts one step on all workers at wall-clock time `now`, in nanoseconds. Until [`finish_step`](Self::finish_step) nothing else
     /// may be asked of the graph: its shares are with the workers.
     pub fn start_step(&mut self, now: i64) -> Result<()> {
-        self.look_at_outlets();
-        self.step = self.step.next();
-        self.take_in(now)?;
-        let order = StepOrder { now, rows: std::mem::take(&mut self.handed_out), active: self.active(now) };
+        let order = self.begin_step(now)?;
         self.crew.start(std::mem::take(&mut self.shares), &order);
-        self.started_at = now;
         Ok(())
     }
 
     /// Waits for the end of the step and hands out what came out of it.
     pub fn finish_step(&mut self) -> Result<StepId> {
         self.shares = self.crew.finish();
+        self.end_step()
+    }
+
+    /// Runs one step on all workers, the caller's thread among them if that helps.
+    pub fn run_step(&mut self, now: i64) -> Result<StepId> {
+        let order = self.begin_step(now)?;
+        self.shares = self.crew.run(std::mem::take(&mut self.shares), &order);
+        self.end_step()
+    }
+
+    fn begin_step(&mut self, now: i64) -> Result<StepOrder> {
+        self.look_at_outlets();
+        self.step = self.step.next();
+        self.take_in(now)?;
+        self.started_at = now;
+        Ok(StepOrder { now, rows: std::mem::take(&mut self.handed_out), active: self.active(now) })
+    }
+
+    fn end_step(&mut self) -> Result<StepId> {
         self.share_failures()?;
         self.deliver(self.started_at);
         match self.violation.take() {

@@ -31,6 +31,14 @@ impl Graph {
         }
     }
 
+    /// Runs a step over what was fed, for a caller who waits for its end.
+    pub(super) fn run_step(&mut self, now: i64) -> Result<()> {
+        match self {
+            Graph::Inline(graph) => graph.step_over_fed(now).map(|_| ()),
+            Graph::Shared(graph) => graph.run_step(now).map(|_| ()),
+        }
+    }
+
     /// Waits for the end of the step.
     pub(super) fn finish_step(&mut self) -> Result<()> {
         match self {

@@ -196,14 +196,24 @@ impl Reactor {
     /// As [`poll`](Self::poll), with at most `rows_max` rows of each source: tests cut steps as they like.
     pub fn poll_rows(&mut self, rows_max: usize) -> Result<Poll> {
         hot_path!("Reactor::poll");
-        let started = self.start_rows(rows_max)?;
-        self.finish_poll(started)
+        let (fed, now) = self.feed_rows(rows_max)?;
+        if fed.progressed {
+            self.budget.begin_at(now);
+            self.graph.run_step(now)?;
+            self.charge();
+        }
+        self.polled(fed)
     }
 
     /// The first half of [`poll`](Self::poll): where other threads do the work, the caller can do something else until
     /// [`finish_poll`](Self::finish_poll), but must not ask anything of this reactor.
     pub fn start_poll(&mut self) -> Result<Started> {
-        self.start_rows(STEP_ROWS_MAX)
+        let (fed, now) = self.feed_rows(STEP_ROWS_MAX)?;
+        if fed.progressed {
+            self.budget.begin_at(now);
+            self.graph.start_step(now)?;
+        }
+        Ok(fed)
     }
 
     /// The second half: waits for the end of the step, and hands out what came out of it.
@@ -212,12 +222,17 @@ impl Reactor {
             self.graph.finish_step()?;
             self.charge();
         }
+        self.polled(started)
+    }
+
+    fn polled(&self, started: Started) -> Result<Poll> {
         let backpressured = started.blocked && self.waits_for_outlets();
         let step = either!(&self.graph, graph => graph.last_step());
         Ok(Poll { progressed: started.progressed, step, backpressured })
     }
 
-    fn start_rows(&mut self, rows_max: usize) -> Result<Started> {
+    /// Feeds the sources with what waits in front of them; whether a step has something to do, and the time.
+    fn feed_rows(&mut self, rows_max: usize) -> Result<(Started, i64)> {
         let now = self.clock.now();
         let blocked = either!(&mut self.graph, graph => graph.look_at_outlets());
         for inbox in self.inboxes.iter_mut().filter(|inbox| !inbox.is_empty()) {
@@ -230,11 +245,7 @@ impl Reactor {
             }
         }
         let progressed = either!(&self.graph, graph => graph.has_work(now));
-        if progressed {
-            self.budget.begin_at(now);
-            self.graph.start_step(now)?;
-        }
-        Ok(Started { progressed, blocked })
+        Ok((Started { progressed, blocked }, now))
     }
 
     /// Counts the step against its budget, see [`budget_metrics`](Self::budget_metrics).

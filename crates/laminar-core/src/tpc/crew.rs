@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::affinity;
-use super::signal::Signal;
+use super::signal::{Patience, Signal};
 use super::spsc::{Consumer, Producer, SpscQueue};
 use crate::dag::{Crew, Executor, Links, Parcel, StepOrder, run_in_turn};
 use crate::limits::{PARCELS_MAX, SPIN_LOOKS};
@@ -25,11 +25,13 @@ pub struct CrewConfig {
     pub rows_alone_max: usize,
 }
 
-/// Threads, one for each worker.
+/// Threads, one for each worker. A caller who waits for the end of a step is the first worker himself: then as many threads are
+/// busy as there are workers, and one less has to be woken.
 pub struct Threads {
     members: Vec<Member>,
-    signals: Arc<[Signal]>,
-    looks: u32,
+    signals: Arc<Signals>,
+    /// The caller's, when he waits for the end of a step.
+    patience: Patience,
     rows_alone_max: usize,
     /// Shares whose step the caller ran alone.
     done: Vec<Box<Executor>>,
@@ -37,101 +39,166 @@ pub struct Threads {
 
 /// What the caller keeps of a thread.
 struct Member {
-    orders: Option<Producer<(Box<Executor>, StepOrder)>>,
-    reports: Consumer<Box<Executor>>,
+    orders: Option<Producer<Task>>,
+    reports: Consumer<(Box<Executor>, ThreadLinks)>,
+    /// The worker's ends of the queues; `None` while its thread works.
+    links: Option<ThreadLinks>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// A worker's part of a step.
+struct Task {
+    share: Box<Executor>,
+    order: StepOrder,
+    links: ThreadLinks,
+}
+
+/// Who waits, and for what. Nobody waits for two things at once.
+struct Signals {
+    /// By worker: for orders.
+    orders: Vec<Signal>,
+    /// By worker: within a step, for parcels of the others.
+    parcels: Vec<Signal>,
+    /// For reports.
+    caller: Signal,
 }
 
 impl Threads {
     /// Starts the threads; they end when this is dropped.
     pub fn start(config: &CrewConfig) -> Result<Self> {
         let workers = config.workers.max(1);
-        let signals: Arc<[Signal]> = (0..=workers).map(|_| Signal::default()).collect();
+        let each = || (0..workers).map(|_| Signal::default()).collect();
+        let signals = Arc::new(Signals { orders: each(), parcels: each(), caller: Signal::default() });
         let processors = thread::available_parallelism().map_or(1, usize::from);
         // Who looks without end takes the processor from those it waits for, unless there are enough.
-        let looks = if workers < processors { SPIN_LOOKS } else { SPIN_LOOKS / 64 };
+        let looks = if workers <= processors { SPIN_LOOKS } else { SPIN_LOOKS / 64 };
         let mut members = Vec::with_capacity(workers);
         for (worker, ends) in all_to_all(workers).into_iter().enumerate() {
             let links = ThreadLinks { worker, looks, signals: Arc::clone(&signals), ends };
             let processor = (config.pinned && workers <= processors).then_some(worker);
             members.push(start_member(links, processor)?);
         }
-        Ok(Self { members, signals, looks, rows_alone_max: config.rows_alone_max, done: Vec::new() })
+        let patience = Patience::of(looks * STEP_SPINS);
+        Ok(Self { members, signals, patience, rows_alone_max: config.rows_alone_max, done: Vec::new() })
+    }
+
+    /// Whether the caller should run this step alone.
+    fn is_small(&self, order: &StepOrder) -> bool {
+        (1..=self.rows_alone_max).contains(&order.rows())
+    }
+
+    /// Lets the thread of `worker` run its part of a step.
+    fn send(&mut self, worker: usize, share: Box<Executor>, order: &StepOrder) {
+        let member = &mut self.members[worker];
+        let task = member.links.take().map(|links| Task { share, order: order.clone(), links });
+        let sent = task.zip(member.orders.as_ref()).map(|(task, orders)| orders.push(task).is_ok());
+        assert!(sent == Some(true), "a worker has one order at a time");
+        self.signals.orders[worker].wake();
+    }
+
+    /// Waits for the report of the thread of `worker`.
+    fn receive(&mut self, worker: usize) -> Box<Executor> {
+        let member = &mut self.members[worker];
+        let (share, links) = self.patience.wait(&self.signals.caller, || member.reports.pop());
+        member.links = Some(links);
+        share
     }
 }
 
 fn start_member(links: ThreadLinks, processor: Option<usize>) -> Result<Member> {
     let (orders, orders_in) = SpscQueue::with_capacity(1).split();
     let (reports_out, reports) = SpscQueue::with_capacity(1).split();
-    let name = format!("laminar-{}", links.worker);
-    let thread = thread::Builder::new().name(name).spawn(move || {
+    let (worker, signals, patience) = (links.worker, Arc::clone(&links.signals), Patience::of(links.looks * STEP_SPINS));
+    let thread = thread::Builder::new().name(format!("laminar-{worker}")).spawn(move || {
         if let Some(processor) = processor {
             // A processor that this process may not use is no reason not to work: answers are the same anywhere.
             let _ = affinity::pin_current_thread(processor);
         }
-        work(links, &orders_in, &reports_out);
+        work(worker, &signals, patience, &orders_in, &reports_out);
     });
     let thread = thread.map_err(|error| {
         Error::new(Code::LimitReached, format!("a worker thread could not be started: {error}"))
             .with_hint("use fewer workers, or raise the limit of threads")
     })?;
-    Ok(Member { orders: Some(orders), reports, thread: Some(thread) })
+    Ok(Member { orders: Some(orders), reports, links: Some(links), thread: Some(thread) })
 }
 
 /// The life of a worker's thread: an order, a step, a report.
-fn work(mut links: ThreadLinks, orders: &Consumer<(Box<Executor>, StepOrder)>, reports: &Producer<Box<Executor>>) {
-    let signals = Arc::clone(&links.signals);
-    let caller = signals.len() - 1;
+fn work(
+    worker: usize,
+    signals: &Signals,
+    mut patience: Patience,
+    orders: &Consumer<Task>,
+    reports: &Producer<(Box<Executor>, ThreadLinks)>,
+) {
     loop {
-        let next = signals[links.worker].wait(links.looks, || match orders.pop() {
+        let next = patience.wait(&signals.orders[worker], || match orders.pop() {
             None if orders.is_closed() => Some(None),
             None => None,
             order => Some(order),
         });
-        let Some((mut share, order)) = next else { return };
-        // Operators and exchanges are guarded one by one, so a panic here is a mistake in the engine itself: nothing of the
-        // share can be trusted any more, and the others must not wait for what will not come.
-        let run = catch_unwind(AssertUnwindSafe(|| {
-            hot_path!("worker step");
-            share.run_share(&order, &mut links);
-        }));
-        if let Err(panic) = run {
-            share.fail_all(&*panic);
-            links.ends.to.iter_mut().for_each(|end| *end = None);
-        }
-        if reports.push(share).is_err() {
+        let Some(Task { mut share, order, mut links }) = next else { return };
+        hot_path!("worker step");
+        run_part(&mut share, &order, &mut links);
+        if reports.push((share, links)).is_err() {
             return;
         }
-        signals[caller].wake();
+        signals.caller.wake();
+    }
+}
+
+/// Runs a worker's part of a step. Operators and exchanges are guarded one by one, so a panic here is a mistake in the engine itself:
+/// nothing of the share can be trusted any more, and the others must not wait for what will not come.
+fn run_part(share: &mut Executor, order: &StepOrder, links: &mut ThreadLinks) {
+    let run = catch_unwind(AssertUnwindSafe(|| share.run_share(order, links)));
+    if let Err(panic) = run {
+        share.fail_all(&*panic);
+        links.ends.to.iter_mut().for_each(|end| *end = None);
     }
 }
 
 impl Crew for Threads {
     fn start(&mut self, mut shares: Vec<Box<Executor>>, order: &StepOrder) {
-        if (1..=self.rows_alone_max).contains(&order.rows()) {
+        if self.is_small(order) {
             run_in_turn(&mut shares, order);
             self.done = shares;
             return;
         }
-        for (worker, (member, share)) in self.members.iter().zip(shares).enumerate() {
-            let sent = member.orders.as_ref().map(|orders| orders.push((share, order.clone())).is_ok());
-            assert!(sent == Some(true), "a worker has one order at a time");
-            self.signals[worker].wake();
-        }
+        shares.into_iter().enumerate().for_each(|(worker, share)| self.send(worker, share, order));
     }
 
     fn finish(&mut self) -> Vec<Box<Executor>> {
         if !self.done.is_empty() {
             return std::mem::take(&mut self.done);
         }
-        let caller = &self.signals[self.members.len()];
-        self.members.iter().map(|member| caller.wait(self.looks, || member.reports.pop())).collect()
+        (0..self.members.len()).map(|worker| self.receive(worker)).collect()
+    }
+
+    fn run(&mut self, mut shares: Vec<Box<Executor>>, order: &StepOrder) -> Vec<Box<Executor>> {
+        if self.is_small(order) {
+            run_in_turn(&mut shares, order);
+            return shares;
+        }
+        // The last one first, so that the order of workers is that of the shares that are left.
+        for worker in (1..self.members.len()).rev() {
+            if let Some(share) = shares.pop() {
+                self.send(worker, share, order);
+            }
+        }
+        if let (Some(own), Some(links)) = (shares.first_mut(), &mut self.members[0].links) {
+            run_part(own, order, links);
+        }
+        shares.extend((1..self.members.len()).map(|worker| self.receive(worker)));
+        shares
     }
 }
 
+/// How much longer a worker looks for the next step than for a parcel within one: the caller takes rows in between.
+const STEP_SPINS: u32 = 8;
+
 impl Drop for Threads {
     fn drop(&mut self) {
-        for (member, signal) in self.members.iter_mut().zip(self.signals.iter()) {
+        for (member, signal) in self.members.iter_mut().zip(&self.signals.orders) {
             member.orders = None;
             signal.wake();
         }
@@ -166,7 +233,7 @@ fn all_to_all(workers: usize) -> Vec<Ends> {
 struct ThreadLinks {
     worker: usize,
     looks: u32,
-    signals: Arc<[Signal]>,
+    signals: Arc<Signals>,
     ends: Ends,
 }
 
@@ -179,7 +246,7 @@ impl Links for ThreadLinks {
                 None => {}
                 Some(producer) => {
                     send(producer, parcel);
-                    self.signals[peer].wake();
+                    self.signals.parcels[peer].wake();
                 }
             }
         }
@@ -187,7 +254,7 @@ impl Links for ThreadLinks {
         for consumer in &self.ends.from {
             received.push(match consumer {
                 None => own.take().unwrap_or_default(),
-                Some(consumer) => self.signals[self.worker].wait(self.looks, || receive(consumer)),
+                Some(consumer) => self.signals.parcels[self.worker].wait(self.looks, || receive(consumer)),
             });
         }
         received

@@ -57,7 +57,8 @@ impl Signal {
     }
 }
 
-fn spin<T>(looks: u32, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
+/// Looks `looks` times.
+pub(super) fn spin<T>(looks: u32, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
     for _ in 0..looks {
         if let Some(found) = look() {
             return Some(found);
