@@ -51,10 +51,10 @@ impl<G: WatermarkGenerator> MeteredGenerator<G> {
     fn count(&mut self, times: &arrow_array::Int64Array, stood: Option<&ScalarBuffer<i64>>) {
         self.metrics.rows += times.len() as u64;
         self.metrics.rows_without_time += times.null_count() as u64;
-        let latest = match times.null_count() {
+        let latest = self.inner.latest_of_last().or_else(|| match times.null_count() {
             0 => ends(times.values()).map(|(_, latest)| latest),
             _ => times.iter().flatten().max(),
-        };
+        });
         self.metrics.latest = self.metrics.latest.max(latest);
         for (time, watermark) in times.iter().zip(stood.into_iter().flatten()).filter_map(|(time, w)| Some((time?, *w))) {
             if time < watermark {
@@ -107,6 +107,10 @@ impl<G: WatermarkGenerator> WatermarkGenerator for MeteredGenerator<G> {
 impl WatermarkGenerator for Box<dyn WatermarkGenerator> {
     fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>> {
         (**self).observe(arriving)
+    }
+
+    fn latest_of_last(&self) -> Option<i64> {
+        (**self).latest_of_last()
     }
 
     fn on_clock(&mut self, now: i64) {

@@ -90,6 +90,11 @@ pub trait WatermarkGenerator: Send {
     /// watermark for each row (nanoseconds); `None`: no row is behind.
     fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>>;
 
+    /// The largest time among the rows that were observed last, if the generator has looked for it; `None` says nothing.
+    fn latest_of_last(&self) -> Option<i64> {
+        None
+    }
+
     /// Learns the wall-clock time (nanoseconds), at the end of every step.
     fn on_clock(&mut self, now: i64) {
         let _ = now;

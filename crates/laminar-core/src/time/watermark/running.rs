@@ -24,19 +24,32 @@ pub trait RowPromise: Send {
 pub struct RunningGenerator<P> {
     promise: P,
     watermark: i64,
+    /// The largest time seen, where it was looked for anyway.
+    latest: Option<i64>,
 }
 
 impl<P> RunningGenerator<P> {
     /// Nothing seen yet.
     pub(super) fn by(promise: P) -> Self {
-        Self { promise, watermark: i64::MIN }
+        Self { promise, watermark: i64::MIN, latest: None }
     }
 }
 
 impl<P: RowPromise> WatermarkGenerator for RunningGenerator<P> {
     fn observe(&mut self, arriving: &ArrivingRows<'_>) -> Result<Option<ScalarBuffer<i64>>> {
         let promised = self.promise.promised(arriving)?;
-        Ok(run(&mut self.watermark, arriving, promised, |time| self.promise.by_time(time)))
+        let mut latest = None;
+        let by_time = |time| {
+            latest = latest.max(Some(time));
+            self.promise.by_time(time)
+        };
+        let stood = run(&mut self.watermark, arriving, promised, by_time);
+        self.latest = latest;
+        Ok(stood)
+    }
+
+    fn latest_of_last(&self) -> Option<i64> {
+        self.latest
     }
 
     fn watermark(&self) -> Watermark {
@@ -62,11 +75,11 @@ pub(super) fn run(
     watermark: &mut i64,
     arriving: &ArrivingRows<'_>,
     promised: impl Fn(usize, i64) -> Option<i64>,
-    by_time: impl Fn(i64) -> Option<i64>,
+    mut by_time: impl FnMut(i64) -> Option<i64>,
 ) -> Option<ScalarBuffer<i64>> {
     let before = *watermark;
     let behind = if arriving.times.null_count() == 0 && arriving.weights.is_ones() {
-        any_behind(watermark, arriving.times.values(), &promised, &by_time)
+        any_behind(watermark, arriving.times.values(), &promised, &mut by_time)
     } else {
         let mut behind = false;
         walk(watermark, arriving, &promised, |time, watermark| behind |= time.is_some_and(|time| time < watermark));
@@ -86,7 +99,7 @@ fn any_behind(
     watermark: &mut i64,
     times: &[i64],
     promised: &impl Fn(usize, i64) -> Option<i64>,
-    by_time: &impl Fn(i64) -> Option<i64>,
+    by_time: &mut impl FnMut(i64) -> Option<i64>,
 ) -> bool {
     let mut behind = false;
     for (chunk, times) in times.chunks(ROWS_AT_ONCE).enumerate() {
