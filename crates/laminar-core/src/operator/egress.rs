@@ -42,8 +42,10 @@ impl Egress {
         let keys = spec.primary_key.clone().unwrap_or_default();
         let is_required = |column: &usize| spec.pushed && (!spec.schema.field(*column).is_nullable() || keys.contains(column));
         let at_once = input.changes.is_append() || (spec.stored && !keys.is_empty());
+        // Where names and types are those of the input, its batches need no other schema.
+        let schema = if input.schema == spec.schema { input.schema.clone() } else { spec.schema.clone() };
         Ok(Self {
-            schema: spec.schema.clone(),
+            schema,
             intake: if at_once { Intake::AtOnce } else { Intake::AtStepEnd },
             contents: contents_for(spec, input)?,
             pushed: spec.pushed,
