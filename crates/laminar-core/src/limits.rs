@@ -33,15 +33,16 @@ pub const SPIN_LOOKS: u32 = 8192;
 pub const STEP_ALONE_ROWS_MAX: usize = 256;
 /// Numbers for which a table of groups has a place each, for every group that it has: 4 bytes a number.
 pub const DENSE_KEYS_PER_GROUP: usize = 8;
-/// Numbers for which a space of such a table has a group reserved each, for every group that the space before had: the state of a group.
+/// Keys of one space of such a table for which groups are reserved, for every group that the space before it had: each takes the state of
+/// a group whether its key comes or not.
 pub const RESERVED_KEYS_PER_GROUP: usize = 4;
-/// The same as long as there are no more than [`DENSE_KEYS_EARLY`] of them: what is hashed first would have to be moved later.
+/// As [`DENSE_KEYS_PER_GROUP`], for tables of at most [`DENSE_KEYS_EARLY`] places: what is hashed first would have to be moved later.
 pub const DENSE_KEYS_PER_GROUP_EARLY: usize = 64;
-/// Up to so many places a table may have a larger part without groups.
+/// Places up to which [`DENSE_KEYS_PER_GROUP_EARLY`] counts.
 pub const DENSE_KEYS_EARLY: usize = 1 << 20;
-/// So many it always may have.
+/// Places that such a table may have however few groups there are.
 pub const DENSE_KEYS_MIN: usize = 1 << 11;
-/// And so many at most.
+/// Places that such a table has at most.
 pub const DENSE_KEYS_MAX: usize = 1 << 24;
 /// Rows a group that make it worth to send groups instead of rows.
 pub const AHEAD_ROWS_PER_GROUP: u64 = 4;
@@ -51,7 +52,7 @@ pub const AHEAD_GROUPS_MAX: usize = 1 << 14;
 pub const AHEAD_SAMPLE_ROWS_MIN: u64 = 1 << 10;
 /// Rows that are sent as they are before aggregating ahead is tried again.
 pub const AHEAD_WAIT_ROWS_MIN: u64 = 1 << 20;
-/// The same after it was not worth it several times.
+/// The same after it was not worth it several times in a row: four times as many each time, and so many at most.
 pub const AHEAD_WAIT_ROWS_MAX: u64 = 1 << 26;
 /// Rows of one group that an aggregate which must see all rows at once gets at most.
 pub const REPLAY_ROWS_MAX: i64 = 50_000_000;

@@ -3,7 +3,8 @@
 /// Both ends of `numbers`; `None`: there are none.
 pub(crate) fn ends(numbers: &[i64]) -> Option<(i64, i64)> {
     let first = *numbers.first()?;
-    // Several at a time: the simple loop takes three times as long where it stands within others.
+    // Several at a time, so that a comparison need not wait for the one before: in a source's look at its times the simple loop took
+    // 1.3 to 1.7 ns a row and this one 0.5 to 0.9 (perf record laminar bench tumble-10k).
     let (mut least, mut most) = ([first; LANES], [first; LANES]);
     let lanes = numbers.chunks_exact(LANES);
     let rest = lanes.remainder();
