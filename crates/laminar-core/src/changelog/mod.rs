@@ -29,6 +29,7 @@ pub use integrate::{Integral, assert_same};
 pub(crate) use partition::{partition_of_hash, split_by_hash, worker_of_partition};
 pub use print::{print_all, print_net};
 pub use row_equal::equal_rows;
+pub(crate) use row_hash::hash_bytes;
 pub use row_hash::hash_rows;
 pub use row_key::{RowKeys, canonical_floats};
 pub use weight::Weights;

@@ -50,7 +50,7 @@ fn multiply(a: u64, b: u64) -> u64 {
 }
 
 /// The hash of a text or of bytes: 16 of them at a time, the last ones as two words that may overlap.
-fn hash_bytes(bytes: &[u8]) -> u64 {
+pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
     let length = bytes.len() as u64;
     let mut hash = multiply(length ^ BYTES_B, FACTOR);
     let mut rest = bytes;

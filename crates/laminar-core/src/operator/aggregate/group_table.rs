@@ -114,7 +114,7 @@ impl GroupTable {
         let (mut groups, block) = self.numbers.close(space);
         let listed = groups.len();
         groups.extend(self.with_rows(block));
-        self.keys.close(space, &groups, groups.len() - listed);
+        self.keys.close(space, groups.len() - listed);
         self.clear(&groups);
     }
 

@@ -22,6 +22,7 @@ mod group_keys;
 mod group_table;
 mod grouped;
 mod inputs;
+mod key_codes;
 mod min_max;
 mod multiset;
 mod native;

@@ -143,14 +143,31 @@ impl WordKeys {
 
     /// The groups in the first space of groups of another table, whatever space they are in there.
     pub(super) fn assign_from(&mut self, other: &WordKeys, groups: &[u32], numbers: &mut Numbers) -> Vec<u32> {
+        self.assign_close(&other.words_of(groups), other.null_groups(groups).as_ref(), numbers)
+    }
+
+    /// The groups in the first space of keys that each come once and are probably close together.
+    pub(super) fn assign_close(&mut self, words: &[i64], nulls: Option<&NullBuffer>, numbers: &mut Numbers) -> Vec<u32> {
         let space = RowSpaces::One(Space::FIRST);
         self.make_room(space, numbers);
-        let words: Vec<i64> = groups.iter().map(|group| other.words[*group as usize]).collect();
-        let nulls = other.null_groups(groups);
-        if let Some(ends) = ends(&words) {
-            self.lookups[0].make_dense(ends, groups.len());
+        if let Some(ends) = ends(words) {
+            self.lookups[0].make_dense(ends, words.len());
         }
-        self.assign(&words, nulls.as_ref(), space, numbers)
+        self.assign(words, nulls, space, numbers)
+    }
+
+    /// The keys of `groups`; any number where one is NULL or not in use.
+    pub(super) fn words_of(&self, groups: &[u32]) -> Vec<i64> {
+        groups.iter().map(|group| self.words.get(*group as usize).copied().unwrap_or(0)).collect()
+    }
+
+    /// Calls `take` with every key that has a group in some space or one reserved, some of them several times.
+    pub(super) fn each_in_use(&self, take: &mut dyn FnMut(i64)) {
+        for lookup in &self.lookups {
+            (lookup.reserved.0..).take(lookup.reserved.1.len()).for_each(&mut *take);
+            lookup.dense.keys().for_each(&mut *take);
+            lookup.table.iter().for_each(|(word, _)| take(*word));
+        }
     }
 
     #[inline]
@@ -304,8 +321,8 @@ impl Lookup {
         }
         let Some((first, length)) = self.dense.stretched_over(ends, self.groups.max(expected)) else { return };
         let mut dense = Dense::new(first, length);
-        for (at, group) in self.dense.groups.iter().enumerate().filter(|(_, group)| **group != NO_GROUP) {
-            dense.put(self.dense.first.wrapping_add(at as i64), *group);
+        for word in self.dense.keys() {
+            dense.put(word, self.dense.get(word));
         }
         self.table.retain(|(word, group)| !dense.put(*word, *group));
         self.table.shrink_to_fit(|(word, _)| hash_word(*word));
@@ -372,6 +389,12 @@ impl Dense {
         let has_group = |group: &u32| *group != NO_GROUP;
         let (begin, end) = (self.groups.iter().position(has_group)?, self.groups.iter().rposition(has_group)?);
         Some((self.first.wrapping_add(begin as i64), u32::try_from(end - begin + 1).ok()?))
+    }
+
+    /// Those keys that have a group.
+    fn keys(&self) -> impl Iterator<Item = i64> + '_ {
+        let with_group = self.groups.iter().enumerate().filter(|(_, group)| **group != NO_GROUP);
+        with_group.map(|(place, _)| self.first.wrapping_add(place as i64))
     }
 
     /// The same stretch without groups.
