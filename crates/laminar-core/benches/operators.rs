@@ -210,8 +210,9 @@ fn operators(c: &mut Criterion) {
     let mut group = c.benchmark_group("operators");
     group.throughput(Throughput::Elements(BATCH_ROWS));
     for (name, by, keys, operator) in cases {
+        // One for all samples: what a new one's memory costs is seen in its first batches.
+        let mut stream = Stream::new(operator(by).expect("a valid operator"), by, keys);
         group.bench_function(name, |bencher| {
-            let mut stream = Stream::new(operator(by).expect("a valid operator"), by, keys);
             bencher.iter_custom(|iterations| {
                 let mut taken = std::time::Duration::ZERO;
                 for _ in 0..iterations {
