@@ -6,6 +6,10 @@ use arrow_schema::SortOptions;
 
 use super::aggregate::{Fault, GroupTable, Place, ResultColumn};
 use crate::Result;
+use crate::state::ask_for_groups;
+
+/// Groups whose state is looked at together: that of so many stays in the second cache.
+pub(super) const GROUPS_AT_ONCE: usize = 1024;
 
 /// The groups that a step touches, in the order of the first touch, and the results that they had before it.
 #[derive(Default)]
@@ -15,6 +19,8 @@ pub(super) struct TouchedGroups {
     /// Whether each of the groups had a row; the results of those that had, in their order, one column a call.
     had_row: Vec<bool>,
     old: Vec<ResultColumn>,
+    /// Those without rows, after [`after`](Self::after).
+    empty: Vec<u32>,
     /// What changed, after [`compare`](Self::compare).
     changed: ChangedRows,
     /// Memory for the next step.
@@ -64,6 +70,7 @@ impl TouchedGroups {
         self.is_touched.resize(table.end().max(self.is_touched.len()), false);
         let known = self.groups.len();
         self.asked.clear();
+        ask_for_groups(&self.is_touched, groups);
         for group in groups {
             let is_touched = &mut self.is_touched[*group as usize];
             if !*is_touched {
@@ -86,7 +93,8 @@ impl TouchedGroups {
         &self.groups
     }
 
-    /// The results as they are now; faults by their place among them.
+    /// The results as they are now; faults by their place among them. Some groups at once, so that what a group needs is fetched
+    /// into the cache once.
     pub(super) fn after(
         &mut self,
         table: &mut GroupTable,
@@ -94,8 +102,15 @@ impl TouchedGroups {
         faults: &mut Vec<Fault>,
     ) -> Result<After> {
         let mut after = std::mem::take(&mut self.after);
-        after.groups.extend(self.groups.iter().filter(|group| has_row(table, **group)));
-        table.append_results(&after.groups, &mut after.columns, faults)?;
+        self.empty.clear();
+        for groups in self.groups.chunks(GROUPS_AT_ONCE) {
+            table.ask_for(groups);
+            let (known, known_faults) = (after.groups.len(), faults.len());
+            after.groups.extend(groups.iter().filter(|group| has_row(table, **group)));
+            self.empty.extend(groups.iter().filter(|group| table.weight(**group) == 0));
+            table.append_results(&after.groups[known..], &mut after.columns, faults)?;
+            faults[known_faults..].iter_mut().for_each(|fault| fault.position += known);
+        }
         Ok(after)
     }
 
@@ -177,14 +192,13 @@ impl TouchedGroups {
         Ok(equal)
     }
 
-    /// Ends the step: groups whose weight is 0 are forgotten by the table. Says which they were.
-    pub(super) fn release_empty(&mut self, table: &mut GroupTable) -> Vec<u32> {
-        let empty: Vec<u32> = self.groups.iter().copied().filter(|group| table.weight(*group) == 0).collect();
-        if !empty.is_empty() {
-            table.release(&empty);
+    /// Ends the step, [`after`](Self::after) it: groups whose weight is 0 are forgotten by the table. Says which they were.
+    pub(super) fn release_empty(&mut self, table: &mut GroupTable) -> &[u32] {
+        if !self.empty.is_empty() {
+            table.release(&self.empty);
         }
         self.clear();
-        empty
+        &self.empty
     }
 
     /// Ends the step.

@@ -1,5 +1,6 @@
 //! `GROUP BY` without windows: after each step, −1 the old row and +1 the new row of every group that changed.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::take::take;
 
 use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, GroupedMemory, ResultColumn, Space, pack};
-use super::difference::{After, TouchedGroups};
+use super::difference::{After, GROUPS_AT_ONCE, TouchedGroups};
 use super::groups_ahead::GroupsAhead;
 use super::{Aside, AsideRows, FirstPhase, Operator, OperatorContext, SentGroups, can_be_sent};
 use crate::dag::{AggregateSpec, EdgeProperties};
@@ -77,6 +78,18 @@ impl GroupAggregate {
         self.table.merge_all(&theirs, &groups)
     }
 
+    /// Adds rows.
+    fn take_in(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let memory = std::mem::take(&mut self.memory);
+        let grouped = Grouped::evaluate_in(memory, &self.keys, &self.calls, changes, cx)?;
+        let groups = self.table.assign(&grouped.keys, grouped.changes.len())?;
+        self.table.ask_for(&groups);
+        self.remember(&groups)?;
+        self.table.update(&grouped.inputs, grouped.changes.weights(), &groups)?;
+        self.memory = grouped.into_memory();
+        Ok(())
+    }
+
     /// Remembers the results of groups that the step touches for the first time.
     fn remember(&mut self, groups: &[u32]) -> Result<()> {
         let (keyless, shown) = (self.keys.is_empty(), self.shown);
@@ -87,12 +100,18 @@ impl GroupAggregate {
 
     /// The results of the touched groups that have a row now.
     fn after(&mut self, faults: &mut Vec<Fault>) -> Result<After> {
-        if let Some(group) = self.touched.groups().iter().find(|group| self.table.weight(**group) < 0) {
-            let weight = self.table.weight(*group);
-            return Err(Error::internal(format!("a group was left with the weight {weight}")));
-        }
         let keyless = self.keys.is_empty();
-        self.touched.after(&mut self.table, |table, group| keyless || table.weight(group) > 0, faults)
+        let least = Cell::new(0);
+        let has_row = |table: &GroupTable, group| {
+            let weight = table.weight(group);
+            least.set(weight.min(least.get()));
+            keyless || weight > 0
+        };
+        let after = self.touched.after(&mut self.table, has_row, faults)?;
+        match least.get() {
+            0 => Ok(after),
+            weight => Err(Error::internal(format!("a group was left with the weight {weight}"))),
+        }
     }
 
     /// Puts aside the rows whose results became faulty in this step.
@@ -148,7 +167,7 @@ impl GroupAggregate {
             return self.touched.clear();
         }
         for group in self.touched.release_empty(&mut self.table) {
-            self.faulty.remove(&group);
+            self.faulty.remove(group);
         }
     }
 }
@@ -163,12 +182,13 @@ impl Operator for GroupAggregate {
         if port == Port::GROUPS {
             return self.merge_arrived(changes.rows());
         }
-        let memory = std::mem::take(&mut self.memory);
-        let grouped = Grouped::evaluate_in(memory, &self.keys, &self.calls, changes, cx)?;
-        let groups = self.table.assign(&grouped.keys, grouped.changes.len())?;
-        self.remember(&groups)?;
-        self.table.update(&grouped.inputs, grouped.changes.weights(), &groups)?;
-        self.memory = grouped.into_memory();
+        if self.table.end() < GROUPS_AT_ONCE {
+            return self.take_in(changes, cx);
+        }
+        // What a row's group needs is looked at several times; in between it should stay in the cache.
+        for begin in (0..changes.len()).step_by(GROUPS_AT_ONCE) {
+            self.take_in(changes.slice(begin, GROUPS_AT_ONCE.min(changes.len() - begin)), cx)?;
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ mod keyed_rows;
 mod row_store;
 mod row_table;
 
-pub(crate) use ahead::{Ahead, ROWS_AHEAD};
+pub(crate) use ahead::{ask_for, ask_for_groups};
 pub use arrangement::{Arrangement, Matches, ProbeCursor};
 pub use contents::{Contents, Outcome};
 pub use image::{ImageTable, Imaged, StateImage};

@@ -11,12 +11,12 @@ use arrow_select::take::take;
 
 use super::group_keys::GroupKeys;
 use super::inputs::CallInputs;
-use super::rows::each_valid_ahead;
+use super::rows::each_valid;
 use super::slots::Slots;
 use super::spaces::{Block, Numbers, RowSpaces, Space};
 use super::{AggregateCall, Fault, GroupAccumulator, ResultColumn};
 use crate::changelog::Weights;
-use crate::state::Ahead;
+use crate::state::ask_for_groups;
 use crate::{Error, Result};
 
 /// Groups by key, numbered from 0, with one accumulator for each aggregate call and the weight of all rows of each group.
@@ -123,6 +123,16 @@ impl GroupTable {
         groups.iter().for_each(|group| self.weights[*group as usize] = 0);
     }
 
+    /// Says that the state of `groups`, some hundred of them at most, is needed next.
+    pub(in crate::operator) fn ask_for(&self, groups: &[u32]) {
+        ask_for_groups(&self.weights, groups);
+        for call in &self.calls {
+            if let Call::Own(accumulator) = call {
+                accumulator.ask_for(groups);
+            }
+        }
+    }
+
     /// Adds row `i` of `inputs` with its weight to group `groups[i]`.
     pub fn update(&mut self, inputs: &CallInputs, weights: &Weights, groups: &[u32]) -> Result<()> {
         debug_assert_eq!(inputs.rows(), groups.len(), "one group a row");
@@ -138,8 +148,7 @@ impl GroupTable {
     }
 
     fn add_weights(&mut self, weights: &Weights, groups: &[u32]) {
-        let ahead = Ahead::of(&self.weights);
-        each_valid_ahead(None, weights, groups, ahead, |_, group, weight| self.weights[group] += weight);
+        each_valid(None, weights, groups, |_, group, weight| self.weights[group] += weight);
     }
 
     /// The weight of all rows of `group`; 0: it has none.

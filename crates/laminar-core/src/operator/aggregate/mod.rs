@@ -14,6 +14,7 @@ use crate::{Error, Result};
 mod bits;
 mod bool_and_or;
 mod count;
+mod dense_keys;
 mod distinct;
 mod exact_sum;
 mod extreme;
@@ -74,6 +75,9 @@ pub trait AggregateFunction: Debug + Send + Sync {
 pub trait GroupAccumulator: Send {
     /// Makes room for the groups `0..groups`; new ones are empty.
     fn resize(&mut self, groups: usize);
+
+    /// Says that the state of `groups`, some hundred of them at most, is needed next: it may be asked for in memory.
+    fn ask_for(&self, _groups: &[u32]) {}
 
     /// Adds row `i` of `args` to group `groups[i]` with its weight. Rows of other groups may be mixed in any order.
     fn update(&mut self, args: &[ArrayRef], weights: &Weights, groups: &[u32]) -> Result<()>;

@@ -10,7 +10,6 @@ use arrow_schema::DataType;
 
 use super::GroupAccumulator;
 use crate::changelog::Weights;
-use crate::state::{Ahead, ROWS_AHEAD};
 use crate::{Error, Result};
 
 /// Calls `add(row, group, weight)` for each row that is not NULL and has a weight. The common cases are loops without branches.
@@ -33,26 +32,6 @@ pub(super) fn each_valid(nulls: Option<&NullBuffer>, weights: &Weights, groups: 
                 }
             }
         }
-    }
-}
-
-/// As [`each_valid`], for state in a large column: `ahead` asks for a group's part of it some rows before `add` needs it.
-#[inline]
-pub(super) fn each_valid_ahead(
-    nulls: Option<&NullBuffer>,
-    weights: &Weights,
-    groups: &[u32],
-    ahead: Option<Ahead>,
-    mut add: impl FnMut(usize, usize, i64),
-) {
-    match ahead {
-        Some(ahead) => each_valid(nulls, weights, groups, |row, group, weight| {
-            if let Some(later) = groups.get(row + ROWS_AHEAD) {
-                ahead.ask(*later as usize);
-            }
-            add(row, group, weight);
-        }),
-        None => each_valid(nulls, weights, groups, add),
     }
 }
 

@@ -15,7 +15,7 @@ use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, TimeUnit};
 
-use super::rows::{each_valid_ahead, only_arg, same_kind};
+use super::rows::{each_valid, only_arg, same_kind};
 use super::whole_sums::{Sums, WholeSums};
 use super::word_sums::WordSums;
 use super::{AggregateFunction, Fault, GroupAccumulator, Words};
@@ -145,11 +145,14 @@ where
         self.sums.resize(groups);
     }
 
+    fn ask_for(&self, groups: &[u32]) {
+        self.sums.ask_for(groups);
+    }
+
     fn update(&mut self, args: &[ArrayRef], weights: &Weights, groups: &[u32]) -> Result<()> {
         let arg = only_arg(args)?.as_primitive::<T>();
-        let (values, ahead) = (arg.values(), self.sums.ahead());
-        let add = |row: usize, group, weight| self.sums.add(group, values[row], weight);
-        each_valid_ahead(arg.nulls(), weights, groups, ahead, add);
+        let values = arg.values();
+        each_valid(arg.nulls(), weights, groups, |row, group, weight| self.sums.add(group, values[row], weight));
         Ok(())
     }
 

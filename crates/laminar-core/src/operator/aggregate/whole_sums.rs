@@ -6,15 +6,15 @@ use arrow_array::{ArrayRef, Decimal128Array, Int64Array};
 
 use super::rows::image_column;
 use crate::Result;
-use crate::state::Ahead;
+use crate::state::ask_for_groups;
 
 /// For each group the sum of values of the type `N`, and their weight.
 pub(super) trait Sums<N>: Default + Send + 'static {
     /// Makes room for the groups `0..groups`.
     fn resize(&mut self, groups: usize);
 
-    /// For asking for groups ahead.
-    fn ahead(&self) -> Option<Ahead>;
+    /// Asks for the sums of `groups` in memory.
+    fn ask_for(&self, groups: &[u32]);
 
     /// Adds `value` `weight` times.
     fn add(&mut self, group: usize, value: N, weight: i64);
@@ -139,8 +139,8 @@ impl<N: Into<i128>> Sums<N> for WholeSums {
         self.resize(groups);
     }
 
-    fn ahead(&self) -> Option<Ahead> {
-        Ahead::of(&self.0)
+    fn ask_for(&self, groups: &[u32]) {
+        ask_for_groups(&self.0, groups);
     }
 
     #[inline]

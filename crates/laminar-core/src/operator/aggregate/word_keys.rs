@@ -8,12 +8,11 @@ use arrow_schema::DataType;
 use hashbrown::HashTable;
 
 use super::ResultColumn;
+use super::dense_keys::{DenseKeys, NO_GROUP};
 use super::spaces::{Block, Numbers, RowSpaces, SPACES_AT_ONCE, Space};
 use super::word_types::with_word_type;
-use crate::limits::{
-    DENSE_KEYS_EARLY, DENSE_KEYS_MAX, DENSE_KEYS_MIN, DENSE_KEYS_PER_GROUP, DENSE_KEYS_PER_GROUP_EARLY, RESERVED_KEYS_PER_GROUP,
-};
-use crate::state::Ahead;
+use crate::limits::{DENSE_KEYS_PER_GROUP, RESERVED_KEYS_PER_GROUP};
+use crate::state::ask_for_groups;
 use crate::time::ends;
 use crate::{Error, Result};
 
@@ -28,7 +27,7 @@ pub(super) struct WordKeys {
     /// The stretch in which most keys of the last space lay: the next one will probably have the same keys.
     stretch: Option<(i64, u32)>,
     /// What a closed space had for its keys: the next one need not grow its own if it has the same.
-    spare: Dense,
+    spare: DenseKeys,
 }
 
 /// From the keys of one space to their groups.
@@ -37,7 +36,7 @@ struct Lookup {
     /// Keys within a stretch of numbers of which each has its group already: the first, and the numbers of the groups.
     reserved: (i64, Block),
     /// Keys within a stretch of numbers of which many are keys.
-    dense: Dense,
+    dense: DenseKeys,
     /// All others.
     table: HashTable<(i64, u32)>,
     null_group: Option<u32>,
@@ -92,7 +91,7 @@ impl WordKeys {
                 *group = self.group(Some(*word), space, numbers);
                 continue;
             };
-            let own = &mut lookup.dense.groups[place];
+            let own = lookup.dense.group_mut(place);
             if *own == NO_GROUP {
                 *own = numbers.take(space);
                 lookup.groups += 1;
@@ -109,7 +108,7 @@ impl WordKeys {
                 let lookup = &self.lookups[space.index()];
                 let (first, block) = (lookup.reserved.0, lookup.reserved.1.clone());
                 if block.is_empty() {
-                    lookup.dense.ask(words);
+                    lookup.dense.ask_for(words);
                     found.extend(words.iter().map(|word| lookup.dense.get(*word)));
                 } else {
                     found.extend(words.iter().map(|word| reserved(*word, first, &block)));
@@ -217,7 +216,7 @@ impl WordKeys {
         }
         let word = self.words[group as usize];
         if let Some(place) = lookup.dense.place(word) {
-            lookup.dense.groups[place] = NO_GROUP;
+            *lookup.dense.group_mut(place) = NO_GROUP;
         } else if let Ok(entry) = lookup.table.find_entry(hash_word(word), |(key, _)| *key == word) {
             entry.remove();
         }
@@ -232,11 +231,11 @@ impl WordKeys {
             // The keys may have wandered off, or become fewer.
             let fits = used * RESERVED_KEYS_PER_GROUP >= length && lookup.groups <= used;
             self.stretch = self.stretch.filter(|_| fits);
-        } else if self.may_reserve && lookup.table.len() <= lookup.groups / 2 && !lookup.dense.groups.is_empty() {
+        } else if self.may_reserve && lookup.table.len() <= lookup.groups / 2 && !lookup.dense.is_empty() {
             let is_used = |(_, length): &(i64, u32)| lookup.groups * RESERVED_KEYS_PER_GROUP >= *length as usize;
             self.stretch = lookup.dense.used().filter(is_used);
         }
-        if lookup.groups * DENSE_KEYS_PER_GROUP >= lookup.dense.groups.len() {
+        if lookup.groups * DENSE_KEYS_PER_GROUP >= lookup.dense.len() {
             self.spare = std::mem::take(&mut lookup.dense);
         }
     }
@@ -263,12 +262,15 @@ impl WordKeys {
 
     /// Appends the keys of `groups` to a column of their type, which has 64 bits.
     pub(super) fn append(&self, groups: &[u32], data_type: &DataType, column: &mut ResultColumn) {
-        let nulls = self.null_groups(groups);
-        let key = |(row, group): (usize, &u32)| {
-            let is_valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
-            is_valid.then(|| self.words[*group as usize])
-        };
-        column.append_words(data_type, groups.iter().enumerate().map(key));
+        for groups in groups.chunks(2 * ROWS_AT_ONCE) {
+            ask_for_groups(&self.words, groups);
+            let nulls = self.null_groups(groups);
+            let key = |(row, group): (usize, &u32)| {
+                let is_valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+                is_valid.then(|| self.words[*group as usize])
+            };
+            column.append_words(data_type, groups.iter().enumerate().map(key));
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -280,7 +282,7 @@ impl WordKeys {
 impl Lookup {
     /// Whether it has been of no use so far.
     fn is_new(&self) -> bool {
-        self.groups == 0 && self.dense.groups.is_empty() && self.reserved.1.is_empty()
+        self.groups == 0 && self.dense.is_empty() && self.reserved.1.is_empty()
     }
 
     /// The group of a key that is found by place.
@@ -320,13 +322,10 @@ impl Lookup {
             return;
         }
         let Some((first, length)) = self.dense.stretched_over(ends, self.groups.max(expected)) else { return };
-        let mut dense = Dense::new(first, length);
-        for word in self.dense.keys() {
-            dense.put(word, self.dense.get(word));
-        }
+        let dense = &mut self.dense;
+        dense.lay(first, length);
         self.table.retain(|(word, group)| !dense.put(*word, *group));
         self.table.shrink_to_fit(|(word, _)| hash_word(*word));
-        self.dense = dense;
     }
 }
 
@@ -356,98 +355,6 @@ fn hash_word(word: i64) -> u64 {
 
 /// Keys that are looked up before new ones among them get their groups, so that what a key needs is still in the cache.
 const ROWS_AT_ONCE: usize = 256;
-
-/// No group has this number: numbers are handed out from 0, and fewer than this many.
-const NO_GROUP: u32 = u32::MAX;
-
-/// Group numbers by key, for the keys from `first` on.
-#[derive(Default)]
-struct Dense {
-    first: i64,
-    groups: Vec<u32>,
-}
-
-impl Dense {
-    fn new(first: i64, length: usize) -> Self {
-        Self { first, groups: vec![NO_GROUP; length] }
-    }
-
-    /// The place of a key; `None`: it lies outside.
-    #[inline]
-    fn place(&self, word: i64) -> Option<usize> {
-        let place = word.wrapping_sub(self.first).cast_unsigned();
-        (place < self.groups.len() as u64).then_some(place as usize)
-    }
-
-    /// Whether all keys between two lie within.
-    fn has(&self, (first, last): (i64, i64)) -> bool {
-        self.place(first).is_some() && self.place(last).is_some()
-    }
-
-    /// The first key and the number of keys from the first one with a group to the last one.
-    fn used(&self) -> Option<(i64, u32)> {
-        let has_group = |group: &u32| *group != NO_GROUP;
-        let (begin, end) = (self.groups.iter().position(has_group)?, self.groups.iter().rposition(has_group)?);
-        Some((self.first.wrapping_add(begin as i64), u32::try_from(end - begin + 1).ok()?))
-    }
-
-    /// Those keys that have a group.
-    fn keys(&self) -> impl Iterator<Item = i64> + '_ {
-        let with_group = self.groups.iter().enumerate().filter(|(_, group)| **group != NO_GROUP);
-        with_group.map(|(place, _)| self.first.wrapping_add(place as i64))
-    }
-
-    /// The same stretch without groups.
-    fn emptied(mut self) -> Self {
-        self.groups.fill(NO_GROUP);
-        self
-    }
-
-    fn bytes(&self) -> usize {
-        self.groups.capacity() * size_of::<u32>()
-    }
-
-    /// The group of a key; [`NO_GROUP`]: it has none here.
-    #[inline]
-    fn get(&self, word: i64) -> u32 {
-        self.groups.get(word.wrapping_sub(self.first).cast_unsigned() as usize).copied().unwrap_or(NO_GROUP)
-    }
-
-    /// Asks for the places of keys that will be looked up next.
-    fn ask(&self, words: &[i64]) {
-        if let Some(ahead) = Ahead::of(&self.groups) {
-            words.iter().for_each(|word| ahead.ask(word.wrapping_sub(self.first).cast_unsigned() as usize));
-        }
-    }
-
-    /// Takes a key if it lies within.
-    fn put(&mut self, word: i64, group: u32) -> bool {
-        match self.place(word) {
-            Some(place) => {
-                self.groups[place] = group;
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Where the stretch should begin and how long it should be to hold the keys between two as well; `None`: it stays as it is.
-    fn stretched_over(&self, (mut first, mut last): (i64, i64), groups: usize) -> Option<(i64, usize)> {
-        if !self.groups.is_empty() {
-            if self.place(first).is_some() && self.place(last).is_some() {
-                return None;
-            }
-            (first, last) = (first.min(self.first), last.max(self.first.wrapping_add(self.groups.len() as i64 - 1)));
-        }
-        let length = usize::try_from(last.checked_sub(first)?.checked_add(1)?).ok()?;
-        let early = (groups * DENSE_KEYS_PER_GROUP_EARLY).min(DENSE_KEYS_EARLY);
-        let room = (groups * DENSE_KEYS_PER_GROUP).max(early).clamp(DENSE_KEYS_MIN, DENSE_KEYS_MAX);
-        // Numbers often grow: with room to spare a stretch is not laid anew for every batch.
-        let spared = (length + length / 2).min(room).max(length);
-        let end_exists = first.checked_add(spared as i64).is_some();
-        (length <= room && end_exists).then_some((first, spared))
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -484,17 +391,13 @@ mod tests {
     fn a_stretch_grows_with_its_groups_and_takes_over_what_was_hashed() {
         let far: Vec<i64> = (0..20_000).map(|key| key * 7).collect();
         let keys = check(&[far.clone(), far.clone(), far]);
-        assert!(
-            keys.lookups[0].table.is_empty() && keys.lookups[0].dense.groups.len() >= 139_994,
-            "{}",
-            keys.lookups[0].dense.groups.len()
-        );
+        assert!(keys.lookups[0].table.is_empty() && keys.lookups[0].dense.len() >= 139_994, "{}", keys.lookups[0].dense.len());
     }
 
     #[test]
     fn keys_far_apart_take_no_more_room_than_they_need() {
         let keys = check(&[(0..1000).map(|key| key << 40).collect(), (0..1000).map(|key| key << 40).collect()]);
-        assert_eq!((keys.lookups[0].dense.groups.len(), keys.lookups[0].table.len()), (0, 1000));
+        assert_eq!((keys.lookups[0].dense.len(), keys.lookups[0].table.len()), (0, 1000));
     }
 
     #[test]
@@ -554,13 +457,13 @@ mod tests {
         for (next, takes_over) in [(vec![4_999, 7, 4_999], true), (vec![1 << 40, 7, 1 << 40], false)] {
             let closed = numbers.open();
             keys.assign(&many, None, RowSpaces::One(closed), &mut numbers);
-            let places = keys.lookups[closed.index()].dense.groups.len();
+            let places = keys.lookups[closed.index()].dense.len();
             numbers.close(closed);
             keys.close(closed, 0);
             let space = numbers.open();
             let groups = keys.assign(&next, None, RowSpaces::One(space), &mut numbers);
             assert_eq!(groups, [0, 1, 0], "a closed space has left no groups");
-            assert_eq!(keys.lookups[space.index()].dense.groups.len() == places, takes_over);
+            assert_eq!(keys.lookups[space.index()].dense.len() == places, takes_over);
             numbers.close(space);
             keys.close(space, 0);
         }

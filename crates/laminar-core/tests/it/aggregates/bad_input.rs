@@ -204,6 +204,32 @@ fn a_step_that_changes_nothing_in_the_end_emits_nothing() {
 }
 
 #[test]
+fn a_step_over_many_groups_tells_bad_rows_faults_and_empty_groups_as_a_small_one_does() {
+    let calls = vec![call("count", None, None), call("sum", Some(column(1)), None), call("sum", Some(Arc::new(Share)), None)];
+    let mut harness = operator(vec![column(0)], calls);
+    let rows: Vec<(i64, i64, i64)> = (0..5_000).map(|key| (key, 30, 1)).collect();
+    assert_eq!(step(&mut harness, &rows).len(), 5_000);
+    // Every key again: one row that is bad, one sum that is out of range, one group that goes.
+    let again = rows.iter().map(|row| match row.0 {
+        2_222 => (2_222, 0, 1),
+        3_333 => (3_333, i64::MAX, 1),
+        4_444 => (4_444, 30, -1),
+        key => (key, 60, 1),
+    });
+    let emitted = step(&mut harness, &again.collect::<Vec<_>>());
+    let all = (0..5_000).filter(|key| *key != 2_222).flat_map(|key| {
+        let new = match key {
+            3_333 => Some(format!("+1 {key} 2 NULL 2")),
+            4_444 => None,
+            _ => Some(format!("+1 {key} 2 90 3")),
+        };
+        [Some(format!("-1 {key} 1 30 2")), new].into_iter().flatten()
+    });
+    assert_eq!(emitted, all.collect::<Vec<_>>());
+    assert_eq!(aside(&harness), ["2222 0: division by zero", "3333 2 NULL 2: sum is out of range for Int64"]);
+}
+
+#[test]
 fn a_group_with_a_negative_weight_is_a_mistake_of_ours() {
     let mut harness = operator(vec![column(0)], vec![call("count", None, None)]);
     assert_eq!(try_step(&mut harness, &[(1, 5, -1)]).unwrap_err().code(), Code::Internal);
