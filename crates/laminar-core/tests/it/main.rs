@@ -8,5 +8,6 @@ mod harness;
 mod join;
 mod join_large;
 mod random;
+mod stress;
 mod tpc;
 mod windows;

@@ -33,6 +33,11 @@ pub(crate) fn cases() -> u64 {
     std::env::var("LAMINAR_ORACLE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(10_000)
 }
 
+/// The number of random cases of one stress test of threads: `usual`, or what `LAMINAR_STRESS_CASES` says.
+pub(crate) fn stress_cases(usual: u64) -> u64 {
+    std::env::var("LAMINAR_STRESS_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}
+
 /// Runs `case` for each seed and names the seed that fails; `LAMINAR_ORACLE_SEED` runs that seed alone.
 pub(crate) fn for_each_case(cases: u64, case: impl Fn(&mut StdRng)) {
     let only = std::env::var("LAMINAR_ORACLE_SEED").ok().and_then(|seed| seed.parse().ok());

@@ -2,7 +2,7 @@
 
 mod attach;
 mod compute;
-mod cuts;
+pub(crate) mod cuts;
 mod distribute;
 mod emit;
 mod explain;
