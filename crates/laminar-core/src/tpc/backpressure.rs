@@ -85,12 +85,20 @@ impl BackpressureConfig {
         self.exclusive_credits + self.floating_credits
     }
 
+    /// With so many credits in use, where it was `before`: between the two watermarks the pressure stays as it is.
+    fn judged(&self, credits: usize, before: Use) -> Use {
+        let share = credits as f64 / self.credits() as f64;
+        let stays = before.is_pressure && share > self.low_watermark;
+        Use { credits, is_pressure: share >= self.high_watermark || stays }
+    }
+
     fn check(&self) -> Result<()> {
         let invalid = |text: &str, hint: &str| Err(Error::new(Code::InvalidOption, text).with_hint(hint));
         if self.exclusive_credits == 0 {
             return invalid("a gate without exclusive credits", "give it at least 1, or others can keep it still for ever");
         }
-        if self.exclusive_credits.checked_add(self.floating_credits).is_none() {
+        // They have to fit into a word beside the pressure.
+        if self.exclusive_credits.checked_add(self.floating_credits).is_none_or(|credits| credits > usize::MAX >> 1) {
             return invalid("more credits than can be counted", "use fewer floating_credits");
         }
         let (low, high) = (self.low_watermark, self.high_watermark);
@@ -190,15 +198,31 @@ pub struct CreditGate {
     config: BackpressureConfig,
     /// Free floating credits.
     floating: Arc<CachePadded<AtomicUsize>>,
-    /// Those beyond the exclusive ones are floating.
-    in_use: CachePadded<AtomicUsize>,
-    pressed: AtomicBool,
+    /// A [`Use`] as one word, so that nobody judges the pressure by what was in use before.
+    usage: CachePadded<AtomicUsize>,
     closed: AtomicBool,
     acquired: AtomicU64,
     released: AtomicU64,
     blocked: AtomicU64,
     dropped: AtomicU64,
     refused: AtomicU64,
+}
+
+/// How many credits are in use, and whether that counts as pressure.
+#[derive(Debug, Clone, Copy)]
+struct Use {
+    credits: usize,
+    is_pressure: bool,
+}
+
+impl Use {
+    fn of_word(word: usize) -> Self {
+        Self { credits: word >> 1, is_pressure: word & 1 == 1 }
+    }
+
+    fn word(self) -> usize {
+        self.credits << 1 | usize::from(self.is_pressure)
+    }
 }
 
 impl CreditGate {
@@ -219,8 +243,7 @@ impl CreditGate {
         Self {
             config,
             floating,
-            in_use: CachePadded::default(),
-            pressed: AtomicBool::new(false),
+            usage: CachePadded::default(),
             closed: AtomicBool::new(false),
             acquired: zero(),
             released: zero(),
@@ -232,23 +255,24 @@ impl CreditGate {
 
     /// Takes `credits` if all of them can be had. Never waits, drops nothing, counts no refusal.
     pub fn try_acquire(&self, credits: usize) -> bool {
-        let mut in_use = self.in_use.load(Ordering::Relaxed);
+        let mut word = self.usage.load(Ordering::Relaxed);
         loop {
-            let Some(wanted) = in_use.checked_add(credits).filter(|wanted| *wanted <= self.config.credits()) else {
+            let before = Use::of_word(word);
+            let Some(wanted) = before.credits.checked_add(credits).filter(|wanted| *wanted <= self.config.credits()) else {
                 return false;
             };
-            let floating = self.floating_of(wanted) - self.floating_of(in_use);
+            let floating = self.floating_of(wanted) - self.floating_of(before.credits);
             if !self.take_floating(floating) {
                 return false;
             }
             // Acquire: what the credits stood for before has been worked off.
-            match self.in_use.compare_exchange_weak(in_use, wanted, Ordering::AcqRel, Ordering::Relaxed) {
+            let after = self.config.judged(wanted, before).word();
+            match self.usage.compare_exchange_weak(word, after, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
                     self.acquired.fetch_add(credits as u64, Ordering::Relaxed);
-                    self.judge_pressure(wanted);
                     return true;
                 }
-                Err(now) => in_use = now,
+                Err(now) => word = now,
             }
             self.give_floating(floating);
         }
@@ -314,13 +338,15 @@ impl CreditGate {
     /// # Panics
     /// If more are given back than were taken.
     pub fn release(&self, credits: usize) {
-        let less = |in_use: usize| in_use.checked_sub(credits);
+        let less = |word: usize| {
+            let before = Use::of_word(word);
+            before.credits.checked_sub(credits).map(|left| self.config.judged(left, before).word())
+        };
         // Release: the work is done before somebody else takes the credits for more of it.
-        let before = self.in_use.fetch_update(Ordering::AcqRel, Ordering::Relaxed, less);
-        let before = before.expect("no more credits are given back than were taken");
+        let before = self.usage.fetch_update(Ordering::AcqRel, Ordering::Relaxed, less);
+        let before = Use::of_word(before.expect("no more credits are given back than were taken")).credits;
         self.give_floating(self.floating_of(before) - self.floating_of(before - credits));
         self.released.fetch_add(credits as u64, Ordering::Relaxed);
-        self.judge_pressure(before - credits);
     }
 
     /// Lets nobody in any more: whoever waits gets an error, and so does whoever comes. Credits can still be given back.
@@ -330,18 +356,17 @@ impl CreditGate {
 
     /// True from the moment when the high watermark is reached until no more than the low watermark is in use.
     pub fn is_backpressured(&self) -> bool {
-        self.pressed.load(Ordering::Relaxed)
+        Use::of_word(self.usage.load(Ordering::Relaxed)).is_pressure
     }
 
     /// Credits that could be taken now. Others may take the floating ones first.
     pub fn available(&self) -> usize {
-        let in_use = self.in_use.load(Ordering::Relaxed);
-        self.config.exclusive_credits.saturating_sub(in_use) + self.floating.load(Ordering::Relaxed)
+        self.config.exclusive_credits.saturating_sub(self.in_use()) + self.floating.load(Ordering::Relaxed)
     }
 
     /// Credits in use.
     pub fn in_use(&self) -> usize {
-        self.in_use.load(Ordering::Relaxed)
+        Use::of_word(self.usage.load(Ordering::Relaxed)).credits
     }
 
     /// The settings.
@@ -364,7 +389,7 @@ impl CreditGate {
         }
     }
 
-    /// How many of `in_use` credits are floating.
+    /// How many of `in_use` credits are floating: those beyond the exclusive ones.
     fn floating_of(&self, in_use: usize) -> usize {
         in_use.saturating_sub(self.config.exclusive_credits)
     }
@@ -377,16 +402,6 @@ impl CreditGate {
     fn give_floating(&self, credits: usize) {
         if credits > 0 {
             self.floating.fetch_add(credits, Ordering::Release);
-        }
-    }
-
-    /// Between the two watermarks it stays as it is.
-    fn judge_pressure(&self, in_use: usize) {
-        let share = in_use as f64 / self.config.credits() as f64;
-        if share >= self.config.high_watermark {
-            self.pressed.store(true, Ordering::Relaxed);
-        } else if share <= self.config.low_watermark {
-            self.pressed.store(false, Ordering::Relaxed);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Gates that share floating credits, with threads that take, wait, give back and close.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use laminar_core::Code;
@@ -99,4 +99,32 @@ fn gates_give_out_no_more_than_there_is_and_are_as_before_when_all_is_given_back
         });
         doors.iter().for_each(|door| door.check_empty(exclusive + floating));
     });
+}
+
+#[test]
+fn pressure_is_over_when_everything_has_come_back_however_soon() {
+    let rounds = 500 * stress_cases(100) as usize;
+    let config = BackpressureConfig::builder().exclusive_credits(1).floating_credits(0).build().unwrap();
+    let (gate, given_back, mut stuck) = (CreditGate::new(config), AtomicUsize::new(0), 0);
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            for round in 1..=rounds {
+                wait_until(|| gate.in_use() == 1);
+                gate.release(1);
+                given_back.store(round, Ordering::Release);
+            }
+        });
+        for round in 1..=rounds {
+            assert!(gate.try_acquire(1));
+            wait_until(|| given_back.load(Ordering::Acquire) == round);
+            stuck += usize::from(gate.is_backpressured());
+        }
+    });
+    assert_eq!(stuck, 0, "rounds after which there was pressure though nothing was in use");
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    while !condition() {
+        thread::yield_now();
+    }
 }
