@@ -153,7 +153,7 @@ fn run_part(share: &mut Executor, order: &StepOrder, links: &mut ThreadLinks) {
     let run = catch_unwind(AssertUnwindSafe(|| share.run_share(order, links)));
     if let Err(panic) = run {
         share.fail_all(&*panic);
-        links.ends.to.iter_mut().for_each(|end| *end = None);
+        links.stop();
     }
 }
 
@@ -237,6 +237,16 @@ struct ThreadLinks {
     ends: Ends,
 }
 
+impl ThreadLinks {
+    /// Sends nothing and takes nothing in any more, and tells those who wait for a parcel.
+    fn stop(&mut self) {
+        self.ends.to.iter_mut().for_each(|end| *end = None);
+        let gone = || SpscQueue::with_capacity(1).split().1;
+        self.ends.from.iter_mut().flatten().for_each(|end| *end = gone());
+        self.signals.parcels.iter().for_each(Signal::wake);
+    }
+}
+
 impl Links for ThreadLinks {
     fn exchange(&mut self, parcels: Vec<Parcel>) -> Vec<Parcel> {
         let mut own = None;
@@ -276,5 +286,38 @@ fn receive(consumer: &Consumer<Parcel>) -> Option<Parcel> {
     match consumer.pop() {
         None if consumer.is_closed() => Some(Parcel::failed(Error::internal("another worker has stopped"))),
         parcel => parcel,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn links(workers: usize) -> Vec<ThreadLinks> {
+        let each = || (0..workers).map(|_| Signal::default()).collect();
+        let signals = Arc::new(Signals { orders: each(), parcels: each(), caller: Signal::default() });
+        let link = |(worker, ends)| ThreadLinks { worker, looks: 0, signals: Arc::clone(&signals), ends };
+        all_to_all(workers).into_iter().enumerate().map(link).collect()
+    }
+
+    #[test]
+    fn nobody_waits_for_a_worker_that_has_stopped() {
+        let [mut stops, mut goes_on] = <[_; 2]>::try_from(links(2)).ok().expect("two of them");
+        let (answer, answered) = mpsc::channel();
+        let thread = thread::Builder::new().spawn(move || {
+            // More than the queue holds: what is sent is not taken out, either.
+            (0..=PARCELS_MAX).for_each(|_| answer.send(goes_on.exchange(vec![Parcel::default(); 2])).unwrap());
+        });
+        assert!(answered.recv_timeout(Duration::from_millis(50)).is_err(), "it sleeps");
+        stops.stop();
+        for _ in 0..=PARCELS_MAX {
+            let parcels = answered.recv_timeout(Duration::from_secs(10)).expect("the other one goes on");
+            let failed = parcels.iter().map(|parcel| format!("{parcel:?}").contains("another worker has stopped"));
+            assert_eq!(failed.collect::<Vec<_>>(), [true, false]);
+        }
+        thread.unwrap().join().unwrap();
     }
 }
