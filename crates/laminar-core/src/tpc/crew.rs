@@ -132,11 +132,7 @@ fn work(
     reports: &Producer<(Box<Executor>, ThreadLinks)>,
 ) {
     loop {
-        let next = patience.wait(&signals.orders[worker], || match orders.pop() {
-            None if orders.is_closed() => Some(None),
-            None => None,
-            order => Some(order),
-        });
+        let next = patience.wait(&signals.orders[worker], || next_or_end(orders));
         let Some(Task { mut share, order, mut links }) = next else { return };
         hot_path!("worker step");
         run_part(&mut share, &order, &mut links);
@@ -283,10 +279,15 @@ fn send(producer: &Producer<Parcel>, mut parcel: Parcel) {
 }
 
 fn receive(consumer: &Consumer<Parcel>) -> Option<Parcel> {
-    match consumer.pop() {
-        None if consumer.is_closed() => Some(Parcel::failed(Error::internal("another worker has stopped"))),
-        parcel => parcel,
-    }
+    let next = next_or_end(consumer)?;
+    Some(next.unwrap_or_else(|| Parcel::failed(Error::internal("another worker has stopped"))))
+}
+
+/// What comes next, if it has come; `Some(None)` if nothing will come any more. The end is asked for first: something can come right before it.
+fn next_or_end<T>(consumer: &Consumer<T>) -> Option<Option<T>> {
+    let ended = consumer.is_closed();
+    let next = consumer.pop();
+    (next.is_some() || ended).then_some(next)
 }
 
 #[cfg(test)]
@@ -319,5 +320,18 @@ mod tests {
             assert_eq!(failed.collect::<Vec<_>>(), [true, false]);
         }
         thread.unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn what_comes_right_before_the_end_is_not_missed() {
+        for round in 0..5_000 {
+            let (producer, consumer) = SpscQueue::with_capacity(1).split();
+            thread::scope(|threads| {
+                let last = threads.spawn(move || Signal::default().wait(u32::MAX, || next_or_end(&consumer)));
+                producer.push(round).unwrap();
+                drop(producer);
+                assert_eq!(last.join().unwrap(), Some(round));
+            });
+        }
     }
 }
