@@ -72,14 +72,16 @@ impl Threads {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         // Who looks without end takes the processor from those it waits for, unless there are enough.
         let looks = if workers <= processors { SPIN_LOOKS } else { SPIN_LOOKS / 64 };
-        let mut members = Vec::with_capacity(workers);
-        for (worker, ends) in all_to_all(workers).into_iter().enumerate() {
-            let links = ThreadLinks { worker, looks, signals: Arc::clone(&signals), ends };
-            let processor = (config.pinned && workers <= processors).then_some(worker);
-            members.push(start_member(links, processor)?);
-        }
         let patience = Patience::of(looks * STEP_SPINS);
-        Ok(Self { members, signals, patience, rows_alone_max: config.rows_alone_max, done: Vec::new() })
+        let members = Vec::with_capacity(workers);
+        // Should a thread not start, those before it end with this.
+        let mut threads = Self { members, signals, patience, rows_alone_max: config.rows_alone_max, done: Vec::new() };
+        for (worker, ends) in all_to_all(workers).into_iter().enumerate() {
+            let links = ThreadLinks { worker, looks, signals: Arc::clone(&threads.signals), ends };
+            let processor = (config.pinned && workers <= processors).then_some(worker);
+            threads.members.push(start_member(links, processor)?);
+        }
+        Ok(threads)
     }
 
     /// Whether the caller should run this step alone.
