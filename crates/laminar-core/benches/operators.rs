@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampNanosecondArray};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use laminar_core::dag::{
@@ -49,7 +49,7 @@ impl Keys {
     /// The columns for keys that are numbers.
     fn columns(self, keys: &[i64]) -> Vec<ArrayRef> {
         let numbers = |number: fn(i64) -> i64| Arc::new(keys.iter().map(|key| Some(number(*key))).collect::<Int64Array>());
-        let texts = |text: fn(i64) -> String| Arc::new(StringViewArray::from_iter_values(keys.iter().map(|key| text(*key))));
+        let texts = |text: fn(i64) -> String| Arc::new(StringArray::from_iter_values(keys.iter().map(|key| text(*key))));
         match self {
             Keys::Number => vec![numbers(|key| key)],
             Keys::Text => vec![texts(|key| format!("key-{key}"))],

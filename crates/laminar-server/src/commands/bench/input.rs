@@ -3,7 +3,9 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, TimestampNanosecondArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 use arrow_select::concat::concat_batches;
 use laminar_db::{Database, Error, Result};
 
@@ -27,6 +29,8 @@ const NEXMARK_BIDS: u64 = 46;
 pub(super) enum Source {
     /// `events`: a key, a value and a time for each row, evenly spread keys.
     Events { keys: u64 },
+    /// `events` with a text for a key and a number of up to ten beside it.
+    Named { keys: u64 },
     /// `bid`: the bids of Nexmark.
     Bids,
 }
@@ -35,7 +39,7 @@ impl Source {
     /// The name by which queries know it.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Source::Events { .. } => "events",
+            Source::Events { .. } | Source::Named { .. } => "events",
             Source::Bids => "bid",
         }
     }
@@ -44,6 +48,9 @@ impl Source {
     pub(super) fn columns(self) -> &'static str {
         match self {
             Source::Events { .. } => "k BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND",
+            Source::Named { .. } => {
+                "k VARCHAR, part BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND"
+            }
             Source::Bids => {
                 "auction BIGINT, bidder BIGINT, price BIGINT, date_time TIMESTAMP, \
                  WATERMARK FOR date_time AS date_time - INTERVAL '4' SECOND"
@@ -65,6 +72,7 @@ impl Input {
     pub(super) fn make(source: Source, rows: usize) -> Result<Self> {
         let batches = match source {
             Source::Events { keys } => events(keys, rows)?,
+            Source::Named { keys } => events(keys, rows)?.into_iter().map(named).collect::<Result<_>>()?,
             Source::Bids => bids(rows)?,
         };
         Ok(Self { source, batches })
@@ -109,6 +117,17 @@ fn event_batch(keys: u64, rows: std::ops::Range<usize>, spacing: i64) -> Result<
     ])?)
 }
 
+/// The same events with texts of up to 12 bytes for keys, and the last digit of a value beside each.
+fn named(events: RecordBatch) -> Result<RecordBatch> {
+    let [keys, values] = [0, 1].map(|column| events.column(column).as_primitive::<Int64Type>().values());
+    Ok(RecordBatch::try_from_iter([
+        ("k", Arc::new(StringArray::from_iter_values(keys.iter().map(|key| format!("key-{key}")))) as ArrayRef),
+        ("part", Arc::new(values.iter().map(|value| Some(value % 10)).collect::<Int64Array>())),
+        ("v", events.column(1).clone()),
+        ("ts", events.column(2).clone()),
+    ])?)
+}
+
 /// A number without visible relation to `number`: SplitMix64 (Steele, Lea, Flood 2014).
 fn scramble(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -145,14 +164,13 @@ fn cut(batches: &[RecordBatch], rows: usize) -> Result<Vec<RecordBatch>> {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::{Int64Type, TimestampNanosecondType};
+    use arrow_array::types::TimestampNanosecondType;
 
     use super::*;
 
     #[test]
     fn rows_are_as_many_as_asked_and_the_same_every_time() {
-        for source in [Source::Events { keys: 7 }, Source::Bids] {
+        for source in [Source::Events { keys: 7 }, Source::Named { keys: 7 }, Source::Bids] {
             for rows in [1, 1_000, BATCH_ROWS + 1] {
                 let input = Input::make(source, rows).unwrap();
                 assert_eq!(input.rows(), rows, "{}", source.name());

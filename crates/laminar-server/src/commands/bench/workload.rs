@@ -72,10 +72,32 @@ const fn nexmark(name: &'static str, about: &'static str, select: &'static str, 
 }
 
 /// All of them, in the order in which they are listed.
-pub(super) static WORKLOADS: [Workload; 13] = [
+pub(super) static WORKLOADS: [Workload; 15] = [
     tumble("tumble-1k", "tumbling count and sum, 1,000 keys", 1_000),
     tumble("tumble-10k", "tumbling count and sum, 10,000 keys", 10_000),
     tumble("tumble-1m", "tumbling count and sum, 1,000,000 keys", 1_000_000),
+    Workload {
+        name: "tumble-text",
+        about: "tumbling count and sum by a text, 1,000 keys",
+        source: Source::Named { keys: 1_000 },
+        select: TUMBLE,
+        emit: ON_CLOSE,
+        duckdb: Some(TUMBLE_DUCKDB),
+        kind: Kind::Throughput,
+    },
+    Workload {
+        name: "tumble-pair",
+        about: "tumbling count and sum by a text and a number, 10,000 keys",
+        source: Source::Named { keys: 1_000 },
+        select: "SELECT k, part, window_start, count(*) AS n, sum(v) AS total FROM events \
+                 GROUP BY k, part, TUMBLE(ts, INTERVAL '1' MINUTE)",
+        emit: ON_CLOSE,
+        duckdb: Some(
+            "SELECT k, part, date_trunc('minute', ts) AS window_start, count(*) AS n, \
+             CAST(sum(v) AS BIGINT) AS total FROM events GROUP BY k, part, window_start",
+        ),
+        kind: Kind::Throughput,
+    },
     Workload {
         name: "hop-60",
         about: "hopping windows of 60 panes, 1,000 keys",
