@@ -26,7 +26,7 @@ pub(crate) use batch::take_rows;
 pub(crate) use consolidate::{add_weights, first_equal_rows};
 pub use consolidate::{consolidate, consolidate_all};
 pub use integrate::{Integral, assert_same};
-pub(crate) use partition::{partition_of_hash, split_by_hash, worker_of_partition};
+pub(crate) use partition::{partitions, split_by_key, worker_of_partition};
 pub use print::{print_all, print_net};
 pub use row_equal::equal_rows;
 pub(crate) use row_hash::hash_bytes;

@@ -1,11 +1,14 @@
-//! Which worker a row belongs to: its hash names one of 256 key ranges, and each worker has a run of ranges.
+//! Which worker a row belongs to: a hash of its key names one of 256 key ranges, and each worker has a run of ranges.
 //!
-//! The range of a key does not depend on the number of workers, so state that is kept by range can be handed to others.
+//! The range of a key does not depend on the number of workers, so state that is kept by range can be handed to others. Where the
+//! key is one whole number, eight neighbours belong together: their groups stand side by side, and if each worker had some of every
+//! cache line, all of them together would need twice as many lines or more.
 
-use arrow_array::UInt32Array;
+use arrow_array::{ArrayRef, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 
 use super::ChangeBatch;
+use super::row_hash::hash_runs;
 use crate::Result;
 use crate::limits::VIRTUAL_PARTITIONS;
 
@@ -13,10 +16,14 @@ use crate::limits::VIRTUAL_PARTITIONS;
 /// Fixed for ever, as the hash is.
 const PARTITION_SHIFT: u32 = 32;
 
-/// The key range (below [`VIRTUAL_PARTITIONS`]) of a row with this hash.
+/// The key range (below [`VIRTUAL_PARTITIONS`]) of each of `rows` rows with these key columns.
+pub(crate) fn partitions(keys: &[ArrayRef], rows: usize) -> Result<Vec<u8>> {
+    Ok(hash_runs(keys, rows)?.into_iter().map(partition_of_hash).collect())
+}
+
 #[inline]
-pub(crate) fn partition_of_hash(hash: u64) -> usize {
-    (hash >> PARTITION_SHIFT) as usize % VIRTUAL_PARTITIONS
+fn partition_of_hash(hash: u64) -> u8 {
+    (hash >> PARTITION_SHIFT) as u8
 }
 
 /// The worker of a key range, out of `workers`.
@@ -25,16 +32,17 @@ pub(crate) fn worker_of_partition(partition: usize, workers: usize) -> usize {
     partition * workers / VIRTUAL_PARTITIONS
 }
 
-/// The rows of `changes` by worker: ascending, each worker at most once, none without rows. Rows keep their order, weights
-/// and arrivals; each worker's rows are gathered once. If all go to one worker, nothing is copied.
-pub(crate) fn split_by_hash(changes: ChangeBatch, hashes: &[u64], workers: usize) -> Result<Vec<(usize, ChangeBatch)>> {
+/// The rows of `changes`, which have these keys, by worker: ascending, each worker at most once, none without rows. Rows keep their
+/// order, weights and arrivals; each worker's rows are gathered once. If all go to one worker, nothing is copied.
+pub(crate) fn split_by_key(changes: ChangeBatch, keys: &[ArrayRef], workers: usize) -> Result<Vec<(usize, ChangeBatch)>> {
     if changes.is_empty() {
         return Ok(Vec::new());
     }
     let mut counts = vec![0_u32; workers];
-    let places: Vec<u8> = hashes.iter().map(|hash| worker_of_partition(partition_of_hash(*hash), workers) as u8).collect();
+    let place = |hash| worker_of_partition(usize::from(partition_of_hash(hash)), workers) as u8;
+    let places: Vec<u8> = hash_runs(keys, changes.len())?.into_iter().map(place).collect();
     places.iter().for_each(|worker| counts[usize::from(*worker)] += 1);
-    if let Some(only) = counts.iter().position(|count| *count as usize == hashes.len()) {
+    if let Some(only) = counts.iter().position(|count| *count as usize == changes.len()) {
         return Ok(vec![(only, changes)]);
     }
     let rows = ScalarBuffer::from(rows_by_worker(&places, &counts));
@@ -84,7 +92,7 @@ fn by_places(places: &[u8], counts: &[u32]) -> Vec<u32> {
 /// Workers up to which passes over all rows are faster than one that remembers where each worker stands.
 const WORKERS_BY_PASSES_MAX: usize = 3;
 
-const _: () = assert!(VIRTUAL_PARTITIONS <= 1 << u8::BITS, "a worker's number fits into a byte");
+const _: () = assert!(VIRTUAL_PARTITIONS == 1 << u8::BITS, "a range is a byte, and a worker's number fits into one");
 
 #[cfg(test)]
 mod tests {

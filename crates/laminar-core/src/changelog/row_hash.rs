@@ -33,9 +33,25 @@ pub fn hash_rows(columns: &[ArrayRef], rows: usize) -> Result<Vec<u64>> {
     let mut hashes = vec![SEED; rows];
     for column in columns {
         debug_assert_eq!(column.len(), rows, "columns of one batch");
-        fold_column(column, &mut hashes)?;
+        fold_column(column, &mut hashes, |word| word)?;
     }
     Ok(hashes)
+}
+
+/// As [`hash_rows`], but neighbouring whole numbers hash alike where there is one column of them: [`run_of`].
+pub(super) fn hash_runs(columns: &[ArrayRef], rows: usize) -> Result<Vec<u64>> {
+    let [column] = columns else { return hash_rows(columns, rows) };
+    let mut hashes = vec![SEED; rows];
+    fold_column(column, &mut hashes, run_of)?;
+    Ok(hashes)
+}
+
+/// The run of eight numbers that a number belongs to; small ones are a run each, since there may be few of them.
+#[inline]
+fn run_of(word: u64) -> u64 {
+    const SINGLE: u64 = 4096;
+    let is_single = word.wrapping_add(SINGLE) < 2 * SINGLE;
+    if is_single { word } else { (word.cast_signed() >> 3).cast_unsigned() }
 }
 
 #[inline]
@@ -108,9 +124,9 @@ fn fold_views<T: ByteViewType>(column: &GenericByteViewArray<T>, hashes: &mut [u
 }
 
 /// A dictionary hashes as the plain column that it stands for, so that both meet in one place.
-fn fold_dictionary(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
+fn fold_dictionary(column: &ArrayRef, hashes: &mut [u64], by: impl Fn(u64) -> u64 + Copy) -> Result<()> {
     let plain = arrow_cast::cast(column, column.as_any_dictionary().values().data_type())?;
-    fold_column(&plain, hashes)
+    fold_column(&plain, hashes, by)
 }
 
 /// Types without a path of their own: by their bytes as a key.
@@ -122,10 +138,11 @@ fn fold_encoded(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
     Ok(())
 }
 
-fn fold_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
+/// Whole numbers are folded in as `by` says.
+fn fold_column(column: &ArrayRef, hashes: &mut [u64], by: impl Fn(u64) -> u64 + Copy) -> Result<()> {
     macro_rules! integers {
         ($type:ty) => {
-            fold_primitive::<$type>(column, hashes, |value| i64::from(value) as u64)
+            fold_primitive::<$type>(column, hashes, |value| by(i64::from(value) as u64))
         };
     }
     match column.data_type() {
@@ -141,7 +158,7 @@ fn fold_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
         DataType::UInt8 => integers!(UInt8Type),
         DataType::UInt16 => integers!(UInt16Type),
         DataType::UInt32 => integers!(UInt32Type),
-        DataType::UInt64 => fold_primitive::<UInt64Type>(column, hashes, |value| value),
+        DataType::UInt64 => fold_primitive::<UInt64Type>(column, hashes, by),
         DataType::Float32 => fold_primitive::<Float32Type>(column, hashes, |value| u64::from(canonical_f32(value).to_bits())),
         DataType::Float64 => fold_primitive::<Float64Type>(column, hashes, |value| canonical_f64(value).to_bits()),
         DataType::Date32 => integers!(Date32Type),
@@ -170,7 +187,7 @@ fn fold_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
         DataType::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano) => {
             fold_encoded(column, hashes)?;
         }
-        DataType::Dictionary(..) => fold_dictionary(column, hashes)?,
+        DataType::Dictionary(..) => fold_dictionary(column, hashes, by)?,
         _ => fold_encoded(column, hashes)?,
     }
     Ok(())
@@ -227,6 +244,20 @@ mod tests {
             hashed.iter().for_each(|hash| counts[(hash >> shift) as usize & 255] += 1);
             assert!(counts.iter().all(|count| (150..=370).contains(count)), "bits from {shift}: {counts:?}");
         }
+    }
+
+    #[test]
+    fn neighbours_beyond_the_small_numbers_are_runs_of_eight() {
+        let runs = |numbers: Vec<i64>| {
+            let hashes = hash_runs(&[Arc::new(Int64Array::from(numbers.clone()))], numbers.len()).unwrap();
+            hashes.into_iter().collect::<std::collections::BTreeSet<_>>().len()
+        };
+        assert_eq!(runs((-4096..4096).collect()), 8192);
+        assert_eq!(runs((4096..12_288).collect()), 1024);
+        assert_eq!(runs((-12_288..-4096).collect()), 1024);
+        assert_eq!(runs((i64::MAX - 15..=i64::MAX).chain(i64::MIN..i64::MIN + 16).collect()), 4);
+        let both: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![9000; 3])), Arc::new(Int64Array::from(vec![1, 2, 3]))];
+        assert_eq!(hash_runs(&both, 3).unwrap(), hash_rows(&both, 3).unwrap(), "several columns have no neighbours");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::executor::Share;
-use crate::changelog::{hash_rows, split_by_hash};
+use crate::changelog::split_by_key;
 use crate::expr::{ExprRef, evaluate_all_isolating};
 use crate::operator::SentGroups;
 use crate::time::watermark::Promise;
@@ -73,10 +73,9 @@ pub(super) fn split(exchange: &Exchange, changes: Vec<ChangeBatch>, share: Share
 
 /// The parts of groups on their way to the second phase of an aggregate, by worker: each group to where `exchange` brings its rows.
 pub(super) fn split_groups(exchange: &Exchange, groups: SentGroups, share: Share) -> Result<Vec<(usize, ChangeBatch)>> {
-    let rows = groups.rows.num_rows();
     let keys = groups.rows.columns().get(groups.keys).ok_or_else(|| Error::internal("groups without their keys"))?;
     match exchange {
-        Exchange::Hash(_) => split_by_hash(ChangeBatch::append(groups.rows.clone()), &hash_rows(keys, rows)?, share.workers),
+        Exchange::Hash(_) => split_by_key(ChangeBatch::append(groups.rows.clone()), keys, share.workers),
         Exchange::Deal | Exchange::Gather => Ok(vec![(0, ChangeBatch::append(groups.rows))]),
     }
 }
@@ -104,6 +103,5 @@ pub(super) fn deal(changes: Vec<ChangeBatch>, Share { workers, deal_rows_min, ..
 /// A row whose key cannot be computed goes where NULL goes; the node finds it there and puts it aside.
 fn by_keys(keys: &[ExprRef], changes: ChangeBatch, workers: usize) -> Result<Vec<(usize, ChangeBatch)>> {
     let columns = evaluate_all_isolating(keys, changes.rows())?.columns;
-    let hashes = hash_rows(&columns, changes.len())?;
-    split_by_hash(changes, &hashes, workers)
+    split_by_key(changes, &columns, workers)
 }

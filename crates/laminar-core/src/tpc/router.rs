@@ -1,15 +1,15 @@
 //! Decides which worker a row belongs to, a whole batch at a time: equal keys meet on one worker.
 //!
-//! A row's key is hashed by the one hash of rows; the hash names one of 256 virtual partitions, and each worker has a
-//! contiguous range of them. So the partition of a key does not depend on the number of workers, and state that is kept
-//! by partition can be handed to other workers.
+//! A hash of a row's key names one of 256 virtual partitions, and each worker has a contiguous range of them. So the
+//! partition of a key does not depend on the number of workers, and state that is kept by partition can be handed to
+//! other workers. (Eight neighbouring whole numbers beyond the small ones share a partition: see `changelog/partition.rs`.)
 
 use std::ops::Range;
 
 use arrow_array::ArrayRef;
 use arrow_schema::Schema;
 
-use crate::changelog::{RowKeys, hash_rows, partition_of_hash, split_by_hash, worker_of_partition};
+use crate::changelog::{RowKeys, partitions, split_by_key, worker_of_partition};
 use crate::limits::VIRTUAL_PARTITIONS;
 use crate::{ChangeBatch, Code, Error, Result};
 
@@ -84,10 +84,9 @@ impl KeyRouter {
         self.workers
     }
 
-    /// The partition (below [`VIRTUAL_PARTITIONS`]) of a row with this hash.
-    #[inline]
-    pub fn partition_of_hash(hash: u64) -> usize {
-        partition_of_hash(hash)
+    /// The partition (below [`VIRTUAL_PARTITIONS`]) of each of `rows` rows with these key columns.
+    pub fn partitions(keys: &[ArrayRef], rows: usize) -> Result<Vec<u8>> {
+        partitions(keys, rows)
     }
 
     /// The worker of `partition`.
@@ -118,8 +117,8 @@ impl KeyRouter {
                 Ok(vec![(worker, changes)])
             }
             Key::Columns(columns) => {
-                let hashes = hash_rows(&key_columns(&changes, columns)?, changes.len())?;
-                split_by_hash(changes, &hashes, self.workers)
+                let columns = key_columns(&changes, columns)?;
+                split_by_key(changes, &columns, self.workers)
             }
         }
     }
@@ -199,8 +198,7 @@ mod tests {
     #[test]
     fn the_partition_of_a_key_stays_what_it_is_for_ever() {
         let keys: ArrayRef = Arc::new(arrow_array::Int64Array::from(vec![Some(0), Some(1), Some(2), None]));
-        let partitions = hash_rows(&[keys], 4).unwrap().into_iter().map(KeyRouter::partition_of_hash);
-        assert_eq!(partitions.collect::<Vec<_>>(), [45, 138, 227, 0]);
+        assert_eq!(KeyRouter::partitions(&[keys], 4).unwrap(), [45, 138, 227, 0]);
     }
 
     #[test]
