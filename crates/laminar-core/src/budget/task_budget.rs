@@ -77,6 +77,11 @@ impl TaskBudget {
         self.limit_ns
     }
 
+    /// Changes what one run may take, in nanoseconds, from the next run on.
+    pub fn set_limit_ns(&mut self, limit_ns: u64) {
+        self.limit_ns = limit_ns;
+    }
+
     /// Begins a run. One that was not finished is forgotten.
     pub fn begin(&mut self) {
         self.begin_at(self.clock.now());
@@ -123,7 +128,8 @@ impl TaskBudget {
 }
 
 impl BudgetMetrics {
-    fn add(&mut self, spent: u64, limit: u64) {
+    /// Counts a run that took `spent` nanoseconds of `limit`.
+    pub(crate) fn add(&mut self, spent: u64, limit: u64) {
         self.runs += 1;
         self.overruns += u64::from(spent > limit);
         self.spent_ns = self.spent_ns.saturating_add(spent);

@@ -207,12 +207,12 @@ impl Executor {
             self.feed(source, input)?;
         }
         self.look_at_outlets();
-        self.step_over_fed(now)
+        self.step_over_fed(now, None)
     }
 
-    /// Runs one step over what has been fed, when the outlets have just been looked at.
-    pub(crate) fn step_over_fed(&mut self, now: i64) -> Result<StepId> {
-        self.run_step(now);
+    /// Runs one step over what has been fed, when the outlets have just been looked at; `only` in this component, if one is named.
+    pub(crate) fn step_over_fed(&mut self, now: i64, only: Option<usize>) -> Result<StepId> {
+        self.run_step(now, only);
         match self.violation.take() {
             Some(violation) => Err(violation),
             None => Ok(self.step),
@@ -220,12 +220,13 @@ impl Executor {
     }
 
     /// Runs whatever is pending and not blocked.
-    fn run_step(&mut self, now: i64) {
+    fn run_step(&mut self, now: i64, only: Option<usize>) {
         self.begin_step(now);
         let mut from = 0;
         while let Some(place) = self.pending.next(from) {
             from = place + 1;
-            if !self.blocked[self.slots[place].component] {
+            let component = self.slots[place].component;
+            if !self.blocked[component] && only.is_none_or(|only| only == component) {
                 self.pending.remove(place);
                 self.run(place);
             }
@@ -427,8 +428,8 @@ impl Executor {
         Ok(self.slots[self.place(node)?].promise)
     }
 
-    /// The part of the graph to which `node` belongs.
-    pub(super) fn component(&self, node: NodeId) -> Result<usize> {
+    /// The number of the connected component to which `node` belongs.
+    pub fn component(&self, node: NodeId) -> Result<usize> {
         Ok(self.slots[self.place(node)?].component)
     }
 
@@ -515,7 +516,7 @@ impl Executor {
         found.map_err(|_| Error::new(Code::UnknownObject, format!("there is no node {id}")))
     }
 
-    fn pending_ids(&self) -> Vec<NodeId> {
+    pub(super) fn pending_ids(&self) -> Vec<NodeId> {
         self.pending.iter().map(|place| self.slots[place].node.id).collect()
     }
 

@@ -14,6 +14,7 @@ mod explain;
 mod node;
 mod outlet;
 mod pending;
+mod ready;
 mod shared_step;
 mod slot;
 mod status;

@@ -54,8 +54,8 @@ impl Crew for InTurn {
 pub struct Workers {
     crew: Box<dyn Crew>,
     /// The sources, as they take rows in.
-    intake: Executor,
-    shares: Vec<Box<Executor>>,
+    pub(super) intake: Executor,
+    pub(super) shares: Vec<Box<Executor>>,
     /// Rows that the step has for the workers.
     handed_out: usize,
     step: StepId,
@@ -64,7 +64,7 @@ pub struct Workers {
     listeners: Vec<Listener>,
     outlets_made: u64,
     /// By component of the shares, see [`Executor::look_at_outlets`].
-    blocked: Vec<bool>,
+    pub(super) blocked: Vec<bool>,
     violation: Option<Error>,
 }
 
@@ -122,7 +122,7 @@ impl Workers {
     }
 
     /// The components that have something to do on some worker and are not blocked.
-    fn active(&mut self, now: i64) -> Vec<bool> {
+    pub(super) fn active(&mut self, now: i64) -> Vec<bool> {
         let mut active = vec![false; self.blocked.len()];
         for share in &mut self.shares {
             share.wake(now);
@@ -247,9 +247,9 @@ impl Workers {
     }
 
     /// Starts one step on all workers at wall-clock time `now`, in nanoseconds. Until [`finish_step`](Self::finish_step) nothing else
-    /// may be asked of the graph: its shares are with the workers.
-    pub fn start_step(&mut self, now: i64) -> Result<()> {
-        let order = self.begin_step(now)?;
+    /// may be asked of the graph: its shares are with the workers. `only` this component takes part, if one is named.
+    pub fn start_step(&mut self, now: i64, only: Option<usize>) -> Result<()> {
+        let order = self.begin_step(now, only)?;
         self.crew.start(std::mem::take(&mut self.shares), &order);
         Ok(())
     }
@@ -262,17 +262,21 @@ impl Workers {
 
     /// Runs one step on all workers, the caller's thread among them if that helps.
     pub fn run_step(&mut self, now: i64) -> Result<StepId> {
-        let order = self.begin_step(now)?;
+        let order = self.begin_step(now, None)?;
         self.shares = self.crew.run(std::mem::take(&mut self.shares), &order);
         self.end_step()
     }
 
-    fn begin_step(&mut self, now: i64) -> Result<StepOrder> {
+    fn begin_step(&mut self, now: i64, only: Option<usize>) -> Result<StepOrder> {
         self.look_at_outlets();
         self.step = self.step.next();
         self.take_in(now)?;
         self.started_at = now;
-        Ok(StepOrder { now, rows: std::mem::take(&mut self.handed_out), active: self.active(now) })
+        let mut active = self.active(now);
+        if let Some(only) = only {
+            active.iter_mut().enumerate().for_each(|(component, active)| *active &= component == only);
+        }
+        Ok(StepOrder { now, rows: std::mem::take(&mut self.handed_out), active })
     }
 
     fn end_step(&mut self) -> Result<StepId> {

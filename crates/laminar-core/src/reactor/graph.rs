@@ -23,18 +23,18 @@ macro_rules! either {
 pub(super) use either;
 
 impl Graph {
-    /// Starts a step over what was fed; inline it has ended when this returns.
-    pub(super) fn start_step(&mut self, now: i64) -> Result<()> {
+    /// Starts a step over what was fed; inline it has ended when this returns. `only` this component takes part, if one is named.
+    pub(super) fn start_step(&mut self, now: i64, only: Option<usize>) -> Result<()> {
         match self {
-            Graph::Inline(graph) => graph.step_over_fed(now).map(|_| ()),
-            Graph::Shared(graph) => graph.start_step(now),
+            Graph::Inline(graph) => graph.step_over_fed(now, only).map(|_| ()),
+            Graph::Shared(graph) => graph.start_step(now, only),
         }
     }
 
     /// Runs a step over what was fed, for a caller who waits for its end.
     pub(super) fn run_step(&mut self, now: i64) -> Result<()> {
         match self {
-            Graph::Inline(graph) => graph.step_over_fed(now).map(|_| ()),
+            Graph::Inline(graph) => graph.step_over_fed(now, None).map(|_| ()),
             Graph::Shared(graph) => graph.run_step(now).map(|_| ()),
         }
     }

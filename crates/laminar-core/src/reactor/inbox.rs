@@ -13,11 +13,15 @@ pub(super) struct Inbox {
     waiting: VecDeque<SourceInput>,
     rows: usize,
     pub(super) ended: bool,
+    /// What comes here is in no hurry: whoever waits for an answer does not wait for it.
+    pub(super) deferred: bool,
+    /// The connected component of the source.
+    pub(super) component: usize,
 }
 
 impl Inbox {
     pub(super) fn new(source: NodeId) -> Self {
-        Self { source, waiting: VecDeque::new(), rows: 0, ended: false }
+        Self { source, waiting: VecDeque::new(), rows: 0, ended: false, deferred: false, component: 0 }
     }
 
     pub(super) fn push(&mut self, changes: ChangeBatch) {

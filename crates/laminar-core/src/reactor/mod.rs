@@ -45,6 +45,8 @@
 mod fitted;
 mod graph;
 mod inbox;
+mod portions;
+mod turns;
 
 use std::sync::Arc;
 
@@ -60,6 +62,7 @@ use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId, hot_path};
 pub(crate) use fitted::fitted;
 use graph::{Graph, either};
 use inbox::Inbox;
+use turns::Turns;
 
 /// What a poll did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +81,8 @@ pub struct Poll {
 pub struct Started {
     progressed: bool,
     blocked: bool,
+    /// The component that alone takes part, and the rows that one of its sources has in the step at most.
+    alone: Option<(usize, usize)>,
 }
 
 impl Started {
@@ -94,6 +99,7 @@ pub struct Reactor {
     /// By ascending number of the source.
     inboxes: Vec<Inbox>,
     budget: TaskBudget,
+    turns: Turns,
     closed: bool,
 }
 
@@ -116,7 +122,7 @@ impl Reactor {
 
     fn over(clock: Arc<dyn Clock>, graph: Graph) -> Self {
         let budget = TaskBudget::of_step("step", Arc::clone(&clock));
-        Self { clock, graph, inboxes: Vec::new(), budget, closed: false }
+        Self { clock, graph, inboxes: Vec::new(), budget, turns: Turns::default(), closed: false }
     }
 
     /// Adds nodes, see [`Executor::attach`].
@@ -127,14 +133,14 @@ impl Reactor {
         either!(&mut self.graph, graph => graph.attach(nodes))?;
         self.inboxes.extend(sources.into_iter().map(Inbox::new));
         self.inboxes.sort_by_key(|inbox| inbox.source);
-        Ok(())
+        self.find_components()
     }
 
     /// Takes nodes out, see [`Executor::detach`].
     pub fn detach(&mut self, nodes: &[NodeId]) -> Result<()> {
         either!(&mut self.graph, graph => graph.detach(nodes))?;
         self.inboxes.retain(|inbox| !nodes.contains(&inbox.source));
-        Ok(())
+        self.find_components()
     }
 
     /// Listens at a node, see [`Executor::subscribe`].
@@ -195,8 +201,13 @@ impl Reactor {
 
     /// As [`poll`](Self::poll), with at most `rows_max` rows of each source: tests cut steps as they like.
     pub fn poll_rows(&mut self, rows_max: usize) -> Result<Poll> {
+        self.poll_where(rows_max, |_| true)
+    }
+
+    /// One step over what waits in front of the sources that `takes_part` names, and over whatever else is to be done.
+    fn poll_where(&mut self, rows_max: usize, takes_part: impl Fn(&Inbox) -> bool) -> Result<Poll> {
         hot_path!("Reactor::poll");
-        let (fed, now) = self.feed_rows(rows_max)?;
+        let (fed, now) = self.feed_rows(rows_max, takes_part)?;
         if fed.progressed {
             self.budget.begin_at(now);
             self.graph.run_step(now)?;
@@ -208,10 +219,10 @@ impl Reactor {
     /// The first half of [`poll`](Self::poll): where other threads do the work, the caller can do something else until
     /// [`finish_poll`](Self::finish_poll), but must not ask anything of this reactor.
     pub fn start_poll(&mut self) -> Result<Started> {
-        let (fed, now) = self.feed_rows(STEP_ROWS_MAX)?;
+        let (fed, now) = self.feed_rows(STEP_ROWS_MAX, |_| true)?;
         if fed.progressed {
             self.budget.begin_at(now);
-            self.graph.start_step(now)?;
+            self.graph.start_step(now, None)?;
         }
         Ok(fed)
     }
@@ -220,7 +231,10 @@ impl Reactor {
     pub fn finish_poll(&mut self, started: Started) -> Result<Poll> {
         if started.progressed {
             self.graph.finish_step()?;
-            self.charge();
+            match started.alone {
+                Some((component, rows)) => self.charge_alone(component, rows),
+                None => self.charge(),
+            }
         }
         self.polled(started)
     }
@@ -232,10 +246,10 @@ impl Reactor {
     }
 
     /// Feeds the sources with what waits in front of them; whether a step has something to do, and the time.
-    fn feed_rows(&mut self, rows_max: usize) -> Result<(Started, i64)> {
+    fn feed_rows(&mut self, rows_max: usize, takes_part: impl Fn(&Inbox) -> bool) -> Result<(Started, i64)> {
         let now = self.clock.now();
         let blocked = either!(&mut self.graph, graph => graph.look_at_outlets());
-        for inbox in self.inboxes.iter_mut().filter(|inbox| !inbox.is_empty()) {
+        for inbox in self.inboxes.iter_mut().filter(|inbox| !inbox.is_empty() && takes_part(inbox)) {
             if blocked && either!(&self.graph, graph => graph.is_blocked(inbox.source))? {
                 continue;
             }
@@ -245,7 +259,10 @@ impl Reactor {
             }
         }
         let progressed = either!(&self.graph, graph => graph.has_work(now));
-        Ok((Started { progressed, blocked }, now))
+        if progressed && self.turns.are_several() {
+            either!(&mut self.graph, graph => graph.mark_ready(now, self.turns.ready()))?;
+        }
+        Ok((Started { progressed, blocked, alone: None }, now))
     }
 
     /// Counts the step against its budget, see [`budget_metrics`](Self::budget_metrics).
@@ -255,7 +272,8 @@ impl Reactor {
         if is_small && !step.0.is_multiple_of(MEASURED_STEPS) {
             self.budget.forget();
         } else {
-            self.budget.finish();
+            let spent = self.budget.finish();
+            self.turns.charge(spent, self.budget.limit_ns());
         }
     }
 

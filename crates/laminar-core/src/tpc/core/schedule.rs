@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::config::RingBudgets;
 use super::event::Ring;
 use crate::Result;
-use crate::budget::{BudgetMetrics, TaskBudget};
-use crate::limits::{PASSED_OVER_MAX, PIECE_ROWS_MIN, PIECE_ROWS_START, STEP_ROWS_MAX};
+use crate::budget::{BudgetMetrics, PieceRows, TaskBudget};
+use crate::limits::PASSED_OVER_MAX;
 use crate::time::Clock;
 
 /// What is scheduled.
@@ -26,8 +26,7 @@ pub(super) struct Schedule {
 
 struct RingShare {
     budget: TaskBudget,
-    /// Rows of the next piece.
-    piece_rows: usize,
+    piece: PieceRows,
     /// Turns in which something waited, but before it as well.
     passed_over: u32,
 }
@@ -36,7 +35,7 @@ impl Schedule {
     pub(super) fn new(budgets: RingBudgets, clock: Arc<dyn Clock>) -> Self {
         let share = |name, limit| RingShare {
             budget: TaskBudget::new(name, limit, Arc::clone(&clock)),
-            piece_rows: PIECE_ROWS_START,
+            piece: PieceRows::default(),
             passed_over: 0,
         };
         let rings =
@@ -72,9 +71,9 @@ impl Schedule {
         share.budget.begin();
         loop {
             let began = self.clock.now();
-            let rows = work.work(ring, share.piece_rows)?;
+            let rows = work.work(ring, share.piece.rows())?;
             let spent = u64::try_from(self.clock.now().saturating_sub(began)).unwrap_or(0);
-            share.learn(rows, spent);
+            share.piece.learn(rows, spent, share.budget.limit_ns());
             // A piece that takes as long as this one did must still fit.
             let left = share.budget.remaining_ns();
             let yields = left == 0 || left < spent || ring.before().iter().any(|before| work.waits(*before));
@@ -92,21 +91,10 @@ impl Schedule {
     }
 }
 
-impl RingShare {
-    /// Halves the next piece if this one took more than half of the budget, doubles it if it was whole and took less than an eighth.
-    fn learn(&mut self, rows: usize, spent: u64) {
-        let limit = self.budget.limit_ns();
-        if spent > limit / 2 {
-            self.piece_rows = (self.piece_rows / 2).max(PIECE_ROWS_MIN);
-        } else if spent < limit / 8 && rows >= self.piece_rows {
-            self.piece_rows = (self.piece_rows * 2).min(STEP_ROWS_MAX);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{PIECE_ROWS_MIN, STEP_ROWS_MAX};
     use crate::time::ManualClock;
 
     const BUDGETS: RingBudgets = RingBudgets { latency_ns: 1_000, main_ns: 8_000, poll_ns: 8_000 };
@@ -216,7 +204,7 @@ mod tests {
             for _ in 0..20 {
                 schedule.turn(&mut rows).unwrap();
             }
-            assert_eq!(schedule.rings[Ring::Main.place()].piece_rows, expected, "{row_ns} ns a row");
+            assert_eq!(schedule.rings[Ring::Main.place()].piece.rows(), expected, "{row_ns} ns a row");
         }
     }
 }

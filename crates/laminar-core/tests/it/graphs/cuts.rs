@@ -40,8 +40,14 @@ impl Case {
                 graph.reactor.end(*source).unwrap();
                 waiting.swap_remove(turn);
             }
-            if rng.random_bool(0.5) {
-                graph.reactor.poll_rows(rng.random_range(1..20)).unwrap();
+            match rng.random_range(0..6) {
+                0..3 => drop(graph.reactor.poll_rows(rng.random_range(1..20)).unwrap()),
+                3 => graph.reactor.defer(self.sources[rng.random_range(0..self.sources.len())].0).unwrap(),
+                4 => drop(graph.reactor.poll_urgent(Some(self.sources[0].0)).unwrap()),
+                _ => {
+                    let started = graph.reactor.start_turn().unwrap();
+                    drop(graph.reactor.finish_poll(started).unwrap());
+                }
             }
             if restarts && rng.random_bool(0.2) {
                 graph = self.restarted(graph, workers, &mut shown);
