@@ -1,7 +1,7 @@
 //! The door to a database: a handle that can be cloned and sent, behind which one engine runs inline.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
@@ -12,13 +12,16 @@ use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::parse::{ParsedStatement, parse_script};
 
 use crate::catalog::kind_name;
+use crate::door::{Door, Inside, Ring};
 use crate::engine::{Engine, Round};
 use crate::events::{Event, EventOutlet};
 use crate::statements::{self, Outcome};
 use crate::{DatabaseBuilder, Rows, Status, SubscribeOptions, Subscription};
 
-/// Between two looks for new data while everything is idle, at most.
+/// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
 const NAP_MAX: Duration = Duration::from_millis(20);
+/// The shortest sleep that is worth it.
+const NAP_MIN: Duration = Duration::from_micros(50);
 
 /// What one round of work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub enum Turn {
 /// A database. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Database {
-    engine: Arc<Mutex<Engine>>,
+    door: Arc<Door<Engine>>,
 }
 
 impl Database {
@@ -53,7 +56,8 @@ impl Database {
     }
 
     pub(crate) fn from_builder(parts: DatabaseBuilder) -> Self {
-        Self { engine: Arc::new(Mutex::new(Engine::new(parts))) }
+        let clock = Arc::clone(&parts.clock);
+        Self { door: Arc::new(Door::new(Engine::new(parts), clock)) }
     }
 
     /// Runs all statements of `sql` in order and stops at the first that fails; what was done before it stays.
@@ -105,7 +109,7 @@ impl Database {
         let mut engine = self.lock();
         let node = engine.push_target(name)?;
         engine.reactor.push(node, changes)?;
-        engine.settle()
+        engine.settle_for(node)
     }
 
     /// Pushes typed rows, see [`derive@crate::Row`].
@@ -118,7 +122,7 @@ impl Database {
         let mut engine = self.lock();
         let node = engine.push_target(name)?;
         engine.reactor.end(node)?;
-        engine.settle()
+        engine.settle_for(node)
     }
 
     /// The changes of an object or query, step by step.
@@ -153,13 +157,11 @@ impl Database {
     }
 
     /// Works until every bounded source is read to its end, or `stop` is set. Unbounded sources are read as long as it takes:
-    /// then only `stop` ends this.
+    /// then only `stop` ends this. Other threads can use the database meanwhile: they go before the next step.
     pub fn run_until_finished(&self, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            match self.turn()? {
-                Turn::Progressed => {}
-                Turn::Wait(wait) => std::thread::sleep(wait),
-                Turn::Finished => return Ok(()),
+            if self.turn_or_wait(NAP_MAX)? == Turn::Finished {
+                return Ok(());
             }
         }
         Ok(())
@@ -170,26 +172,39 @@ impl Database {
         statements::waits_for_inputs(&self.lock(), statement)
     }
 
-    /// One round of work: a batch of every source, and one step.
+    /// One round of work: a batch of every source, and one step; or a piece of that, where steps keep to a budget ([`StepBudget`](crate::StepBudget)).
     pub fn turn(&self) -> Result<Turn> {
-        let mut engine = self.lock();
-        Ok(match engine.round()? {
-            Round::Progressed => Turn::Progressed,
+        self.turn_inside().map(|(turn, _)| turn)
+    }
+
+    /// The same. If there was nothing to do, waits as long as [`Turn::Wait`] says, but not longer than `at_most`; a push or a statement of
+    /// another thread ends the wait.
+    pub fn turn_or_wait(&self, at_most: Duration) -> Result<Turn> {
+        let (turn, inside) = self.turn_inside()?;
+        if let Turn::Wait(wait) = turn {
+            // Who comes after this turn finds a sleeper: from the turn to the sleep the door stays closed.
+            self.door.sleep(inside, wait.min(at_most));
+        }
+        Ok(turn)
+    }
+
+    fn turn_inside(&self) -> Result<(Turn, Inside<'_, Engine>)> {
+        let mut engine = self.door.enter(Ring::Worker);
+        engine.worker_enters();
+        let turn = match engine.round()? {
+            Round::Progressed => {
+                engine.leave_news();
+                Turn::Progressed
+            }
             Round::Finished => Turn::Finished,
             Round::WaitUntil(at) => Turn::Wait(nap(at, engine.clock.now())),
-        })
+        };
+        Ok((turn, engine))
     }
 
     /// One round of work for a reader that has nothing to read; false if nothing will come without a push.
     pub(crate) fn poll_or_wait(&self) -> Result<bool> {
-        match self.turn()? {
-            Turn::Progressed => Ok(true),
-            Turn::Finished => Ok(false),
-            Turn::Wait(wait) => {
-                std::thread::sleep(wait);
-                Ok(true)
-            }
-        }
+        Ok(self.turn_or_wait(NAP_MAX)? != Turn::Finished)
     }
 
     /// Ends all sources that have not failed: windows close, sinks complete their output. Nothing can be pushed afterwards.
@@ -215,16 +230,18 @@ impl Database {
         debug_assert!(detached.is_ok(), "{detached:?}");
     }
 
-    /// The engine. A poisoned lock means that a panic left a statement half done; steps themselves are guarded by the executor.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Engine> {
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The engine, for somebody who waits for an answer.
+    pub(crate) fn lock(&self) -> Inside<'_, Engine> {
+        let mut engine = self.door.enter(Ring::Guest);
+        engine.guest_enters();
+        engine
     }
 }
 
-/// How long to wait for `at`, never long: a push from another thread does not wake a sleeper.
+/// How long to wait for `at`.
 fn nap(at: i64, now: i64) -> Duration {
     let wait = Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0));
-    wait.clamp(Duration::from_micros(50), NAP_MAX)
+    wait.clamp(NAP_MIN, NAP_MAX)
 }
 
 /// Stops a callback when dropped.

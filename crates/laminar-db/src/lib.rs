@@ -16,11 +16,13 @@
 //! # }
 //! ```
 //!
-//! A [`Database`] runs inline: whoever calls it does the work, and [`Database::push`] returns when every view is current.
+//! A [`Database`] runs inline: whoever calls it does the work, and [`Database::push`] returns when every view is current. Several threads can
+//! use it: whoever pushes or asks goes before a thread that reads sources ([`Database::run_until_finished`]), whose steps are kept short then.
 
 mod builder;
 mod catalog;
 mod database;
+mod door;
 mod engine;
 mod events;
 mod rows;
@@ -40,7 +42,7 @@ pub use laminar_derive::Row;
 pub use laminar_sql::diagnostic;
 pub use laminar_sql::parse::{ObjectKind, ParsedStatement, parse_script, parse_script_with};
 pub use rows::Rows;
-pub use settings::Settings;
+pub use settings::{Settings, StepBudget};
 pub use statements::Outcome;
 pub use status::{ObjectStatus, Status};
 pub use subscription::{Change, ChangeSet, SlowReader, SubscribeOptions, Subscription, schema_with_operations};

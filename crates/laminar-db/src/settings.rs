@@ -1,6 +1,6 @@
 //! What `SET` can change.
 
-use laminar_core::limits::{IDLE_TIMEOUT_MS, VIRTUAL_PARTITIONS};
+use laminar_core::limits::{IDLE_TIMEOUT_MS, STEP_BUDGET_NS, VIRTUAL_PARTITIONS};
 use laminar_core::{Code, Error, Result};
 
 /// Settings of a database.
@@ -10,16 +10,41 @@ pub struct Settings {
     pub idle_timeout: Option<i64>,
     /// How many threads share the work; 1: the caller does it all. Can be changed as long as there are no objects.
     pub workers: usize,
+    /// Whether steps are cut so that others have their turn soon.
+    pub step_budget: StepBudget,
+}
+
+/// Whether steps, and what is read at once, are cut so that they keep to a budget. Answers do not depend on it; how often a changing row is shown does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StepBudget {
+    /// While another thread has come within the last second beside the one that has its turns, to a millisecond. What one thread alone does comes out the
+    /// same every time.
+    #[default]
+    InCompany,
+    /// Always, to so many nanoseconds.
+    Always(u64),
+    /// Never: each source delivers a batch, and a step is over everything.
+    Never,
+}
+
+impl StepBudget {
+    /// What a step may take before it counts as an overrun, in nanoseconds.
+    pub(crate) fn limit_ns(self) -> u64 {
+        match self {
+            StepBudget::Always(limit_ns) => limit_ns,
+            StepBudget::InCompany | StepBudget::Never => STEP_BUDGET_NS,
+        }
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { idle_timeout: Some(IDLE_TIMEOUT_MS as i64 * 1_000_000), workers: 1 }
+        Self { idle_timeout: Some(IDLE_TIMEOUT_MS as i64 * 1_000_000), workers: 1, step_budget: StepBudget::default() }
     }
 }
 
 /// Every setting's name.
-pub(crate) const NAMES: [&str; 2] = ["idle_timeout", "workers"];
+pub(crate) const NAMES: [&str; 3] = ["idle_timeout", "step_budget", "workers"];
 
 impl Settings {
     /// Changes one setting; `None` gives it its default.
@@ -31,6 +56,10 @@ impl Settings {
                     Some("never" | "off" | "0") => None,
                     Some(text) => Some(duration(text)?),
                 };
+                Ok(())
+            }
+            "step_budget" => {
+                self.step_budget = value.map_or(Ok(StepBudget::default()), step_budget)?;
                 Ok(())
             }
             "workers" => {
@@ -51,6 +80,11 @@ impl Settings {
                 Some(nanos) => format!("{} ms", nanos / 1_000_000),
                 None => "never".to_owned(),
             }),
+            "step_budget" => Some(match self.step_budget {
+                StepBudget::InCompany => "auto".to_owned(),
+                StepBudget::Always(nanos) => format!("{} us", nanos / 1_000),
+                StepBudget::Never => "off".to_owned(),
+            }),
             "workers" => Some(self.workers.to_string()),
             _ => None,
         }
@@ -66,6 +100,20 @@ fn workers(text: &str) -> Result<usize> {
     })
 }
 
+/// When steps keep to a budget, and to which.
+fn step_budget(text: &str) -> Result<StepBudget> {
+    match text.trim().to_lowercase().as_str() {
+        "auto" => Ok(StepBudget::InCompany),
+        "off" | "never" => Ok(StepBudget::Never),
+        length => match duration(length) {
+            Ok(nanos) => Ok(StepBudget::Always(nanos.unsigned_abs())),
+            Err(error) => Err(error.with_hint(
+                "write a length such as '1 ms' or '500 us', 'auto' (while several threads use the database) or 'off'",
+            )),
+        },
+    }
+}
+
 /// `5s`, `5 seconds`, `250 ms`, `1 minute` as nanoseconds.
 fn duration(text: &str) -> Result<i64> {
     let text = text.trim();
@@ -73,6 +121,8 @@ fn duration(text: &str) -> Result<i64> {
     let unit = match text[digits..].trim().to_lowercase().trim_end_matches('s') {
         "m" if text.trim_end().ends_with("ms") => Some(1_000_000),
         "millisecond" => Some(1_000_000),
+        "u" if text.trim_end().ends_with("us") => Some(1_000),
+        "microsecond" => Some(1_000),
         "" if text.ends_with('s') => Some(1_000_000_000),
         "sec" | "second" => Some(1_000_000_000_i64),
         "m" | "min" | "minute" => Some(60_000_000_000),
@@ -97,6 +147,8 @@ mod tests {
             ("5 seconds", 5_000_000_000),
             ("250 ms", 250_000_000),
             ("250ms", 250_000_000),
+            ("500 us", 500_000),
+            ("20 microseconds", 20_000),
             ("1 minute", 60_000_000_000),
             ("2 hours", 7_200_000_000_000),
         ] {

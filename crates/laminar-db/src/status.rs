@@ -1,5 +1,6 @@
 //! How a database is doing, as data.
 
+use laminar_core::budget::BudgetMetrics;
 use laminar_core::dag::NodeStatus;
 use laminar_core::time::Watermark;
 use laminar_core::{Error, StepId};
@@ -13,6 +14,8 @@ use crate::engine::{Engine, ReaderState, SinkState};
 pub struct Status {
     /// The last step.
     pub step: StepId,
+    /// What steps took; one that took longer than the budget ([`StepBudget`](crate::StepBudget)) is an overrun. Of steps over few rows only every sixteenth is timed.
+    pub steps: BudgetMetrics,
     /// Every object, by name.
     pub objects: Vec<ObjectStatus>,
     /// Bytes of state of all operators, roughly.
@@ -42,6 +45,8 @@ pub struct ObjectStatus {
     pub state_bytes: usize,
     /// Where its reader stands, for people.
     pub position: Option<String>,
+    /// What the steps took in which its part of the graph had a share: that of all objects with which it is connected.
+    pub steps: BudgetMetrics,
     /// True once nothing more will come.
     pub ended: bool,
     /// Why it does not go on.
@@ -54,7 +59,8 @@ impl Status {
         let objects: Vec<ObjectStatus> = names.iter().filter_map(|name| object_status(engine, name)).collect();
         let state_bytes = objects.iter().map(|object| object.state_bytes).sum();
         let (late, errors) = engine.aside.totals();
-        Self { step: engine.reactor.last_step(), objects, state_bytes, late, errors }
+        let (step, steps) = (engine.reactor.last_step(), engine.reactor.budget_metrics());
+        Self { step, steps, objects, state_bytes, late, errors }
     }
 
     /// The object called `name`.
@@ -101,6 +107,7 @@ fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
         watermark: Watermark::START,
         state_bytes: 0,
         position: None,
+        steps: BudgetMetrics::default(),
         ended: false,
         failed: None,
     };
@@ -143,6 +150,9 @@ fn describe_nodes(
         if let Ok(NodeStatus::Failed(error)) = engine.reactor.status(*node) {
             status.failed.get_or_insert(error);
         }
+    }
+    if let Some(node) = nodes.last() {
+        status.steps = engine.reactor.steps_of(*node).unwrap_or_default();
     }
     let Some(output) = output else { return };
     if let Ok(metrics) = engine.reactor.metrics(output) {

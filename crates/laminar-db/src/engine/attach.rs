@@ -103,6 +103,7 @@ impl Engine {
         let node = Node { id, name: name.to_owned(), kind: NodeKind::Source(spec), inputs: Vec::new(), output: properties };
         self.attach_nodes(vec![node])?;
         if let Some(opened) = opened {
+            self.reactor.defer(id)?;
             self.readers.add(name, id, opened, true);
         }
         let object = self.catalog.get_mut(name).ok_or_else(|| Error::internal("the source is gone"))?;

@@ -2,11 +2,13 @@
 
 mod aside;
 mod attach;
+mod company;
 mod crew;
 mod heard;
 mod late_target;
 mod pass_on;
 mod readers;
+mod round;
 mod sinks;
 
 use std::sync::Arc;
@@ -20,11 +22,13 @@ use laminar_sql::plan::Planner;
 
 pub(crate) use aside::{Aside, LateColumns, Side, SideName};
 pub(crate) use attach::options_of;
+use company::Company;
 use crew::CrewSpec;
 pub(crate) use heard::Heard;
 pub(crate) use late_target::{SinkIntake, late_sink_request};
 pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
+pub(crate) use round::Round;
 pub(crate) use sinks::{SinkHandle, SinkState};
 
 use crate::DatabaseBuilder;
@@ -43,23 +47,16 @@ pub(crate) struct Engine {
     pub(crate) readers: Readers,
     pub(crate) aside: Aside,
     pub(crate) next_node: u32,
-}
-
-/// What one round of work did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Round {
-    /// Something moved; there may be more.
-    Progressed,
-    /// Nothing to do now; something may come at this wall-clock time (nanoseconds), or earlier by a push.
-    WaitUntil(i64),
-    /// Nothing will come without a push or a statement.
-    Finished,
+    company: Company,
+    /// Turns in which sources were not asked because steps had something to do.
+    passed_over: u32,
 }
 
 impl Engine {
     pub(crate) fn new(parts: DatabaseBuilder) -> Self {
         let crew = CrewSpec { checked: parts.checked, in_turn: parts.in_turn };
-        let reactor = crew.reactor_or_inline(&parts.clock, parts.settings.workers);
+        let mut reactor = crew.reactor_or_inline(&parts.clock, parts.settings.workers);
+        reactor.set_step_budget(parts.settings.step_budget.limit_ns());
         Self {
             crew,
             clock: parts.clock,
@@ -71,6 +68,8 @@ impl Engine {
             readers: Readers::default(),
             aside: Aside::default(),
             next_node: 0,
+            company: Company::default(),
+            passed_over: 0,
         }
     }
 
@@ -84,6 +83,7 @@ impl Engine {
             }
             self.reactor = self.crew.reactor(&self.clock, settings.workers)?;
         }
+        self.reactor.set_step_budget(settings.step_budget.limit_ns());
         self.settings = settings;
         Ok(())
     }
@@ -91,43 +91,6 @@ impl Engine {
     /// The number of the next node.
     pub(crate) fn next_node(&self) -> NodeId {
         NodeId(self.next_node)
-    }
-
-    /// Reads a batch from each source that has room for it, and runs one step.
-    pub(crate) fn round(&mut self) -> Result<Round> {
-        let now = self.clock.now();
-        let held = self.held_back();
-        let read = self.readers.read(&mut self.reactor, &mut self.aside, &held, now);
-        let started = self.reactor.start_poll()?;
-        if started.is_running() && self.settings.workers > 1 {
-            self.readers.read_ahead(&held);
-        }
-        let poll = self.reactor.finish_poll(started)?;
-        let passed_on = self.pass_on()?;
-        if read.progressed || poll.progressed || passed_on {
-            return Ok(Round::Progressed);
-        }
-        Ok(match (read.again_at, self.reactor.next_wake()) {
-            (Some(a), Some(b)) => Round::WaitUntil(a.min(b)),
-            (Some(at), None) => Round::WaitUntil(at),
-            // A timer alone counts only as long as something could still come: an idle timeout is no reason to run for ever, nor
-            // is it where every source waits for somebody who does not read.
-            (None, Some(at)) if self.readers.some_open(&held) => Round::WaitUntil(at),
-            (None, _) => Round::Finished,
-        })
-    }
-
-    /// Runs steps until nothing waits in front of the reactor: what a push or INSERT does. Reads no source.
-    pub(crate) fn settle(&mut self) -> Result<()> {
-        loop {
-            let poll = self.reactor.poll()?;
-            let passed_on = self.pass_on()?;
-            // A timer may have come due while the step ran.
-            let nothing_left = || self.reactor.is_idle() && self.reactor.next_wake().is_none();
-            if !passed_on && (!poll.progressed || nothing_left()) {
-                return Ok(());
-            }
-        }
     }
 
     /// Ends everything that has not failed, and completes the sinks that this reaches. What gets its rows from others ends after
@@ -146,7 +109,7 @@ impl Engine {
                 self.reactor.end(source)?;
             }
         }
-        self.settle()?;
+        self.settle_all()?;
         self.end_targets()
     }
 

@@ -81,7 +81,7 @@ impl Engine {
             if self.reactor.status(node)? == NodeStatus::Running {
                 self.reactor.end(node)?;
             }
-            self.settle()?;
+            self.settle_all()?;
         }
         // A writer that failed or is held up does not keep a table open.
         for (object, node) in open {
@@ -89,7 +89,7 @@ impl Engine {
                 self.reactor.end(node)?;
             }
         }
-        self.settle()
+        self.settle_all()
     }
 
     /// The tables and sinks that late rows of others can be pushed into, with the node for it.

@@ -1,8 +1,10 @@
 //! The running readers of sources and of tables with a connector: each is asked in turn, in the order in which they were created.
 
 use laminar_connectors::{Source, SourcePoll};
+use laminar_core::budget::PieceRows;
 use laminar_core::limits::BATCH_ROWS_MAX;
 use laminar_core::reactor::Reactor;
+use laminar_core::time::Clock;
 use laminar_core::{Error, NodeId};
 
 use super::aside::Aside;
@@ -14,6 +16,8 @@ const READ_ROWS: usize = 4 * BATCH_ROWS_MAX;
 #[derive(Default)]
 pub(crate) struct Readers {
     readers: Vec<Reader>,
+    /// The place of the one whose turn it is to deliver a piece.
+    turn: usize,
 }
 
 /// A source that is being read.
@@ -30,6 +34,8 @@ pub(crate) struct Reader {
     again_at: i64,
     /// What was read while a step ran.
     ahead: Option<Result<SourcePoll, Error>>,
+    /// How many rows a piece may have that keeps to the budget.
+    piece: PieceRows,
     pub(crate) state: ReaderState,
     pub(crate) rows: u64,
     pub(crate) bad: u64,
@@ -49,10 +55,31 @@ pub(crate) enum ReaderState {
 }
 
 /// What reading did.
+#[derive(Default)]
 pub(crate) struct Read {
     pub(crate) progressed: bool,
     /// When to ask again, if a reader waits for data.
     pub(crate) again_at: Option<i64>,
+}
+
+impl Read {
+    fn wait_until(&mut self, at: i64) {
+        self.again_at = Some(self.again_at.map_or(at, |before| before.min(at)));
+    }
+}
+
+/// What reading a piece may take.
+pub(super) struct ReadBudget<'a> {
+    pub(super) limit_ns: u64,
+    pub(super) clock: &'a dyn Clock,
+}
+
+impl ReadBudget<'_> {
+    /// Lets the next piece learn from this one, which began at `began` and delivered so many rows.
+    fn teach(&self, piece: &mut PieceRows, rows: usize, began: i64) {
+        let spent = u64::try_from(self.clock.now().saturating_sub(began)).unwrap_or(0);
+        piece.learn(rows, spent, self.limit_ns);
+    }
 }
 
 impl Readers {
@@ -67,6 +94,7 @@ impl Readers {
             wanted,
             again_at: i64::MIN,
             ahead: None,
+            piece: PieceRows::default(),
             state,
             rows: 0,
             bad: 0,
@@ -104,22 +132,33 @@ impl Readers {
 
     /// Asks every reader whose node has taken in what it got before, but not those of objects that are `held` back.
     pub(crate) fn read(&mut self, reactor: &mut Reactor, aside: &mut Aside, held: &[String], now: i64) -> Read {
-        let mut read = Read { progressed: false, again_at: None };
-        for reader in self.readers.iter_mut().filter(|reader| reader.is_open() && !held.contains(&reader.name)) {
-            if reactor.waiting_rows(reader.node) > 0 {
-                continue;
-            }
-            if reader.again_at > now {
-                read.again_at = Some(read.again_at.map_or(reader.again_at, |at: i64| at.min(reader.again_at)));
-                continue;
-            }
-            match reader.ask(reactor, aside, now) {
-                Ok(None) => read.progressed = true,
-                Ok(Some(at)) => read.again_at = Some(read.again_at.map_or(at, |before: i64| before.min(at))),
-                Err(error) => {
-                    reader.state = ReaderState::Failed(error);
-                    read.progressed = true;
+        let mut read = Read::default();
+        for reader in &mut self.readers {
+            reader.read(reactor, aside, (held, now), READ_ROWS, &mut read);
+        }
+        read
+    }
+
+    /// Asks one reader after the other, from the one whose turn it is, until one delivers a piece that keeps to the budget.
+    pub(super) fn read_piece(
+        &mut self,
+        reactor: &mut Reactor,
+        aside: &mut Aside,
+        held: &[String],
+        budget: &ReadBudget<'_>,
+    ) -> Read {
+        let mut read = Read::default();
+        for ahead in 0..self.readers.len() {
+            let place = (self.turn + ahead) % self.readers.len();
+            let reader = &mut self.readers[place];
+            let (began, before, was_ahead) = (budget.clock.now(), reader.rows, reader.ahead.is_some());
+            reader.read(reactor, aside, (held, began), reader.piece.rows(), &mut read);
+            if read.progressed {
+                if !was_ahead {
+                    budget.teach(&mut reader.piece, (reader.rows - before) as usize, began);
                 }
+                self.turn = place + 1;
+                break;
             }
         }
         read
@@ -127,15 +166,20 @@ impl Readers {
 
     /// Reads what will be asked for next, while other threads are at work: [`read`](Self::read) then takes it from here.
     pub(crate) fn read_ahead(&mut self, held: &[String]) {
-        let reading = |reader: &&mut Reader| reader.wanted && reader.state == ReaderState::Reading && reader.ahead.is_none();
-        for reader in self.readers.iter_mut().filter(reading) {
-            if held.contains(&reader.name) {
-                continue;
-            }
-            reader.ahead = match reader.source.poll(READ_ROWS) {
-                Ok(SourcePoll::Pending(_)) => None,
-                other => Some(other),
-            };
+        for reader in self.readers.iter_mut().filter(|reader| reader.can_read_ahead(held)) {
+            reader.read_ahead(READ_ROWS);
+        }
+    }
+
+    /// The same for one reader that has nothing ahead yet, and a piece that keeps to the budget.
+    pub(super) fn read_piece_ahead(&mut self, held: &[String], budget: &ReadBudget<'_>) {
+        let turn = self.turn.min(self.readers.len());
+        let (before, from) = self.readers.split_at_mut(turn);
+        let mut in_turn = from.iter_mut().chain(before);
+        if let Some(reader) = in_turn.find(|reader| reader.can_read_ahead(held)) {
+            let began = budget.clock.now();
+            let rows = reader.read_ahead(reader.piece.rows());
+            budget.teach(&mut reader.piece, rows, began);
         }
     }
 }
@@ -161,9 +205,50 @@ impl Reader {
         self.source.position()
     }
 
+    fn can_read_ahead(&self, held: &[String]) -> bool {
+        self.wanted && self.state == ReaderState::Reading && self.ahead.is_none() && !held.contains(&self.name)
+    }
+
+    /// Keeps what comes next; how many rows that is.
+    fn read_ahead(&mut self, rows_max: usize) -> usize {
+        self.ahead = match self.source.poll(rows_max) {
+            Ok(SourcePoll::Pending(_)) => None,
+            other => Some(other),
+        };
+        match &self.ahead {
+            Some(Ok(SourcePoll::Rows { changes, .. })) => changes.len(),
+            _ => 0,
+        }
+    }
+
+    /// Passes the next rows on, some `rows_max`, if it is to be asked now, its node has taken in what it got before, and its object is not `held` back.
+    fn read(
+        &mut self,
+        reactor: &mut Reactor,
+        aside: &mut Aside,
+        (held, now): (&[String], i64),
+        rows_max: usize,
+        read: &mut Read,
+    ) {
+        if !self.is_open() || held.contains(&self.name) || reactor.waiting_rows(self.node) > 0 {
+            return;
+        }
+        if self.again_at > now {
+            return read.wait_until(self.again_at);
+        }
+        match self.ask(reactor, aside, now, rows_max) {
+            Ok(None) => read.progressed = true,
+            Ok(Some(at)) => read.wait_until(at),
+            Err(error) => {
+                self.state = ReaderState::Failed(error);
+                read.progressed = true;
+            }
+        }
+    }
+
     /// Passes the next rows on; if there are none yet, says when to ask again.
-    fn ask(&mut self, reactor: &mut Reactor, aside: &mut Aside, now: i64) -> Result<Option<i64>, Error> {
-        match self.ahead.take().unwrap_or_else(|| self.source.poll(READ_ROWS))? {
+    fn ask(&mut self, reactor: &mut Reactor, aside: &mut Aside, now: i64, rows_max: usize) -> Result<Option<i64>, Error> {
+        match self.ahead.take().unwrap_or_else(|| self.source.poll(rows_max))? {
             SourcePoll::Rows { changes, bad } => {
                 self.state = ReaderState::Reading;
                 self.rows += changes.len() as u64;
@@ -180,6 +265,8 @@ impl Reader {
                 self.state = ReaderState::Ended;
                 if self.ends_node {
                     reactor.end(self.node)?;
+                } else {
+                    reactor.expedite(self.node)?;
                 }
                 Ok(None)
             }

@@ -50,6 +50,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
     ])?;
     engine.aside.declare_errors(&name);
     if let Some(opened) = opened {
+        engine.reactor.defer(source)?;
         engine.readers.add(&name, source, opened, false);
     }
     engine.catalog.insert(Object {

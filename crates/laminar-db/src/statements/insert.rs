@@ -26,7 +26,7 @@ pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<Ou
         count += batch.num_rows() as u64;
         engine.reactor.push(node, ChangeBatch::append(batch)).map_err(|error| error.at(insert.span))?;
     }
-    engine.settle()?;
+    engine.settle_for(node)?;
     Ok(Outcome::Inserted(count))
 }
 

@@ -52,9 +52,24 @@ fn jobs(engine: &mut Engine) -> Result<Outcome> {
             object.errors.to_string(),
             object.watermark.to_string(),
             object.state_bytes.to_string(),
+            object.steps.runs.to_string(),
+            object.steps.overruns.to_string(),
+            length(object.steps.worst_ns),
         ]
     });
-    text_rows(&["name", "kind", "state", "rows", "late", "errors", "watermark", "state_bytes"], rows.collect())
+    text_rows(&JOBS, rows.collect())
+}
+
+/// What `SHOW JOBS` says of an object. The last three are about the steps of the part of the graph with which it is connected.
+const JOBS: [&str; 11] =
+    ["name", "kind", "state", "rows", "late", "errors", "watermark", "state_bytes", "timed_steps", "overruns", "longest_step"];
+
+/// A length of time as people read it.
+fn length(nanos: u64) -> String {
+    match nanos {
+        0..1_000_000 => format!("{} us", nanos / 1_000),
+        _ => format!("{} ms", (nanos / 10_000) as f64 / 100.0),
+    }
 }
 
 fn create(engine: &Engine, kind: Option<ObjectKind>, name: &Name) -> Result<Outcome> {

@@ -1,0 +1,100 @@
+//! What a thread does that works for the database: rounds over everything, or turns that keep to a budget; and what a push does.
+
+use laminar_core::limits::PASSED_OVER_MAX;
+use laminar_core::reactor::{Poll, Reactor};
+use laminar_core::{NodeId, Result};
+
+use super::Engine;
+use super::readers::{Read, ReadBudget};
+
+/// What one round of work did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// Something moved; there may be more.
+    Progressed,
+    /// Nothing to do now; something may come at this wall-clock time (nanoseconds), or earlier by a push.
+    WaitUntil(i64),
+    /// Nothing will come without a push or a statement.
+    Finished,
+}
+
+impl Engine {
+    /// Reads a batch from each source that has room for it, and runs one step; or a piece of that which keeps to the budget.
+    pub(crate) fn round(&mut self) -> Result<Round> {
+        let held = self.held_back();
+        let now = self.clock.now();
+        let (read, progressed) = if self.keeps_to_budget(now) { self.turn(&held)? } else { self.whole(&held, now)? };
+        if read.progressed || progressed {
+            return Ok(Round::Progressed);
+        }
+        Ok(match (read.again_at, self.reactor.next_wake()) {
+            (Some(a), Some(b)) => Round::WaitUntil(a.min(b)),
+            (Some(at), None) => Round::WaitUntil(at),
+            // A timer alone counts only as long as something could still come: an idle timeout is no reason to run for ever, nor
+            // is it where every source waits for somebody who does not read.
+            (None, Some(at)) if self.readers.some_open(&held) => Round::WaitUntil(at),
+            (None, _) => Round::Finished,
+        })
+    }
+
+    /// A batch of each source and one step over everything; what reading did, and whether a step ran.
+    fn whole(&mut self, held: &[String], now: i64) -> Result<(Read, bool)> {
+        let read = self.readers.read(&mut self.reactor, &mut self.aside, held, now);
+        let started = self.reactor.start_poll()?;
+        if started.is_running() && self.settings.workers > 1 {
+            self.readers.read_ahead(held);
+        }
+        let poll = self.reactor.finish_poll(started)?;
+        Ok((read, self.pass_on()? || poll.progressed))
+    }
+
+    /// One step over the component whose turn it is; or, if none has anything to do or they were passed over for some time, a piece of the
+    /// source whose turn it is. So steps come before reading (the main ring before the poll ring), and what a guest waits for is one of both.
+    fn turn(&mut self, held: &[String]) -> Result<(Read, bool)> {
+        let started = self.reactor.start_turn()?;
+        let budget = ReadBudget { limit_ns: self.settings.step_budget.limit_ns(), clock: self.clock.as_ref() };
+        if started.is_running() && self.settings.workers > 1 {
+            self.readers.read_piece_ahead(held, &budget);
+        }
+        let poll = self.reactor.finish_poll(started)?;
+        let progressed = self.pass_on()? || poll.progressed;
+        self.passed_over += 1;
+        if progressed && self.passed_over <= PASSED_OVER_MAX {
+            return Ok((Read::default(), true));
+        }
+        self.passed_over = 0;
+        let budget = ReadBudget { limit_ns: self.settings.step_budget.limit_ns(), clock: self.clock.as_ref() };
+        Ok((self.readers.read_piece(&mut self.reactor, &mut self.aside, held, &budget), progressed))
+    }
+
+    /// Runs steps until nothing waits that somebody has pushed: what a statement does. Reads no source, and leaves alone what sources have delivered.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        self.settle_awaited(None)
+    }
+
+    /// The same after a push into `node`, even if a source delivers there too.
+    pub(crate) fn settle_for(&mut self, node: NodeId) -> Result<()> {
+        self.settle_awaited(Some(node))
+    }
+
+    fn settle_awaited(&mut self, awaited: Option<NodeId>) -> Result<()> {
+        self.poll_until_settled(|reactor| reactor.poll_urgent(awaited))
+    }
+
+    /// Runs steps until nothing waits in front of the reactor, whoever delivered it.
+    pub(crate) fn settle_all(&mut self) -> Result<()> {
+        self.poll_until_settled(Reactor::poll)
+    }
+
+    fn poll_until_settled(&mut self, mut step: impl FnMut(&mut Reactor) -> Result<Poll>) -> Result<()> {
+        loop {
+            let poll = step(&mut self.reactor)?;
+            let passed_on = self.pass_on()?;
+            // A timer may have come due while the step ran.
+            let nothing_left = || self.reactor.is_idle() && self.reactor.next_wake().is_none();
+            if !passed_on && (!poll.progressed || nothing_left()) {
+                return Ok(());
+            }
+        }
+    }
+}
