@@ -31,7 +31,7 @@ fn every_workload_gives_the_batch_answer_with_one_worker_and_with_two() {
     let names = workloads();
     assert!(names.len() >= 9 && names.contains(&"nexmark-q5".to_owned()), "{names:?}");
     let mut arguments: Vec<&str> = names.iter().map(String::as_str).collect();
-    arguments.extend(["--rows", "4000", "--runs", "2", "--format", "csv", "--workers"]);
+    arguments.extend(["--rows", "4000", "--runs", "2", "--rate", "100000", "--format", "csv", "--workers"]);
     let [one, two] = ["1", "2"].map(|workers| {
         let ran = bench(&[arguments.as_slice(), &[workers]].concat());
         assert_eq!(ran.code, 0, "{}", ran.err);

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// What to measure; without one, what there is.
     #[arg(value_name = "WORKLOAD", value_parser = names())]
     workloads: Vec<String>,
-    /// Rows of a run; 10,000,000 by default, 200,000 for latency.
+    /// Rows of a run; 10,000,000 by default, 200,000 for latency, 10,000 for latency-beside-load.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rows: Option<u32>,
     /// Number of threads that share the work; with 1 the pushing thread does all of it.
@@ -35,9 +35,9 @@ pub(crate) struct Arguments {
     /// Runs the same rows there too, in turns, and tells the ratio.
     #[arg(long, value_enum, value_name = "ENGINE")]
     compare: Option<Engine>,
-    /// Rows a second that the workload latency pushes.
-    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u32).range(1..))]
-    rate: u32,
+    /// Rows a second that the workloads of latency push; 100,000 by default, 1,000 for latency-beside-load.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
     /// How the figures are written to standard output.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -183,10 +183,11 @@ fn same_answer(runs: &[throughput::Run]) -> Result<Answer> {
 
 fn measure_latency(arguments: &Arguments, workload: &Workload, input: &Input, report: &mut Report) -> Result<()> {
     reset_peak_memory();
-    let latencies = latency::measure(workload, input, arguments.workers, arguments.rate, arguments.runs)?;
+    let rate = arguments.rate.unwrap_or_else(|| workload.rate_by_default());
+    let latencies = latency::measure(workload, input, arguments.workers, rate, arguments.runs)?;
     let mut measured = measured(arguments, workload, input, latencies.answer.clone(), peak_memory());
     measured.emitted = latencies.emitted;
-    report.latency.push((measured, arguments.rate, latencies));
+    report.latency.push((measured, rate, latencies));
     confirm_last(arguments, workload, input, report.latency.last_mut().map(|(measured, ..)| measured))
 }
 

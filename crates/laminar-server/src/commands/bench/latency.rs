@@ -1,7 +1,7 @@
 //! How long one row takes from its moment to its result, at a fixed rate that does not wait for slow rows.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hdrhistogram::Histogram;
 use laminar_db::core::time::{Clock, SystemClock};
@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::input::Input;
 use super::pipeline::{Kept, Pipeline};
 use super::workload::Workload;
+use crate::output::{complain, count};
 
 /// Longer latencies count as this one: a minute.
 const LATENCY_NS_MAX: u64 = 60_000_000_000;
@@ -74,6 +75,18 @@ fn at_rate(workload: &Workload, input: &Input, workers: u16, rate: u32, measured
     let pipeline = Pipeline::new(workload, workers, move |changes| {
         counter.fetch_add(changes.len(), Ordering::Relaxed);
     })?;
+    beside(workload, &pipeline, || push_at_rate(&pipeline, input, rate, measured))?;
+    pipeline.end()?;
+    pipeline.assert_complete()?;
+    match heard.load(Ordering::Relaxed) {
+        rows if rows == measured.emitted => Ok(()),
+        rows => {
+            Err(Error::new(Code::Internal, format!("{rows} results were heard at a fixed rate, {} before", measured.emitted)))
+        }
+    }
+}
+
+fn push_at_rate(pipeline: &Pipeline, input: &Input, rate: u32, measured: &mut Latencies) -> Result<()> {
     let (source, rows) = (input.source.name(), input.rows());
     let interval = 1e9 / f64::from(rate);
     let begin = SystemClock.now() + LEAD_NS;
@@ -85,14 +98,26 @@ fn at_rate(workload: &Workload, input: &Input, workers: u16, rate: u32, measured
         measured.open_loop.saturating_record((SystemClock.now() - moment).max(1) as u64);
     }
     measured.reached.push(rows as f64 / ((SystemClock.now() - begin).max(1) as f64 / 1e9));
-    pipeline.end()?;
-    pipeline.assert_complete()?;
-    match heard.load(Ordering::Relaxed) {
-        rows if rows == measured.emitted => Ok(()),
-        rows => {
-            Err(Error::new(Code::Internal, format!("{rows} results were heard at a fixed rate, {} before", measured.emitted)))
-        }
-    }
+    Ok(())
+}
+
+/// Does `work` while what the workload has beside it runs on another thread, and tells how much that got done.
+fn beside(workload: &Workload, pipeline: &Pipeline, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let Some(script) = workload.beside else { return work() };
+    pipeline.database.execute(script)?;
+    let stop = AtomicBool::new(false);
+    let began = SystemClock.now();
+    let (worked, ran) = std::thread::scope(|scope| {
+        let load = scope.spawn(|| pipeline.database.run_until_finished(&stop));
+        let worked = work();
+        stop.store(true, Ordering::Relaxed);
+        (worked, load.join())
+    });
+    let seconds = (SystemClock.now() - began).max(1) as f64 / 1e9;
+    ran.map_err(|_| Error::internal("the thread beside panicked"))??;
+    let rows = pipeline.database.status().object("load").map_or(0, |load| load.rows);
+    complain(&format!("  beside it {} rows/s were read\n", count((rows as f64 / seconds) as u64)));
+    worked
 }
 
 /// Stays awake until `moment`: going to sleep would take longer than what is measured.

@@ -18,6 +18,8 @@ pub(super) struct Workload {
     pub(super) duckdb: Option<&'static str>,
     /// Whether single rows are timed instead of all rows together.
     pub(super) kind: Kind,
+    /// What runs in the same database meanwhile, on a thread of its own: sources that are read, and a query over them.
+    pub(super) beside: Option<&'static str>,
 }
 
 /// What of a workload is measured.
@@ -39,8 +41,14 @@ impl Workload {
     pub(super) fn rows_by_default(&self) -> usize {
         match self.kind {
             Kind::Throughput => 10_000_000,
+            Kind::Latency if self.beside.is_some() => 10_000,
             Kind::Latency => 200_000,
         }
+    }
+
+    /// Rows a second of a run that says nothing about it.
+    pub(super) fn rate_by_default(&self) -> u32 {
+        if self.beside.is_some() { 1_000 } else { 100_000 }
     }
 }
 
@@ -64,15 +72,16 @@ const fn tumble(name: &'static str, about: &'static str, keys: u64) -> Workload 
         emit: ON_CLOSE,
         duckdb: Some(TUMBLE_DUCKDB),
         kind: Kind::Throughput,
+        beside: None,
     }
 }
 
 const fn nexmark(name: &'static str, about: &'static str, select: &'static str, emit: &'static str) -> Workload {
-    Workload { name, about, source: Source::Bids, select, emit, duckdb: None, kind: Kind::Throughput }
+    Workload { name, about, source: Source::Bids, select, emit, duckdb: None, kind: Kind::Throughput, beside: None }
 }
 
 /// All of them, in the order in which they are listed.
-pub(super) static WORKLOADS: [Workload; 15] = [
+pub(super) static WORKLOADS: [Workload; 16] = [
     tumble("tumble-1k", "tumbling count and sum, 1,000 keys", 1_000),
     tumble("tumble-10k", "tumbling count and sum, 10,000 keys", 10_000),
     tumble("tumble-1m", "tumbling count and sum, 1,000,000 keys", 1_000_000),
@@ -84,6 +93,7 @@ pub(super) static WORKLOADS: [Workload; 15] = [
         emit: ON_CLOSE,
         duckdb: Some(TUMBLE_DUCKDB),
         kind: Kind::Throughput,
+        beside: None,
     },
     Workload {
         name: "tumble-pair",
@@ -97,6 +107,7 @@ pub(super) static WORKLOADS: [Workload; 15] = [
              CAST(sum(v) AS BIGINT) AS total FROM events GROUP BY k, part, window_start",
         ),
         kind: Kind::Throughput,
+        beside: None,
     },
     Workload {
         name: "hop-60",
@@ -107,6 +118,7 @@ pub(super) static WORKLOADS: [Workload; 15] = [
         emit: ON_CLOSE,
         duckdb: None,
         kind: Kind::Throughput,
+        beside: None,
     },
     Workload {
         name: "session",
@@ -117,6 +129,7 @@ pub(super) static WORKLOADS: [Workload; 15] = [
         emit: ON_CLOSE,
         duckdb: None,
         kind: Kind::Throughput,
+        beside: None,
     },
     Workload {
         name: "running-agg",
@@ -126,6 +139,7 @@ pub(super) static WORKLOADS: [Workload; 15] = [
         emit: "",
         duckdb: Some("SELECT k, count(*) AS n, CAST(sum(v) AS BIGINT) AS total FROM events GROUP BY k"),
         kind: Kind::Throughput,
+        beside: None,
     },
     Workload {
         name: "filter-project",
@@ -135,6 +149,7 @@ pub(super) static WORKLOADS: [Workload; 15] = [
         emit: "",
         duckdb: Some("SELECT k, v * 2 AS doubled, ts FROM events WHERE v < 500"),
         kind: Kind::Throughput,
+        beside: None,
     },
     nexmark("nexmark-q0", "bids as they are", "SELECT auction, bidder, price, date_time FROM bid", ""),
     nexmark("nexmark-q1", "bids in another currency", "SELECT auction, bidder, price * 0.908 AS price, date_time FROM bid", ""),
@@ -161,5 +176,25 @@ pub(super) static WORKLOADS: [Workload; 15] = [
         emit: "",
         duckdb: None,
         kind: Kind::Latency,
+        beside: None,
+    },
+    Workload {
+        name: "latency-beside-load",
+        about: "the same at 1,000 rows a second while another thread reads a source into a join of 20 rows for each and an aggregate",
+        source: Source::Events { keys: 1_000 },
+        select: "SELECT k, count(*) AS n, sum(v) AS total FROM events WHERE v < 900 GROUP BY k",
+        emit: "",
+        duckdb: None,
+        kind: Kind::Latency,
+        beside: Some(LOAD),
     },
 ];
+
+/// A source without end, each row of which meets twenty rows of a table.
+const LOAD: &str = "CREATE TABLE tags (g BIGINT, tag BIGINT);
+INSERT INTO tags VALUES (0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (0, 6), (0, 7), (0, 8), (0, 9),
+  (0, 10), (0, 11), (0, 12), (0, 13), (0, 14), (0, 15), (0, 16), (0, 17), (0, 18), (0, 19);
+CREATE SOURCE load (g BIGINT, k BIGINT, v BIGINT)
+  FROM GENERATOR ('fields.g.max' = '0', 'fields.k.max' = '999', 'fields.v.max' = '999');
+CREATE STREAM heavy AS
+  SELECT tag, k, count(*) AS n, sum(v) AS total FROM load JOIN tags ON load.g = tags.g GROUP BY tag, k";
