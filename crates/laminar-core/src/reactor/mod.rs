@@ -100,6 +100,8 @@ pub struct Reactor {
     inboxes: Vec<Inbox>,
     budget: TaskBudget,
     turns: Turns,
+    /// The time of the last poll.
+    polled_at: i64,
     closed: bool,
 }
 
@@ -122,7 +124,7 @@ impl Reactor {
 
     fn over(clock: Arc<dyn Clock>, graph: Graph) -> Self {
         let budget = TaskBudget::of_step("step", Arc::clone(&clock));
-        Self { clock, graph, inboxes: Vec::new(), budget, turns: Turns::default(), closed: false }
+        Self { clock, graph, inboxes: Vec::new(), budget, turns: Turns::default(), polled_at: i64::MIN, closed: false }
     }
 
     /// Adds nodes, see [`Executor::attach`].
@@ -258,6 +260,7 @@ impl Reactor {
                 either!(&mut self.graph, graph => graph.feed(inbox.source, input))?;
             }
         }
+        self.polled_at = now;
         let progressed = either!(&self.graph, graph => graph.has_work(now));
         if progressed && self.turns.are_several() {
             either!(&mut self.graph, graph => graph.mark_ready(now, self.turns.ready()))?;
@@ -293,6 +296,11 @@ impl Reactor {
         self.inboxes.iter().all(Inbox::is_empty)
             && !either!(&self.graph, graph => graph.has_work(i64::MIN))
             && !either!(&self.graph, graph => graph.has_blocked_work())
+    }
+
+    /// Whether another poll at the time of the last one would find nothing to do: nothing waits, and no timer was due by then.
+    pub fn is_settled(&self) -> bool {
+        self.next_wake().is_none_or(|at| at > self.polled_at) && self.is_idle()
     }
 
     /// What steps took of their budget, [`STEP_BUDGET_NS`](crate::limits::STEP_BUDGET_NS); a step that took longer is an overrun. To look at

@@ -90,9 +90,7 @@ impl Engine {
         loop {
             let poll = step(&mut self.reactor)?;
             let passed_on = self.pass_on()?;
-            // A timer may have come due while the step ran.
-            let nothing_left = || self.reactor.is_idle() && self.reactor.next_wake().is_none();
-            if !passed_on && (!poll.progressed || nothing_left()) {
+            if !passed_on && (!poll.progressed || self.reactor.is_settled()) {
                 return Ok(());
             }
         }

@@ -35,6 +35,24 @@ fn what_changed_within_an_interval_comes_as_one_change() {
 }
 
 #[test]
+fn a_reactor_is_settled_when_nothing_waits_and_no_timer_was_due_at_the_last_poll() {
+    let (mut graph, source, ear) = graph(EVERY_10_S);
+    graph.push_and_run(source, "+1 | 1 | 1");
+    assert!(graph.reactor.is_settled(), "the timer is due in 10 s");
+    graph.push(source, "+1 | 2 | 2");
+    assert!(!graph.reactor.is_settled(), "a row waits");
+    graph.sleep(10 * SECOND);
+    assert!(graph.reactor.is_settled() && !ear.take().is_empty());
+    graph.push(source, "+1 | 3 | 3");
+    assert!(graph.reactor.poll().unwrap().progressed && graph.reactor.is_settled());
+    // The clock goes on while nobody polls: what is due since then is the next poll's.
+    graph.clock.advance(10 * SECOND);
+    assert!(graph.reactor.is_settled());
+    let due = graph.reactor.poll().unwrap();
+    assert!(due.progressed && !ear.take().is_empty());
+}
+
+#[test]
 fn changes_that_cancel_out_are_never_shown() {
     let (mut graph, source, ear) = graph(EVERY_10_S);
     graph.push_and_run(source, "+1 | 1 | 1");
