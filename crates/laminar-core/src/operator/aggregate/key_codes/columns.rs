@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::{GenericStringBuilder, StringViewBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::ArrowPrimitiveType;
-use arrow_array::{
-    Array, ArrayRef, BinaryArray, LargeStringArray, PrimitiveArray, StringArray, StringViewArray, builder::StringViewBuilder,
-};
+use arrow_array::{Array, ArrayRef, BinaryArray, OffsetSizeTrait, PrimitiveArray};
 use arrow_buffer::NullBuffer;
 use arrow_cast::cast;
 use arrow_schema::DataType;
@@ -265,19 +264,31 @@ fn each(codes: &mut ByteCodes, column: &ArrayRef, numbers: &mut Vec<u32>, mut nu
 }
 
 fn text_column(codes: &ByteCodes, numbers: impl ExactSizeIterator<Item = u32>, data_type: &DataType) -> Result<ArrayRef> {
-    let mut texts = StringViewBuilder::with_capacity(numbers.len());
+    match data_type {
+        DataType::Utf8 => plain_texts::<i32>(codes, numbers),
+        DataType::LargeUtf8 => plain_texts::<i64>(codes, numbers),
+        _ => {
+            let mut texts = StringViewBuilder::with_capacity(numbers.len());
+            each_text(codes, numbers, |text| texts.append_option(text))?;
+            Ok(Arc::new(texts.finish()))
+        }
+    }
+}
+
+fn plain_texts<O: OffsetSizeTrait>(codes: &ByteCodes, numbers: impl ExactSizeIterator<Item = u32>) -> Result<ArrayRef> {
+    /// What a short text has room for: with longer ones the memory grows.
+    const TEXT_BYTES: usize = 12;
+    let mut texts = GenericStringBuilder::<O>::with_capacity(numbers.len(), numbers.len() * TEXT_BYTES);
+    each_text(codes, numbers, |text| texts.append_option(text))?;
+    Ok(Arc::new(texts.finish()))
+}
+
+/// Calls `take` with the text of each number.
+fn each_text(codes: &ByteCodes, numbers: impl Iterator<Item = u32>, mut take: impl FnMut(Option<&str>)) -> Result<()> {
     let mut broken = false;
     codes.for_each(numbers, |bytes| match bytes.map(std::str::from_utf8).transpose() {
-        Ok(text) => texts.append_option(text),
+        Ok(text) => take(text),
         Err(_) => broken = true,
     });
-    if broken {
-        return Err(Error::internal("a text key that is no text"));
-    }
-    let texts: StringViewArray = texts.finish();
-    Ok(match data_type {
-        DataType::Utf8 => Arc::new(texts.iter().collect::<StringArray>()),
-        DataType::LargeUtf8 => Arc::new(texts.iter().collect::<LargeStringArray>()),
-        _ => Arc::new(texts),
-    })
+    if broken { Err(Error::internal("a text key that is no text")) } else { Ok(()) }
 }
