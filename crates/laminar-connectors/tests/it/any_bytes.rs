@@ -111,7 +111,10 @@ mod tests {
             }
             // Whatever fails is told with the bytes, so that it can become a test of its own.
             if let Err(panic) = std::panic::catch_unwind(|| body(&bytes)) {
-                eprintln!("seed {seed}: {:?}", bytes.escape_ascii().to_string());
+                #[expect(clippy::print_stderr, reason = "a failing test may speak")]
+                {
+                    eprintln!("seed {seed}: {:?}", bytes.escape_ascii().to_string());
+                }
                 std::panic::resume_unwind(panic);
             }
         }

@@ -36,6 +36,7 @@ pub trait Crew: Send {
 /// The crew without threads: the caller does the work of all workers in turn.
 #[derive(Default)]
 pub struct InTurn {
+    #[expect(clippy::vec_box, reason = "a share travels to its thread and back in every step: a pointer does, not the whole")]
     shares: Vec<Box<Executor>>,
 }
 
@@ -55,6 +56,7 @@ pub struct Workers {
     crew: Box<dyn Crew>,
     /// The sources, as they take rows in.
     pub(super) intake: Executor,
+    #[expect(clippy::vec_box, reason = "a share travels to its thread and back in every step: a pointer does, not the whole")]
     pub(super) shares: Vec<Box<Executor>>,
     /// Rows that the step has for the workers.
     handed_out: usize,

@@ -34,6 +34,7 @@ pub struct Threads {
     patience: Patience,
     rows_alone_max: usize,
     /// Shares whose step the caller ran alone.
+    #[expect(clippy::vec_box, reason = "a share travels to its thread and back in every step: a pointer does, not the whole")]
     done: Vec<Box<Executor>>,
 }
 

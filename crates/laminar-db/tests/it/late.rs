@@ -204,7 +204,7 @@ fn a_slow_reader_of_late_rows_holds_their_source_back_and_misses_nothing() {
     let fed = Fed::new();
     fed.db.execute(&format!("CREATE STREAM bars AS {BARS}")).unwrap();
     let options = SubscribeOptions { capacity: 1, slow_reader: SlowReader::Block, ..SubscribeOptions::default() };
-    let mut late = fed.db.subscribe_with("bars$late", options).unwrap();
+    let late = fed.db.subscribe_with("bars$late", options).unwrap();
     fed.trades(&[trade("a", 1, 1000)]);
     let batches = 40;
     for _ in 0..batches {
@@ -214,7 +214,7 @@ fn a_slow_reader_of_late_rows_holds_their_source_back_and_misses_nothing() {
     fed.db.run_until_finished(&false.into()).unwrap();
     assert!(fed.queue("trades").rows() > 0, "nobody reads, so reading the source stops");
     let mut rows = 0;
-    while let Some(changes) = late.next() {
+    for changes in late {
         rows += changes.unwrap().changes.len();
     }
     assert_eq!(rows, batches * 8192);

@@ -119,7 +119,7 @@ impl<'a> Script<'a> {
     fn execute(&mut self, text: &str) -> u8 {
         self.listen_for_interrupts();
         let file = self.arguments.file.display().to_string();
-        let code = match self.statements(text).and_then(|()| self.to_the_end().map_err(Failure::Run)) {
+        let code = match self.statements(text).and_then(|()| self.run_to_the_end().map_err(Failure::Run)) {
             Ok(()) if self.interrupted() => INTERRUPTED,
             Ok(()) => DONE,
             Err(Failure::Run(error)) if error.code() == Code::Closed => DONE,
@@ -210,7 +210,7 @@ impl<'a> Script<'a> {
     }
 
     /// Works until everything bounded is read, then completes all outputs.
-    fn to_the_end(&mut self) -> Result<()> {
+    fn run_to_the_end(&mut self) -> Result<()> {
         while !self.interrupted() {
             if self.turn()? == Turn::Finished {
                 self.database.finish()?;

@@ -130,7 +130,10 @@ mod tests {
             let text = text(&mut StdRng::seed_from_u64(seed));
             // Whatever fails is told with the text, so that it can become a test of its own.
             if let Err(panic) = std::panic::catch_unwind(|| body(&text)) {
-                eprintln!("seed {seed}: {text}");
+                #[expect(clippy::print_stderr, reason = "a failing test may speak")]
+                {
+                    eprintln!("seed {seed}: {text}");
+                }
                 std::panic::resume_unwind(panic);
             }
         }

@@ -9,7 +9,6 @@ pub type AscendingTimestampsGenerator = RunningGenerator<Ascending>;
 
 impl AscendingTimestampsGenerator {
     /// Nothing seen yet.
-    #[expect(clippy::new_without_default, reason = "no default that hides a decision")]
     pub fn new() -> Self {
         Self::by(Ascending)
     }

@@ -46,7 +46,7 @@ impl Case {
                 4 => drop(graph.reactor.poll_urgent(Some(self.sources[0].0)).unwrap()),
                 _ => {
                     let started = graph.reactor.start_turn().unwrap();
-                    drop(graph.reactor.finish_poll(started).unwrap());
+                    graph.reactor.finish_poll(started).unwrap();
                 }
             }
             if restarts && rng.random_bool(0.2) {

@@ -30,7 +30,8 @@ fn rewrite(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let window = window_below(&aggregate.input).expect("a bound was found above a window").clone();
     let call = WindowCall::from_spec(&window.spec);
     let one_bound_is_enough = call.as_ref().is_ok_and(one_bound_tells_the_window);
-    if !one_bound_is_enough && !(bounds.contains(&Some(Bound::Start)) && bounds.contains(&Some(Bound::End))) {
+    let has = |bound| bounds.contains(&Some(bound));
+    if !(one_bound_is_enough || has(Bound::Start) && has(Bound::End)) {
         return not_impl_err!("grouping by only one bound of this kind of window; group by window_start and window_end");
     }
     let mut keys = Vec::new();
