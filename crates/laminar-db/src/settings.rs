@@ -82,6 +82,7 @@ impl Settings {
             }),
             "step_budget" => Some(match self.step_budget {
                 StepBudget::InCompany => "auto".to_owned(),
+                StepBudget::Always(nanos) if nanos.is_multiple_of(1_000_000) => format!("{} ms", nanos / 1_000_000),
                 StepBudget::Always(nanos) => format!("{} us", nanos / 1_000),
                 StepBudget::Never => "off".to_owned(),
             }),
@@ -138,7 +139,24 @@ fn duration(text: &str) -> Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::duration;
+    use super::{Settings, duration};
+
+    #[test]
+    fn a_setting_is_shown_as_it_is_set() {
+        for (name, value) in [
+            ("step_budget", "2 ms"),
+            ("step_budget", "1500 us"),
+            ("step_budget", "auto"),
+            ("step_budget", "off"),
+            ("idle_timeout", "250 ms"),
+            ("idle_timeout", "never"),
+            ("workers", "3"),
+        ] {
+            let mut settings = Settings::default();
+            settings.set(name, Some(value)).unwrap();
+            assert_eq!(settings.get(name).as_deref(), Some(value), "{name}");
+        }
+    }
 
     #[test]
     fn lengths_of_time_are_read_in_the_usual_forms() {
