@@ -1,4 +1,5 @@
-//! The one hash of rows: groups, joins and exchanges all use it, so that equal rows meet wherever they go.
+//! The one hash of rows: joins, stored rows and exchanges use it, so that equal rows meet wherever they go (exchanges in runs of whole
+//! numbers, see `partition.rs`; tables of groups have hashes of their own, which never leave them).
 //!
 //! It is our own and fixed for ever (state images are addressed by it): each value is folded into the row's hash by a
 //! 64 × 64 → 128 bit multiplication whose halves are xored. Rows that are equal as keys (NULL = NULL, −0.0 = 0.0,

@@ -4,8 +4,8 @@
 /// Smaller columns are in the caches anyway.
 const BYTES_MIN: usize = 512 << 10;
 
-/// Asks for the elements of `column` at these places, which may also be none. Some hundred of them at once come in a third of the time
-/// that they take if each is asked for when it is needed: in between stand branches, at which the processor waits.
+/// Asks for the elements of `column` at these places, which may also be none. Some hundred of them at once come sooner than if each is
+/// asked for when it is needed, where the processor can look ahead a few only: `running/1m` of the operators bench 14.4 -> 11.8 ms.
 pub(crate) fn ask_for<T>(column: &[T], places: impl Iterator<Item = usize>) {
     if size_of_val(column) < BYTES_MIN {
         return;

@@ -63,11 +63,11 @@ const TUMBLE: &str =
 const TUMBLE_DUCKDB: &str = "SELECT k, date_trunc('minute', ts) AS window_start, count(*) AS n, \
                              CAST(sum(v) AS BIGINT) AS total FROM events GROUP BY k, window_start";
 
-const fn tumble(name: &'static str, about: &'static str, keys: u64) -> Workload {
+const fn tumble(name: &'static str, about: &'static str, source: Source) -> Workload {
     Workload {
         name,
         about,
-        source: Source::Events { keys },
+        source,
         select: TUMBLE,
         emit: ON_CLOSE,
         duckdb: Some(TUMBLE_DUCKDB),
@@ -82,19 +82,10 @@ const fn nexmark(name: &'static str, about: &'static str, select: &'static str, 
 
 /// All of them, in the order in which they are listed.
 pub(super) static WORKLOADS: [Workload; 16] = [
-    tumble("tumble-1k", "tumbling count and sum, 1,000 keys", 1_000),
-    tumble("tumble-10k", "tumbling count and sum, 10,000 keys", 10_000),
-    tumble("tumble-1m", "tumbling count and sum, 1,000,000 keys", 1_000_000),
-    Workload {
-        name: "tumble-text",
-        about: "tumbling count and sum by a text, 1,000 keys",
-        source: Source::Named { keys: 1_000 },
-        select: TUMBLE,
-        emit: ON_CLOSE,
-        duckdb: Some(TUMBLE_DUCKDB),
-        kind: Kind::Throughput,
-        beside: None,
-    },
+    tumble("tumble-1k", "tumbling count and sum, 1,000 keys", Source::Events { keys: 1_000 }),
+    tumble("tumble-10k", "tumbling count and sum, 10,000 keys", Source::Events { keys: 10_000 }),
+    tumble("tumble-1m", "tumbling count and sum, 1,000,000 keys", Source::Events { keys: 1_000_000 }),
+    tumble("tumble-text", "tumbling count and sum by a text, 1,000 keys", Source::Named { keys: 1_000 }),
     Workload {
         name: "tumble-pair",
         about: "tumbling count and sum by a text and a number, 10,000 keys",
