@@ -108,6 +108,9 @@ impl Database {
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
         let mut engine = self.lock();
         let node = engine.push_target(name)?;
+        if let Some(object) = engine.catalog.get(name) {
+            object.check_lengths(changes.rows())?;
+        }
         engine.reactor.push(node, changes)?;
         engine.settle_for(node)
     }

@@ -4,6 +4,7 @@
 //!
 //! 1. [`parse`]: text to statements; every window syntax becomes one internal form.
 //! 2. [`plan`]: names, types and optimisation by DataFusion; windows, emission and refusals by us.
+//!    `semantics` says what expressions mean where PostgreSQL and DataFusion differ.
 //! 3. `expr`: DataFusion's expressions and aggregates behind core's traits.
 //! 4. [`lower`]: the plan to nodes of a graph. The last place where anything of SQL exists.
 //!
@@ -16,3 +17,4 @@ mod functions;
 pub mod lower;
 pub mod parse;
 pub mod plan;
+mod semantics;

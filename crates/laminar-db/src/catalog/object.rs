@@ -1,11 +1,12 @@
 //! A named object.
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use laminar_core::NodeId;
 use laminar_core::dag::{ChangeKind, EdgeProperties, OutletId, SourceSpec};
+use laminar_core::{NodeId, Result};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
 
-use crate::engine::{SinkHandle, SinkIntake};
+use crate::engine::{SinkHandle, SinkIntake, TextLengths};
 
 pub(crate) use laminar_sql::parse::ObjectKind;
 
@@ -28,7 +29,7 @@ pub(crate) enum Body {
     /// Rows from outside.
     Source(SourceBody),
     /// Rows that are inserted and kept: pushed in at `source`, seen at `output`.
-    Table { source: NodeId, output: NodeId, properties: EdgeProperties },
+    Table { source: NodeId, output: NodeId, properties: EdgeProperties, lengths: TextLengths },
     /// A continuous query; `stored` for materialized views.
     Query { root: NodeId, properties: EdgeProperties, stored: bool, latest_only: bool },
     /// A query that is put in wherever it is named.
@@ -44,6 +45,8 @@ pub(crate) struct SourceBody {
     pub(crate) schema: SchemaRef,
     pub(crate) spec: SourceSpec,
     pub(crate) properties: EdgeProperties,
+    /// How long its texts may be.
+    pub(crate) lengths: TextLengths,
     /// Where rows come from; `None`: the program pushes them.
     pub(crate) connector: Option<ConnectorDef>,
     /// Whether a reader opened anew sees the same rows from the start.
@@ -61,6 +64,14 @@ impl Object {
             Body::Query { stored: false, .. } => ObjectKind::Stream,
             Body::View { .. } => ObjectKind::View,
             Body::Sink { .. } | Body::LateSink { .. } => ObjectKind::Sink,
+        }
+    }
+
+    /// Fails if a text of `rows`, which have its columns, is longer than its definition allows.
+    pub(crate) fn check_lengths(&self, rows: &RecordBatch) -> Result<()> {
+        match &self.body {
+            Body::Table { lengths, .. } | Body::Source(SourceBody { lengths, .. }) => lengths.check(rows),
+            _ => Ok(()),
         }
     }
 

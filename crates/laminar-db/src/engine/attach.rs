@@ -95,6 +95,7 @@ impl Engine {
         }
         let connector = source.connector.clone();
         let (spec, properties, schema) = (source.spec.clone(), source.properties.clone(), source.schema.clone());
+        let lengths = source.lengths.clone();
         let id = self.next_node();
         let opened = match &connector {
             Some(connector) => Some(self.open_source(name, connector, Some(schema))?),
@@ -104,7 +105,7 @@ impl Engine {
         self.attach_nodes(vec![node])?;
         if let Some(opened) = opened {
             self.reactor.defer(id)?;
-            self.readers.add(name, id, opened, true);
+            self.readers.add(name, id, lengths.hold(opened), true);
         }
         let object = self.catalog.get_mut(name).ok_or_else(|| Error::internal("the source is gone"))?;
         object.nodes.push(id);

@@ -10,6 +10,7 @@ mod pass_on;
 mod readers;
 mod round;
 mod sinks;
+mod text_lengths;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
 pub(crate) use round::Round;
 pub(crate) use sinks::{SinkHandle, SinkState};
+pub(crate) use text_lengths::TextLengths;
 
 use crate::DatabaseBuilder;
 use crate::catalog::{Body, Catalog, kind_name};

@@ -11,7 +11,7 @@ use laminar_sql::plan::columns_to_schema;
 
 use super::{Outcome, name_is_free};
 use crate::catalog::{Body, Object, SourceBody};
-use crate::engine::{Engine, LateColumns};
+use crate::engine::{Engine, LateColumns, TextLengths};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Result<Outcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
@@ -42,7 +42,8 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let properties = EdgeProperties { schema: schema.clone(), changes, partitioning: Partitioning::Any, time_columns };
     engine.aside.declare_errors(&name);
     engine.aside.declare_late(&name, LateColumns::new(&schema));
-    let body = SourceBody { schema, spec, properties, connector: create.connector.clone(), replayable, reader: None };
+    let lengths = TextLengths::of(&create.columns);
+    let body = SourceBody { schema, spec, properties, lengths, connector: create.connector.clone(), replayable, reader: None };
     engine.catalog.insert(Object {
         name,
         sql: text.to_owned(),

@@ -7,7 +7,7 @@ use laminar_sql::plan::columns_to_schema;
 
 use super::{Outcome, name_is_free};
 use crate::catalog::{Body, Object};
-use crate::engine::Engine;
+use crate::engine::{Engine, TextLengths};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Result<Outcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
@@ -49,9 +49,10 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         Node { id: output, name: name.clone(), kind: NodeKind::Output(spec), inputs: vec![source], output: properties.clone() },
     ])?;
     engine.aside.declare_errors(&name);
+    let lengths = TextLengths::of(&create.columns);
     if let Some(opened) = opened {
         engine.reactor.defer(source)?;
-        engine.readers.add(&name, source, opened, false);
+        engine.readers.add(&name, source, lengths.hold(opened), false);
     }
     engine.catalog.insert(Object {
         name,
@@ -59,7 +60,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         depends_on: Vec::new(),
         late_to: None,
         nodes: vec![source, output],
-        body: Body::Table { source, output, properties },
+        body: Body::Table { source, output, properties, lengths },
     });
     Ok(Outcome::Done(format!("CREATE TABLE {}", create.name.text)))
 }

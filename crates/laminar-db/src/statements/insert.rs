@@ -3,26 +3,30 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
-use arrow_cast::cast::{CastOptions, cast_with_options};
 use arrow_schema::SchemaRef;
 use laminar_core::{ChangeBatch, Code, Error, Result};
+use laminar_sql::batch::InsertTarget;
 use laminar_sql::diagnostic::nearest;
-use laminar_sql::parse::{Insert, StreamQuery};
+use laminar_sql::parse::Insert;
 
 use super::Outcome;
-use super::select::rows_of;
+use super::select::block_on;
+use crate::catalog::Resting;
 use crate::engine::Engine;
 
 pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<Outcome> {
     engine.catalog.require(&insert.table)?;
     let node = engine.push_target(&insert.table.text).map_err(|error| error.at(insert.table.span))?;
     let schema = engine.reactor.properties(node).ok_or_else(|| Error::internal("a table without properties"))?.schema.clone();
-    let query = StreamQuery { query: insert.source.clone(), emit: None, lateness: None, late_to: None, span: insert.span };
-    let rows = rows_of(engine, &query, text)?;
-    let places = places(insert, &schema, rows.schema.fields().len())?;
+    let given = given_columns(insert, &schema)?;
+    let target = InsertTarget { columns: given.iter().map(|index| schema.fields()[*index].clone()).collect() };
+    let batches = rows_of(engine, insert, text, &target).map_err(|error| at_rows(error, insert))?;
+    // All rows or none: the first one goes in when the last one is known to fit.
+    let batches = batches.iter().map(|batch| complete(insert, batch, &schema, &given)).collect::<Result<Vec<_>>>()?;
+    let object = engine.catalog.require(&insert.table)?;
+    batches.iter().try_for_each(|batch| object.check_lengths(batch)).map_err(|error| error.at(insert.span))?;
     let mut count = 0;
-    for batch in &rows.batches {
-        let batch = arranged(insert, batch, &schema, &places)?;
+    for batch in batches {
         count += batch.num_rows() as u64;
         engine.reactor.push(node, ChangeBatch::append(batch)).map_err(|error| error.at(insert.span))?;
     }
@@ -30,21 +34,25 @@ pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<Ou
     Ok(Outcome::Inserted(count))
 }
 
-/// For each column of the table, the column of the query that fills it.
-fn places(insert: &Insert, schema: &SchemaRef, given: usize) -> Result<Vec<Option<usize>>> {
-    let width = if insert.columns.is_empty() { schema.fields().len() } else { insert.columns.len() };
-    if given != width {
-        let text = format!("{given} values for {width} columns of '{}'", insert.table.text);
-        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        return Err(Error::new(Code::InvalidQuery, text)
-            .with_hint(format!("the columns are: {}", names.join(", ")))
-            .at(insert.span));
-    }
+/// The rows that the statement gives, as of the last step, one column for each that it fills.
+fn rows_of(engine: &mut Engine, insert: &Insert, text: &str, target: &InsertTarget) -> Result<Vec<RecordBatch>> {
+    engine.settle()?;
+    let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, aside: &engine.aside };
+    block_on(engine.planner.insert_rows(insert, text, &tables, target, engine.clock.now()))
+}
+
+/// Where an error of the rows is, if it does not know better.
+fn at_rows(error: Error, insert: &Insert) -> Error {
+    if error.span().is_some() { error } else { error.at(insert.span) }
+}
+
+/// The columns of the table that the statement fills, in its order.
+fn given_columns(insert: &Insert, schema: &SchemaRef) -> Result<Vec<usize>> {
     if insert.columns.is_empty() {
-        return Ok((0..width).map(Some).collect());
+        return Ok((0..schema.fields().len()).collect());
     }
-    let mut places = vec![None; schema.fields().len()];
-    for (from, column) in insert.columns.iter().enumerate() {
+    let mut given = Vec::with_capacity(insert.columns.len());
+    for column in &insert.columns {
         let Ok(index) = schema.index_of(&column.text) else {
             let error =
                 Error::new(Code::UnknownColumn, format!("there is no column '{}' in '{}'", column.text, insert.table.text));
@@ -55,26 +63,23 @@ fn places(insert: &Insert, schema: &SchemaRef, given: usize) -> Result<Vec<Optio
                 None => error,
             });
         };
-        places[index] = Some(from);
+        if given.contains(&index) {
+            let error = Error::new(Code::InvalidQuery, format!("column '{}' is given twice", column.text)).at(column.span);
+            return Err(error.with_hint("name each column once"));
+        }
+        given.push(index);
     }
-    Ok(places)
+    Ok(given)
 }
 
-/// The query's rows as rows of the table: columns in place, types cast, the rest NULL.
-fn arranged(insert: &Insert, rows: &RecordBatch, schema: &SchemaRef, places: &[Option<usize>]) -> Result<RecordBatch> {
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    let mut columns: Vec<ArrayRef> = Vec::with_capacity(places.len());
-    for (field, place) in schema.fields().iter().zip(places) {
-        let column = match place {
-            Some(from) => cast_with_options(rows.column(*from), field.data_type(), &options).map_err(|error| {
-                Error::new(Code::TypeMismatch, format!("a value for column '{}' is not {}", field.name(), field.data_type()))
-                    .with_detail(error.to_string())
-                    .at(insert.span)
-            })?,
-            None => new_null_array(field.data_type(), rows.num_rows()),
-        };
-        columns.push(column);
-    }
+/// The rows with all columns of the table: those that the statement does not give are NULL.
+fn complete(insert: &Insert, rows: &RecordBatch, schema: &SchemaRef, given: &[usize]) -> Result<RecordBatch> {
+    let columns: Vec<ArrayRef> = (0..schema.fields().len())
+        .map(|index| match given.iter().position(|column| *column == index) {
+            Some(from) => rows.column(from).clone(),
+            None => new_null_array(schema.field(index).data_type(), rows.num_rows()),
+        })
+        .collect();
     let missing = schema.fields().iter().zip(&columns).find(|(field, column)| !field.is_nullable() && column.null_count() > 0);
     if let Some((field, _)) = missing {
         return Err(Error::new(Code::BadData, format!("column '{}' of '{}' is NOT NULL", field.name(), insert.table.text))

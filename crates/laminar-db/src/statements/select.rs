@@ -38,7 +38,7 @@ pub(super) fn rows_of(engine: &mut Engine, query: &StreamQuery, text: &str) -> R
 }
 
 /// Waits for a future of DataFusion on this thread.
-fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     if tokio::runtime::Handle::try_current().is_ok() {
         // Waiting inside a runtime would panic deep within it; this says it at the border.
         return Err(Error::new(laminar_core::Code::InvalidQuery, "a query cannot be waited for on a thread of an async runtime")

@@ -1,7 +1,11 @@
 //! A query run once over rows at rest: what an ad-hoc SELECT is. DataFusion does the work.
 
+mod computed_arguments;
+mod exact_sums;
+mod insert;
 mod select;
 mod window_lists;
 mod windows;
 
+pub use insert::InsertTarget;
 pub use select::{RestingRelation, RestingTables, relations_in};

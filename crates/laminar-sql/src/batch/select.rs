@@ -13,6 +13,8 @@ use datafusion::physical_plan::collect;
 use datafusion::sql::sqlparser::ast::{ObjectNamePart, visit_relations};
 use laminar_core::{Error, Result};
 
+use super::computed_arguments::compute_arguments_below;
+use super::exact_sums::exact_sums;
 use crate::parse::StreamQuery;
 use crate::plan::Planner;
 use crate::plan::errors::from_datafusion;
@@ -45,6 +47,12 @@ impl Planner {
         now: i64,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
         let plan = self.resting_plan(query, text, tables)?;
+        self.run(plan, now).await
+    }
+
+    /// The rows of an analyzed plan.
+    pub(super) async fn run(&self, plan: LogicalPlan, now: i64) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        let plan = exact_sums(plan).and_then(compute_arguments_below).map_err(from_datafusion)?;
         let state = &mut self.state().clone();
         state.execution_props_mut().query_execution_start_time = Some(DateTime::from_timestamp_nanos(now));
         let optimized = state.optimize(&plan).map_err(from_datafusion)?;

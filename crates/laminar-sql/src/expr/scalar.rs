@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::common::DFSchema;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Operator, execution_props::ExecutionProps};
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
@@ -14,11 +13,12 @@ use laminar_core::Result;
 use laminar_core::expr::{CompareOp, ExprRef, ScalarExpr, both, compare_with_constant};
 
 use crate::plan::errors::from_datafusion;
+use crate::semantics::guarded;
 
 /// `expr` over rows of `schema`, ready to run.
 pub(crate) fn scalar(expr: &Expr, schema: &DFSchema) -> Result<ExprRef> {
     let physical = create_physical_expr(expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
-        .and_then(checked)
+        .and_then(guarded)
         .map_err(from_datafusion)?;
     let arrow = schema.as_arrow();
     let data_type = physical.data_type(arrow).map_err(from_datafusion)?;
@@ -58,18 +58,6 @@ fn compare_op(op: Operator) -> Option<CompareOp> {
         Operator::GtEq => CompareOp::GtEq,
         _ => return None,
     })
-}
-
-/// Integer arithmetic that overflows is an error, as in PostgreSQL; DataFusion would wrap around.
-fn checked(expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>, DataFusionError> {
-    let checked = expr.transform_up(|part| match part.downcast_ref::<BinaryExpr>() {
-        Some(binary) if matches!(binary.op(), Operator::Plus | Operator::Minus | Operator::Multiply) => {
-            let checked = BinaryExpr::new(binary.left().clone(), *binary.op(), binary.right().clone());
-            Ok(Transformed::yes(Arc::new(checked.with_fail_on_overflow(true)) as Arc<dyn PhysicalExpr>))
-        }
-        _ => Ok(Transformed::no(part)),
-    })?;
-    Ok(checked.data)
 }
 
 #[derive(Debug)]

@@ -52,10 +52,9 @@ fn explain(error: &DataFusionError, failed: Option<&Failed<'_>>) -> Error {
             Error::new(Code::NotSupported, format!("{} (not built yet)", first_line(message)))
         }
         DataFusionError::ArrowError(arrow, _) => plain_arrow(arrow),
-        DataFusionError::External(inner) => match inner.downcast_ref::<Error>() {
-            Some(ours) => ours.clone(),
-            None => Error::new(Code::InvalidQuery, first_line(&inner.to_string())),
-        },
+        DataFusionError::External(inner) => {
+            from_outside(inner.as_ref()).unwrap_or_else(|| Error::new(Code::InvalidQuery, first_line(&inner.to_string())))
+        }
         DataFusionError::Execution(message) => Error::new(Code::Arithmetic, first_line(message)),
         DataFusionError::ResourcesExhausted(message) => Error::new(Code::LimitReached, first_line(message)),
         DataFusionError::IoError(io) => Error::new(Code::Io, io.to_string()),
@@ -69,10 +68,24 @@ fn explain(error: &DataFusionError, failed: Option<&Failed<'_>>) -> Error {
     }
 }
 
+/// One of our own errors that went through DataFusion or Arrow, wrapped as often as it came by.
+fn from_outside(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    if let Some(ours) = error.downcast_ref::<Error>() {
+        return Some(ours.clone());
+    }
+    if let Some(datafusions) = error.downcast_ref::<DataFusionError>() {
+        return Some(explain(datafusions, None));
+    }
+    error.downcast_ref::<arrow_schema::ArrowError>().map(plain_arrow)
+}
+
 /// Arrow's errors without their prefixes: these are what people see in `<object>$errors`.
 pub(crate) fn plain_arrow(error: &arrow_schema::ArrowError) -> Error {
     use arrow_schema::ArrowError as A;
     match error {
+        A::ExternalError(inner) => {
+            from_outside(inner.as_ref()).unwrap_or_else(|| Error::new(Code::Arithmetic, first_line(&inner.to_string())))
+        }
         A::DivideByZero => Error::new(Code::Arithmetic, "division by zero"),
         A::ArithmeticOverflow(what) => Error::new(Code::Arithmetic, first_line(what)),
         A::CastError(what) | A::ComputeError(what) | A::ParseError(what) => Error::new(Code::Arithmetic, first_line(what)),

@@ -15,4 +15,4 @@ pub use catalog::{Catalog, Relation, RelationKind};
 pub use emission::{Emission, Purpose};
 pub use nodes::is_window_bound;
 pub use planner::{ContinuousPlan, Planner};
-pub use types::columns_to_schema;
+pub use types::{columns_to_schema, longest_text};

@@ -2,26 +2,27 @@
 
 use std::sync::Arc;
 
-use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{LogicalPlan, TableSource};
+use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
 use datafusion::optimizer::optimizer::Optimizer;
-use datafusion::optimizer::{OptimizerRule, common_subexpr_eliminate, decorrelate_predicate_subquery};
+use datafusion::optimizer::{Analyzer, AnalyzerRule, OptimizerRule, common_subexpr_eliminate, decorrelate_predicate_subquery};
 use datafusion::prelude::SessionConfig;
-use datafusion::sql::planner::{ParserOptions, SqlToRel};
-use datafusion::sql::sqlparser::ast::{Query, Statement};
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion::sql::sqlparser::ast::{self, Query, Statement};
 use laminar_core::{Error, Result};
 
 use super::catalog::{Catalog, RelationSource};
 use super::emission::{Emission, Purpose, nothing_is_late};
-use super::errors::{Failed, from_datafusion_in};
+use super::errors::{Failed, from_datafusion, from_datafusion_in};
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{assign_windows, group_by_window, keep_late_columns, refuse_unstreamable};
 use crate::functions::WindowMarker;
 use crate::parse::StreamQuery;
+use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, exact_syntax};
 
 /// Plans queries. Holds the functions and settings; knows nothing of any catalog.
 pub struct Planner {
@@ -53,7 +54,12 @@ impl Planner {
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         config.options_mut().sql_parser.collect_spans = true;
         config.options_mut().optimizer.skip_failed_rules = false;
-        let mut state = SessionStateBuilder::new().with_default_features().with_config(config).build();
+        let mut state = SessionStateBuilder::new()
+            .with_default_features()
+            .with_config(config)
+            .with_analyzer_rules(analyzer_rules())
+            .with_physical_optimizer_rule(Arc::new(GuardedPlans))
+            .build();
         for marker in WindowMarker::both() {
             // Registration can only replace a function of that name; there is none.
             let _ = datafusion::execution::FunctionRegistry::register_udf(&mut state, Arc::new(marker));
@@ -113,11 +119,21 @@ impl Planner {
         known: &[String],
     ) -> Result<LogicalPlan, Error> {
         let names = Names { state: &self.state, tables };
+        let mut exact = query.clone();
+        exact_syntax(&mut exact, text)?;
         let planned = SqlToRel::new_with_options(&names, parser_options())
-            .sql_statement_to_plan(Statement::Query(Box::new(query.clone())))
+            .sql_statement_to_plan(Statement::Query(Box::new(exact)))
             .and_then(|plan| self.state.analyzer().execute_and_check(plan, self.options(), |_, _| {}))
             .and_then(assign_windows);
         planned.map_err(|error| from_datafusion_in(&error, &self.failed(query, text, known.to_vec())))
+    }
+
+    /// An expression without names, not yet analyzed.
+    pub(crate) fn plan_constant(&self, expr: ast::Expr) -> Result<Expr> {
+        let names = Names { state: &self.state, tables: &|_| None };
+        SqlToRel::new_with_options(&names, parser_options())
+            .sql_to_expr(expr, &DFSchema::empty(), &mut PlannerContext::new())
+            .map_err(from_datafusion)
     }
 
     fn failed<'a>(&self, query: &'a Query, text: &'a str, relations: Vec<String>) -> Failed<'a> {
@@ -128,7 +144,16 @@ impl Planner {
 }
 
 fn parser_options() -> ParserOptions {
-    ParserOptions::new().with_collect_spans(true).with_map_string_types_to_utf8view(false)
+    ParserOptions::new().with_collect_spans(true).with_map_string_types_to_utf8view(false).with_parse_float_as_decimal(true)
+}
+
+/// DataFusion's rules, with PostgreSQL's meaning of expressions before and after its coercion of types.
+fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    let datafusions = Analyzer::new().rules;
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(AverageRule), Arc::new(CoercionRule)];
+    rules.extend(datafusions);
+    rules.push(Arc::new(CastRule));
+    rules
 }
 
 /// Rules that keep a plan's meaning for Z-sets. Left out: those that split DISTINCT aggregates in two, that use statistics of a

@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
 use laminar_core::{Code, Error, Result};
 
 use crate::parse::ColumnDef;
+use crate::semantics::length_of;
 
 /// The schema that `columns` declare.
 pub fn columns_to_schema(columns: &[ColumnDef]) -> Result<SchemaRef> {
@@ -21,6 +22,11 @@ pub fn columns_to_schema(columns: &[ColumnDef]) -> Result<SchemaRef> {
         fields.push(Field::new(&column.name.text, data_type, !column.not_null));
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// How many characters a text of `column` may have, if its type says so.
+pub fn longest_text(column: &ColumnDef) -> Option<u64> {
+    length_of(&column.data_type)
 }
 
 fn arrow_type(sql: &ast::DataType) -> Result<DataType> {

@@ -1,0 +1,49 @@
+//! The same for ad-hoc queries: filters and projections of a physical plan get AND and OR that short-circuit by row.
+
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::config::ConfigOptions;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+
+use super::short_circuit::guarded;
+
+/// Runs after DataFusion's rules, which know its own AND and OR.
+#[derive(Debug, Default)]
+pub(crate) struct GuardedPlans;
+
+impl PhysicalOptimizerRule for GuardedPlans {
+    fn name(&self) -> &str {
+        "guarded_plans"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(plan.transform_up(guard_node)?.data)
+    }
+}
+
+fn guard_node(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+    if let Some(filter) = plan.downcast_ref::<FilterExec>() {
+        let predicate = guarded(filter.predicate().clone())?;
+        let filter = FilterExecBuilder::from(filter).with_predicate(predicate).build()?;
+        return Ok(Transformed::yes(Arc::new(filter)));
+    }
+    if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
+        let exprs = projection
+            .expr()
+            .iter()
+            .map(|named| Ok(ProjectionExpr { expr: guarded(named.expr.clone())?, alias: named.alias.clone() }));
+        let exprs = exprs.collect::<Result<Vec<_>>>()?;
+        let projection = ProjectionExec::try_new(exprs, projection.input().clone())?;
+        return Ok(Transformed::yes(Arc::new(projection)));
+    }
+    Ok(Transformed::no(plan))
+}
