@@ -22,7 +22,7 @@ use super::nodes::WindowAggregate;
 use super::rules::{assign_windows, group_by_window, keep_late_columns, refuse_unstreamable};
 use crate::functions::WindowMarker;
 use crate::parse::StreamQuery;
-use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, exact_syntax};
+use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, OperatorPlanner, exact_syntax};
 
 /// Plans queries. Holds the functions and settings; knows nothing of any catalog.
 pub struct Planner {
@@ -60,6 +60,8 @@ impl Planner {
             .with_analyzer_rules(analyzer_rules())
             .with_physical_optimizer_rule(Arc::new(GuardedPlans))
             .build();
+        // It answers for operators that no other planner of expressions does, so there is nothing to be refused.
+        let _ = datafusion::execution::FunctionRegistry::register_expr_planner(&mut state, Arc::new(OperatorPlanner));
         for marker in WindowMarker::both() {
             // Registration can only replace a function of that name; there is none.
             let _ = datafusion::execution::FunctionRegistry::register_udf(&mut state, Arc::new(marker));

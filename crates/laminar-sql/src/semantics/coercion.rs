@@ -119,8 +119,11 @@ fn coerce_union(mut union: Union) -> Result<Union> {
     let width = union.inputs.first().map_or(0, |input| input.schema().fields().len());
     let targets: Vec<Option<DataType>> = (0..width)
         .map(|column| {
-            let types =
-                union.inputs.iter().filter_map(|input| input.schema().fields().get(column)).map(|field| field.data_type());
+            let types = union
+                .inputs
+                .iter()
+                .filter_map(|input| input.schema().fields().get(column))
+                .map(|field| field.data_type().clone());
             meeting_type(types).and_then(|(target, is_ours)| is_ours.then_some(target))
         })
         .collect();
@@ -425,40 +428,45 @@ fn picks_an_argument(call: &ScalarFunction) -> bool {
 
 /// Expressions at the type at which all meet, if DataFusion's choice would lose something.
 pub(super) fn unified(exprs: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
-    let types: Vec<Option<DataType>> = exprs.iter().map(|expr| type_of(expr, schema)).collect();
-    let typed = exprs.iter().zip(&types).filter(|(expr, _)| untyped_text(expr).is_none());
-    let Some((target, is_ours)) = meeting_type(typed.filter_map(|(_, data_type)| data_type.as_ref())) else { return Ok(exprs) };
-    let has_text = exprs.iter().any(|expr| untyped_text(expr).is_some()) && !is_text(&target);
+    let types = |exprs: &[Expr]| exprs.iter().map(|expr| type_of(expr, schema)).collect::<Vec<_>>();
+    let typed = exprs.iter().filter(|expr| untyped_text(expr).is_none());
+    let Some((typed, _)) = meeting_type(typed.filter_map(|expr| type_of(expr, schema))) else { return Ok(exprs) };
+    let mut has_text = false;
+    let with_types = exprs.into_iter().map(|expr| match untyped_text(&expr) {
+        Some(text) if !is_text(&typed) => {
+            has_text = true;
+            Ok(beside(text, &typed)?.unwrap_or(expr))
+        }
+        _ => Ok(expr),
+    });
+    let exprs: Vec<Expr> = with_types.collect::<Result<_>>()?;
+    let types = types(&exprs);
+    let Some((target, is_ours)) = meeting_type(types.iter().flatten().cloned()) else { return Ok(exprs) };
     if !is_ours && !has_text {
         return Ok(exprs);
     }
-    let unify = |(expr, data_type): (Expr, Option<DataType>)| match (untyped_text(&expr), data_type) {
-        (Some(text), _) if !is_text(&target) => {
-            let Some(typed) = beside(text, &target)? else { return Ok(expr) };
-            let own = constant_type(&typed, &target);
-            Ok(cast_to(typed, &own, &target))
-        }
-        (_, Some(DataType::Null) | None) => Ok(expr),
-        (_, Some(own)) => Ok(cast_to(expr, &own, &target)),
+    let unify = |(expr, data_type): (Expr, Option<DataType>)| match data_type {
+        Some(DataType::Null) | None => expr,
+        Some(own) => cast_to(expr, &own, &target),
     };
-    exprs.into_iter().zip(types).map(unify).collect()
+    Ok(exprs.into_iter().zip(types).map(unify).collect())
 }
 
 /// The type at which values of all `types` meet, and whether it is one that DataFusion would not choose.
-pub(super) fn meeting_type<'a>(types: impl Iterator<Item = &'a DataType>) -> Option<(DataType, bool)> {
+fn meeting_type(types: impl Iterator<Item = DataType>) -> Option<(DataType, bool)> {
     let mut types = types.filter(|data_type| !data_type.is_null());
-    let mut target = types.next()?.clone();
+    let mut target = types.next()?;
     let mut is_ours = false;
     for other in types {
-        if *other == target {
+        if other == target {
             continue;
         }
-        target = match common_type(&target, other) {
+        target = match common_type(&target, &other) {
             Some(common) => {
                 is_ours = true;
                 common
             }
-            None => type_union_coercion(&target, other)?,
+            None => type_union_coercion(&target, &other)?,
         };
     }
     Some((target, is_ours))
@@ -484,6 +492,14 @@ fn aggregate_arguments(call: &mut AggregateFunction, schema: &DFSchema) {
                 *arg = double;
             }
         }
+    }
+}
+
+/// `left op right` as a function that checks what it computes; `None`: DataFusion computes it.
+pub(super) fn computed(left: Expr, op: ArithmeticOp, right: Expr, schema: &DFSchema) -> Result<Option<Expr>> {
+    match compute(left, op, right, schema)? {
+        Expr::BinaryExpr(_) => Ok(None),
+        function => Ok(Some(function)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What expressions mean: PostgreSQL's rules where DataFusion's differ, alike ad hoc, in views, in INSERT and for constants.
 //!
 //! 1. [`syntax`]: what must be decided before names and types are known (exact literals, lengths of VARCHAR).
-//! 2. [`coercion`]: the types at which two operands meet; operators that compute become the functions of [`arithmetic`].
+//! 2. [`operators`] and [`coercion`]: the types at which two operands meet; operators that compute become the functions of [`arithmetic`].
 //! 3. [`casts`]: after DataFusion's own coercion, each cast that Arrow would do in another way becomes one of [`cast`].
 //! 4. [`short_circuit`]: AND and OR look at each row's left side first, in what runs.
 //!
@@ -15,6 +15,7 @@ mod coercion;
 mod common_type;
 mod guarded_plans;
 mod interval;
+mod operators;
 mod short_circuit;
 mod syntax;
 mod untyped;
@@ -23,5 +24,6 @@ pub(crate) use averages::AverageRule;
 pub(crate) use casts::{CastRule, no_such_cast};
 pub(crate) use coercion::CoercionRule;
 pub(crate) use guarded_plans::GuardedPlans;
+pub(crate) use operators::OperatorPlanner;
 pub(crate) use short_circuit::guarded;
 pub(crate) use syntax::{exact_expression, exact_syntax, length_of};

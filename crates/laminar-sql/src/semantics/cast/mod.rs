@@ -45,7 +45,8 @@ pub(super) fn is_ours(from: &DataType, to: &DataType) -> bool {
         (from, to) if is_text(from) => from_text::reads(to),
         (from, to) if is_text(to) => to_text::writes(from),
         (from, to) if from.is_floating() => to.is_integer() || is_decimal(to),
-        (from, to) if is_decimal(from) => to.is_integer() || to.is_floating(),
+        (D::Decimal256(..), to) => is_decimal(to),
+        (from, to) if is_decimal(from) => to.is_integer() || to.is_floating() || is_decimal(to),
         (from, to) => times::converts(from, to),
     }
 }
@@ -64,7 +65,9 @@ pub(crate) fn convert(column: &ArrayRef, target: &DataType, gives_null: bool) ->
         _ if matches!(target, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => {
             return Ok(arrow_cast::cast(&to_text::write(column)?, target)?);
         }
-        from if from.is_floating() || matches!(from, DataType::Decimal128(..)) => numbers::convert(column, target, gives_null),
+        from if from.is_floating() || matches!(from, DataType::Decimal128(..) | DataType::Decimal256(..)) => {
+            numbers::convert(column, target, gives_null)
+        }
         _ => times::convert(column, target, gives_null),
     };
     result.map_err(DataFusionError::from)

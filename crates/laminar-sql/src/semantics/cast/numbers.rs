@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Decimal128Type, DecimalType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_schema::{ArrowError, DataType};
@@ -19,6 +19,9 @@ const REAL_DIGITS: usize = 6;
 
 pub(super) fn convert(column: &ArrayRef, target: &DataType, gives_null: bool) -> Result<ArrayRef, ArrowError> {
     match column.data_type() {
+        DataType::Decimal128(..) | DataType::Decimal256(..) if matches!(target, DataType::Decimal128(..)) => {
+            to_decimal(column, target, gives_null)
+        }
         DataType::Decimal128(_, scale) => from_decimal(column.as_primitive(), *scale, target, gives_null),
         DataType::Float32 => {
             let wide: PrimitiveArray<Float64Type> = column.as_primitive::<Float32Type>().unary(f64::from);
@@ -83,6 +86,12 @@ where
     Ok(Arc::new(values))
 }
 
+/// Digits that have no room are rounded half away from zero, as Arrow does it.
+fn to_decimal(column: &ArrayRef, target: &DataType, gives_null: bool) -> Result<ArrayRef, ArrowError> {
+    let options = arrow_cast::CastOptions { safe: gives_null, ..arrow_cast::CastOptions::default() };
+    arrow_cast::cast_with_options(column, target, &options).map_err(|_| out_of_range("the value", target))
+}
+
 fn from_decimal(
     column: &PrimitiveArray<Decimal128Type>,
     scale: i8,
@@ -113,7 +122,7 @@ where
     let values = each::<_, T>(column, gives_null, |value| {
         let whole = if scale < 0 { value.checked_mul(power) } else { rounded_i128(value, power) };
         let whole = whole.and_then(|whole| T::Native::try_from(whole).ok());
-        whole.ok_or_else(|| out_of_range(decimal_to_text(value, scale), &T::DATA_TYPE))
+        whole.ok_or_else(|| out_of_range(Decimal128Type::format_decimal(value, 38, scale), &T::DATA_TYPE))
     })?;
     Ok(Arc::new(values))
 }
