@@ -28,6 +28,16 @@ need_build_tools() {
 
 have_c_headers() { echo '#include <stdlib.h>' | cc -E -x c - >/dev/null 2>&1; }
 
+# PostgreSQL, with which the functions of SQL are compared; its programs stand outside of PATH. Without it those tests are skipped.
+want_postgresql() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && return
+    if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }; then
+        install_packages postgresql
+    else
+        say "PostgreSQL is not installed: functions are compared with its recorded answers alone"
+    fi
+}
+
 # A part of the Rust toolchain that a minimal installation leaves out.
 need_component() {
     cargo "$1" --version >/dev/null 2>&1 && return

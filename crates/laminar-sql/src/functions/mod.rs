@@ -1,5 +1,27 @@
-//! Our own SQL functions: the markers that stand for windows until the planner turns them into nodes.
+//! The one registry of scalar functions: ours, which answer as PostgreSQL's do, over DataFusion's of the same name.
+//!
+//! A function is a [`routine::Routine`]: a name, overloads by kinds of arguments (`kinds`), and what each computes over columns
+//! (`columns`). There is a file, or a folder, for each family. Functions are the same in ad-hoc queries and in views.
 
+mod bytes;
+mod columns;
+mod datetime;
+mod decimal;
+mod degrees;
+mod kinds;
+mod numbers;
+mod quote;
+mod regex;
+mod registry;
+mod routine;
+mod strings;
+mod template;
+mod text_form;
+mod whole_numbers;
 mod window_marker;
 
-pub(crate) use window_marker::{Bound, WindowMarker, marker_of};
+pub(crate) use self::regex::SIMILAR_TO;
+pub(crate) use datetime::{TO_INTERVAL, interval_text};
+pub(crate) use registry::register;
+pub(crate) use routine::{FailedCall, HINT, NO_OVERLOAD};
+pub(crate) use window_marker::{Bound, marker_of};

@@ -7,8 +7,10 @@ use datafusion::sql::sqlparser::ast::{self, Expr, Query, visit_expressions, visi
 use datafusion::sql::sqlparser::tokenizer::Location;
 use laminar_core::{Code, Error, Span};
 
+use super::function_errors::{failed_call, no_overload};
 use super::names::{UNKNOWN_TABLE, UNKNOWN_TABLE_FUNCTION};
 use crate::diagnostic::nearest;
+use crate::functions::FailedCall;
 
 /// The error without a position, where no statement is at hand.
 pub(crate) fn from_datafusion(error: DataFusionError) -> Error {
@@ -47,13 +49,19 @@ fn explain(error: &DataFusionError, failed: Option<&Failed<'_>>) -> Error {
         DataFusionError::Shared(inner) => explain(inner, failed),
         DataFusionError::Collection(errors) if !errors.is_empty() => explain(&errors[0], failed),
         DataFusionError::SchemaError(schema, _) => explain_schema(schema, failed),
-        DataFusionError::Plan(message) => explain_plan(message, failed),
+        DataFusionError::Plan(message) => no_overload(message, failed).unwrap_or_else(|| explain_plan(message, failed)),
         DataFusionError::NotImplemented(message) => {
             Error::new(Code::NotSupported, format!("{} (not built yet)", first_line(message)))
         }
         DataFusionError::ArrowError(arrow, _) => plain_arrow(arrow),
-        DataFusionError::External(inner) => {
-            from_outside(inner.as_ref()).unwrap_or_else(|| Error::new(Code::InvalidQuery, first_line(&inner.to_string())))
+        DataFusionError::External(inner) => match inner.downcast_ref::<FailedCall>() {
+            Some(call) => failed_call(call, failed),
+            None => {
+                from_outside(inner.as_ref()).unwrap_or_else(|| Error::new(Code::InvalidQuery, first_line(&inner.to_string())))
+            }
+        },
+        DataFusionError::Execution(message) | DataFusionError::Internal(message) if message.contains("Function '") => {
+            no_overload(message, failed).unwrap_or_else(|| Error::new(Code::Arithmetic, first_line(message)))
         }
         DataFusionError::Execution(message) => Error::new(Code::Arithmetic, first_line(message)),
         DataFusionError::ResourcesExhausted(message) => Error::new(Code::LimitReached, first_line(message)),

@@ -4,6 +4,8 @@
 mod catalog;
 mod emission;
 pub(crate) mod errors;
+mod function_errors;
+mod function_syntax;
 mod names;
 pub(crate) mod nodes;
 mod planner;

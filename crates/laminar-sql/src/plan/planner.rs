@@ -17,10 +17,11 @@ use laminar_core::{Error, Result};
 use super::catalog::{Catalog, RelationSource};
 use super::emission::{Emission, Purpose, nothing_is_late};
 use super::errors::{Failed, from_datafusion, from_datafusion_in};
+use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{assign_windows, group_by_window, keep_late_columns, refuse_unstreamable};
-use crate::functions::WindowMarker;
+use crate::functions::register;
 use crate::parse::StreamQuery;
 use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, OperatorPlanner, exact_syntax};
 
@@ -53,6 +54,8 @@ impl Planner {
         let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         config.options_mut().sql_parser.collect_spans = true;
+        // TIMESTAMPTZ is an instant, kept in UTC; without this DataFusion takes it for a TIMESTAMP.
+        config.options_mut().execution.time_zone = Some("+00:00".to_owned());
         config.options_mut().optimizer.skip_failed_rules = false;
         let mut state = SessionStateBuilder::new()
             .with_default_features()
@@ -62,10 +65,7 @@ impl Planner {
             .build();
         // It answers for operators that no other planner of expressions does, so there is nothing to be refused.
         let _ = datafusion::execution::FunctionRegistry::register_expr_planner(&mut state, Arc::new(OperatorPlanner));
-        for marker in WindowMarker::both() {
-            // Registration can only replace a function of that name; there is none.
-            let _ = datafusion::execution::FunctionRegistry::register_udf(&mut state, Arc::new(marker));
-        }
+        register(&mut state);
         Self { state, streaming: Optimizer::with_rules(streaming_rules()) }
     }
 
@@ -121,10 +121,11 @@ impl Planner {
         known: &[String],
     ) -> Result<LogicalPlan, Error> {
         let names = Names { state: &self.state, tables };
-        let mut exact = query.clone();
-        exact_syntax(&mut exact, text)?;
+        let query = &mut query.clone();
+        exact_syntax(query, text)?;
+        as_calls(query, text)?;
         let planned = SqlToRel::new_with_options(&names, parser_options())
-            .sql_statement_to_plan(Statement::Query(Box::new(exact)))
+            .sql_statement_to_plan(Statement::Query(Box::new(query.clone())))
             .and_then(|plan| self.state.analyzer().execute_and_check(plan, self.options(), |_, _| {}))
             .and_then(assign_windows);
         planned.map_err(|error| from_datafusion_in(&error, &self.failed(query, text, known.to_vec())))
