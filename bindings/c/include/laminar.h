@@ -118,7 +118,7 @@ void laminar_result_free(laminar_result* result);
 int laminar_subscribe(laminar_database* database, const char* name_or_query, LaminarSubscriptionHandle** subscription);
 /* Writes the changes of the next step, to be freed by laminar_result_free; *changes is NULL if nothing came. Reads connectors where
  * that brings changes. Waits up to `timeout_ms`, also for what other threads push; 0 only looks; a negative timeout waits until
- * nothing more comes without a push. */
+ * nothing more comes without a push: then it is an error if a source has stopped before its end. */
 int laminar_subscription_next(LaminarSubscriptionHandle* subscription, int64_t timeout_ms, laminar_result** changes);
 /* 1 once nothing will come any more and everything has been read, else 0. For subscriptions that are polled. */
 int laminar_subscription_finished(const LaminarSubscriptionHandle* subscription);
@@ -142,6 +142,10 @@ const char* laminar_last_error_code(void);
 const char* laminar_last_error_message(void);
 const char* laminar_last_error_hint(void);
 int64_t laminar_last_error_position(void);
+
+/* What the calling thread's last laminar_execute, laminar_query or laminar_subscribe had to say beside its answer, a line each: that rows
+ * are missing, because a source has stopped or because the oldest rows aside are forgotten. NULL if nothing. Valid until the next such call. */
+const char* laminar_last_notices(void);
 
 /* The version of the library. */
 const char* laminar_version(void);

@@ -7,16 +7,16 @@
 #![expect(unsafe_code, reason = "C has no other way to call; every block says on what it relies")]
 
 use std::ffi::{CStr, CString, c_char, c_int};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{RecordBatch, StructArray};
-use laminar_db::{Code, Database, Error, Result};
+use laminar_db::core::panics::caught;
+use laminar_db::{Code, Database, Error, Outcome, Result};
 
-use crate::last_error::{LastError, read, remember};
+use crate::last_error::{LastError, read, read_notices, remember, remember_notices};
 use crate::tables::{QueryResult, batch_of};
 
 const OK: c_int = 0;
@@ -30,11 +30,7 @@ pub struct Handle {
 
 /// Runs `work`; an error or a panic becomes the thread's last error.
 pub(crate) fn guarded(work: impl FnOnce() -> Result<()>) -> c_int {
-    let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        Err(Error::internal(format!("a panic: {}", text.unwrap_or("without a message"))))
-    });
-    match outcome {
+    match caught(work) {
         Ok(()) => OK,
         Err(error) => {
             remember(&error);
@@ -76,7 +72,10 @@ pub(crate) fn free<T>(pointer: *mut T) {
         // SAFETY: by contract it comes from `Box::into_raw` here and was not freed before.
         let owned = unsafe { Box::from_raw(pointer) };
         // A panic while dropping must not unwind into C; there is nobody to tell.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(owned)));
+        let _ = caught(|| {
+            drop(owned);
+            Ok(())
+        });
     }
 }
 
@@ -107,7 +106,12 @@ pub extern "C" fn laminar_close(database: *mut Handle) {
 /// Runs all statements of `sql`, stopping at the first that fails. Rows of queries among them are thrown away.
 #[unsafe(no_mangle)]
 pub extern "C" fn laminar_execute(database: *const Handle, sql: *const c_char) -> c_int {
-    guarded(|| borrowed(database, "database")?.database.execute(text(sql, "sql")?).map(drop))
+    guarded(|| {
+        remember_notices(&[]);
+        let outcomes = borrowed(database, "database")?.database.execute(text(sql, "sql")?)?;
+        remember_notices(outcomes.iter().flat_map(Outcome::notices));
+        Ok(())
+    })
 }
 
 /// Runs one query and writes its result to `result`.
@@ -116,7 +120,9 @@ pub extern "C" fn laminar_query(database: *const Handle, sql: *const c_char, res
     guarded(|| {
         check_place(result, "result")?;
         answer(result, ptr::null_mut());
+        remember_notices(&[]);
         let rows = borrowed(database, "database")?.database.query(text(sql, "sql")?)?;
+        remember_notices(&rows.notices);
         answer(result, Box::into_raw(Box::new(QueryResult(rows))));
         Ok(())
     })
@@ -287,6 +293,12 @@ pub extern "C" fn laminar_last_error_hint() -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn laminar_last_error_position() -> i64 {
     read(|last| last.and_then(|last| last.position).and_then(|position| i64::try_from(position).ok()).unwrap_or(-1))
+}
+
+/// What the thread's last `laminar_execute`, `laminar_query` or `laminar_subscribe` had to say beside its answer, a line each; null if nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn laminar_last_notices() -> *const c_char {
+    read_notices(|notices| notices.map_or(ptr::null(), |text| text.as_ptr()))
 }
 
 /// The version of the library.

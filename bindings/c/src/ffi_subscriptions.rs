@@ -16,6 +16,7 @@ use laminar_db::core::time::{Clock, SystemClock};
 use laminar_db::{CallbackHandle, ChangeSet, Database, Event, Result, Subscription, Turn, schema_with_operations};
 
 use crate::ffi::{Handle, answer, borrowed, check_place, free, guarded, text};
+use crate::last_error::remember_notices;
 use crate::tables::QueryResult;
 
 /// Between two looks for what other threads push.
@@ -57,7 +58,10 @@ pub extern "C" fn laminar_subscribe(
         check_place(subscription, "subscription")?;
         answer(subscription, ptr::null_mut());
         let database = borrowed(database, "database")?.database.clone();
-        let reader = Mutex::new(database.subscribe(text(name_or_query, "name_or_query")?)?);
+        remember_notices(&[]);
+        let reader = database.subscribe(text(name_or_query, "name_or_query")?)?;
+        remember_notices(reader.notices());
+        let reader = Mutex::new(reader);
         give(subscription, Reader::Polled { subscription: reader, database });
         Ok(())
     })
@@ -133,6 +137,9 @@ fn wait(handle: &LaminarSubscriptionHandle, timeout_ms: i64) -> Result<Option<Ch
             return Ok(Some(changes));
         }
         let late = timeout_ms >= 0 && worked && SystemClock.now() >= until;
+        if idle && let Some(failure) = subscription.failure() {
+            return Err(failure);
+        }
         if idle || late || subscription.is_finished() {
             return Ok(None);
         }

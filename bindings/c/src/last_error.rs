@@ -1,9 +1,9 @@
-//! The last error of each thread, kept as text that C can read until the next failure of the same thread.
+//! The last error and the last notices of each thread, kept as text that C can read until the next ones of the same thread.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 
-use laminar_db::Error;
+use laminar_db::{Error, Notice};
 
 /// What C may ask about the last error.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(crate) struct LastError {
 
 thread_local! {
     static LAST: RefCell<Option<LastError>> = const { RefCell::new(None) };
+    static NOTICES: RefCell<Option<CString>> = const { RefCell::new(None) };
 }
 
 /// Remembers an error as the thread's last one.
@@ -32,6 +33,18 @@ pub(crate) fn remember(error: &Error) {
         position: error.span().map(|span| span.start),
     };
     LAST.with(|slot| *slot.borrow_mut() = Some(last));
+}
+
+/// Remembers what the thread's last call had to say beside its answer.
+pub(crate) fn remember_notices<'a>(notices: impl IntoIterator<Item = &'a Notice>) {
+    let lines: Vec<String> = notices.into_iter().map(Notice::to_string).collect();
+    let joined = if lines.is_empty() { None } else { Some(text(&lines.join("\n"))) };
+    NOTICES.with(|slot| *slot.borrow_mut() = joined);
+}
+
+/// Reads it.
+pub(crate) fn read_notices<T>(read: impl FnOnce(Option<&CString>) -> T) -> T {
+    NOTICES.with(|slot| read(slot.borrow().as_ref()))
 }
 
 /// Reads something of the thread's last error.

@@ -12,7 +12,7 @@ pub struct QueryResult(pub(crate) Rows);
 impl QueryResult {
     /// The rows of one batch.
     pub(crate) fn of(batch: RecordBatch) -> Self {
-        Self(Rows { schema: batch.schema(), batches: vec![batch] })
+        Self(Rows::from(batch))
     }
 
     /// Names and types of the columns.

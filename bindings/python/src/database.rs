@@ -1,15 +1,16 @@
 //! The class `Database`: statements, queries, pushes and the work of sources.
 
+use std::ffi::CString;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use laminar_db::core::limits::SUBSCRIPTION_BATCHES_MAX;
 use laminar_db::core::time::{Clock, SystemClock};
-use laminar_db::{Code, Database, Error, Outcome, Result, SlowReader, SubscribeOptions, Turn};
+use laminar_db::{Code, Database, Error, Notice, Outcome, Result, SlowReader, SubscribeOptions, Turn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::error::{in_text, plain};
+use crate::error::{LaminarWarning, in_text, plain};
 use crate::input::Input;
 use crate::result::PyRows;
 use crate::subscription::PySubscription;
@@ -61,20 +62,28 @@ impl PyDatabase {
     fn execute(&self, py: Python<'_>, sql: &str) -> PyResult<Option<Py<PyAny>>> {
         let database = self.database(py)?;
         // Answers of statements before the last are dropped here, without the interpreter.
-        let last = py.detach(|| database.execute(sql).map(|mut outcomes| outcomes.pop()));
-        Ok(match last.map_err(|error| in_text(py, &error, sql))? {
+        let answered = py.detach(|| {
+            let mut outcomes = database.execute(sql)?;
+            let notices: Vec<Notice> = outcomes.iter().flat_map(Outcome::notices).cloned().collect();
+            Ok((outcomes.pop(), notices))
+        });
+        let (last, notices) = answered.map_err(|error: Error| in_text(py, &error, sql))?;
+        warn(py, &notices)?;
+        Ok(match last {
             Some(Outcome::Rows(rows)) => Some(Py::new(py, PyRows::new(rows))?.into_any()),
             Some(Outcome::Subscription(subscription)) => {
                 Some(Py::new(py, PySubscription::new(subscription, database, None))?.into_any())
             }
-            Some(Outcome::Done(_) | Outcome::Skipped(_) | Outcome::Inserted(_)) | None => None,
+            Some(Outcome::Done { .. } | Outcome::Skipped(_) | Outcome::Inserted { .. }) | None => None,
         })
     }
 
     /// The rows of one SELECT, as of now.
     fn query(&self, py: Python<'_>, sql: &str) -> PyResult<PyRows> {
         let database = self.database(py)?;
-        py.detach(|| database.query(sql)).map(PyRows::new).map_err(|error| in_text(py, &error, sql))
+        let rows = py.detach(|| database.query(sql)).map_err(|error| in_text(py, &error, sql))?;
+        warn(py, &rows.notices)?;
+        Ok(PyRows::new(rows))
     }
 
     /// Pushes rows and returns how many, when every view is current.
@@ -134,6 +143,7 @@ impl PyDatabase {
         let options = SubscribeOptions { snapshot, slow_reader: policy(slow_reader)?, capacity };
         let subscription = py.detach(|| database.subscribe_with(name_or_query, options));
         let subscription = subscription.map_err(|error| in_text(py, &error, name_or_query))?;
+        warn(py, subscription.notices())?;
         Ok(PySubscription::new(subscription, database, timeout))
     }
 
@@ -155,6 +165,15 @@ impl PyDatabase {
     fn __exit__(&self, py: Python<'_>, _kind: &Bound<'_, PyAny>, _value: &Bound<'_, PyAny>, _trace: &Bound<'_, PyAny>) {
         self.close(py);
     }
+}
+
+/// What is to be known beside an answer, as Python's warnings, which a program may turn into exceptions.
+fn warn(py: Python<'_>, notices: &[Notice]) -> PyResult<()> {
+    let category = py.get_type::<LaminarWarning>();
+    notices.iter().try_for_each(|notice| {
+        let text = CString::new(notice.to_string().replace('\0', "\u{fffd}")).unwrap_or_default();
+        PyErr::warn(py, &category, &text, 1)
+    })
 }
 
 fn push_batch(database: &Database, name: &str, input: &mut Input) -> Result<Option<usize>> {

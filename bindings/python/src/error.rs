@@ -1,7 +1,7 @@
 //! The one exception: a database's error with its parts as attributes.
 
 use laminar_db::{Error, diagnostic};
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyUserWarning};
 use pyo3::prelude::*;
 
 pyo3::create_exception!(
@@ -9,6 +9,13 @@ pyo3::create_exception!(
     LaminarError,
     PyException,
     "What went wrong. `code` is stable (`LDB-1003`), `message` says it, `detail`, `hint` and `position` may be None."
+);
+
+pyo3::create_exception!(
+    laminardb,
+    LaminarWarning,
+    PyUserWarning,
+    "An answer lacks rows: something that it depends on has stopped, or the oldest rows aside are forgotten."
 );
 
 /// The exception for an error in the text `sql`, which it shows with a caret.

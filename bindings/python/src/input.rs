@@ -102,7 +102,7 @@ fn table_of<'py>(data: &Bound<'py, PyAny>, wanted: &SchemaRef) -> PyResult<Optio
     } else {
         return Ok(None);
     };
-    let types = pyarrow(py)?.call_method1("schema", (PyRows::new(Rows { schema: wanted.clone(), batches: Vec::new() }),))?;
+    let types = pyarrow(py)?.call_method1("schema", (PyRows::new(Rows::from(RecordBatch::new_empty(wanted.clone()))),))?;
     for (name, values) in columns.copy()? {
         let wanted = types.call_method1("field", (&name,))?.getattr("type")?;
         columns.set_item(name, array_of(&values, &wanted)?)?;

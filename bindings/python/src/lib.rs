@@ -29,6 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("LaminarError", module.py().get_type::<error::LaminarError>())?;
+    module.add("LaminarWarning", module.py().get_type::<error::LaminarWarning>())?;
     module.add_class::<database::PyDatabase>()?;
     module.add_class::<result::PyRows>()?;
     module.add_class::<subscription::PySubscription>()?;

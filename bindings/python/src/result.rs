@@ -60,6 +60,12 @@ impl PyRows {
         self.rows.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
+    /// What is to be known beside the rows.
+    #[getter]
+    fn notices(&self) -> Vec<String> {
+        self.rows.notices.iter().map(ToString::to_string).collect()
+    }
+
     /// The rows as a pyarrow.Table, without a copy.
     fn arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         pyarrow(slf.py())?.call_method1("table", (slf,))

@@ -73,7 +73,7 @@ impl PySubscription {
         Ok(match subscription.try_next()? {
             Some(changes) => {
                 let rows = changes.with_operations()?;
-                Waited::Changes(Rows { schema: rows.schema(), batches: vec![rows] })
+                Waited::Changes(Rows::from(rows))
             }
             None if subscription.is_finished() => Waited::Ended,
             None => Waited::Nothing,
@@ -85,7 +85,7 @@ impl PySubscription {
         loop {
             match py.detach(|| self.slice(end)).map_err(|error| plain(py, &error))? {
                 Waited::Changes(rows) => return Ok(Some(PyRows::new(rows))),
-                Waited::Ended => return Ok(None),
+                Waited::Ended => return self.ended(py),
                 Waited::Nothing => {}
             }
             py.check_signals()?;
@@ -93,6 +93,14 @@ impl PySubscription {
                 return Ok(None);
             }
         }
+    }
+}
+
+impl PySubscription {
+    /// Nothing comes any more: an error if something that feeds it has stopped before its end.
+    fn ended(&self, py: Python<'_>) -> PyResult<Option<PyRows>> {
+        let failure = py.detach(|| self.open().as_ref().and_then(Subscription::failure));
+        failure.map_or(Ok(None), |error| Err(plain(py, &error)))
     }
 }
 

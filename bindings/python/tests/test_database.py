@@ -131,3 +131,18 @@ def test_the_stubs_describe_exactly_what_is_there():
         assert there == {member for member in described if not member.startswith("_")}, name
         missing = {member for member in described if not hasattr(getattr(laminardb, name), member)}
         assert not missing, name
+
+
+def test_an_answer_that_lacks_rows_warns(db, tmp_path):
+    file = tmp_path / "bad.csv"
+    file.write_text("a,b\n" + "".join(f"{row}\n" for row in range(12000)))
+    db.execute(f"SET aside_memory = '64 KiB'; CREATE SOURCE s FROM FILE (path = '{file}');"
+               "CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s; CREATE TABLE t (raw VARCHAR)")
+    db.run()
+    told = r"of the 12000 rows of s\$errors the newest \d+ are kept"
+    with pytest.warns(laminardb.LaminarWarning, match=told):
+        rows = db.query("SELECT count(*) FROM s$errors")
+    assert len(rows.notices) == 1 and re.match(told, rows.notices[0])
+    with pytest.warns(laminardb.LaminarWarning, match=told):
+        assert db.execute("INSERT INTO t SELECT raw FROM s$errors") is None
+    assert db.query("SELECT n FROM n").notices == []

@@ -27,6 +27,7 @@ pub mod id;
 pub mod limits;
 pub mod numa;
 pub mod operator;
+pub mod panics;
 pub mod reactor;
 pub mod row;
 pub mod state;

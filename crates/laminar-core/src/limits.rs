@@ -8,8 +8,23 @@ pub const STEP_ROWS_MAX: usize = 1 << 16;
 pub const CHUNK_ROWS_MAX: usize = 1 << 13;
 /// Bytes after which a chunk takes no more rows, so that what is dead among large rows is given back soon.
 pub const CHUNK_BYTES_MAX: usize = 1 << 22;
-/// Rows that `<object>$late` and `<object>$errors` keep readable each; older ones are only counted.
-pub const SIDE_ROWS_MAX: usize = 10_000;
+/// Bytes of rows that `<object>$late` and `<object>$errors` keep readable each unless `SET aside_memory` says otherwise; older rows are only
+/// counted, and who reads is told so.
+pub const ASIDE_BYTES_MAX: usize = 64 << 20;
+/// The least that `SET aside_memory` takes, in bytes.
+pub const ASIDE_BYTES_MIN: usize = 1 << 16;
+/// Bytes of one piece of these rows: as much is forgotten at once.
+pub const ASIDE_PIECE_BYTES_MAX: usize = 1 << 18;
+/// Bytes that one ad-hoc query takes for its work and its answer unless `SET query_memory` says otherwise.
+pub const QUERY_BYTES_MAX: usize = 1 << 30;
+/// Bytes that one value made by a function such as `repeat`, `lpad` or `range` has at most.
+pub const VALUE_BYTES_MAX: u64 = 1 << 28;
+/// Bytes that the values which such a function makes of one batch of rows have at most together.
+pub const VALUES_BYTES_MAX: u64 = 1 << 30;
+/// Views that may be put in for one name in a query: each over the one before, or several times.
+pub const VIEWS_INLINED_MAX: usize = 1000;
+/// The least that `SET query_memory` takes, in bytes.
+pub const QUERY_BYTES_MIN: usize = 1 << 20;
 /// Panes that one window may have: `HOP(ts, '1 second', '1 year')` is refused.
 pub const WINDOW_PANES_MAX: i64 = 100_000;
 /// Batches that wait for a slow subscriber before its policy applies.

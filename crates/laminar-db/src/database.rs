@@ -16,7 +16,7 @@ use crate::door::{Door, Inside, Ring};
 use crate::engine::{Engine, Round};
 use crate::events::{Event, EventOutlet};
 use crate::statements::{self, Outcome};
-use crate::{DatabaseBuilder, Rows, Status, SubscribeOptions, Subscription};
+use crate::{DatabaseBuilder, Interrupt, Rows, Status, SubscribeOptions, Subscription};
 
 /// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
 const NAP_MAX: Duration = Duration::from_millis(20);
@@ -38,6 +38,8 @@ pub enum Turn {
 #[derive(Clone)]
 pub struct Database {
     door: Arc<Door<Engine>>,
+    /// Outside of the door: who interrupts cannot wait to come in.
+    interrupt: Interrupt,
 }
 
 impl Database {
@@ -57,7 +59,9 @@ impl Database {
 
     pub(crate) fn from_builder(parts: DatabaseBuilder) -> Self {
         let clock = Arc::clone(&parts.clock);
-        Self { door: Arc::new(Door::new(Engine::new(parts), clock)) }
+        let engine = Engine::new(parts);
+        let interrupt = engine.interrupt.clone();
+        Self { door: Arc::new(Door::new(engine, clock)), interrupt }
     }
 
     /// Runs all statements of `sql` in order and stops at the first that fails; what was done before it stays.
@@ -86,6 +90,11 @@ impl Database {
             }
             _ => Err(Error::new(Code::InvalidQuery, "this is not a query").with_hint("use execute")),
         }
+    }
+
+    /// What stops an ad-hoc query while another thread waits for its answer.
+    pub fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
     }
 
     /// Names and types of the rows of a source, table, stream or materialized view: what a push into it must look like, and what
@@ -208,6 +217,12 @@ impl Database {
     /// One round of work for a reader that has nothing to read; false if nothing will come without a push.
     pub(crate) fn poll_or_wait(&self) -> Result<bool> {
         Ok(self.turn_or_wait(NAP_MAX)? != Turn::Finished)
+    }
+
+    /// Why one of `inputs`, or something that it gets rows from, has stopped.
+    pub(crate) fn failure_before(&self, inputs: &[String]) -> Option<Error> {
+        let failure = self.lock().failures_before(inputs).next();
+        failure.map(|(name, error)| error.within(format!("'{name}' has stopped")))
     }
 
     /// Ends all sources that have not failed: windows close, sinks complete their output. Nothing can be pushed afterwards.

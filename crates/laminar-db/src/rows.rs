@@ -5,6 +5,8 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::SchemaRef;
 use laminar_core::Result;
 
+use crate::Notice;
+
 /// A result: columns and batches of one consistent step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rows {
@@ -12,6 +14,14 @@ pub struct Rows {
     pub schema: SchemaRef,
     /// The rows.
     pub batches: Vec<RecordBatch>,
+    /// What is to be known beside them: that rows are missing, and why.
+    pub notices: Vec<Notice>,
+}
+
+impl From<RecordBatch> for Rows {
+    fn from(batch: RecordBatch) -> Self {
+        Self { schema: batch.schema(), batches: vec![batch], notices: Vec::new() }
+    }
 }
 
 impl Rows {

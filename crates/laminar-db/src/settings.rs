@@ -1,6 +1,8 @@
 //! What `SET` can change.
 
-use laminar_core::limits::{IDLE_TIMEOUT_MS, STEP_BUDGET_NS, VIRTUAL_PARTITIONS};
+use laminar_core::limits::{
+    ASIDE_BYTES_MAX, ASIDE_BYTES_MIN, IDLE_TIMEOUT_MS, QUERY_BYTES_MAX, QUERY_BYTES_MIN, STEP_BUDGET_NS, VIRTUAL_PARTITIONS,
+};
 use laminar_core::{Code, Error, Result};
 
 /// Settings of a database.
@@ -12,6 +14,11 @@ pub struct Settings {
     pub workers: usize,
     /// Whether steps are cut so that others have their turn soon.
     pub step_budget: StepBudget,
+    /// Bytes that the rows of one object in `<object>$late`, and those in `<object>$errors`, may take. Beyond that the oldest are forgotten, and a
+    /// query over them says so.
+    pub aside_memory: usize,
+    /// Bytes that one ad-hoc query may take for its work and its answer. A query that needs more fails.
+    pub query_memory: usize,
 }
 
 /// Whether steps, and what is read at once, are cut so that they keep to a budget. Answers do not depend on it; how often a changing row is shown does.
@@ -39,17 +46,31 @@ impl StepBudget {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { idle_timeout: Some(IDLE_TIMEOUT_MS as i64 * 1_000_000), workers: 1, step_budget: StepBudget::default() }
+        Self {
+            idle_timeout: Some(IDLE_TIMEOUT_MS as i64 * 1_000_000),
+            workers: 1,
+            step_budget: StepBudget::default(),
+            aside_memory: ASIDE_BYTES_MAX,
+            query_memory: QUERY_BYTES_MAX,
+        }
     }
 }
 
 /// Every setting's name.
-pub(crate) const NAMES: [&str; 3] = ["idle_timeout", "step_budget", "workers"];
+pub(crate) const NAMES: [&str; 5] = ["aside_memory", "idle_timeout", "query_memory", "step_budget", "workers"];
 
 impl Settings {
     /// Changes one setting; `None` gives it its default.
     pub(crate) fn set(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         match name {
+            "aside_memory" => {
+                self.aside_memory = value.map_or(Ok(ASIDE_BYTES_MAX), |text| size(text, ASIDE_BYTES_MIN))?;
+                Ok(())
+            }
+            "query_memory" => {
+                self.query_memory = value.map_or(Ok(QUERY_BYTES_MAX), |text| size(text, QUERY_BYTES_MIN))?;
+                Ok(())
+            }
             "idle_timeout" => {
                 self.idle_timeout = match value {
                     None => Self::default().idle_timeout,
@@ -76,6 +97,8 @@ impl Settings {
     /// A setting as text.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         match name {
+            "aside_memory" => Some(size_text(self.aside_memory)),
+            "query_memory" => Some(size_text(self.query_memory)),
             "idle_timeout" => Some(match self.idle_timeout {
                 Some(nanos) => format!("{} ms", nanos / 1_000_000),
                 None => "never".to_owned(),
@@ -89,6 +112,33 @@ impl Settings {
             "workers" => Some(self.workers.to_string()),
             _ => None,
         }
+    }
+}
+
+/// `64 MiB`, `64MB`, `1 GiB` or a number of bytes, at least `least`. As in PostgreSQL, kB, MB and GB are powers of 1024 too.
+fn size(text: &str, least: usize) -> Result<usize> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" | "bytes" => Some(1),
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1_usize << 30),
+        _ => None,
+    };
+    let bytes = text[..digits].parse::<usize>().ok().zip(unit).and_then(|(amount, unit)| amount.checked_mul(unit));
+    bytes.filter(|bytes| *bytes >= least).ok_or_else(|| {
+        Error::new(Code::InvalidOption, format!("'{text}' is not a size of at least {}", size_text(least)))
+            .with_hint("write a number of bytes, or one with a unit: '64 MiB', '2 GiB'")
+    })
+}
+
+/// A size in the largest unit in which it is a whole number.
+pub(crate) fn size_text(bytes: usize) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
+        None => format!("{bytes} B"),
     }
 }
 
@@ -139,7 +189,7 @@ fn duration(text: &str) -> Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Settings, duration};
+    use super::{Settings, duration, size};
 
     #[test]
     fn a_setting_is_shown_as_it_is_set() {
@@ -151,10 +201,30 @@ mod tests {
             ("idle_timeout", "250 ms"),
             ("idle_timeout", "never"),
             ("workers", "3"),
+            ("aside_memory", "64 KiB"),
+            ("aside_memory", "100001 B"),
+            ("query_memory", "3 GiB"),
         ] {
             let mut settings = Settings::default();
             settings.set(name, Some(value)).unwrap();
             assert_eq!(settings.get(name).as_deref(), Some(value), "{name}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_in_the_usual_forms() {
+        for (text, bytes) in [
+            ("64 MiB", 64 << 20),
+            ("64MB", 64 << 20),
+            ("2g", 2 << 30),
+            ("70000", 70_000),
+            ("80 kB", 80 << 10),
+            ("70000 bytes", 70_000),
+        ] {
+            assert_eq!(size(text, 1 << 16), Ok(bytes), "{text}");
+        }
+        for text in ["", "much", "1 KiB", "-1 MiB", "0", "1.5 GiB", "99999999999999999999", "99999999999 GiB", "64 XiB"] {
+            assert!(size(text, 1 << 16).is_err(), "{text}");
         }
     }
 

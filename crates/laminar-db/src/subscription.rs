@@ -10,7 +10,7 @@ use laminar_core::limits::SUBSCRIPTION_BATCHES_MAX;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result, StepId};
 
-use crate::Database;
+use crate::{Database, Notice};
 
 /// What happens when a reader does not keep up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,12 +119,25 @@ pub struct Subscription {
     outlet: Option<OutletId>,
     /// Nodes that exist for this subscription alone.
     nodes: Vec<NodeId>,
+    /// The objects from which its rows come.
+    inputs: Vec<String>,
+    notices: Vec<Notice>,
     database: Database,
 }
 
 impl Subscription {
     pub(crate) fn new(name: String, schema: SchemaRef, description: Description, database: Database) -> Self {
-        Self { name, schema, description, queue: Arc::default(), outlet: None, nodes: Vec::new(), database }
+        Self {
+            name,
+            schema,
+            description,
+            queue: Arc::default(),
+            outlet: None,
+            nodes: Vec::new(),
+            inputs: Vec::new(),
+            notices: Vec::new(),
+            database,
+        }
     }
 
     /// The other end of the queue, to be put at a node.
@@ -135,6 +148,21 @@ impl Subscription {
     pub(crate) fn listens_at(&mut self, outlet: OutletId, own_nodes: Option<Vec<NodeId>>) {
         self.outlet = Some(outlet);
         self.nodes = own_nodes.unwrap_or_default();
+    }
+
+    pub(crate) fn reads_from(&mut self, inputs: Vec<String>, notices: Vec<Notice>) {
+        (self.inputs, self.notices) = (inputs, notices);
+    }
+
+    /// What is to be known of the rows with which it begins.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// Why no more comes although an input has not come to its end: a source that has stopped, for example. An iterator tells it once, as its
+    /// last item.
+    pub fn failure(&self) -> Option<Error> {
+        self.database.failure_before(&self.inputs)
     }
 
     /// The name of the object, or of the query.
@@ -189,11 +217,20 @@ impl Iterator for Subscription {
                 Ok(None) if self.is_finished() => return None,
                 Ok(None) => match self.database.poll_or_wait() {
                     Ok(true) => {}
-                    Ok(false) => return None,
+                    Ok(false) => return self.last_failure().map(Err),
                     Err(error) => return Some(Err(error)),
                 },
             }
         }
+    }
+}
+
+impl Subscription {
+    /// The failure of an input, once.
+    fn last_failure(&mut self) -> Option<Error> {
+        let failure = self.failure();
+        self.inputs.clear();
+        failure
     }
 }
 

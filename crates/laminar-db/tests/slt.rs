@@ -12,8 +12,8 @@ impl Engine for Embedded {
     fn run(&mut self, sql: &str) -> Result<Answer> {
         Ok(match self.0.execute(sql)?.pop() {
             Some(Outcome::Rows(rows)) => Answer::Rows(rows.schema, rows.batches),
-            Some(Outcome::Inserted(rows)) => Answer::Done(rows),
-            Some(Outcome::Done(_) | Outcome::Skipped(_)) | None => Answer::Done(0),
+            Some(Outcome::Inserted { rows, .. }) => Answer::Done(rows),
+            Some(Outcome::Done { .. } | Outcome::Skipped(_)) | None => Answer::Done(0),
             Some(Outcome::Subscription(_)) => return Err(Error::new(Code::NotSupported, "a script reads no endless rows")),
         })
     }

@@ -49,6 +49,7 @@ pub fn render_styled(error: &Error, text: &str, file: Option<&str>, style: Style
 
 /// The candidate that looks most like `name`, if one looks alike enough to have been meant. Letter case does not count.
 pub fn nearest<'a, S: AsRef<str> + ?Sized + 'a>(name: &str, candidates: impl IntoIterator<Item = &'a S>) -> Option<&'a str> {
+    let asked = name;
     let name = name.to_lowercase();
     let distance_max = name.chars().count().div_ceil(3).min(3);
     candidates
@@ -57,7 +58,7 @@ pub fn nearest<'a, S: AsRef<str> + ?Sized + 'a>(name: &str, candidates: impl Int
             let candidate = candidate.as_ref();
             (strsim::damerau_levenshtein(&name, &candidate.to_lowercase()), candidate)
         })
-        .filter(|(distance, candidate)| *distance <= distance_max && *distance < candidate.chars().count())
+        .filter(|(distance, candidate)| *distance <= distance_max && *distance < candidate.chars().count() && *candidate != asked)
         .min()
         .map(|(_, candidate)| candidate)
 }

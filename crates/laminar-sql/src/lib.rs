@@ -11,6 +11,7 @@
 //! [`diagnostic`] draws an error under the text that it is about; [`batch`] runs a query once over rows at rest.
 
 pub mod batch;
+mod deep;
 pub mod diagnostic;
 mod expr;
 mod functions;
@@ -18,3 +19,5 @@ pub mod lower;
 pub mod parse;
 pub mod plan;
 mod semantics;
+
+pub use deep::with_deep_stack;

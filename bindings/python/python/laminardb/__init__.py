@@ -9,6 +9,6 @@
 [('ada', 17)]
 """
 
-from ._native import Database, LaminarError, Result, Subscription, __version__, connect
+from ._native import Database, LaminarError, LaminarWarning, Result, Subscription, __version__, connect
 
-__all__ = ["Database", "LaminarError", "Result", "Subscription", "__version__", "connect"]
+__all__ = ["Database", "LaminarError", "LaminarWarning", "Result", "Subscription", "__version__", "connect"]

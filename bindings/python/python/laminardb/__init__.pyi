@@ -36,6 +36,9 @@ class LaminarError(Exception):
     position: int | None
     """Where in the statement the fault begins, in characters."""
 
+class LaminarWarning(UserWarning):
+    """An answer lacks rows: something that it depends on has stopped, or the oldest rows aside are forgotten."""
+
 class Database:
     """A database. It works when it is called: on the caller's thread, with the interpreter released. Threads may share it."""
 
@@ -88,6 +91,9 @@ class Result:
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
+    @property
+    def notices(self) -> list[str]:
+        """What is to be known beside the rows: that some are missing, and why. Each was a LaminarWarning too."""
     def arrow(self) -> pyarrow.Table:
         """The rows as a pyarrow.Table, without a copy."""
     def df(self) -> pandas.DataFrame:

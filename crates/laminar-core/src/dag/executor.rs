@@ -13,6 +13,7 @@ use crate::operator::build::build;
 use crate::operator::check::Checker;
 use crate::operator::union::Union;
 use crate::operator::{AsideRows, Operator};
+use crate::panics;
 use crate::time::Watermark;
 use crate::time::timers::Timers;
 use crate::time::watermark::Promise;
@@ -94,6 +95,7 @@ impl Executor {
 
     /// The share of one worker; its sources get rows that were taken in elsewhere.
     pub(super) fn with_share(checked: bool, share: Share) -> Self {
+        panics::silence();
         Self {
             checked,
             share,

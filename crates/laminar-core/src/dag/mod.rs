@@ -36,7 +36,6 @@ pub use node::{
 pub use outlet::{Outlet, OutletId};
 pub use shared_step::{Links, StepOrder, run_in_turn};
 pub use slot::NodeImage;
-pub(crate) use slot::panicked;
 pub use status::{NodeMetrics, NodeStatus};
 pub use validate::validate;
 pub use workers::{Crew, InTurn, Workers};

@@ -1,11 +1,10 @@
 //! One step of a graph that several workers share: each runs its part of every node, and at some nodes they exchange rows.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::exchange::Parcel;
 use super::executor::Executor;
-use super::slot::panicked;
+use crate::panics::{as_error, caught};
 use crate::{Error, NodeId, Result};
 
 /// What all workers are told about a step.
@@ -72,11 +71,11 @@ impl Executor {
         let (before, rest) = self.slots.split_at_mut(place);
         let slot = &mut rest[0];
         let mut aside = Vec::new();
-        let departures = catch_unwind(AssertUnwindSafe(|| slot.departures(before, share, at, &mut aside)));
+        let departures = caught(|| Ok(slot.departures(before, share, at, &mut aside)));
         slot.count_aside(&aside);
         let id = slot.node.id;
         self.aside.extend(aside.into_iter().map(|rows| (id, rows)));
-        departures.unwrap_or_else(|panic| vec![Parcel::failed(panicked(&*panic)); share.workers])
+        departures.unwrap_or_else(|panic| vec![Parcel::failed(panic); share.workers])
     }
 
     fn arrive(&mut self, place: usize, parcels: Vec<Parcel>) {
@@ -112,7 +111,7 @@ impl Executor {
 
     /// Takes all nodes out because the engine itself panicked.
     pub fn fail_all(&mut self, panic: &(dyn Any + Send)) {
-        let error = panicked(panic);
+        let error = as_error(panic);
         for place in 0..self.slots.len() {
             if self.slots[place].failure.is_none() {
                 self.fail(place, error.clone());

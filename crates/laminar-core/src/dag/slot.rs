@@ -1,8 +1,5 @@
 //! One node at run time: its operator, what waits for it, what it promised, and how it is run without letting trouble out.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::exchange::{Exchange, Parcel, split, split_groups};
 use super::executor::Share;
 use super::node::{Node, NodeKind};
@@ -10,6 +7,7 @@ use super::outlet::{Outlet, OutletId};
 use super::status::{NodeMetrics, NodeStatus};
 use crate::operator::check::Checker;
 use crate::operator::{Aside, AsideRows, Operator, OperatorContext, SentGroups};
+use crate::panics::caught;
 use crate::state::StateImage;
 use crate::time::Watermark;
 use crate::time::watermark::{Holds, Promise, combine};
@@ -261,7 +259,7 @@ impl Slot {
         let (operator, inbox, wake_at) = (&mut self.operator, &mut self.inbox, &mut self.wake_at);
         let (told, known) = (self.told, self.watermark);
         let Outcome { out, aside, .. } = outcome;
-        let run = catch_unwind(AssertUnwindSafe(|| {
+        let (watermark, idle) = caught(|| {
             let mut cx = OperatorContext::new(step, now, known, out, aside, wake_at);
             for (port, changes) in inbox.drain(..) {
                 operator.on_changes(port, changes, &mut cx)?;
@@ -271,8 +269,7 @@ impl Slot {
             }
             operator.end_step(&mut cx)?;
             Ok((operator.output_watermark(told), operator.is_idle()))
-        }));
-        let (watermark, idle) = run.unwrap_or_else(|panic| Err(panicked(&*panic)))?;
+        })?;
         self.watermark = told;
         outcome.rows += self.count(outcome);
         self.promise_anew(watermark, input_holds.unwrap_or_else(|| source_hold(&self.node, idle)), outcome);
@@ -413,20 +410,19 @@ fn source_hold(node: &Node, idle: bool) -> Holds {
 
 /// Hands a step's changes to an outlet. False if it panicked: then it was told so and is to be taken away.
 pub(super) fn hand_to(outlet: &mut dyn Outlet, step: StepId, changes: &[ChangeBatch], watermark: Watermark, now: i64) -> bool {
-    let delivery = catch_unwind(AssertUnwindSafe(|| outlet.deliver(step, changes, watermark, now)));
-    let Err(panic) = delivery else { return true };
-    tell_failure(outlet, &panicked(&*panic));
+    let delivered = caught(|| {
+        outlet.deliver(step, changes, watermark, now);
+        Ok(())
+    });
+    let Err(panic) = delivered else { return true };
+    tell_failure(outlet, &panic);
     false
 }
 
 /// Tells an outlet that nothing more will come. If it panics over that, nobody is left to hear of it.
 pub(super) fn tell_failure(outlet: &mut dyn Outlet, error: &Error) {
-    let _ = catch_unwind(AssertUnwindSafe(|| outlet.failed(error)));
-}
-
-/// The message of a panic as an error.
-pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::internal(format!("panicked: {}", message.as_deref().unwrap_or("without a message")))
+    let _ = caught(|| {
+        outlet.failed(error);
+        Ok(())
+    });
 }

@@ -33,7 +33,13 @@ pub(crate) enum Body {
     /// A continuous query; `stored` for materialized views.
     Query { root: NodeId, properties: EdgeProperties, stored: bool, latest_only: bool },
     /// A query that is put in wherever it is named.
-    View { query: StreamQuery },
+    View {
+        query: StreamQuery,
+        /// Names and types of its rows.
+        schema: SchemaRef,
+        /// How many views are put in where it is named: itself and those that it names.
+        inlined: usize,
+    },
     /// A way out.
     Sink { outlet: OutletId, handle: SinkHandle },
     /// A way out for the late rows of others; the first that writes into it settles its columns.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use laminar_core::dag::{ChangeKind, EdgeProperties, Partitioning};
 use laminar_core::{Error, NodeId, Result};
-use laminar_sql::batch::{RestingRelation, RestingTables, relations_in};
+use laminar_sql::batch::{RestingRelation, RestingTables, refuse_too_many_views, relations_in, within_view};
 use laminar_sql::parse::StreamQuery;
 use laminar_sql::plan::{self, Planner, Relation, RelationKind};
 
@@ -20,11 +20,32 @@ pub(crate) struct Inlining<'a> {
     pub(crate) planner: &'a Planner,
     /// What went wrong while planning a view: DataFusion's callback cannot say it.
     pub(crate) trouble: std::cell::RefCell<Option<Error>>,
+    /// How many views have been put in.
+    inlined: std::cell::Cell<usize>,
+    /// Whether a view is put in with its query, or stands for itself: who only wants to know the columns above need not plan what is below.
+    with_queries: bool,
 }
 
 impl<'a> Inlining<'a> {
     pub(crate) fn new(catalog: &'a Catalog, aside: &'a Aside, planner: &'a Planner) -> Self {
-        Self { catalog, aside, planner, trouble: std::cell::RefCell::default() }
+        Self {
+            catalog,
+            aside,
+            planner,
+            trouble: std::cell::RefCell::default(),
+            inlined: std::cell::Cell::default(),
+            with_queries: true,
+        }
+    }
+
+    /// Relations for a query of which only the columns are wanted.
+    pub(crate) fn of_columns(catalog: &'a Catalog, aside: &'a Aside, planner: &'a Planner) -> Self {
+        Self { with_queries: false, ..Self::new(catalog, aside, planner) }
+    }
+
+    /// How many views have been put in, or would be.
+    pub(crate) fn inlined(&self) -> usize {
+        self.inlined.get()
     }
 
     /// `planned`, or what went wrong in a view below it.
@@ -42,8 +63,10 @@ impl<'a> Inlining<'a> {
         Some(Relation { name: side.to_string(), kind: RelationKind::Stream, node, properties, inlined: None })
     }
 
-    fn inlined(&self, name: &str, query: &StreamQuery, text: &str) -> Option<Relation> {
-        match self.planner.plan_view(query, text, self) {
+    fn planned(&self, name: &str, query: &StreamQuery, text: &str) -> Option<Relation> {
+        self.inlined.set(self.inlined.get() + 1);
+        let few = refuse_too_many_views(name, self.inlined.get());
+        match few.and_then(|()| self.planner.plan_view(query, text, self)) {
             Ok(logical) => {
                 let schema = Arc::new(logical.schema().as_arrow().clone());
                 let properties = unknown(schema);
@@ -51,7 +74,7 @@ impl<'a> Inlining<'a> {
                 Some(Relation { name: name.to_owned(), kind, node: NodeId(0), properties, inlined: Some(Arc::new(logical)) })
             }
             Err(error) => {
-                self.trouble.borrow_mut().get_or_insert(error.within(format!("view '{name}'")));
+                self.trouble.borrow_mut().get_or_insert(within_view(error, name));
                 None
             }
         }
@@ -68,8 +91,13 @@ impl plan::Catalog for Inlining<'_> {
             return self.put_aside(&side);
         }
         let object = self.catalog.get(name)?;
-        if let Body::View { query } = &object.body {
-            return self.inlined(name, query, &object.sql);
+        if let Body::View { query, schema, inlined } = &object.body {
+            if self.with_queries {
+                return self.planned(name, query, &object.sql);
+            }
+            self.inlined.set(self.inlined.get() + inlined);
+            let (kind, properties) = (RelationKind::View, unknown(schema.clone()));
+            return Some(Relation { name: name.to_owned(), kind, node: NodeId(0), properties, inlined: None });
         }
         let (node, properties) = (object.output()?, object.properties()?.clone());
         Some(Relation { name: name.to_owned(), kind: relation_kind(object), node, properties, inlined: None })
@@ -103,12 +131,11 @@ pub(crate) struct Resting<'a> {
 
 impl RestingTables for Resting<'_> {
     fn relation(&self, name: &str) -> Result<Option<RestingRelation>> {
-        if let Some(rows) = SideName::parse(name).and_then(|side| self.aside.table(&side)) {
-            let (schema, batches) = rows?;
+        if let Some((schema, batches)) = SideName::parse(name).and_then(|side| self.aside.table(&side)) {
             return Ok(Some(RestingRelation::Rows(schema, batches)));
         }
         let Some(object) = self.catalog.get(name) else { return Ok(None) };
-        if let Body::View { query } = &object.body {
+        if let Body::View { query, .. } = &object.body {
             return Ok(Some(RestingRelation::View(query.clone(), object.sql.clone())));
         }
         if !object.is_stored() {
@@ -161,7 +188,7 @@ pub(crate) fn inputs_in(query: &StreamQuery, catalog: &Catalog) -> Vec<String> {
 pub(crate) fn sides_in(query: &StreamQuery, catalog: &Catalog) -> Vec<SideName> {
     let mut sides = direct_sides(query, catalog);
     for name in objects_in(query, catalog) {
-        if let Some(Body::View { query }) = catalog.get(&name).map(|object| &object.body) {
+        if let Some(Body::View { query, .. }) = catalog.get(&name).map(|object| &object.body) {
             sides.extend(sides_in(query, catalog));
         }
     }

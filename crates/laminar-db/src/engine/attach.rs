@@ -10,6 +10,7 @@ use laminar_sql::plan::{ContinuousPlan, Purpose};
 use super::Engine;
 use super::aside::LateColumns;
 use crate::catalog::{Body, Inlining, inputs_in, objects_in, sides_in};
+use crate::statements::refuse_repeated_names;
 
 /// A continuous query that runs.
 pub(crate) struct Attached {
@@ -48,6 +49,7 @@ impl Engine {
     /// Runs a continuous query under the name of its object.
     pub(crate) fn attach_query(&mut self, name: &str, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<Attached> {
         let attached = self.lowered(name, query, text, purpose)?;
+        refuse_repeated_names(&attached.fragment.properties.schema, query)?;
         let nodes = &attached.fragment.nodes;
         let late = self.late_columns(nodes);
         let target = match (&query.late_to, &late) {

@@ -6,6 +6,7 @@ mod company;
 mod crew;
 mod heard;
 mod late_target;
+mod notices;
 mod pass_on;
 mod readers;
 mod round;
@@ -33,9 +34,9 @@ pub(crate) use round::Round;
 pub(crate) use sinks::{SinkHandle, SinkState};
 pub(crate) use text_lengths::TextLengths;
 
-use crate::DatabaseBuilder;
 use crate::catalog::{Body, Catalog, kind_name};
 use crate::settings::Settings;
+use crate::{DatabaseBuilder, Interrupt};
 
 /// Everything that runs. One thread at a time holds it.
 pub(crate) struct Engine {
@@ -43,6 +44,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
+    pub(crate) interrupt: Interrupt,
     pub(crate) planner: Planner,
     pub(crate) catalog: Catalog,
     pub(crate) reactor: Reactor,
@@ -59,16 +61,19 @@ impl Engine {
         let crew = CrewSpec { checked: parts.checked, in_turn: parts.in_turn };
         let mut reactor = crew.reactor_or_inline(&parts.clock, parts.settings.workers);
         reactor.set_step_budget(parts.settings.step_budget.limit_ns());
+        let mut aside = Aside::default();
+        aside.set_bytes_max(parts.settings.aside_memory);
         Self {
             crew,
             clock: parts.clock,
             registry: parts.registry,
             settings: parts.settings,
+            interrupt: Interrupt::default(),
             planner: Planner::new(),
             catalog: Catalog::default(),
             reactor,
             readers: Readers::default(),
-            aside: Aside::default(),
+            aside,
             next_node: 0,
             company: Company::default(),
             passed_over: 0,
@@ -86,6 +91,7 @@ impl Engine {
             self.reactor = self.crew.reactor(&self.clock, settings.workers)?;
         }
         self.reactor.set_step_budget(settings.step_budget.limit_ns());
+        self.aside.set_bytes_max(settings.aside_memory);
         self.settings = settings;
         Ok(())
     }

@@ -24,22 +24,23 @@ impl Engine {
     }
 
     fn push_aside(&mut self, object: &str) -> Result<bool> {
-        let parcels = self.aside.take_for_streams(object)?;
+        let parcels = self.aside.take_for_streams(object);
         let targeted = self.aside.take_for_target(object)?;
         let moved = !parcels.is_empty() || !targeted.is_empty();
         for parcel in parcels {
             self.reactor.push(parcel.node, ChangeBatch::append(parcel.rows))?;
         }
-        targeted.into_iter().for_each(|targeted| self.push_to_target(targeted));
+        targeted.into_iter().try_for_each(|targeted| self.push_to_target(targeted))?;
         Ok(moved)
     }
 
     /// Rows that the target does not take are in error there: they must not vanish, nor stop those of others.
-    fn push_to_target(&mut self, targeted: TargetParcel) {
+    fn push_to_target(&mut self, targeted: TargetParcel) -> Result<()> {
         let TargetParcel { object, parcel, misfits } = targeted;
-        self.aside.add_bad_rows(&object, misfits);
-        if let Err(error) = self.reactor.push(parcel.node, ChangeBatch::append(parcel.rows.clone())) {
-            self.aside.add_refused(&object, &parcel.rows, &error);
+        self.aside.add_bad_rows(&object, &misfits)?;
+        match self.reactor.push(parcel.node, ChangeBatch::append(parcel.rows.clone())) {
+            Ok(()) => Ok(()),
+            Err(error) => self.aside.add_refused(&object, &parcel.rows, &error),
         }
     }
 
@@ -157,7 +158,7 @@ impl Engine {
         let Some(name) = self.aside.fresh_stream_at(node) else { return Ok(Vec::new()) };
         self.pass_on()?;
         self.want_rows_of(&name.object);
-        self.aside.start_stream(&name, node)
+        Ok(self.aside.start_stream(&name, node))
     }
 
     /// Nobody would see what is wrong with a source's rows if nobody read them.

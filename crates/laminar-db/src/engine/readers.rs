@@ -253,7 +253,7 @@ impl Reader {
                 self.state = ReaderState::Reading;
                 self.rows += changes.len() as u64;
                 self.bad += bad.len() as u64;
-                aside.add_unreadable(&self.name, self.node, bad);
+                aside.add_unreadable(&self.name, self.node, &bad)?;
                 reactor.push(self.node, changes)?;
                 Ok(None)
             }

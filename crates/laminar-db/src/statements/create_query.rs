@@ -1,6 +1,11 @@
 //! `CREATE STREAM`, `CREATE CONTINUOUS QUERY`, `CREATE MATERIALIZED VIEW` and `CREATE VIEW`.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::Schema;
 use laminar_core::{Code, Error, Result};
+use laminar_sql::batch::refuse_too_many_views;
 use laminar_sql::parse::{CreateQuery, EmitKind, StreamQuery};
 use laminar_sql::plan::Purpose;
 
@@ -19,6 +24,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
     let purpose = if stored { Purpose::View } else { Purpose::Stream };
     let name = create.name.text.clone();
     let attached = engine.attach_query(&name, &create.query, text, purpose)?;
+    let notices = engine.notices_of_query(&create.query);
     let fragment = attached.fragment;
     let latest_only = shows_latest_only(&create.query);
     engine.catalog.insert(Object {
@@ -29,7 +35,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
         nodes: fragment.nodes.iter().map(|node| node.id).collect(),
         body: Body::Query { root: fragment.root, properties: fragment.properties, stored, latest_only },
     });
-    Ok(Outcome::Done(format!("CREATE {} {}", kind_name(kind), create.name.text)))
+    Ok(Outcome::Done { what: format!("CREATE {} {}", kind_name(kind), create.name.text), notices })
 }
 
 fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<Outcome> {
@@ -43,13 +49,31 @@ fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<
     }
     engine.ensure_inputs(query)?;
     let depends_on = inputs_in(query, &engine.catalog);
-    let relations = Inlining::new(&engine.catalog, &engine.aside, &engine.planner);
+    let relations = Inlining::of_columns(&engine.catalog, &engine.aside, &engine.planner);
     let planned = engine.planner.plan_view(query, text, &relations);
-    relations.checked(planned)?;
+    let inlined = relations.inlined() + 1;
+    let schema = Arc::new(relations.checked(planned)?.schema().as_arrow().clone());
+    refuse_repeated_names(&schema, query)?;
     let name = create.name.text.clone();
-    let body = Body::View { query: query.clone() };
+    refuse_too_many_views(&name, inlined).map_err(|error| error.at(query.span))?;
+    let body = Body::View { query: query.clone(), schema, inlined };
     engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on, late_to: None, nodes: Vec::new(), body });
-    Ok(Outcome::Done(format!("CREATE VIEW {}", create.name.text)))
+    Ok(Outcome::done(format!("CREATE VIEW {}", create.name.text)))
+}
+
+/// Two columns of one name could not be told apart by those who read them.
+pub(crate) fn refuse_repeated_names(schema: &Schema, query: &StreamQuery) -> Result<()> {
+    let mut first = HashMap::new();
+    for (index, field) in schema.fields().iter().enumerate() {
+        if let Some(before) = first.insert(field.name(), index) {
+            let text = format!("columns {} and {} would both be called '{}'", before + 1, index + 1, field.name());
+            let error = Error::new(Code::InvalidQuery, text).at(query.span);
+            return Err(error.with_hint(
+                "give one of them another name with AS, or name the columns behind the view: CREATE … name (a, b, …) AS …",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A query that nobody can name writes nothing into other objects.

@@ -31,6 +31,11 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
         SinkInput::Query(query) => (attached(engine, create, query, text)?, query.late_to.as_ref()),
     };
     let connected = connect(engine, create, &input);
+    let notices = match &create.input {
+        SinkInput::Object(name) => engine.notices_of_object(&name.text),
+        SinkInput::Query(query) => engine.notices_of_query(query),
+        SinkInput::LateRows => Vec::new(),
+    };
     let (depends_on, nodes) = match input {
         Input::Object(heard) => (vec![heard.object], Vec::new()),
         Input::Query { depends_on, nodes, .. } => (depends_on, nodes),
@@ -51,7 +56,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
         nodes,
         body: Body::Sink { outlet, handle },
     });
-    Ok(Outcome::Done(format!("CREATE SINK {}", create.name.text)))
+    Ok(Outcome::Done { what: format!("CREATE SINK {}", create.name.text), notices })
 }
 
 /// A sink without an input of its own: who says `LATE DATA TO` it writes into it, and the first of them settles its columns.
@@ -63,7 +68,7 @@ fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str) -> Result
     engine.open_sink(&connector, request)?;
     let body = Body::LateSink { connector, intake: None };
     engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on: Vec::new(), late_to: None, nodes: Vec::new(), body });
-    Ok(Outcome::Done(format!("CREATE SINK {} (it waits for a query with LATE DATA TO {0})", create.name.text)))
+    Ok(Outcome::done(format!("CREATE SINK {} (it waits for a query with LATE DATA TO {0})", create.name.text)))
 }
 
 fn heard(engine: &mut Engine, create: &CreateSink, name: &Name) -> Result<Input> {

@@ -52,7 +52,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
         nodes: Vec::new(),
         body: Body::Source(body),
     });
-    Ok(Outcome::Done(format!("CREATE SOURCE {}", create.name.text)))
+    Ok(Outcome::done(format!("CREATE SOURCE {}", create.name.text)))
 }
 
 fn watermark_spec(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<WatermarkSpec> {

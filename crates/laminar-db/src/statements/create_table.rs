@@ -62,5 +62,5 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         nodes: vec![source, output],
         body: Body::Table { source, output, properties, lengths },
     });
-    Ok(Outcome::Done(format!("CREATE TABLE {}", create.name.text)))
+    Ok(Outcome::done(format!("CREATE TABLE {}", create.name.text)))
 }

@@ -19,7 +19,7 @@ pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<Outcome> {
     if skipped.len() == drop.names.len() {
         return Ok(Outcome::Skipped(skipped.join(", ")));
     }
-    Ok(Outcome::Done(format!("DROP {}", kind_name(drop.kind))))
+    Ok(Outcome::done(format!("DROP {}", kind_name(drop.kind))))
 }
 
 fn drop_one(engine: &mut Engine, drop: &DropObjects, name: &Name) -> Result<()> {

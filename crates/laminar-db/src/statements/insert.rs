@@ -7,10 +7,10 @@ use arrow_schema::SchemaRef;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 use laminar_sql::batch::InsertTarget;
 use laminar_sql::diagnostic::nearest;
-use laminar_sql::parse::Insert;
+use laminar_sql::parse::{Insert, StreamQuery};
 
 use super::Outcome;
-use super::select::block_on;
+use super::select::{block_on, unless_interrupted};
 use crate::catalog::Resting;
 use crate::engine::Engine;
 
@@ -21,6 +21,9 @@ pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<Ou
     let given = given_columns(insert, &schema)?;
     let target = InsertTarget { columns: given.iter().map(|index| schema.fields()[*index].clone()).collect() };
     let batches = rows_of(engine, insert, text, &target).map_err(|error| at_rows(error, insert))?;
+    let source = insert.source.clone();
+    let query = StreamQuery { query: source, emit: None, lateness: None, late_to: None, span: insert.span };
+    let notices = engine.notices_of_query(&query);
     // All rows or none: the first one goes in when the last one is known to fit.
     let batches = batches.iter().map(|batch| complete(insert, batch, &schema, &given)).collect::<Result<Vec<_>>>()?;
     let object = engine.catalog.require(&insert.table)?;
@@ -31,14 +34,16 @@ pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<Ou
         engine.reactor.push(node, ChangeBatch::append(batch)).map_err(|error| error.at(insert.span))?;
     }
     engine.settle_for(node)?;
-    Ok(Outcome::Inserted(count))
+    Ok(Outcome::Inserted { rows: count, notices })
 }
 
 /// The rows that the statement gives, as of the last step, one column for each that it fills.
 fn rows_of(engine: &mut Engine, insert: &Insert, text: &str, target: &InsertTarget) -> Result<Vec<RecordBatch>> {
     engine.settle()?;
     let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, aside: &engine.aside };
-    block_on(engine.planner.insert_rows(insert, text, &tables, target, engine.clock.now()))
+    let rows = engine.planner.insert_rows(insert, text, &tables, target, engine.clock.now(), engine.settings.query_memory);
+    engine.interrupt.reset();
+    block_on(unless_interrupted(rows, &engine.interrupt))
 }
 
 /// Where an error of the rows is, if it does not know better.

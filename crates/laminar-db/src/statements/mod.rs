@@ -16,32 +16,65 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use laminar_core::panics::caught;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::batch::relations_in;
 use laminar_sql::parse::{Name, ParsedStatement, Statement};
+use laminar_sql::with_deep_stack;
 
 use crate::catalog::{ObjectKind, kind_name};
 use crate::engine::{Engine, SideName};
-use crate::{Database, Rows, Subscription};
+use crate::{Database, Notice, Rows, Subscription};
 
+pub(crate) use create_query::refuse_repeated_names;
 pub(crate) use subscribe::subscribe_to_text;
 
 /// What a statement answers.
 pub enum Outcome {
     /// It did what it says, as in `CREATE SOURCE trades`.
-    Done(String),
+    Done {
+        /// What it did.
+        what: String,
+        /// What is to be known of the rows with which it begins.
+        notices: Vec<Notice>,
+    },
     /// It found that there was nothing to do, and why: `IF NOT EXISTS`, `IF EXISTS`.
     Skipped(String),
-    /// So many rows were inserted.
-    Inserted(u64),
+    /// Rows were inserted.
+    Inserted {
+        /// How many.
+        rows: u64,
+        /// What is to be known of where they came from.
+        notices: Vec<Notice>,
+    },
     /// Rows.
     Rows(Rows),
     /// Changes that keep coming.
     Subscription(Subscription),
 }
 
-/// Runs a statement.
+impl Outcome {
+    /// What is to be known beside the answer: that rows are missing, and why.
+    pub fn notices(&self) -> &[Notice] {
+        match self {
+            Outcome::Done { notices, .. } | Outcome::Inserted { notices, .. } => notices,
+            Outcome::Skipped(_) => &[],
+            Outcome::Rows(rows) => &rows.notices,
+            Outcome::Subscription(subscription) => subscription.notices(),
+        }
+    }
+
+    fn done(what: impl Into<String>) -> Self {
+        Outcome::Done { what: what.into(), notices: Vec::new() }
+    }
+}
+
+/// Runs a statement. What panics in it is a mistake of ours, which must not end the program.
 pub(crate) fn run(database: &Database, parsed: &ParsedStatement) -> Result<Outcome> {
+    with_deep_stack(|| caught(|| run_here(database, parsed)))
+}
+
+fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<Outcome> {
     let text = parsed.text.as_str();
     match &parsed.statement {
         Statement::Select(query) => select::run(database, query, text),
@@ -104,6 +137,6 @@ fn text_rows(columns: &[&str], rows: Vec<Vec<String>>) -> Result<Outcome> {
     let fields: Vec<Field> = columns.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
     let schema = Arc::new(Schema::new(fields));
     let column = |index: usize| Arc::new(rows.iter().map(|row| Some(row[index].as_str())).collect::<StringArray>()) as ArrayRef;
-    let batch = RecordBatch::try_new(schema.clone(), (0..columns.len()).map(column).collect())?;
-    Ok(Outcome::Rows(Rows { schema, batches: vec![batch] }))
+    let batch = RecordBatch::try_new(schema, (0..columns.len()).map(column).collect())?;
+    Ok(Outcome::Rows(Rows::from(batch)))
 }

@@ -1,5 +1,9 @@
 //! `SELECT`: over tables and materialized views it answers as of one step; over a stream or source it is a subscription.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
 use laminar_core::{Error, Result};
 use laminar_sql::parse::StreamQuery;
 
@@ -7,7 +11,7 @@ use super::create_query::refuse_late_to;
 use super::{Outcome, subscribe};
 use crate::catalog::{Body, Resting, objects_in};
 use crate::engine::Engine;
-use crate::{Database, Rows, SubscribeOptions};
+use crate::{Database, Interrupt, Rows, SubscribeOptions};
 
 pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Result<Outcome> {
     refuse_late_to(query)?;
@@ -24,7 +28,7 @@ pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
     let direct = objects_in(query, &engine.catalog);
     direct.iter().any(|name| match engine.catalog.get(name).map(|object| &object.body) {
         Some(Body::Source(_) | Body::Query { stored: false, .. }) => true,
-        Some(Body::View { query }) => reads_stream(engine, query),
+        Some(Body::View { query, .. }) => reads_stream(engine, query),
         _ => false,
     })
 }
@@ -33,8 +37,20 @@ pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
 pub(super) fn rows_of(engine: &mut Engine, query: &StreamQuery, text: &str) -> Result<Rows> {
     engine.settle()?;
     let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, aside: &engine.aside };
-    let selected = block_on(engine.planner.select(query, text, &tables, engine.clock.now()))?;
-    Ok(Rows { schema: selected.0, batches: selected.1 })
+    let select = engine.planner.select(query, text, &tables, engine.clock.now(), engine.settings.query_memory);
+    engine.interrupt.reset();
+    let selected = block_on(unless_interrupted(select, &engine.interrupt))?;
+    Ok(Rows { schema: selected.0, batches: selected.1, notices: engine.notices_of_query(query) })
+}
+
+/// The future, or an error as soon as somebody interrupts it: DataFusion's operators give way every few batches.
+pub(super) async fn unless_interrupted<T>(future: impl Future<Output = Result<T>>, interrupt: &Interrupt) -> Result<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match interrupt.check() {
+        Ok(()) => future.as_mut().poll(cx),
+        Err(error) => Poll::Ready(Err(error)),
+    })
+    .await
 }
 
 /// Waits for a future of DataFusion on this thread.

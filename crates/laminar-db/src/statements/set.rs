@@ -10,5 +10,5 @@ pub(super) fn run(engine: &mut Engine, set: &SetVariable) -> Result<Outcome> {
     let mut settings = engine.settings.clone();
     settings.set(&set.name.text, set.value.as_deref()).map_err(|error| error.at(set.value_span))?;
     engine.apply(settings).map_err(|error| error.at(set.value_span))?;
-    Ok(Outcome::Done("SET".into()))
+    Ok(Outcome::done("SET"))
 }

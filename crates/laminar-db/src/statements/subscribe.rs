@@ -1,8 +1,10 @@
 //! `SUBSCRIBE`.
 
+use laminar_core::panics::caught;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{ParsedStatement, Statement, StreamQuery, Subscribe, SubscribeInput, parse_script};
 use laminar_sql::plan::Purpose;
+use laminar_sql::with_deep_stack;
 
 use super::Outcome;
 use super::create_query::{refuse_late_to, shows_latest_only};
@@ -40,7 +42,7 @@ pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: Subscr
     let parsed = if statements.len() == 1 { statements.pop() } else { None };
     match parsed.transpose()? {
         Some(ParsedStatement { statement: Statement::Select(query), text, .. }) => {
-            to_query(database, "query", &query, &text, options)
+            with_deep_stack(|| caught(|| to_query(database, "query", &query, &text, options)))
         }
         _ => Err(Error::new(Code::InvalidQuery, "subscribe takes the name of an object or one SELECT")),
     }
@@ -51,6 +53,7 @@ fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Resu
     let heard = engine.heard(name)?;
     let (schema, description) = (heard.properties.schema.clone(), heard.description.clone());
     let mut subscription = Subscription::new(name.to_owned(), schema, description, database.clone());
+    subscription.reads_from(vec![heard.object.clone()], engine.notices_of_object(name));
     let outlet = engine.listen(&heard, subscription.outlet(options), options.snapshot.unwrap_or(heard.stored))?;
     subscription.listens_at(outlet, None);
     let settled = engine.settle();
@@ -82,6 +85,7 @@ pub(super) fn to_query(
     let properties = fragment.properties;
     let description = Description { kind: properties.changes, latest_only: shows_latest_only(query) };
     let mut subscription = Subscription::new(name.to_owned(), properties.schema, description, database.clone());
+    subscription.reads_from(attached.depends_on, engine.notices_of_query(query));
     let outlet = engine.reactor.subscribe(fragment.root, subscription.outlet(options), false)?;
     subscription.listens_at(outlet, Some(nodes));
     let settled = engine.settle();

@@ -4,4 +4,6 @@ mod fairness;
 mod functions;
 mod late;
 mod library;
+mod limits;
+mod notices;
 mod workers;

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use laminar_db::core::time::{Clock, SystemClock};
-use laminar_db::{Code, Database, Error, Outcome, ParsedStatement, Result, Subscription, Turn, diagnostic, parse_script_with};
+use laminar_db::{
+    Code, Database, Error, Notice, NoticeKind, Outcome, ParsedStatement, Result, Subscription, Turn, diagnostic,
+    parse_script_with,
+};
 
 use crate::output::{Format, LiveLine, Printer, complain, count, describe, print_summary};
 
@@ -22,7 +25,7 @@ pub(crate) struct Arguments {
     /// Fills in ${NAME} in the script, before the environment does; can be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<String>,
-    /// Says nothing on standard error but errors.
+    /// Says nothing on standard error but errors, and notices about answers that are not whole.
     #[arg(long, short)]
     quiet: bool,
     /// Number of threads that share the work; with 1 the reading thread does all of it.
@@ -79,14 +82,21 @@ fn refuse_unbuilt(arguments: &Arguments) -> Result<()> {
 fn read_script(arguments: &Arguments) -> Result<String> {
     let file = &arguments.file;
     let read = if file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        std::fs::read_to_string(file)
+        std::fs::read(file)
     };
-    read.map_err(|error| {
+    let bytes = read.map_err(|error| {
         Error::new(Code::Io, format!("the script '{}' cannot be read: {error}", file.display()))
             .with_hint("laminar run takes a file with SQL statements, or - for standard input")
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let what = match error.as_bytes() {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is in UTF-16".to_owned(),
+            _ => format!("byte {} is not UTF-8", error.utf8_error().valid_up_to() + 1),
+        };
+        Error::new(Code::Io, format!("the script '{}' cannot be read: {what}", file.display())).with_hint("save it as UTF-8")
     })
 }
 
@@ -97,6 +107,8 @@ struct Script<'a> {
     printer: Printer,
     line: LiveLine,
     subscriptions: Vec<Subscription>,
+    /// Whether an answer lacked rows because something had stopped.
+    was_partial: bool,
     began: i64,
     /// When Ctrl-C was pressed first, in nanoseconds; 0: not yet.
     interrupted_at: Arc<AtomicI64>,
@@ -111,6 +123,7 @@ impl<'a> Script<'a> {
             printer: Printer::new(arguments.format),
             line: LiveLine::new(began),
             subscriptions: Vec::new(),
+            was_partial: false,
             began,
             interrupted_at: Arc::default(),
         }
@@ -122,7 +135,14 @@ impl<'a> Script<'a> {
         let code = match self.statements(text).and_then(|()| self.run_to_the_end().map_err(Failure::Run)) {
             Ok(()) if self.interrupted() => INTERRUPTED,
             Ok(()) => DONE,
-            Err(Failure::Run(error)) if error.code() == Code::Closed => DONE,
+            // Ctrl-C ends a query, and `| head` closes the output.
+            Err(Failure::Run(error) | Failure::Statement(error)) if error.code() == Code::Closed => {
+                if self.interrupted() {
+                    INTERRUPTED
+                } else {
+                    DONE
+                }
+            }
             Err(failure) => {
                 self.line.clear();
                 complain(&match failure {
@@ -138,16 +158,16 @@ impl<'a> Script<'a> {
         if !self.arguments.quiet || failed {
             print_summary(&status, SystemClock.now() - self.began);
         }
-        if failed && code == DONE { FAILED } else { code }
+        if (failed || self.was_partial) && code == DONE { FAILED } else { code }
     }
 
     fn listen_for_interrupts(&self) {
-        let first = self.interrupted_at.clone();
+        let (first, query) = (self.interrupted_at.clone(), self.database.interrupt());
         let set = ctrlc::set_handler(move || {
             let now = SystemClock.now();
             match first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed) {
                 // Shells and `timeout` send one interrupt to the process and to its group: that is one wish, not two.
-                Ok(_) => {}
+                Ok(_) => query.raise(),
                 Err(before) if now - before < SAME_INTERRUPT => {}
                 Err(_) => std::process::exit(i32::from(INTERRUPTED)),
             }
@@ -185,10 +205,12 @@ impl<'a> Script<'a> {
         while !self.interrupted() && self.database.waits_for_inputs(parsed) {
             self.turn()?;
         }
-        match self.database.run(parsed)? {
-            Outcome::Done(what) => self.note(&format!("{what}\n")),
+        let outcome = self.database.run(parsed)?;
+        self.tell(outcome.notices());
+        match outcome {
+            Outcome::Done { what, .. } => self.note(&format!("{what}\n")),
             Outcome::Skipped(why) => self.note(&format!("skipped: {why}\n")),
-            Outcome::Inserted(rows) => self.note(&format!("INSERT {}\n", count(rows))),
+            Outcome::Inserted { rows, .. } => self.note(&format!("INSERT {}\n", count(rows))),
             Outcome::Rows(rows) => {
                 self.line.clear();
                 self.printer.rows(&rows)?;
@@ -199,6 +221,16 @@ impl<'a> Script<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Says on standard error what is to be known beside an answer.
+    fn tell(&mut self, notices: &[Notice]) {
+        for notice in notices {
+            self.was_partial |= notice.kind() == NoticeKind::Partial;
+            self.line.clear();
+            let hint = notice.hint().map(|hint| format!("\n  = hint: {hint}")).unwrap_or_default();
+            complain(&format!("NOTICE: {}{hint}\n", notice.message()));
+        }
     }
 
     /// Says something on standard error, unless told to be quiet.

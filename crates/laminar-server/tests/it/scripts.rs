@@ -141,3 +141,79 @@ fn an_ad_hoc_query_speaks_the_same_windows() {
         assert_eq!(ran.out, expected, "{}", ran.err);
     }
 }
+
+#[test]
+fn a_script_may_begin_with_a_byte_order_mark_and_an_error_stands_where_an_editor_shows_it() {
+    for script in ["\u{feff}SELECT 1 AS a;", "\u{feff}-- a comment\nSELECT 1 AS a;", "\u{feff}\r\nSELECT 1 AS a;\r\n"] {
+        let ran = run_script(script, &["--format", "csv"]);
+        assert_eq!((ran.out.as_str(), ran.code), ("a\n1\n", 0), "{script:?}: {}", ran.err);
+    }
+    let ran = run_script("\u{feff}SELECT 1 AS a;\nSELEKT 2;", &["--format", "csv"]);
+    assert!(ran.code == 1 && ran.err.contains("script.sql:2:1") && ran.err.contains("SELECT"), "{}", ran.err);
+}
+
+#[test]
+fn a_default_may_hold_a_variable_and_counts_for_what_is_empty() {
+    for (script, expected) in [
+        ("SELECT '${SLT_NONE:-${SLT_NEITHER:-x}}' AS a;", "a\nx\n"),
+        ("SELECT '${EMPTY:-x}' AS a;", "a\nx\n"),
+        ("SELECT '${SLT_NONE:-${SET}}' AS a;", "a\ny\n"),
+        ("SELECT '${SET:-${SLT_NONE}}' AS a;", "a\ny\n"),
+    ] {
+        let ran = run_script(script, &["--format", "csv", "--var", "EMPTY=", "--var", "SET=y"]);
+        assert_eq!((ran.out.as_str(), ran.code), (expected, 0), "{script}: {}", ran.err);
+    }
+    let ran = run_script("SELECT '${SLT_NONE:-${SLT_NEITHER}}' AS a;", &["--format", "csv"]);
+    assert!(ran.code == 1 && ran.err.contains("'SLT_NEITHER' is not set"), "{}", ran.err);
+}
+
+/// A gzip file of stored blocks that is cut off in the middle: far enough for its columns to be known.
+fn cut_gzip(rows: usize) -> Vec<u8> {
+    let text: String = std::iter::once("a\n".to_owned()).chain((0..rows).map(|row| format!("{row:09}\n"))).collect();
+    let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    for block in text.as_bytes().chunks(50_000) {
+        let length = block.len() as u16;
+        file.push(0);
+        file.extend_from_slice(&length.to_le_bytes());
+        file.extend_from_slice(&(!length).to_le_bytes());
+        file.extend_from_slice(block);
+    }
+    file.truncate(file.len() / 2);
+    file
+}
+
+#[test]
+fn a_select_after_a_source_that_stopped_says_that_its_answer_is_partial() {
+    let script = "CREATE SOURCE s FROM FILE (path = 'cut.csv.gz');
+        CREATE MATERIALIZED VIEW v AS SELECT count(*) > 0 AS some FROM s;
+        SELECT * FROM v;
+        DROP SOURCE s CASCADE;";
+    let ran = run_with_files(script, &[("cut.csv.gz", &cut_gzip(400_000))], &["--format", "csv", "--quiet"]);
+    assert_eq!((ran.out.as_str(), ran.code), ("some\ntrue\n", 1), "{}", ran.err);
+    let notices: Vec<&str> = ran.err.lines().filter(|line| line.starts_with("NOTICE: ")).collect();
+    assert!(notices.len() == 1 && notices[0].contains("the answer is partial: source 's' has stopped: LDB-"), "{}", ran.err);
+}
+
+#[test]
+fn rows_in_error_beyond_ten_thousand_are_all_there_and_who_reads_is_told_of_those_that_are_forgotten() {
+    let bad: String = std::iter::once("a,b\n".to_owned()).chain((1..=12_000).map(|row| format!("{row}\n"))).collect();
+    let read = "CREATE SOURCE s FROM FILE (path = 'bad.csv'); CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s;";
+    let select = "SELECT count(*) AS bad FROM s$errors;";
+    let ran = run_with_files(&format!("{read}{select}"), &[("bad.csv", bad.as_bytes())], &["--format", "csv", "--quiet"]);
+    assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.code), ("bad\n12000\n", "", 0));
+    let few = format!("SET aside_memory = '64 KiB'; {read}{select}");
+    let ran = run_with_files(&few, &[("bad.csv", bad.as_bytes())], &["--format", "csv", "--quiet"]);
+    assert!(ran.code == 0 && ran.err.starts_with("NOTICE: of the 12000 rows of s$errors the newest "), "{}", ran.err);
+}
+
+#[test]
+fn a_script_that_is_not_utf8_is_refused_by_its_encoding() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("script.sql");
+    let utf16: Vec<u8> = [0xfeff_u16].into_iter().chain("SELECT 1;".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for (bytes, said) in [(utf16.as_slice(), "it is in UTF-16"), (b"SELECT '\xff';", "byte 9 is not UTF-8")] {
+        std::fs::write(&file, bytes).expect("the script of the test");
+        let ran = super::finished(super::laminar().arg("run").arg(&file).output().expect("the binary runs"));
+        assert!(ran.code == 2 && ran.err.contains(said) && ran.err.contains("save it as UTF-8"), "{}", ran.err);
+    }
+}

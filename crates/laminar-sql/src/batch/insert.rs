@@ -25,7 +25,7 @@ pub struct InsertTarget {
 
 impl Planner {
     /// The rows that `insert` gives, one column for each of `target`, at their types. `text` is the statement's text and `now`
-    /// the wall-clock time in nanoseconds.
+    /// the wall-clock time in nanoseconds. Fails if a query among them needs more than `bytes_max` of memory.
     pub async fn insert_rows(
         &self,
         insert: &Insert,
@@ -33,6 +33,7 @@ impl Planner {
         tables: &dyn RestingTables,
         target: &InsertTarget,
         now: i64,
+        bytes_max: usize,
     ) -> Result<Vec<RecordBatch>> {
         let query = StreamQuery { query: insert.source.clone(), emit: None, lateness: None, late_to: None, span: insert.span };
         match insert.source.body.as_ref() {
@@ -40,7 +41,7 @@ impl Planner {
                 for row in &values.rows {
                     check_width(row.content.len(), target, insert)?;
                 }
-                let cells = self.cells(values, &query, text, tables, now).await?;
+                let cells = self.cells(values, &query, text, tables, now, bytes_max).await?;
                 let columns = (0..target.columns.len()).map(|column| {
                     let values = cells.iter().map(|row| row[column].clone()).collect();
                     column_of(values, &target.columns[column])
@@ -48,7 +49,7 @@ impl Planner {
                 Ok(vec![batch_of(columns.collect::<Result<_>>()?, target, cells.len())?])
             }
             _ => {
-                let (schema, batches) = self.select(&query, text, tables, now).await?;
+                let (schema, batches) = self.select(&query, text, tables, now, bytes_max).await?;
                 check_width(schema.fields().len(), target, insert)?;
                 batches.iter().map(|batch| assigned(batch.columns(), target, batch.num_rows())).collect()
             }
@@ -63,6 +64,7 @@ impl Planner {
         text: &str,
         tables: &dyn RestingTables,
         now: i64,
+        bytes_max: usize,
     ) -> Result<Vec<Vec<ScalarValue>>> {
         let mut computed = Vec::new();
         let mut cells: Vec<Vec<ScalarValue>> = Vec::with_capacity(values.rows.len());
@@ -81,7 +83,7 @@ impl Planner {
             return Ok(cells);
         }
         let exprs = computed.iter().map(|(_, _, expr)| expr.clone()).collect();
-        let (_, batches) = self.select(&one_row(exprs, values, query), text, tables, now).await?;
+        let (_, batches) = self.select(&one_row(exprs, values, query), text, tables, now, bytes_max).await?;
         let batch = batches.iter().find(|batch| batch.num_rows() > 0);
         let batch = batch.ok_or_else(|| Error::internal("VALUES gave no row"))?;
         for ((row, column, _), value) in computed.into_iter().zip(batch.columns()) {

@@ -3,9 +3,10 @@
 mod computed_arguments;
 mod exact_sums;
 mod insert;
+mod memory;
 mod select;
 mod window_lists;
 mod windows;
 
 pub use insert::InsertTarget;
-pub use select::{RestingRelation, RestingTables, relations_in};
+pub use select::{RestingRelation, RestingTables, refuse_too_many_views, relations_in, within_view};

@@ -1,21 +1,27 @@
 //! Plans and runs an ad-hoc SELECT.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use chrono::DateTime;
+use datafusion::common::DataFusionError;
 use datafusion::datasource::{MemTable, ViewTable, provider_as_source};
+use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
-use datafusion::physical_plan::collect;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::sqlparser::ast::{ObjectNamePart, visit_relations};
-use laminar_core::{Error, Result};
+use futures::StreamExt;
+use laminar_core::limits::VIEWS_INLINED_MAX;
+use laminar_core::{Code, Error, Result};
 
 use super::computed_arguments::compute_arguments_below;
 use super::exact_sums::exact_sums;
-use crate::parse::StreamQuery;
+use super::memory::QueryMemory;
+use crate::parse::{StreamQuery, names};
 use crate::plan::Planner;
 use crate::plan::errors::from_datafusion;
 
@@ -38,34 +44,37 @@ pub trait RestingTables {
 
 impl Planner {
     /// The rows of `query` over `tables`; `text` is the statement's text, for positions, and `now` the wall-clock time in
-    /// nanoseconds, which is `now()` for the whole query.
+    /// nanoseconds, which is `now()` for the whole query. Fails if the query needs more than `bytes_max` of memory.
     pub async fn select(
         &self,
         query: &StreamQuery,
         text: &str,
         tables: &dyn RestingTables,
         now: i64,
+        bytes_max: usize,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let plan = self.resting_plan(query, text, tables)?;
-        self.run(plan, now).await
-    }
-
-    /// The rows of an analyzed plan.
-    pub(super) async fn run(&self, plan: LogicalPlan, now: i64) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        let plan = self.resting_plan(query, text, tables, &Cell::new(0))?;
         let plan = exact_sums(plan).and_then(compute_arguments_below).map_err(from_datafusion)?;
-        let state = &mut self.state().clone();
+        let memory = QueryMemory::new(bytes_max);
+        let runtime = memory.runtime().map_err(from_datafusion)?;
+        let mut state = SessionStateBuilder::new_from_existing(self.state().clone()).with_runtime_env(runtime).build();
         state.execution_props_mut().query_execution_start_time = Some(DateTime::from_timestamp_nanos(now));
         let optimized = state.optimize(&plan).map_err(from_datafusion)?;
-        let physical = state.query_planner().create_physical_plan(&optimized, state).await.map_err(from_datafusion)?;
-        let schema = physical.schema();
-        let rows = collect(physical, state.task_ctx()).await.map_err(from_datafusion)?;
-        Ok((schema, rows))
+        let physical = state.query_planner().create_physical_plan(&optimized, &state).await.map_err(from_datafusion)?;
+        let answer = collect(physical, state.task_ctx(), &memory).await;
+        answer.map_err(|error| memory.explain(from_datafusion(error)))
     }
 
-    fn resting_plan(&self, query: &StreamQuery, text: &str, tables: &dyn RestingTables) -> Result<LogicalPlan> {
+    fn resting_plan(
+        &self,
+        query: &StreamQuery,
+        text: &str,
+        tables: &dyn RestingTables,
+        inlined: &Cell<usize>,
+    ) -> Result<LogicalPlan> {
         // The closure that DataFusion calls cannot return our error, so it is kept aside.
         let trouble: RefCell<Option<Error>> = RefCell::new(None);
-        let resolve = |name: &str| match self.resting_source(name, tables) {
+        let resolve = |name: &str| match self.resting_source(name, tables, inlined) {
             Ok(source) => source,
             Err(error) => {
                 trouble.borrow_mut().get_or_insert(error);
@@ -79,7 +88,12 @@ impl Planner {
         }
     }
 
-    fn resting_source(&self, name: &str, tables: &dyn RestingTables) -> Result<Option<Arc<dyn TableSource>>> {
+    fn resting_source(
+        &self,
+        name: &str,
+        tables: &dyn RestingTables,
+        inlined: &Cell<usize>,
+    ) -> Result<Option<Arc<dyn TableSource>>> {
         Ok(match tables.relation(name)? {
             None => None,
             Some(RestingRelation::Rows(schema, rows)) => {
@@ -87,11 +101,44 @@ impl Planner {
                 Some(provider_as_source(Arc::new(table)))
             }
             Some(RestingRelation::View(query, text)) => {
-                let plan = self.resting_plan(&query, &text, tables).map_err(|error| error.within(format!("view '{name}'")))?;
+                inlined.set(inlined.get() + 1);
+                refuse_too_many_views(name, inlined.get())?;
+                let plan = self.resting_plan(&query, &text, tables, inlined).map_err(|error| within_view(error, name))?;
                 Some(provider_as_source(Arc::new(ViewTable::new(plan, None))))
             }
         })
     }
+}
+
+/// Runs a plan. What comes out is counted as what its operators hold is.
+async fn collect(
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    memory: &QueryMemory,
+) -> Result<(SchemaRef, Vec<RecordBatch>), DataFusionError> {
+    let mut answer = memory.answer(plan.schema());
+    let mut stream = execute_stream(plan, context)?;
+    while let Some(batch) = stream.next().await {
+        answer.push(batch?)?;
+    }
+    Ok(answer.finish())
+}
+
+/// Fails if the query of `name` is view number `inlined` that is put in for one query, and these are too many: each view that names two
+/// others doubles them.
+pub fn refuse_too_many_views(name: &str, inlined: usize) -> Result<()> {
+    if inlined <= VIEWS_INLINED_MAX {
+        return Ok(());
+    }
+    let text = format!("more than {VIEWS_INLINED_MAX} views would be put in for one query, the last one '{name}'");
+    Err(Error::new(Code::LimitReached, text)
+        .with_detail("a view is put in wherever it is named, and so are the views that it names")
+        .with_hint("make one of the lower views a MATERIALIZED VIEW: it is kept current once, for all that read from it"))
+}
+
+/// The error of a view's query, with the view's name; one that is about all of them stays as it is.
+pub fn within_view(error: Error, name: &str) -> Error {
+    if error.code() == Code::LimitReached { error } else { error.within(format!("view '{name}'")) }
 }
 
 /// The names in FROM of `query`, each once; names of its own CTEs may be among them.
@@ -99,7 +146,7 @@ pub fn relations_in(query: &StreamQuery) -> Vec<String> {
     let mut names = Vec::new();
     let _ = visit_relations(&query.query, |relation| {
         if let Some(ObjectNamePart::Identifier(ident)) = relation.0.last() {
-            let name = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() };
+            let name = names::of_ident(ident);
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, FieldRef, Schema, SortOptions};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, NullTreatment};
 use datafusion::logical_expr::function::AccumulatorArgs;
-use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, Expr, ExprSchemable};
 use datafusion::physical_expr::expressions::{Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, PhysicalSortExpr};
 use laminar_core::Result;
@@ -27,6 +27,8 @@ pub(super) fn bridged(
     let (_, return_field) = call.to_field(schema).map_err(from_datafusion)?;
     let return_type = return_field.data_type().clone();
     let bridge = Bridge::new(func, params, types, return_field);
+    // A parameter that the function cannot take is an error of the statement, not of the first group.
+    bridge.accumulator()?;
     let replayed = Replayed::new(func.name(), return_type, types, ordering, params.distinct, Arc::new(bridge))?;
     Ok(Arc::new(replayed))
 }
@@ -86,8 +88,8 @@ fn constant(expr: &Expr) -> Option<ScalarValue> {
     }
 }
 
-impl BatchAggregate for Bridge {
-    fn evaluate(&self, args: &[ArrayRef]) -> Result<ArrayRef> {
+impl Bridge {
+    fn accumulator(&self) -> Result<Box<dyn Accumulator>> {
         let call = AccumulatorArgs {
             return_field: self.return_field.clone(),
             schema: &self.schema,
@@ -99,7 +101,13 @@ impl BatchAggregate for Bridge {
             is_distinct: false,
             exprs: &self.exprs,
         };
-        let mut accumulator = self.func.accumulator(call).map_err(from_datafusion)?;
+        self.func.accumulator(call).map_err(from_datafusion)
+    }
+}
+
+impl BatchAggregate for Bridge {
+    fn evaluate(&self, args: &[ArrayRef]) -> Result<ArrayRef> {
+        let mut accumulator = self.accumulator()?;
         accumulator.update_batch(&args[..self.exprs.len()]).map_err(from_datafusion)?;
         accumulator.evaluate().and_then(|value| value.to_array()).map_err(from_datafusion)
     }

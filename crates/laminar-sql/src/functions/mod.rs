@@ -9,6 +9,7 @@ mod datetime;
 mod decimal;
 mod degrees;
 mod kinds;
+mod limited;
 mod numbers;
 mod quote;
 mod regex;
@@ -22,6 +23,7 @@ mod window_marker;
 
 pub(crate) use self::regex::SIMILAR_TO;
 pub(crate) use datetime::{TO_INTERVAL, interval_text};
+pub(crate) use limited::limit_values;
 pub(crate) use registry::register;
 pub(crate) use routine::{FailedCall, HINT, NO_OVERLOAD};
 pub(crate) use window_marker::{Bound, marker_of};

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use laminar_core::dag::{EdgeProperties, Node, NodeKind};
 use laminar_core::{Code, Error, NodeId, Result};
 
+use crate::deep::with_deep_stack;
 use crate::plan::nodes::{AssignWindow, WindowAggregate};
 use crate::plan::{ContinuousPlan, Emission};
 
@@ -63,6 +64,10 @@ impl Lowering {
     }
 
     fn plan(&mut self, plan: &LogicalPlan) -> Result<Lowered> {
+        with_deep_stack(|| self.node_of(plan))
+    }
+
+    fn node_of(&mut self, plan: &LogicalPlan) -> Result<Lowered> {
         match plan {
             LogicalPlan::TableScan(scan) => self.scan(scan),
             LogicalPlan::SubqueryAlias(alias) => self.plan(&alias.input),

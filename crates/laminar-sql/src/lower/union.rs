@@ -7,6 +7,9 @@ use laminar_core::expr::Column;
 
 use super::{Lowered, Lowering, edge_schema};
 
+/// Inputs of one node: a port is a byte. More of them are united in several nodes.
+const INPUTS_MAX: usize = 128;
+
 impl Lowering {
     pub(super) fn union(&mut self, union: &Union) -> Result<Lowered> {
         let schema = edge_schema(&union.schema);
@@ -15,10 +18,18 @@ impl Lowering {
             let below = self.plan(input)?;
             inputs.push(self.renamed(below, &schema));
         }
+        while inputs.len() > INPUTS_MAX {
+            inputs = inputs.chunks(INPUTS_MAX).map(|some| self.rows_of_all(some, &schema)).collect();
+        }
+        Ok(self.rows_of_all(&inputs, &schema))
+    }
+
+    fn rows_of_all(&mut self, inputs: &[Lowered], schema: &arrow_schema::SchemaRef) -> Lowered {
         let append = inputs.iter().all(|input| input.edge.changes.is_append());
         let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
-        let edge = EdgeProperties { schema, changes, partitioning: Partitioning::Any, time_columns: common_times(&inputs) };
-        Ok(self.add(NodeKind::Union, &inputs.iter().collect::<Vec<_>>(), edge))
+        let (partitioning, time_columns) = (Partitioning::Any, common_times(inputs));
+        let edge = EdgeProperties { schema: schema.clone(), changes, partitioning, time_columns };
+        self.add(NodeKind::Union, &inputs.iter().collect::<Vec<_>>(), edge)
     }
 
     /// `below` with the names and nullability of `schema`; the types are the same already.

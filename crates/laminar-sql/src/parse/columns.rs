@@ -7,6 +7,7 @@ use laminar_core::{Code, Error, Result, Span};
 
 use super::dispatch::not_built;
 use super::emit;
+use super::names;
 use super::statement::{ColumnDef, Name, WatermarkDef};
 use super::tokens::Cursor;
 
@@ -165,8 +166,8 @@ fn lag_of(expr: &Expr, column: &Name, span: Span) -> Result<i64> {
     };
     match expr {
         Expr::Nested(inner) => lag_of(inner, column, span),
-        Expr::Identifier(_) if names(expr, column) => Ok(0),
-        Expr::BinaryOp { left, op: BinaryOperator::Minus, right } if names(left, column) => {
+        Expr::Identifier(_) if is_column(expr, column) => Ok(0),
+        Expr::BinaryOp { left, op: BinaryOperator::Minus, right } if is_column(left, column) => {
             let lag = emit::nanos_of(right, "the distance of a watermark", span)?;
             if lag < 0 { Err(refused()) } else { Ok(lag) }
         }
@@ -174,10 +175,9 @@ fn lag_of(expr: &Expr, column: &Name, span: Span) -> Result<i64> {
     }
 }
 
-fn names(expr: &Expr, column: &Name) -> bool {
+fn is_column(expr: &Expr, column: &Name) -> bool {
     match expr {
-        Expr::Identifier(ident) if ident.quote_style.is_some() => ident.value == column.text,
-        Expr::Identifier(ident) => ident.value.to_ascii_lowercase() == column.text,
+        Expr::Identifier(ident) => names::of_ident(ident) == column.text,
         _ => false,
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn of_source(cursor: &mut Cursor<'_>) -> Result<(Option<ConnectorDef>
     }
     let options = options(cursor)?;
     match options.as_slice() {
-        [only] if only.key == "changelog" => match only.value.to_lowercase().as_str() {
+        [only] if only.key == "changelog" => match only.value.to_ascii_lowercase().as_str() {
             "true" => Ok((None, true)),
             "false" => Ok((None, false)),
             other => {
@@ -85,7 +85,7 @@ fn named(cursor: &mut Cursor<'_>, start: usize) -> Result<ConnectorDef> {
     let written = format(cursor)?;
     let (options, in_options) = split_format(options)?;
     let format = one_format(written, in_options)?;
-    Ok(ConnectorDef { name: name.text.to_lowercase(), name_span: name.span, options, format, span: cursor.since(start) })
+    Ok(ConnectorDef { name: name.text.to_ascii_lowercase(), name_span: name.span, options, format, span: cursor.since(start) })
 }
 
 /// What follows `(connector = 'file', …)`, behind `WITH` at token `start`.
@@ -98,7 +98,7 @@ fn with_options(cursor: &mut Cursor<'_>, mut options: Vec<OptionDef>, start: usi
     let written = format(cursor)?;
     let (options, in_options) = split_format(options)?;
     let format = one_format(written, in_options)?;
-    let name = connector.value.to_lowercase();
+    let name = connector.value.to_ascii_lowercase();
     Ok(ConnectorDef { name, name_span: connector.span, options, format, span: cursor.since(start) })
 }
 
@@ -117,7 +117,7 @@ fn format(cursor: &mut Cursor<'_>) -> Result<Option<FormatDef>> {
     if !cursor.take_word("FORMAT") {
         return Ok(None);
     }
-    let name = cursor.name("the format's name")?.text.to_lowercase();
+    let name = cursor.name("the format's name")?.text.to_ascii_lowercase();
     let options = match cursor.peek(0) {
         Some(Token::LParen) => options(cursor)?,
         _ => Vec::new(),
@@ -136,7 +136,7 @@ fn split_format(options: Vec<OptionDef>) -> Result<(Vec<OptionDef>, Option<Forma
     }
     let of_format = rest.extract_if(.., |option| option.key.starts_with("format."));
     let options = of_format.map(|option| OptionDef { key: option.key["format.".len()..].to_owned(), ..option }).collect();
-    Ok((rest, Some(FormatDef { name: format.value.to_lowercase(), options, span: format.span })))
+    Ok((rest, Some(FormatDef { name: format.value.to_ascii_lowercase(), options, span: format.span })))
 }
 
 /// `(key = value, …)`.
@@ -170,14 +170,14 @@ fn option(cursor: &mut Cursor<'_>) -> Result<OptionDef> {
 /// `path`, `'bootstrap.servers'`, `bootstrap.servers`, `max-rows`.
 fn key(cursor: &mut Cursor<'_>) -> Result<String> {
     if let Some(Token::SingleQuotedString(text)) = cursor.peek(0) {
-        let key = text.trim().to_lowercase();
+        let key = text.trim().to_ascii_lowercase();
         if key.is_empty() {
             return Err(cursor.expected("an option's name"));
         }
         cursor.advance();
         return Ok(key);
     }
-    let mut key = cursor.name("an option's name")?.text.to_lowercase();
+    let mut key = cursor.name("an option's name")?.text.to_ascii_lowercase();
     loop {
         let separator = match cursor.peek(0) {
             Some(Token::Period) => '.',
@@ -186,7 +186,7 @@ fn key(cursor: &mut Cursor<'_>) -> Result<String> {
         };
         cursor.advance();
         key.push(separator);
-        key.push_str(&cursor.name("the rest of the option's name")?.text.to_lowercase());
+        key.push_str(&cursor.name("the rest of the option's name")?.text.to_ascii_lowercase());
     }
 }
 

@@ -11,7 +11,7 @@ use super::tokens::Cursor;
 /// Reads what follows the object's name.
 pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateQuery> {
     let columns = match cursor.peek(0) {
-        Some(Token::LParen) => cursor.list(|cursor| cursor.name("a column's name"))?,
+        Some(Token::LParen) => cursor.distinct_names("a column's name")?,
         _ => Vec::new(),
     };
     cursor.expect_word("AS")?;

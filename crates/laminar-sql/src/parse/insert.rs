@@ -14,7 +14,7 @@ pub(super) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
     cursor.expect_word("INTO")?;
     let table = cursor.object_name("the table's name")?;
     let columns = match cursor.peek(0) {
-        Some(Token::LParen) if !query::begins(cursor) => cursor.list(|cursor| cursor.name("a column's name"))?,
+        Some(Token::LParen) if !query::begins(cursor) => cursor.distinct_names("a column's name")?,
         _ => Vec::new(),
     };
     let start = cursor.position();

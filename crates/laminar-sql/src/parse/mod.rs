@@ -17,6 +17,7 @@ mod emit;
 mod explain;
 mod insert;
 mod interval;
+pub(crate) mod names;
 mod nested_error;
 mod objects;
 mod origin;

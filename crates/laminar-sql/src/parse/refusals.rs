@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer;
 use laminar_core::{Code, Error, Result};
 
+use super::names;
 use super::position::LineIndex;
 
 /// Goes through a query and all that is nested in it.
@@ -154,7 +155,7 @@ impl Refusals<'_> {
         }
         let error = Error::new(Code::Syntax, format!("expected {expected}, but found '{}'", ident.value));
         ControlFlow::Break(
-            self.at(error.with_hint(format!("if it is a name, quote it: \"{}\"", ident.value.to_ascii_lowercase())), ident.span),
+            self.at(error.with_hint(format!("if it is a name, quote it: \"{}\"", names::of_ident(ident))), ident.span),
         )
     }
 

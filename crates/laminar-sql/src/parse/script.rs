@@ -9,14 +9,13 @@ use super::origin::{Origin, SourceMap};
 use super::statement::{ParsedStatement, Statement};
 use super::syntax_error;
 use super::tokens::{Cursor, Tokens};
-use super::variables::{Filled, fill};
+use super::variables::{Filled, fill, leave};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 /// Reads every statement of a script. Errors have their positions in `text`; use [`ParsedStatement::in_script`] to give
 /// errors that come later the same.
 pub fn parse_script(text: &str) -> Vec<Result<ParsedStatement>> {
-    let unfilled = Filled { text: text.to_owned(), map: SourceMap::default(), errors: Vec::new() };
-    parse_filled(unfilled)
+    parse_filled(leave(text))
 }
 
 /// As [`parse_script`], after every `${NAME}` has been filled in with what `lookup` knows (see [`super::variables`]).

@@ -77,7 +77,7 @@ fn options(cursor: &mut Cursor<'_>) -> Result<Option<bool>> {
                 None => error.with_hint("it has the option snapshot = true | false"),
             });
         }
-        snapshot = Some(match value.to_lowercase().as_str() {
+        snapshot = Some(match value.to_ascii_lowercase().as_str() {
             "true" | "on" | "yes" | "1" => true,
             "false" | "off" | "no" | "0" => false,
             _ => {

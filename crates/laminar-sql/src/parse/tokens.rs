@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::{self, Location, Token, TokenWithSpan
 use laminar_core::{Code, Error, Result, Span};
 
 use super::dialect::LaminarDialect;
+use super::names;
 use super::nested_error;
 use super::position::{Follower, LineIndex};
 use super::statement::Name;
@@ -212,6 +213,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// `(name, …)`, each name once.
+    pub(super) fn distinct_names(&mut self, what: &str) -> Result<Vec<Name>> {
+        let mut names: Vec<Name> = Vec::new();
+        self.list(|cursor| {
+            let name = cursor.name(what)?;
+            if names.iter().any(|before| before.text == name.text) {
+                return Err(Error::new(Code::InvalidQuery, format!("column '{}' is named twice", name.text)).at(name.span));
+            }
+            names.push(name);
+            Ok(())
+        })?;
+        Ok(names)
+    }
+
     /// The next word's text in upper case, if it is an unquoted word.
     pub(super) fn word(&self) -> Option<String> {
         match self.peek(0) {
@@ -225,7 +240,7 @@ impl<'a> Cursor<'a> {
         let Some(Token::Word(word)) = self.peek(0) else {
             return Err(self.expected(what));
         };
-        let text = if word.quote_style.is_some() { word.value.clone() } else { word.value.to_ascii_lowercase() };
+        let text = names::of_word(word);
         let span = self.here();
         if text.is_empty() {
             return Err(Error::new(Code::Syntax, "a name cannot be empty").at(span));

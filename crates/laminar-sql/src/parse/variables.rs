@@ -1,5 +1,6 @@
 //! Fills in `${NAME}` and `${NAME:-default}` before anything is parsed. `$${` stands for `${` itself; comments are left alone.
 //!
+//! A default may hold variables of its own, and counts where the variable is not set or empty, as in a shell.
 //! A value is text: in `'${DIR}/a.csv'` it becomes part of a string, in `LIMIT ${N}` a number.
 
 use laminar_core::{Code, Error, Span};
@@ -15,6 +16,15 @@ pub(super) struct Filled {
     pub(super) errors: Vec<(usize, Error)>,
 }
 
+/// The text as it is, without variables.
+pub(super) fn leave(text: &str) -> Filled {
+    let filled = Filled { text: String::with_capacity(text.len()), map: SourceMap::default(), errors: vec![] };
+    let mut filler = Filler { text, at: 0, filled };
+    filler.skip_byte_order_mark();
+    filler.copy(text.len() - filler.at);
+    filler.filled
+}
+
 /// Fills in every variable outside of comments.
 pub(super) fn fill(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Filled {
     let mut filler = Filler {
@@ -22,6 +32,7 @@ pub(super) fn fill(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Fille
         at: 0,
         filled: Filled { text: String::with_capacity(text.len()), map: SourceMap::default(), errors: vec![] },
     };
+    filler.skip_byte_order_mark();
     while filler.at < text.len() {
         filler.next(lookup);
     }
@@ -34,7 +45,16 @@ struct Filler<'a> {
     filled: Filled,
 }
 
+/// What editors write before the first character of a file to say that it is UTF-8: no part of its first word.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 impl Filler<'_> {
+    fn skip_byte_order_mark(&mut self) {
+        if self.text.starts_with(BYTE_ORDER_MARK) {
+            self.replace(BYTE_ORDER_MARK.len(), "");
+        }
+    }
+
     fn next(&mut self, lookup: &dyn Fn(&str) -> Option<String>) {
         let rest = &self.text[self.at..];
         if let Some(length) = comment_length(rest) {
@@ -74,29 +94,11 @@ impl Filler<'_> {
     }
 
     fn variable(&mut self, lookup: &dyn Fn(&str) -> Option<String>) {
-        let rest = &self.text[self.at..];
-        let Some(close) = rest.find('}').filter(|close| !rest[..*close].contains('\n')) else {
-            self.refuse(2, "'${' has no '}'", Some("write '$${' for the characters themselves"));
-            return;
-        };
-        let inside = &rest[2..close];
-        let (name, default) = match inside.split_once(":-") {
-            Some((name, default)) => (name, Some(default)),
-            None => (inside, None),
-        };
-        if !is_name(name) {
-            self.refuse(
-                close + 1,
-                "a variable's name has letters, digits and '_' only",
-                Some("write ${NAME} or ${NAME:-default}"),
-            );
-            return;
-        }
-        match lookup(name).or_else(|| default.map(str::to_owned)) {
-            Some(value) => self.replace(close + 1, &value),
-            None => {
-                let hint = format!("set it, or write ${{{name}:-default}}");
-                self.refuse(close + 1, &format!("variable '{name}' is not set"), Some(&hint));
+        match value(self.text, self.at, lookup) {
+            Ok(Value { text, length }) => self.replace(length, &text),
+            Err((error, length)) => {
+                self.filled.errors.push((self.filled.text.len(), error));
+                self.replace(length, "");
             }
         }
     }
@@ -113,15 +115,87 @@ impl Filler<'_> {
         self.filled.map.replaced.push(Replaced { filled, written: Span { start: self.at, end: self.at + length } });
         self.at += length;
     }
+}
 
-    fn refuse(&mut self, length: usize, message: &str, hint: Option<&str>) {
-        let mut error = Error::new(Code::Syntax, message).at(Span { start: self.at, end: self.at + length });
-        if let Some(hint) = hint {
-            error = error.with_hint(hint);
-        }
-        self.filled.errors.push((self.filled.text.len(), error));
-        self.replace(length, "");
+/// How deep defaults may stand within defaults.
+const DEPTH_MAX: usize = 64;
+
+/// What stands for a variable.
+struct Value {
+    text: String,
+    /// How long the variable is, from its `$` to its `}`.
+    length: usize,
+}
+
+/// The value of the variable that begins at byte `at` of `text`; or what is wrong with it, and how many bytes cannot be read because of that.
+fn value(text: &str, at: usize, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Value, (Error, usize)> {
+    let rest = &text[at..];
+    let refused = |length: usize, message: String, hint: &str| {
+        let error = Error::new(Code::Syntax, message).at(Span { start: at, end: at + length });
+        (error.with_hint(hint), length)
+    };
+    let close = closing_brace(rest).map_err(|(message, hint)| refused(2, message.to_owned(), hint))?;
+    let (inside, length) = (&rest[2..close], close + 1);
+    let (name, default) = match inside.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inside, None),
+    };
+    if !is_name(name) {
+        let message = "a variable's name has letters, digits and '_' only".to_owned();
+        return Err(refused(length, message, "write ${NAME} or ${NAME:-default}"));
     }
+    // As in a shell, a variable that is set to nothing has its default, if there is one.
+    match (lookup(name), default) {
+        (Some(value), default) if default.is_none() || !value.is_empty() => Ok(Value { text: value, length }),
+        (_, Some(default)) => {
+            let filled = default_text(text, at + 2 + name.len() + ":-".len(), default.len(), lookup);
+            filled.map(|text| Value { text, length }).map_err(|error| (error, length))
+        }
+        (_, None) => {
+            let hint = format!("set it, or write ${{{name}:-default}}");
+            Err(refused(length, format!("variable '{name}' is not set"), &hint))
+        }
+    }
+}
+
+/// The default in `length` bytes from `start`, with the variables in it filled in.
+fn default_text(text: &str, start: usize, length: usize, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, Error> {
+    let (mut at, end) = (start, start + length);
+    let mut filled = String::with_capacity(length);
+    while at < end {
+        let rest = &text[at..end];
+        if rest.starts_with("$${") {
+            filled.push_str("${");
+            at += 3;
+        } else if rest.starts_with("${") {
+            let inner = value(text, at, lookup).map_err(|(error, _)| error)?;
+            filled.push_str(&inner.text);
+            at += inner.length;
+        } else {
+            let next = rest.chars().next().map_or(1, char::len_utf8);
+            filled.push_str(&rest[..next]);
+            at += next;
+        }
+    }
+    Ok(filled)
+}
+
+/// The `}` of the variable that `text` begins with, on the same line; each `${` in its default has one of its own. Or what is wrong, and what to do.
+fn closing_brace(text: &str) -> Result<usize, (&'static str, &'static str)> {
+    let mut depth = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' if text[..at].ends_with('$') => depth += 1,
+            '}' if depth == 1 => return Ok(at),
+            '}' => depth -= 1,
+            '\n' => break,
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(("too many defaults stand within each other", "set one of the variables, and write its name alone"));
+        }
+    }
+    Err(("'${' has no '}'", "write '$${' for the characters themselves"))
 }
 
 fn is_name(name: &str) -> bool {
@@ -175,6 +249,7 @@ mod tests {
         let filled = fill(text, &|name| match name {
             "DIR" => Some("/data".to_owned()),
             "N" => Some("10".to_owned()),
+            "EMPTY" => Some(String::new()),
             _ => None,
         });
         let mut out = filled.text;
@@ -189,6 +264,50 @@ mod tests {
     fn variables_are_filled_in() {
         check("a '${DIR}/x' LIMIT ${N} ${M:-7} ${M:-}", expect!["a '/data/x' LIMIT 10 7 "]);
         check("${N}${N}", expect!["1010"]);
+    }
+
+    #[test]
+    fn a_default_may_hold_variables() {
+        check("'${X:-${Y:-x}}'", expect!["'x'"]);
+        check("${X:-${Y:-${N}}}|${X:-${DIR}/${Y:-a}.csv}|${N:-${Y}}", expect!["10|/data/a.csv|10"]);
+        check("${X:-a$${b}c}|${X:-$}|${X:-{}|${X:-ü${N}ü}", expect!["a${b}c|$|{|ü10ü"]);
+        check(
+            "${X:-${Y}}",
+            expect![[r#"
+
+            LDB-1001: variable 'Y' is not set; hint: set it, or write ${Y:-default} [${Y}]"#]],
+        );
+        check(
+            "${X:-${Y:-a}",
+            expect![[r#"
+            X:-a
+            LDB-1001: '${' has no '}'; hint: write '$${' for the characters themselves [${]"#]],
+        );
+        let deep = format!("{}x{}", "${X:-".repeat(70), "}".repeat(70));
+        let refused = fill(&deep, &|_| None).errors.remove(0).1;
+        assert_eq!(refused.message(), "too many defaults stand within each other");
+        assert_eq!(fill(&"${X:-".repeat(20_000), &|_| None).errors.len(), 20_000);
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_has_its_default() {
+        check(
+            "[${EMPTY}] [${EMPTY:-a}] [${EMPTY:-}] [${EMPTY:-${EMPTY:-b}}] [${X:-}] [${EMPTY:-${EMPTY}}]",
+            expect!["[] [a] [] [b] [] []"],
+        );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_word() {
+        check("\u{feff}a ${N}", expect!["a 10"]);
+        check("\u{feff}${N}", expect!["10"]);
+        check("\u{feff}", expect![""]);
+        check("'\u{feff}'", expect!["'\u{feff}'"]);
+        for filled in [fill("\u{feff}ab c", &|_| None), leave("\u{feff}ab c")] {
+            assert_eq!(filled.text, "ab c");
+            assert_eq!(filled.map.original(Span { start: 0, end: 2 }), Span { start: 3, end: 5 });
+            assert_eq!(filled.map.original(Span { start: 3, end: 4 }), Span { start: 6, end: 7 });
+        }
     }
 
     #[test]

@@ -11,10 +11,16 @@ use super::function_errors::{failed_call, no_overload};
 use super::names::{UNKNOWN_TABLE, UNKNOWN_TABLE_FUNCTION};
 use crate::diagnostic::nearest;
 use crate::functions::FailedCall;
+use crate::parse::names;
 
 /// The error without a position, where no statement is at hand.
 pub(crate) fn from_datafusion(error: DataFusionError) -> Error {
     explain(&error, None)
+}
+
+/// The same of an error that stays where it is.
+pub(crate) fn explained(error: &DataFusionError) -> Error {
+    explain(error, None)
 }
 
 /// What is known of the query that failed.
@@ -182,7 +188,7 @@ fn unknown_table(table: &str, failed: Option<&Failed<'_>>) -> Error {
 /// Where the query names relation `table`.
 fn relation_span(failed: &Failed<'_>, table: &str) -> Option<Span> {
     let found = visit_relations(failed.query, |name| match name.0.last() {
-        Some(ast::ObjectNamePart::Identifier(ident)) if ident.value.eq_ignore_ascii_case(table) => ControlFlow::Break(ident.span),
+        Some(ast::ObjectNamePart::Identifier(ident)) if names::of_ident(ident) == table => ControlFlow::Break(ident.span),
         _ => ControlFlow::Continue(()),
     });
     let ControlFlow::Break(span) = found else { return None };

@@ -20,8 +20,9 @@ use super::errors::{Failed, from_datafusion, from_datafusion_in};
 use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
-use super::rules::{assign_windows, group_by_window, keep_late_columns, refuse_unstreamable};
-use crate::functions::register;
+use super::rules::{assign_windows, check_constant_arguments, group_by_window, keep_late_columns, refuse_unstreamable};
+use crate::deep::with_deep_stack;
+use crate::functions::{limit_values, register};
 use crate::parse::StreamQuery;
 use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, OperatorPlanner, exact_syntax};
 
@@ -66,6 +67,7 @@ impl Planner {
         // It answers for operators that no other planner of expressions does, so there is nothing to be refused.
         let _ = datafusion::execution::FunctionRegistry::register_expr_planner(&mut state, Arc::new(OperatorPlanner));
         register(&mut state);
+        limit_values(&mut state);
         Self { state, streaming: Optimizer::with_rules(streaming_rules()) }
     }
 
@@ -120,6 +122,10 @@ impl Planner {
         tables: &ResolveTable<'_>,
         known: &[String],
     ) -> Result<LogicalPlan, Error> {
+        with_deep_stack(|| self.analyze_here(query, text, tables, known))
+    }
+
+    fn analyze_here(&self, query: &Query, text: &str, tables: &ResolveTable<'_>, known: &[String]) -> Result<LogicalPlan, Error> {
         let names = Names { state: &self.state, tables };
         let query = &mut query.clone();
         exact_syntax(query, text)?;
@@ -128,7 +134,9 @@ impl Planner {
             .sql_statement_to_plan(Statement::Query(Box::new(query.clone())))
             .and_then(|plan| self.state.analyzer().execute_and_check(plan, self.options(), |_, _| {}))
             .and_then(assign_windows);
-        planned.map_err(|error| from_datafusion_in(&error, &self.failed(query, text, known.to_vec())))
+        let plan = planned.map_err(|error| from_datafusion_in(&error, &self.failed(query, text, known.to_vec())))?;
+        check_constant_arguments(&plan, &self.state, query, text)?;
+        Ok(plan)
     }
 
     /// An expression without names, not yet analyzed.

@@ -1,6 +1,5 @@
 //! The life of a core's thread: take in, give each ring its turn, hand out, wait.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,8 +10,9 @@ use super::lane::Lane;
 use super::metrics::CoreMetrics;
 use super::schedule::{Schedule, Work};
 use super::shared::Shared;
-use crate::dag::{SourceInput, panicked};
+use crate::dag::SourceInput;
 use crate::limits::TIMER_NAP_MS;
+use crate::panics::caught;
 use crate::reactor::Reactor;
 use crate::time::Clock;
 use crate::tpc::spsc::Consumer;
@@ -63,10 +63,13 @@ impl Core {
     /// caller finds it.
     pub(super) fn run(mut self) {
         let shared = Arc::clone(&self.work.shared);
-        let end = catch_unwind(AssertUnwindSafe(|| self.live())).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let end = caught(|| self.live());
         self.show();
         // The queues end with what they belong to; results that are in them stay there.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(self))).map_err(|panic| panicked(&*panic));
+        let dropped = caught(|| {
+            drop(self);
+            Ok(())
+        });
         shared.fail(end.and(dropped).err().unwrap_or_else(ended));
         shared.caller.wake();
     }

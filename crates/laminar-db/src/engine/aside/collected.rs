@@ -1,27 +1,43 @@
 //! What every object put aside: counts, the newest rows, and what has come since it was passed on last.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use laminar_connectors::BadRow;
 use laminar_core::dag::{Node, NodeKind};
-use laminar_core::limits::SIDE_ROWS_MAX;
+use laminar_core::limits::ASIDE_BYTES_MAX;
 use laminar_core::operator::{Aside as Kind, AsideRows};
 use laminar_core::reactor::Reactor;
+use laminar_core::time::event_time::to_nanos;
 use laminar_core::{Error, NodeId, Result};
 
 use super::bad_rows::{as_bad_rows, bad_rows, error_schema, error_table};
-use super::late_rows::{LateColumns, NewestRows};
+use super::kept_rows::KeptRows;
+use super::late_rows::LateColumns;
 use super::side::{Side, SideName};
 use super::stream::SideStream;
 use super::target::LateTarget;
 
 /// What was put aside, by object.
-#[derive(Default)]
 pub(crate) struct Aside {
     pub(super) objects: BTreeMap<String, ObjectAside>,
+    /// Bytes that the rows of one object on one side may take.
+    bytes_max: usize,
+}
+
+impl Default for Aside {
+    fn default() -> Self {
+        Self { objects: BTreeMap::new(), bytes_max: ASIDE_BYTES_MAX }
+    }
+}
+
+/// Of how many rows how many are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) rows: u64,
+    pub(crate) of: u64,
 }
 
 /// What one object put aside.
@@ -29,10 +45,8 @@ pub(crate) struct Aside {
 pub(super) struct ObjectAside {
     /// The columns of its late rows, once they are known.
     pub(super) columns: Option<LateColumns>,
-    late: NewestRows,
-    errors: VecDeque<BadRow>,
-    late_count: u64,
-    error_count: u64,
+    late: KeptRows,
+    errors: KeptRows,
     /// The one reader of a source that tells: a later one reads the same rows again from the start.
     pub(super) reporter: Option<NodeId>,
     pub(super) streams: Vec<SideStream>,
@@ -46,10 +60,22 @@ pub(super) struct Fresh {
     pub(super) late: Vec<RecordBatch>,
     /// With the rows that `late` leaves to their source.
     pub(super) for_target: Vec<RecordBatch>,
-    pub(super) errors: Vec<BadRow>,
+    pub(super) errors: Vec<RecordBatch>,
 }
 
 impl Aside {
+    /// Says how many bytes the rows of one object on one side may take from now on.
+    pub(crate) fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
+    /// How many of the rows of this name are kept, if there is such an object.
+    pub(crate) fn kept(&self, name: &SideName) -> Option<Kept> {
+        let aside = self.objects.get(&name.object)?;
+        let rows = aside.rows(name.side);
+        Some(Kept { rows: rows.kept(), of: rows.came() })
+    }
+
     /// Says which columns the late rows of `object` have, so that its table can be read before one comes.
     pub(crate) fn declare_late(&mut self, object: &str, columns: LateColumns) {
         self.object(object).columns.get_or_insert(columns);
@@ -65,31 +91,28 @@ impl Aside {
 
     /// How many rows were late and how many in error.
     pub(crate) fn counts(&self, object: &str) -> (u64, u64) {
-        self.objects.get(object).map_or((0, 0), |aside| (aside.late_count, aside.error_count))
+        self.objects.get(object).map_or((0, 0), |aside| (aside.late.came(), aside.errors.came()))
     }
 
     /// How many rows were late and how many in error, of all objects that there are and of queries without a name.
     pub(crate) fn totals(&self) -> (u64, u64) {
-        self.objects.values().fold((0, 0), |(late, errors), aside| (late + aside.late_count, errors + aside.error_count))
+        self.objects.values().fold((0, 0), |(late, errors), aside| (late + aside.late.came(), errors + aside.errors.came()))
     }
 
-    pub(crate) fn add_bad_rows(&mut self, object: &str, rows: Vec<BadRow>) {
-        if !rows.is_empty() {
-            self.object(object).add_bad_rows(rows);
-        }
+    pub(crate) fn add_bad_rows(&mut self, object: &str, rows: &[BadRow]) -> Result<()> {
+        let bytes_max = self.bytes_max;
+        if rows.is_empty() { Ok(()) } else { self.object(object).add_bad_rows(rows, bytes_max) }
     }
 
     /// Rows that could not be pushed into `object`.
-    pub(crate) fn add_refused(&mut self, object: &str, rows: &RecordBatch, error: &Error) {
+    pub(crate) fn add_refused(&mut self, object: &str, rows: &RecordBatch, error: &Error) -> Result<()> {
         let reasons = vec![error.message().to_owned(); rows.num_rows()];
-        self.add_bad_rows(object, bad_rows(rows, &reasons, "LATE DATA TO"));
+        self.add_bad_rows(object, &bad_rows(rows, &reasons, "LATE DATA TO"))
     }
 
     /// Takes what the reader of `object` at `node` could not read, unless another reader tells the same.
-    pub(crate) fn add_unreadable(&mut self, object: &str, node: NodeId, rows: Vec<BadRow>) {
-        if !rows.is_empty() && self.may_tell(object, node) {
-            self.add_bad_rows(object, rows);
-        }
+    pub(crate) fn add_unreadable(&mut self, object: &str, node: NodeId, rows: &[BadRow]) -> Result<()> {
+        if rows.is_empty() || !self.may_tell(object, node) { Ok(()) } else { self.add_bad_rows(object, rows) }
     }
 
     /// Whether `node` is the reader that tells what was wrong with the rows of `object`: the first one that has something to tell.
@@ -112,19 +135,20 @@ impl Aside {
             }
             match rows.kind {
                 Kind::Late => {
-                    let own = told_here(node, &rows, reactor);
-                    self.object(&name).add_late(&rows, own.as_ref())?;
+                    let own = told_here(node, &rows, reactor)?;
+                    let bytes_max = self.bytes_max;
+                    self.object(&name).add_late(&rows, own.as_ref(), bytes_max)?;
                 }
-                Kind::Error => self.add_bad_rows(&name, as_bad_rows(&rows, &format!("step {step}"))),
+                Kind::Error => self.add_bad_rows(&name, &as_bad_rows(&rows, &format!("step {step}")))?,
             }
         }
         Ok(())
     }
 
     /// The rows that are kept under this name, if there is such an object.
-    pub(crate) fn table(&self, name: &SideName) -> Option<Result<(SchemaRef, Vec<RecordBatch>)>> {
+    pub(crate) fn table(&self, name: &SideName) -> Option<(SchemaRef, Vec<RecordBatch>)> {
         let aside = self.objects.get(&name.object)?;
-        Some(aside.kept(name.side).map(|rows| (aside.schema(name.side), rows)))
+        Some((aside.schema(name.side), aside.rows(name.side).batches()))
     }
 
     pub(super) fn object(&mut self, name: &str) -> &mut ObjectAside {
@@ -143,25 +167,24 @@ impl ObjectAside {
     }
 
     /// The newest rows on this side.
-    pub(super) fn kept(&self, side: Side) -> Result<Vec<RecordBatch>> {
+    pub(super) fn rows(&self, side: Side) -> &KeptRows {
         match side {
-            Side::Late => Ok(self.late.batches()),
-            Side::Errors => Ok(vec![error_table(self.errors.iter())?]),
+            Side::Late => &self.late,
+            Side::Errors => &self.errors,
         }
     }
 
-    fn add_bad_rows(&mut self, rows: Vec<BadRow>) {
-        self.error_count += rows.len() as u64;
+    fn add_bad_rows(&mut self, rows: &[BadRow], bytes_max: usize) -> Result<()> {
+        let table = error_table(rows.iter())?;
+        self.errors.push(&table, bytes_max)?;
         if self.flows(Side::Errors) {
-            self.fresh.errors.extend(rows.iter().cloned());
+            self.fresh.errors.push(table);
         }
-        self.errors.extend(rows);
-        let surplus = self.errors.len().saturating_sub(SIDE_ROWS_MAX);
-        self.errors.drain(..surplus);
+        Ok(())
     }
 
     /// Late rows; `own`: those that are not told by their source already (`None`: all).
-    fn add_late(&mut self, aside: &AsideRows, own: Option<&BooleanArray>) -> Result<()> {
+    fn add_late(&mut self, aside: &AsideRows, own: Option<&BooleanArray>, bytes_max: usize) -> Result<()> {
         let columns = self.columns.get_or_insert_with(|| LateColumns::new(&aside.rows.schema()));
         let rows = columns.arrange(aside)?;
         if self.target.is_some() {
@@ -174,11 +197,10 @@ impl ObjectAside {
         if own.num_rows() == 0 {
             return Ok(());
         }
-        self.late_count += own.num_rows() as u64;
+        self.late.push(&own, bytes_max)?;
         if self.flows(Side::Late) {
-            self.fresh.late.push(own.clone());
+            self.fresh.late.push(own);
         }
-        self.late.push(own);
         Ok(())
     }
 
@@ -187,17 +209,19 @@ impl ObjectAside {
     }
 }
 
-/// Which of the rows that a window could not use are told here: not those without event time that their source has told already.
-fn told_here(node: &Node, aside: &AsideRows, reactor: &Reactor) -> Option<BooleanArray> {
+/// Which of the rows that a window could not use are told here: not those without event time (NULL, or a time that nanoseconds cannot hold) that
+/// their source has told already.
+fn told_here(node: &Node, aside: &AsideRows, reactor: &Reactor) -> Result<Option<BooleanArray>> {
     let time = match &node.kind {
         NodeKind::Window(window) => window.time,
         NodeKind::Session(session) => session.time,
         NodeKind::AssignWindow(assign) => assign.time,
-        _ => return None,
+        _ => return Ok(None),
     };
-    let input = node.inputs.first().and_then(|input| reactor.properties(*input))?;
-    if input.time_column(time).is_none() || aside.rows.column(time).null_count() == 0 {
-        return None;
+    let input = node.inputs.first().and_then(|input| reactor.properties(*input));
+    if input.is_none_or(|input| input.time_column(time).is_none()) {
+        return Ok(None);
     }
-    Some((0..aside.rows.num_rows()).map(|row| Some(aside.rows.column(time).is_valid(row))).collect())
+    let times = to_nanos(aside.rows.column(time))?;
+    Ok((times.null_count() > 0).then(|| (0..times.len()).map(|row| Some(times.is_valid(row))).collect()))
 }

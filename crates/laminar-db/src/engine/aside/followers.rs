@@ -6,7 +6,6 @@ use laminar_connectors::BadRow;
 use laminar_core::reactor::Reactor;
 use laminar_core::{NodeId, Result};
 
-use super::bad_rows::error_table;
 use super::collected::{Aside, ObjectAside};
 use super::side::{Side, SideName};
 use super::stream::SideStream;
@@ -58,10 +57,10 @@ impl Aside {
     }
 
     /// Begins to pass on through `node`; gives the rows that are kept, which come first.
-    pub(crate) fn start_stream(&mut self, name: &SideName, node: NodeId) -> Result<Vec<RecordBatch>> {
+    pub(crate) fn start_stream(&mut self, name: &SideName, node: NodeId) -> Vec<RecordBatch> {
         let aside = self.object(&name.object);
         aside.streams.iter_mut().filter(|stream| stream.node == node).for_each(SideStream::start);
-        aside.kept(name.side)
+        aside.rows(name.side).batches()
     }
 
     /// The nodes through which rows of `object` flow, or could.
@@ -112,14 +111,13 @@ impl Aside {
     }
 
     /// Takes out what `object`'s streams have not got yet.
-    pub(crate) fn take_for_streams(&mut self, object: &str) -> Result<Vec<Parcel>> {
+    pub(crate) fn take_for_streams(&mut self, object: &str) -> Vec<Parcel> {
         let aside = self.object(object);
         let late = std::mem::take(&mut aside.fresh.late);
         let errors = std::mem::take(&mut aside.fresh.errors);
-        let errors = if errors.is_empty() { Vec::new() } else { vec![error_table(errors.iter())?] };
         let of = |side: Side| if side == Side::Late { late.iter() } else { errors.iter() };
         let flowing = aside.streams.iter().filter(|stream| stream.is_flowing());
-        Ok(flowing.flat_map(|stream| of(stream.side).map(|rows| Parcel { node: stream.node, rows: rows.clone() })).collect())
+        flowing.flat_map(|stream| of(stream.side).map(|rows| Parcel { node: stream.node, rows: rows.clone() })).collect()
     }
 
     /// Takes out what `object`'s target has not got yet.

@@ -1,18 +1,12 @@
-//! The columns of an object's late rows, and the newest of these rows.
+//! The columns of an object's late rows.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use arrow_select::concat::concat_batches;
 use laminar_core::Result;
-use laminar_core::limits::SIDE_ROWS_MAX;
 use laminar_core::operator::AsideRows;
 use laminar_sql::plan::is_window_bound;
-
-/// Batches beyond which small ones are joined: late rows come in ones and twos, and a batch for each would cost more than they hold.
-const BATCHES_MAX: usize = 64;
 
 /// Which columns the late rows of an object have: those of its first window's input, all nullable, and the reason.
 #[derive(Debug, Clone)]
@@ -71,38 +65,6 @@ fn free_name(fields: &[Field], name: &str) -> String {
     let is_free = |name: &String| fields.iter().all(|field| field.name() != name);
     let numbered = (2..).map(|number| format!("{name}_{number}"));
     std::iter::once(name.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
-}
-
-/// The newest late rows, at most [`SIDE_ROWS_MAX`].
-#[derive(Default)]
-pub(super) struct NewestRows {
-    batches: VecDeque<RecordBatch>,
-    rows: usize,
-}
-
-impl NewestRows {
-    pub(super) fn batches(&self) -> Vec<RecordBatch> {
-        self.batches.iter().cloned().collect()
-    }
-
-    pub(super) fn push(&mut self, batch: RecordBatch) {
-        let schema = batch.schema();
-        self.rows += batch.num_rows();
-        self.batches.push_back(batch);
-        while self.rows > SIDE_ROWS_MAX {
-            let Some(oldest) = self.batches.pop_front() else { break };
-            let surplus = (self.rows - SIDE_ROWS_MAX).min(oldest.num_rows());
-            self.rows -= surplus;
-            if surplus < oldest.num_rows() {
-                self.batches.push_front(oldest.slice(surplus, oldest.num_rows() - surplus));
-            }
-        }
-        if self.batches.len() > BATCHES_MAX
-            && let Ok(whole) = concat_batches(&schema, &self.batches)
-        {
-            self.batches = VecDeque::from([whole]);
-        }
-    }
 }
 
 #[cfg(test)]

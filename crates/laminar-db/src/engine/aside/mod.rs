@@ -2,13 +2,14 @@
 //! whoever follows them.
 //!
 //! * [`collected`]: what every object put aside.
-//! * [`late_rows`], [`bad_rows`]: the columns of both kinds and the newest rows. [`side`]: what the two are called.
+//! * [`late_rows`], [`bad_rows`]: the columns of both kinds. [`kept_rows`]: the newest rows. [`side`]: what the two are called.
 //! * [`stream`]: a node through which they flow to continuous queries, sinks and subscriptions.
 //! * [`target`]: the table or sink that `LATE DATA TO` names. [`followers`]: who follows which object, and what is due to them.
 
 mod bad_rows;
 mod collected;
 mod followers;
+mod kept_rows;
 mod late_rows;
 mod side;
 mod stream;

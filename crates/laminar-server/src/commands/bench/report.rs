@@ -184,5 +184,5 @@ fn number<L>(lines: &[L], cell: impl Fn(&L) -> Option<f64>) -> ArrayRef {
 
 fn table(columns: Vec<(&'static str, ArrayRef)>) -> Result<Rows> {
     let batch = RecordBatch::try_from_iter(columns)?;
-    Ok(Rows { schema: batch.schema(), batches: vec![batch] })
+    Ok(Rows::from(batch))
 }

@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 use laminar_core::{Code, Error, Result};
 
 use super::call::{self, Part, Window, is_marker, place};
+use crate::parse::names;
 use crate::parse::position::LineIndex;
 
 /// Rewrites a `SELECT` of which `GROUP BY` has a window, and the `ORDER BY` of its query.
@@ -118,7 +119,7 @@ impl Keys<'_> {
 
 fn aliased<'a>(item: &'a SelectItem, name: &Ident) -> Option<&'a Expr> {
     match item {
-        SelectItem::ExprWithAlias { expr, alias } if alias.value.eq_ignore_ascii_case(&name.value) => Some(expr),
+        SelectItem::ExprWithAlias { expr, alias } if names::of_ident(alias) == names::of_ident(name) => Some(expr),
         _ => None,
     }
 }
@@ -181,8 +182,7 @@ impl Replacer<'_> {
 }
 
 fn part_of(ident: &Ident) -> Option<Part> {
-    let name = if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_ascii_lowercase() };
-    match name.as_str() {
+    match names::of_ident(ident).as_str() {
         "window_start" => Some(Part::Start),
         "window_end" => Some(Part::End),
         _ => None,

@@ -1,12 +1,14 @@
 //! Rewrites of the plan, one a file: first window markers become nodes, then groups by a window become one node;
-//! where somebody gets the late rows, windows keep all their columns.
+//! where somebody gets the late rows, windows keep all their columns. What cannot run, or could never give a value, is refused here.
 
 mod assign_windows;
+mod check_constant_arguments;
 mod group_by_window;
 mod keep_late_columns;
 mod refusals;
 
 pub(crate) use assign_windows::assign_windows;
+pub(crate) use check_constant_arguments::check_constant_arguments;
 pub(crate) use group_by_window::group_by_window;
 pub(crate) use keep_late_columns::keep_late_columns;
 pub(crate) use refusals::refuse_unstreamable;
