@@ -6,13 +6,13 @@ use laminar_core::time::SystemClock;
 use laminar_core::{Code, Error, Result};
 
 use crate::blackhole::BlackholeConnector;
-use crate::files::FileConnector;
+use crate::files::{FileConnector, FileSet};
 use crate::generator::GeneratorConnector;
 use crate::memory::MemoryConnector;
 use crate::nexmark::NexmarkConnector;
 use crate::options::nearest;
 use crate::stdout::StdoutConnector;
-use crate::{Accepts, Sink, SinkRequest, Source, SourceRequest};
+use crate::{Accepts, Options, Sink, SinkRequest, Source, SourceRequest};
 
 /// Makes sources and sinks of one kind.
 pub trait Connector: Send + Sync {
@@ -27,6 +27,17 @@ pub trait Connector: Send + Sync {
 
     /// Opens a sink.
     fn open_sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>>;
+
+    /// The files that a source with these options reads, now or later. A database asks before anything is opened, so that no
+    /// sink writes over them.
+    fn files_read(&self, _: &Options) -> Result<FileSet> {
+        Ok(FileSet::default())
+    }
+
+    /// The files that a sink with these options writes.
+    fn files_written(&self, _: &Options) -> Result<FileSet> {
+        Ok(FileSet::default())
+    }
 
     /// Whether a source opened anew gives the same rows again from the start (files, generators with a seed).
     fn replayable(&self) -> bool;

@@ -4,12 +4,17 @@ use arrow_schema::SchemaRef;
 use laminar_core::dag::ChangeKind;
 use laminar_core::{ChangeBatch, Result, StepId};
 
-use crate::Options;
+use crate::{BadRow, Options};
 
 /// A place where rows go.
 pub trait Sink: Send {
     /// Takes the changes of one step. A file sink may buffer until [`finish`](Self::finish) or its own bounds.
     fn write(&mut self, step: StepId, changes: &ChangeBatch) -> Result<()>;
+
+    /// The rows since the last call that the format cannot hold: they were not written.
+    fn take_bad_rows(&mut self) -> Vec<BadRow> {
+        Vec::new()
+    }
 
     /// Makes what was written so far visible, as far as the format allows.
     fn flush(&mut self) -> Result<()>;

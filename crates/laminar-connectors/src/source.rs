@@ -39,14 +39,14 @@ pub enum SourcePoll {
     End,
 }
 
-/// A row that could not be read: shown in `<source>$errors`.
+/// A row that could not be read, or written: shown in `<object>$errors`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
     /// The raw text, or a picture of it if it is not text.
     pub raw: String,
     /// Why, naming the column if it is one column's fault.
     pub reason: String,
-    /// Where: file and line, topic and offset.
+    /// Where: file and line, topic and offset; of a row that could not be written, its step.
     pub position: String,
 }
 

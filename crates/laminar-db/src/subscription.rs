@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use laminar_connectors::formats::distinct::distinct_schema;
 use laminar_core::dag::{ChangeKind, Outlet, OutletId};
 use laminar_core::limits::SUBSCRIPTION_BATCHES_MAX;
 use laminar_core::time::Watermark;
@@ -94,11 +95,12 @@ impl ChangeSet {
     }
 }
 
-/// `step` and `op`, then the columns of `schema`: the columns of [`ChangeSet::with_operations`].
+/// `step` and `op`, then the columns of `schema`: the columns of [`ChangeSet::with_operations`]. Columns of the rows that are
+/// called so too are shown as `step_2` and `op_2`.
 pub fn schema_with_operations(schema: &SchemaRef) -> SchemaRef {
     let mut fields = vec![Field::new("step", DataType::UInt64, false), Field::new("op", DataType::Utf8, false)];
     fields.extend(schema.fields().iter().map(|field| field.as_ref().clone()));
-    Arc::new(Schema::new(fields))
+    distinct_schema(&Arc::new(Schema::new(fields)))
 }
 
 #[derive(Default)]

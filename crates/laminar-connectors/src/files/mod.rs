@@ -4,8 +4,9 @@
 //! * [`input`]: bytes out of a file, whatever its compression. [`sample`]: which columns a file has.
 //! * [`text_file`], [`parquet_file`]: the rows of one file. [`reader`]: either.
 //! * [`source`]: files one after the other. [`follow`]: files that grow.
-//! * [`output`], [`sink`]: rows into a file.
+//! * [`output`], [`sink`]: rows into a file. [`file_set`]: which files an object reads or writes.
 
+mod file_set;
 mod follow;
 mod input;
 mod output;
@@ -18,9 +19,11 @@ mod sink;
 mod source;
 mod text_file;
 
+pub use file_set::FileSet;
+
 use laminar_core::Result;
 
-use crate::{Accepts, Connector, Sink, SinkRequest, Source, SourceRequest};
+use crate::{Accepts, Connector, Options, Sink, SinkRequest, Source, SourceRequest};
 
 /// Files of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,6 +46,17 @@ impl Connector for FileConnector {
     fn open_sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
         let settings = settings::SinkSettings::parse(request.options)?;
         Ok(Box::new(sink::FileSink::open(settings, &request.schema)?))
+    }
+
+    fn files_read(&self, options: &Options) -> Result<FileSet> {
+        let settings = settings::SourceSettings::parse(options.clone())?;
+        Ok(FileSet::of_source(&settings.path, settings.format))
+    }
+
+    fn files_written(&self, options: &Options) -> Result<FileSet> {
+        let settings = settings::SinkSettings::parse(options.clone())?;
+        let written = output::written_name(&settings.path, settings.publish);
+        Ok(FileSet::of_files([settings.path, written]))
     }
 
     fn replayable(&self) -> bool {

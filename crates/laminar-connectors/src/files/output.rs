@@ -37,10 +37,7 @@ impl Target {
             return Err(Error::new(Code::Io, format!("'{}' is a directory", path.display()))
                 .with_hint("name a file in it, such as 'out/rows.parquet'"));
         }
-        let written = match publish {
-            Publish::AtOnce => path.clone(),
-            Publish::AtEnd => partial_of(&path),
-        };
+        let written = written_name(&path, publish);
         let target = Self { path, written, overwrite, state: State::NotStarted };
         target.check_overwrite()?;
         Ok(target)
@@ -98,6 +95,14 @@ impl Drop for Target {
         if self.state == State::Started && self.written != self.path {
             let _removed = fs::remove_file(&self.written);
         }
+    }
+}
+
+/// The name under which an output is written.
+pub(super) fn written_name(path: &Path, publish: Publish) -> PathBuf {
+    match publish {
+        Publish::AtOnce => path.to_owned(),
+        Publish::AtEnd => partial_of(path),
     }
 }
 

@@ -32,7 +32,12 @@ pub(super) fn expand(path: &str, format: Option<Format>) -> Result<Vec<PathBuf>>
     if place.exists() {
         return Ok(vec![place.to_owned()]);
     }
-    if path.contains(['*', '?', '[']) { matching(path) } else { Err(not_found(place)) }
+    if is_glob(path) { matching(path) } else { Err(not_found(place)) }
+}
+
+/// Whether a path that is not there as it is written stands for others.
+pub(super) fn is_glob(path: &str) -> bool {
+    path.contains(['*', '?', '['])
 }
 
 fn in_directory(directory: &Path, format: Option<Format>) -> Result<Vec<PathBuf>> {
@@ -55,7 +60,7 @@ fn in_directory(directory: &Path, format: Option<Format>) -> Result<Vec<PathBuf>
 }
 
 /// Hidden files, and those that start with `_`, belong to tools.
-fn is_data(file: &Path, format: Option<Format>) -> bool {
+pub(super) fn is_data(file: &Path, format: Option<Format>) -> bool {
     let hidden = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
     let known = format_of(file);
     !hidden && known.is_some() && (format.is_none() || known == format)

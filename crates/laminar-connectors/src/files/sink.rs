@@ -14,12 +14,14 @@ use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 
 use super::output::{Compressed, Target};
 use super::settings::{SinkFormat, SinkSettings};
-use crate::Sink;
-use crate::formats::Encoder;
 use crate::formats::changelog::{OP, inserted_rows, rows_with_op, schema_with_op};
 use crate::formats::csv::CsvEncoder;
 use crate::formats::ndjson::NdjsonEncoder;
 use crate::formats::parquet::ParquetWriter;
+use crate::formats::value::pairs;
+use crate::formats::writable::check_writable;
+use crate::formats::{Encoder, Format, Unwritable};
+use crate::{BadRow, Sink};
 
 /// Writes one file.
 pub(super) struct FileSink {
@@ -29,6 +31,7 @@ pub(super) struct FileSink {
     schema: SchemaRef,
     changelog: bool,
     writer: Option<Writer>,
+    bad_rows: Vec<BadRow>,
 }
 
 enum Writer {
@@ -44,8 +47,10 @@ impl FileSink {
                 .with_hint(format!("give the column another name: SELECT {OP} AS operation, …")));
         }
         let schema = if settings.changelog { schema_with_op(rows) } else { std::sync::Arc::new(rows.clone()) };
+        check_columns(&settings.format, &schema)?;
         let target = Target::new(settings.path, settings.publish, settings.overwrite)?;
-        Ok(Self { target, format: settings.format, schema, changelog: settings.changelog, writer: None })
+        let (format, changelog) = (settings.format, settings.changelog);
+        Ok(Self { target, format, schema, changelog, writer: None, bad_rows: Vec::new() })
     }
 
     /// Creates the file unless that has been done.
@@ -59,6 +64,18 @@ impl FileSink {
     }
 }
 
+/// Refuses columns that the file cannot hold.
+fn check_columns(format: &SinkFormat, schema: &Schema) -> Result<()> {
+    match format {
+        SinkFormat::Parquet { .. } => check_writable(schema, Format::Parquet),
+        SinkFormat::Ndjson { .. } => check_writable(schema, Format::Ndjson),
+        SinkFormat::Csv { dialect, .. } => {
+            check_writable(schema, Format::Csv)?;
+            CsvEncoder::new(dialect.clone()).check(schema)
+        }
+    }
+}
+
 impl Writer {
     fn new(file: File, format: &SinkFormat, schema: &SchemaRef) -> std::io::Result<Result<Self>> {
         Ok(match format {
@@ -68,24 +85,24 @@ impl Writer {
             }
             SinkFormat::Csv { dialect, compression } => {
                 let (mut encoder, mut text) = (CsvEncoder::new(dialect.clone()), Vec::new());
-                encoder.header(schema, &mut text);
-                Ok(Writer::Text { encoder: Box::new(encoder), out: Compressed::new(file, *compression)?, text })
+                let out = Compressed::new(file, *compression)?;
+                encoder.header(schema, &mut text).map(|()| Writer::Text { encoder: Box::new(encoder), out, text })
             }
             SinkFormat::Ndjson { compression } => {
                 let out = Compressed::new(file, *compression)?;
-                Ok(Writer::Text { encoder: Box::new(NdjsonEncoder), out, text: Vec::new() })
+                Ok(Writer::Text { encoder: Box::<NdjsonEncoder>::default(), out, text: Vec::new() })
             }
         })
     }
 
-    fn write(&mut self, rows: &RecordBatch, failed: impl Fn(&std::io::Error) -> Error) -> Result<()> {
+    fn write(&mut self, rows: &RecordBatch, failed: impl Fn(&std::io::Error) -> Error) -> Result<Vec<Unwritable>> {
         match self {
             Writer::Parquet(writer) => writer.write(rows),
             Writer::Text { encoder, out, text } => {
-                encoder.encode(rows, text)?;
+                let unwritable = encoder.encode(rows, text)?;
                 let written = out.write_all(text);
                 text.clear();
-                written.map_err(|error| failed(&error))
+                written.map(|()| unwritable).map_err(|error| failed(&error))
             }
         }
     }
@@ -105,14 +122,22 @@ impl Writer {
 }
 
 impl Sink for FileSink {
-    fn write(&mut self, _: StepId, changes: &ChangeBatch) -> Result<()> {
+    fn write(&mut self, step: StepId, changes: &ChangeBatch) -> Result<()> {
         let rows = if self.changelog { rows_with_op(changes, &self.schema)? } else { inserted_rows(changes)? };
         if rows.num_rows() == 0 {
             return Ok(());
         }
         self.start()?;
         let (target, writer) = (&self.target, &mut self.writer);
-        writer.as_mut().map_or(Ok(()), |writer| writer.write(&rows, |error| target.failed(error)))
+        let Some(writer) = writer.as_mut() else { return Ok(()) };
+        for Unwritable { row, reason } in writer.write(&rows, |error| target.failed(error))? {
+            self.bad_rows.push(BadRow { raw: pairs(&rows, row)?, reason, position: format!("step {step}") });
+        }
+        Ok(())
+    }
+
+    fn take_bad_rows(&mut self) -> Vec<BadRow> {
+        std::mem::take(&mut self.bad_rows)
     }
 
     fn flush(&mut self) -> Result<()> {

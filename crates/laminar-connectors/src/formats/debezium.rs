@@ -48,7 +48,7 @@ pub fn row_envelope_json(envelope: &CdcEnvelope<RecordBatch>) -> Result<String> 
 
 fn row_json(row: &RecordBatch) -> Result<Box<RawValue>> {
     let mut text = Vec::new();
-    NdjsonEncoder.encode(row, &mut text)?;
+    NdjsonEncoder::default().encode(row, &mut text)?;
     serde_json::from_slice(&text).map_err(not_json)
 }
 

@@ -5,6 +5,8 @@
 //! * [`csv`], [`ndjson`]: the text formats. [`parquet`]: files of columns.
 //! * [`cell`], [`column`], [`nested`], [`row_builder`]: one value, one column, one row at a time, with exact reasons.
 //! * [`conform`]: columns that are typed already, made to fit a declared schema.
+//! * [`value`]: the text of values, the other way round. [`distinct`]: names that must differ.
+//! * [`writable`]: which columns a format can hold.
 //! * [`infer`]: which types a sample of values has.
 //! * [`changelog`]: weights written out as rows with `op`. [`debezium`]: changes as Debezium tells them.
 
@@ -14,17 +16,23 @@ pub mod column;
 pub mod conform;
 pub mod csv;
 pub mod debezium;
+pub mod distinct;
+mod far_years;
 pub mod infer;
 pub mod names;
 pub mod ndjson;
+mod ndjson_encoder;
 mod nested;
 mod number;
 pub mod parquet;
 pub mod row_builder;
 mod temporal;
 pub mod type_name;
+pub(crate) mod value;
+pub mod writable;
 
 use arrow_array::RecordBatch;
+use arrow_select::filter::filter_record_batch;
 use laminar_core::Result;
 
 /// Bytes that one record of text may have at most: longer ones are put aside, so that memory stays bounded.
@@ -141,6 +149,25 @@ impl LineSkipper {
 
 /// Writes columns as text.
 pub trait Encoder: Send {
-    /// Appends the rows to `out`.
-    fn encode(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()>;
+    /// Appends the rows to `out`, but not those that the format cannot hold: these come back.
+    fn encode(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<Vec<Unwritable>>;
+}
+
+/// A row with a value that cannot be written such that it is read back as the same one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwritable {
+    /// Its index in the rows that were to be written.
+    pub row: usize,
+    /// The column and why.
+    pub reason: String,
+}
+
+/// The rows without those that cannot be written.
+fn without(rows: &RecordBatch, unwritable: &[Unwritable]) -> Result<RecordBatch> {
+    if unwritable.is_empty() {
+        return Ok(rows.clone());
+    }
+    let mut keep = vec![true; rows.num_rows()];
+    unwritable.iter().for_each(|unwritable| keep[unwritable.row] = false);
+    Ok(filter_record_batch(rows, &keep.into())?)
 }

@@ -8,16 +8,17 @@ use std::borrow::Cow;
 use std::fmt;
 
 use arrow_array::RecordBatch;
-use arrow_json::writer::{LineDelimited, WriterBuilder};
 use arrow_schema::SchemaRef;
 use laminar_core::{Code, Error, Result};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+pub use super::ndjson_encoder::NdjsonEncoder;
+
 use super::cell::{Cell, CellOptions};
 use super::names::find_column;
 use super::row_builder::RowBuilder;
-use super::{Decoder, Encoder, Extent, LineSkipper, RECORD_BYTES_MAX, Taken};
+use super::{Decoder, Extent, LineSkipper, RECORD_BYTES_MAX, Taken};
 
 /// Reads one object a line.
 pub struct NdjsonDecoder {
@@ -205,21 +206,4 @@ fn not_an_object(line: &str, error: &serde_json::Error) -> String {
     let full = error.to_string();
     let what = full.rsplit_once(" at line ").map_or(full.as_str(), |(what, _)| what);
     format!("not valid JSON at character {}: {what}", error.column())
-}
-
-/// Writes one object a line, NULLs included, so that every line has every key.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct NdjsonEncoder;
-
-impl Encoder for NdjsonEncoder {
-    fn encode(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let mut writer = WriterBuilder::new()
-            .with_explicit_nulls(true)
-            .with_timestamp_format("%Y-%m-%dT%H:%M:%S%.f".to_owned())
-            .with_timestamp_tz_format("%Y-%m-%dT%H:%M:%S%.f%:z".to_owned())
-            .build::<_, LineDelimited>(out);
-        writer.write(rows)?;
-        writer.finish()?;
-        Ok(())
-    }
 }

@@ -7,9 +7,14 @@ use arrow_cast::parse::string_to_datetime;
 use arrow_schema::TimeUnit;
 use chrono::{DateTime, TimeZone, Utc};
 
+use super::far_years::parse_far_timestamp;
+
 /// A timestamp such as `2013-01-01 05:15:00.25`, `2013-01-01T05:15:00Z` or `2013-01-01`, counted in `unit` from 1970 UTC.
 /// A text without offset is taken in `zone`, or in UTC. `None` if it is no timestamp or does not fit.
 pub(super) fn parse_timestamp(text: &str, unit: TimeUnit, zone: Option<Tz>) -> Option<i64> {
+    if let Some(value) = parse_far_timestamp(text.trim(), unit, zone) {
+        return Some(value);
+    }
     let text = with_seconds(text.trim());
     match zone {
         None => in_unit(&string_to_datetime(&Utc, &text).ok()?, unit),

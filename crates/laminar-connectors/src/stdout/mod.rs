@@ -11,11 +11,12 @@ use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 
 pub use table::TableEncoder;
 
-use crate::formats::Encoder;
 use crate::formats::changelog::{inserted_rows, rows_with_op, schema_with_op};
 use crate::formats::csv::{CsvEncoder, Dialect};
 use crate::formats::ndjson::NdjsonEncoder;
-use crate::{Accepts, Connector, Sink, SinkRequest, Source, SourceRequest};
+use crate::formats::value::pairs;
+use crate::formats::{Encoder, Unwritable};
+use crate::{Accepts, BadRow, Connector, Sink, SinkRequest, Source, SourceRequest};
 
 /// Opens what a sink writes to.
 type OpenWriter = dyn Fn() -> Box<dyn Write + Send> + Send + Sync;
@@ -66,12 +67,12 @@ impl Connector for StdoutConnector {
         let shape = options.take_enum("format", SHAPES)?.unwrap_or(Shape::Table);
         options.finish("a stdout sink", &["format"])?;
         let encoder: Box<dyn Encoder> = match shape {
-            Shape::Table => Box::new(TableEncoder::default()),
+            Shape::Table => Box::<TableEncoder>::default(),
             Shape::Csv => Box::new(CsvEncoder::new(Dialect::default())),
-            Shape::Json => Box::new(NdjsonEncoder),
+            Shape::Json => Box::<NdjsonEncoder>::default(),
         };
         let with_op = (!request.changes.is_append()).then(|| schema_with_op(&request.schema));
-        Ok(Box::new(StdoutSink { out: (self.open)(), encoder, with_op, text: Vec::new() }))
+        Ok(Box::new(StdoutSink { out: (self.open)(), encoder, with_op, text: Vec::new(), bad_rows: Vec::new() }))
     }
 
     fn replayable(&self) -> bool {
@@ -85,24 +86,35 @@ struct StdoutSink {
     /// The columns with `op`, if rows can be taken back.
     with_op: Option<SchemaRef>,
     text: Vec<u8>,
+    bad_rows: Vec<BadRow>,
 }
 
 impl StdoutSink {
     fn failed(error: std::io::Error) -> Error {
-        Error::from(error).within("writing to the standard output")
+        match error.kind() {
+            // `laminar run … | head` closes the pipe when it has enough.
+            std::io::ErrorKind::BrokenPipe => Error::new(Code::Closed, "nobody reads the standard output any more"),
+            _ => Error::from(error).within("writing to the standard output"),
+        }
     }
 }
 
 impl Sink for StdoutSink {
-    fn write(&mut self, _: StepId, changes: &ChangeBatch) -> Result<()> {
+    fn write(&mut self, step: StepId, changes: &ChangeBatch) -> Result<()> {
         let rows = match &self.with_op {
             Some(schema) => rows_with_op(changes, schema)?,
             None => inserted_rows(changes)?,
         };
         self.text.clear();
-        self.encoder.encode(&rows, &mut self.text)?;
+        for Unwritable { row, reason } in self.encoder.encode(&rows, &mut self.text)? {
+            self.bad_rows.push(BadRow { raw: pairs(&rows, row)?, reason, position: format!("step {step}") });
+        }
         // A step's rows go out in one piece, so that several sinks do not mix their lines.
         self.out.write_all(&self.text).and_then(|()| self.out.flush()).map_err(Self::failed)
+    }
+
+    fn take_bad_rows(&mut self) -> Vec<BadRow> {
+        std::mem::take(&mut self.bad_rows)
     }
 
     fn flush(&mut self) -> Result<()> {

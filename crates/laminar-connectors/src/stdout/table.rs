@@ -1,12 +1,11 @@
 //! Rows as an aligned table that grows: the header once, later rows in the widths of the first ones.
 
 use arrow_array::RecordBatch;
-use arrow_cast::display::ArrayFormatter;
-use arrow_schema::DataType;
+use arrow_schema::{DataType, FieldRef};
 use laminar_core::Result;
 
-use crate::formats::Encoder;
-use crate::formats::csv::FORMAT;
+use crate::formats::value::{Shown, plain};
+use crate::formats::{Encoder, Unwritable};
 
 /// Characters that a column may reserve before its values are known to need more.
 const COLUMN_CHARS_MAX: usize = 60;
@@ -19,11 +18,13 @@ pub struct TableEncoder {
 }
 
 impl Encoder for TableEncoder {
-    fn encode(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+    fn encode(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<Vec<Unwritable>> {
         if rows.num_rows() == 0 {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let columns = rows.columns().iter().map(|array| shown(array)).collect::<Result<Vec<_>>>()?;
+        let rows = &plain(rows)?;
+        let fields = rows.schema_ref().fields().iter();
+        let columns = fields.zip(rows.columns()).map(|(field, array)| shown(field, array)).collect::<Result<Vec<_>>>()?;
         let right: Vec<bool> = rows.columns().iter().map(|array| is_right(array.data_type())).collect();
         if self.widths.is_empty() {
             self.header(rows, &columns, out);
@@ -32,7 +33,7 @@ impl Encoder for TableEncoder {
             let cells = columns.iter().map(|column| column[row].as_str());
             line(cells, &self.widths, &right, out);
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
 
@@ -53,13 +54,13 @@ impl TableEncoder {
 }
 
 /// The values as text, line ends escaped so that a row stays a line.
-fn shown(array: &dyn arrow_array::Array) -> Result<Vec<String>> {
-    let formatter = ArrayFormatter::try_new(array, &FORMAT)?;
-    let value = |row| match array.is_null(row) {
-        true => String::new(),
-        false => formatter.value(row).to_string().replace('\n', "\\n").replace('\r', "\\r"),
+fn shown(field: &FieldRef, array: &dyn arrow_array::Array) -> Result<Vec<String>> {
+    let (mut column, mut scratch) = (Shown::new(field, array)?, Vec::new());
+    let mut value = |row| match column.value(row, &mut scratch) {
+        None => String::new(),
+        Some(text) => String::from_utf8_lossy(text).replace('\n', "\\n").replace('\r', "\\r"),
     };
-    Ok((0..array.len()).map(value).collect())
+    Ok((0..array.len()).map(&mut value).collect())
 }
 
 fn is_right(data_type: &DataType) -> bool {

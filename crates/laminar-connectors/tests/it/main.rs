@@ -6,5 +6,7 @@ mod connectors;
 mod follow;
 mod harness;
 mod properties;
+mod random_tables;
+mod random_values;
 mod round_trips;
 mod sources;

@@ -4,6 +4,7 @@ mod aside;
 mod attach;
 mod company;
 mod crew;
+mod files;
 mod heard;
 mod late_target;
 mod notices;
@@ -26,6 +27,7 @@ pub(crate) use aside::{Aside, LateColumns, Side, SideName};
 pub(crate) use attach::options_of;
 use company::Company;
 use crew::CrewSpec;
+pub(crate) use files::ObjectFiles;
 pub(crate) use heard::Heard;
 pub(crate) use late_target::{SinkIntake, late_sink_request};
 pub(crate) use readers::ReaderState;
@@ -50,6 +52,7 @@ pub(crate) struct Engine {
     pub(crate) reactor: Reactor,
     pub(crate) readers: Readers,
     pub(crate) aside: Aside,
+    pub(crate) files: ObjectFiles,
     pub(crate) next_node: u32,
     company: Company,
     /// Turns in which sources were not asked because steps had something to do.
@@ -74,6 +77,7 @@ impl Engine {
             reactor,
             readers: Readers::default(),
             aside,
+            files: ObjectFiles::default(),
             next_node: 0,
             company: Company::default(),
             passed_over: 0,

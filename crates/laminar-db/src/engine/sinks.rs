@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use laminar_connectors::{Accepts, Sink, SinkRequest};
+use laminar_connectors::{Accepts, BadRow, Sink, SinkRequest};
 use laminar_core::dag::Outlet;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
@@ -17,6 +17,8 @@ pub(crate) struct SinkHandle(Arc<Mutex<Writer>>);
 struct Writer {
     sink: Box<dyn Sink>,
     rows: u64,
+    /// Rows that it could not write, until they are taken over.
+    bad_rows: Vec<BadRow>,
     state: SinkState,
 }
 
@@ -30,7 +32,7 @@ pub(crate) enum SinkState {
 
 impl SinkHandle {
     pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
-        Self(Arc::new(Mutex::new(Writer { sink, rows: 0, state: SinkState::Writing })))
+        Self(Arc::new(Mutex::new(Writer { sink, rows: 0, bad_rows: Vec::new(), state: SinkState::Writing })))
     }
 
     pub(crate) fn outlet(&self) -> Box<dyn Outlet> {
@@ -43,6 +45,11 @@ impl SinkHandle {
 
     pub(crate) fn state(&self) -> SinkState {
         self.lock().state.clone()
+    }
+
+    /// The rows since the last call that it could not write.
+    pub(crate) fn take_bad_rows(&self) -> Vec<BadRow> {
+        std::mem::take(&mut self.lock().bad_rows)
     }
 
     /// Completes the output, once.
@@ -58,6 +65,17 @@ impl SinkHandle {
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    fn write(&mut self, step: StepId, batch: &ChangeBatch) {
+        if let Err(error) = self.sink.write(step, batch) {
+            self.state = SinkState::Failed(error);
+        }
+        let bad_rows = self.sink.take_bad_rows();
+        self.rows += (batch.len() as u64).saturating_sub(bad_rows.len() as u64);
+        self.bad_rows.extend(bad_rows);
     }
 }
 
@@ -77,7 +95,7 @@ impl Engine {
     }
 }
 
-fn placed(error: Error, connector: &ConnectorDef) -> Error {
+pub(super) fn placed(error: Error, connector: &ConnectorDef) -> Error {
     if error.span().is_some() { error } else { error.at(connector.span) }
 }
 
@@ -91,10 +109,7 @@ impl Outlet for SinkOutlet {
                 if writer.state != SinkState::Writing {
                     return;
                 }
-                writer.rows += batch.len() as u64;
-                if let Err(error) = writer.sink.write(step, batch) {
-                    writer.state = SinkState::Failed(error);
-                }
+                writer.write(step, batch);
             }
         }
         if watermark.is_end() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::Schema;
+use laminar_connectors::files::FileSet;
 use laminar_connectors::{Accepts, SinkRequest};
 use laminar_core::dag::{EdgeProperties, OutletId};
 use laminar_core::{Code, Error, NodeId, Result};
@@ -25,8 +26,9 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
         return Ok(skipped);
     }
+    let files = engine.files_to_write(&create.connector)?;
     let (input, late_to) = match &create.input {
-        SinkInput::LateRows => return for_late_rows(engine, create, text),
+        SinkInput::LateRows => return for_late_rows(engine, create, text, files),
         SinkInput::Object(name) => (heard(engine, create, name)?, None),
         SinkInput::Query(query) => (attached(engine, create, query, text)?, query.late_to.as_ref()),
     };
@@ -48,6 +50,8 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
             return Err(error);
         }
     };
+    engine.files.add_written(&name, files);
+    engine.aside.declare_errors(&name);
     engine.catalog.insert(Object {
         name,
         sql: text.to_owned(),
@@ -60,12 +64,14 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
 }
 
 /// A sink without an input of its own: who says `LATE DATA TO` it writes into it, and the first of them settles its columns.
-fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str) -> Result<Outcome> {
+fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str, files: FileSet) -> Result<Outcome> {
     let (name, connector) = (create.name.text.clone(), create.connector.clone());
     // Opening it now, with no columns, finds a wrong option where the user can see it; nothing is written before the first row.
     let request = late_sink_request(&name, &connector, Arc::new(Schema::empty()));
     engine.sink_accepts(&connector, &request)?;
     engine.open_sink(&connector, request)?;
+    engine.files.add_written(&name, files);
+    engine.aside.declare_errors(&name);
     let body = Body::LateSink { connector, intake: None };
     engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on: Vec::new(), late_to: None, nodes: Vec::new(), body });
     Ok(Outcome::done(format!("CREATE SINK {} (it waits for a query with LATE DATA TO {0})", create.name.text)))

@@ -19,6 +19,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     }
     let name = create.name.text.clone();
     let declared = if create.columns.is_empty() { None } else { Some(columns_to_schema(&create.columns)?) };
+    let files = create.connector.as_ref().map(|connector| engine.files_to_read(connector)).transpose()?.unwrap_or_default();
     let (schema, replayable) = match &create.connector {
         // Opening it now finds a missing file or a wrong option where the user can see it: at the statement.
         Some(connector) => {
@@ -40,6 +41,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let spec = SourceSpec { watermark, idle_timeout };
     let changes = if create.changelog { ChangeKind::Retract } else { ChangeKind::Append };
     let properties = EdgeProperties { schema: schema.clone(), changes, partitioning: Partitioning::Any, time_columns };
+    engine.files.add_read(&name, files);
     engine.aside.declare_errors(&name);
     engine.aside.declare_late(&name, LateColumns::new(&schema));
     let lengths = TextLengths::of(&create.columns);

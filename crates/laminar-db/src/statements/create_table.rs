@@ -15,6 +15,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
     }
     let name = create.name.text.clone();
     let declared = if create.columns.is_empty() { None } else { Some(columns_to_schema(&create.columns)?) };
+    let files = create.connector.as_ref().map(|connector| engine.files_to_read(connector)).transpose()?.unwrap_or_default();
     let opened = match &create.connector {
         Some(connector) => Some(engine.open_source(&name, connector, declared.clone())?),
         None => None,
@@ -48,6 +49,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         },
         Node { id: output, name: name.clone(), kind: NodeKind::Output(spec), inputs: vec![source], output: properties.clone() },
     ])?;
+    engine.files.add_read(&name, files);
     engine.aside.declare_errors(&name);
     let lengths = TextLengths::of(&create.columns);
     if let Some(opened) = opened {

@@ -57,6 +57,7 @@ fn remove(engine: &mut Engine, name: &str) -> Result<()> {
         _ => {}
     }
     engine.detach(name, &nodes)?;
+    engine.files.forget(name);
     engine.catalog.remove(name);
     Ok(())
 }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use laminar_db::core::time::{Clock, SystemClock};
 use laminar_db::{
-    Code, Database, Error, Notice, NoticeKind, Outcome, ParsedStatement, Result, Subscription, Turn, diagnostic,
+    Code, Database, Error, Notice, NoticeKind, ObjectKind, ObjectStatus, Outcome, ParsedStatement, Result, Subscription, Turn,
+    diagnostic,
     parse_script_with,
 };
 
@@ -44,6 +45,8 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// Nanoseconds within which interrupts count as one.
 const SAME_INTERRUPT: i64 = 200_000_000;
+/// Nanoseconds between two looks at whether somebody reads the output.
+const LOOKS_EVERY: i64 = 200_000_000;
 /// Stopped by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -110,6 +113,8 @@ struct Script<'a> {
     /// Whether an answer lacked rows because something had stopped.
     was_partial: bool,
     began: i64,
+    /// When to look again whether somebody reads the output, in nanoseconds.
+    looks_at: i64,
     /// When Ctrl-C was pressed first, in nanoseconds; 0: not yet.
     interrupted_at: Arc<AtomicI64>,
 }
@@ -125,6 +130,7 @@ impl<'a> Script<'a> {
             subscriptions: Vec::new(),
             was_partial: false,
             began,
+            looks_at: began + LOOKS_EVERY,
             interrupted_at: Arc::default(),
         }
     }
@@ -154,7 +160,7 @@ impl<'a> Script<'a> {
         };
         self.line.clear();
         let status = self.database.status();
-        let failed = status.failures().next().is_some();
+        let failed = status.failures().any(|(object, error)| !lost_its_reader(object, error));
         if !self.arguments.quiet || failed {
             print_summary(&status, SystemClock.now() - self.began);
         }
@@ -203,6 +209,9 @@ impl<'a> Script<'a> {
     fn statement(&mut self, parsed: &ParsedStatement) -> Result<()> {
         // A SELECT sees all of its bounded inputs, so that a script's output does not depend on timing.
         while !self.interrupted() && self.database.waits_for_inputs(parsed) {
+            if self.is_unread() {
+                return Ok(());
+            }
             self.turn()?;
         }
         let outcome = self.database.run(parsed)?;
@@ -244,6 +253,9 @@ impl<'a> Script<'a> {
     /// Works until everything bounded is read, then completes all outputs.
     fn run_to_the_end(&mut self) -> Result<()> {
         while !self.interrupted() {
+            if self.is_unread() {
+                return Ok(());
+            }
             if self.turn()? == Turn::Finished {
                 self.database.finish()?;
                 break;
@@ -253,6 +265,25 @@ impl<'a> Script<'a> {
         // After Ctrl-C windows stay open, but what was written is completed.
         self.database.close_sinks();
         Ok(())
+    }
+
+    /// Whether the reader of the standard output has gone, as `head` does when it has enough, and no other output is being
+    /// written: then there is nothing left to do. Sinks into files go on, since nobody has given up on those.
+    fn is_unread(&mut self) -> bool {
+        let now = SystemClock.now();
+        if !self.printer.is_closed() && now < self.looks_at {
+            return false;
+        }
+        self.looks_at = now + LOOKS_EVERY;
+        let status = self.database.status();
+        let gone = self.printer.is_closed() || status.failures().any(|(object, error)| lost_its_reader(object, error));
+        let writes = |object: &ObjectStatus| object.kind == ObjectKind::Sink && !object.ended && object.failed.is_none();
+        gone && self.subscriptions_are_unread() && !status.objects.iter().any(writes)
+    }
+
+    /// Whether no subscription has a reader.
+    fn subscriptions_are_unread(&self) -> bool {
+        self.printer.is_closed() || self.subscriptions.is_empty()
     }
 
     /// One round of work, and what there is to print after it.
@@ -279,6 +310,11 @@ impl<'a> Script<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether an object stopped because nobody reads what it prints: that is no failure.
+fn lost_its_reader(object: &ObjectStatus, error: &Error) -> bool {
+    object.kind == ObjectKind::Sink && error.code() == Code::Closed
 }
 
 /// What stopped a script.

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use arrow_select::concat::concat_batches;
-use laminar_db::connectors::formats::Encoder;
 use laminar_db::connectors::formats::csv::{CsvEncoder, Dialect};
 use laminar_db::connectors::formats::ndjson::NdjsonEncoder;
+use laminar_db::connectors::formats::{Encoder, Unwritable};
 use laminar_db::connectors::stdout::TableEncoder;
 use laminar_db::{ChangeSet, Code, Error, Result, Rows};
 
@@ -26,24 +26,34 @@ pub(crate) struct Printer {
     results: usize,
     /// The subscription whose rows came last, with the encoder that remembers its header.
     following: Option<(usize, Box<dyn Encoder>)>,
+    /// Whether the reader of the standard output has gone, as `head` does when it has enough: then nothing more is printed.
+    closed: bool,
 }
 
 impl Printer {
     /// A printer that has printed nothing.
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, results: 0, following: None }
+        Self { format, results: 0, following: None, closed: false }
+    }
+
+    /// Whether nobody reads what is printed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     fn encoder(&self) -> Box<dyn Encoder> {
         match self.format {
-            Format::Table => Box::new(TableEncoder::default()),
+            Format::Table => Box::<TableEncoder>::default(),
             Format::Csv => Box::new(CsvEncoder::new(Dialect::default())),
-            Format::Json => Box::new(NdjsonEncoder),
+            Format::Json => Box::<NdjsonEncoder>::default(),
         }
     }
 
     /// Prints the answer of a statement.
     pub(crate) fn rows(&mut self, rows: &Rows) -> Result<()> {
+        if self.closed {
+            return Ok(());
+        }
         let mut text = self.separator();
         self.following = None;
         let whole = concat_batches(&rows.schema, &rows.batches)?;
@@ -54,13 +64,16 @@ impl Printer {
             text.extend_from_slice(names.join(" | ").as_bytes());
             text.extend_from_slice(b"\n(no rows)\n");
         } else {
-            self.encoder().encode(&whole, &mut text)?;
+            whole_or_error(&self.encoder().encode(&whole, &mut text)?)?;
         }
-        write(&text)
+        self.write(&text)
     }
 
     /// Prints changes of subscription number `index`; a header comes first when the rows before were of something else.
     pub(crate) fn changes(&mut self, index: usize, changes: &ChangeSet) -> Result<()> {
+        if self.closed {
+            return Ok(());
+        }
         let mut text = Vec::new();
         let mut encoder = match self.following.take() {
             Some((before, encoder)) if before == index => encoder,
@@ -69,9 +82,9 @@ impl Printer {
                 self.encoder()
             }
         };
-        encoder.encode(&changes.with_operations()?, &mut text)?;
+        whole_or_error(&encoder.encode(&changes.with_operations()?, &mut text)?)?;
         self.following = Some((index, encoder));
-        write(&text)
+        self.write(&text)
     }
 
     /// An empty line between two results that people read.
@@ -79,13 +92,19 @@ impl Printer {
         self.results += 1;
         if self.results > 1 && self.format != Format::Json { b"\n".to_vec() } else { Vec::new() }
     }
+
+    fn write(&mut self, text: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
+            Err(error) => return Err(Error::new(Code::Io, format!("writing to the standard output: {error}"))),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
 }
 
-fn write(text: &[u8]) -> Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text).and_then(|()| out.flush()).map_err(|error| {
-        // `laminar run … | head` closes the pipe when it has enough.
-        let code = if error.kind() == io::ErrorKind::BrokenPipe { Code::Closed } else { Code::Io };
-        Error::new(code, format!("writing to the standard output: {error}"))
-    })
+/// An answer is printed whole or not at all.
+fn whole_or_error(unwritable: &[Unwritable]) -> Result<()> {
+    unwritable.first().map_or(Ok(()), |row| Err(Error::new(Code::BadData, format!("a row cannot be printed: {}", row.reason))))
 }

@@ -4,6 +4,7 @@ mod bench;
 mod command_line;
 mod flights;
 mod messages;
+mod outputs;
 mod scripts;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,9 @@ use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
+use super::seconds::{file_schema, fit};
+use crate::formats::Unwritable;
+
 /// Rows that one row group holds at most.
 const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
 
@@ -29,11 +32,13 @@ pub enum ParquetCompression {
 /// Writes one file. A row group goes out when it reaches its size, so memory is bounded by that.
 pub struct ParquetWriter<W: Write + Send> {
     writer: ArrowWriter<W>,
+    /// Of the file.
+    schema: SchemaRef,
     row_group_bytes: usize,
 }
 
 impl<W: Write + Send> ParquetWriter<W> {
-    /// A file of `schema` on `out`; `row_group_bytes` is the memory that a row group may take before it is written.
+    /// A file for rows of `schema` on `out`; `row_group_bytes` is the memory that a row group may take before it is written.
     pub fn new(out: W, schema: SchemaRef, compression: ParquetCompression, row_group_bytes: usize) -> Result<Self> {
         let compression = match compression {
             ParquetCompression::None => Compression::UNCOMPRESSED,
@@ -45,17 +50,19 @@ impl<W: Write + Send> ParquetWriter<W> {
             .set_compression(compression)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
             .set_created_by(concat!("laminardb ", env!("CARGO_PKG_VERSION")).to_owned());
-        let writer = ArrowWriter::try_new(out, schema, Some(properties.build())).map_err(failed)?;
-        Ok(Self { writer, row_group_bytes })
+        let schema = file_schema(&schema);
+        let writer = ArrowWriter::try_new(out, schema.clone(), Some(properties.build())).map_err(failed)?;
+        Ok(Self { writer, schema, row_group_bytes })
     }
 
-    /// Adds rows.
-    pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.writer.write(rows).map_err(failed)?;
+    /// Adds rows, but not those that the format cannot hold: these come back.
+    pub fn write(&mut self, rows: &RecordBatch) -> Result<Vec<Unwritable>> {
+        let (rows, unwritable) = fit(rows, &self.schema)?;
+        self.writer.write(&rows).map_err(failed)?;
         if self.writer.in_progress_size() >= self.row_group_bytes {
             self.writer.flush().map_err(failed)?;
         }
-        Ok(())
+        Ok(unwritable)
     }
 
     /// Completes the file and gives back what it was written to.

@@ -85,7 +85,6 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let printed = if chosen.is_empty() { print_workloads(&mut printer) } else { report.print(&mut printer) };
     match printed {
         Ok(()) => ExitCode::from(code),
-        Err(error) if error.code() == Code::Closed => ExitCode::from(code),
         Err(error) => {
             tell("", &error);
             ExitCode::from(FAILED)
