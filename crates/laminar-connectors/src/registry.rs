@@ -59,7 +59,7 @@ impl Registry {
     /// Everything that this crate has.
     pub fn with_builtin() -> Self {
         let mut registry = Self::empty();
-        registry.add(Box::new(FileConnector));
+        registry.add(Box::new(FileConnector::default()));
         registry.add(Box::new(GeneratorConnector::new(Arc::new(SystemClock))));
         registry.add(Box::new(NexmarkConnector));
         registry.add(Box::new(StdoutConnector::default()));

@@ -21,6 +21,16 @@ pub trait Source: Send {
 
     /// Whether the source will end by itself.
     fn is_bounded(&self) -> bool;
+
+    /// Whether the same options, opened anew, give the same rows from the start. Of a pipe there is only this source.
+    fn is_replayable(&self) -> bool {
+        true
+    }
+
+    /// What has been read and is not a whole row yet, told when nothing more will be read: it must not vanish.
+    fn give_up(&mut self) -> Vec<BadRow> {
+        Vec::new()
+    }
 }
 
 /// The answer to a poll.

@@ -230,6 +230,12 @@ impl Database {
         self.lock().finish()
     }
 
+    /// Says that nothing more will be read: what sources have read and is not a whole row, such as half a line of a file
+    /// that is followed, becomes readable in `<source>$errors`. To be called where reading ends early.
+    pub fn stop_reading(&self) -> Result<()> {
+        self.lock().stop_reading()
+    }
+
     /// Completes what sinks have written so far; they take nothing more. Windows that are open stay open.
     pub fn close_sinks(&self) {
         self.lock().close_sinks();

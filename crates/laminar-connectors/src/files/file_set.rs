@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use glob::{MatchOptions, Pattern};
+use ::glob::{MatchOptions, Pattern};
 
-use super::paths;
+use super::{glob, paths};
 use crate::formats::Format;
 
 /// Symbolic links that are followed one after the other; a chain that is longer goes in a circle.
@@ -59,9 +59,15 @@ fn is_among(file: &Path, path: &str, format: Option<Format>) -> bool {
     let resolved = resolved(file, LINKS_MAX);
     let (Some(directory), Some(name)) = (resolved.parent(), resolved.file_name()) else { return false };
     if place.is_dir() {
-        return paths::is_data(Path::new(name), format) && directory == self::resolved(place, LINKS_MAX);
+        return paths::is_data(Path::new(name), format) && is_partition(directory, &self::resolved(place, LINKS_MAX));
     }
-    paths::is_glob(path) && will_match(path, &resolved, directory, Path::new(name))
+    let patterns = if glob::is_pattern(path) { glob::alternatives(path).unwrap_or_default() } else { Vec::new() };
+    patterns.iter().any(|pattern| will_match(pattern, &resolved, directory, Path::new(name)))
+}
+
+/// Whether `directory` is `base` or, as in `base/year=2024`, one of its partitions, of which a source over `base` reads the files.
+fn is_partition(directory: &Path, base: &Path) -> bool {
+    directory.strip_prefix(base).is_ok_and(|within| within.components().all(|part| part.as_os_str().to_string_lossy().contains('=')))
 }
 
 /// Whether a glob will match a file that is not there yet.
@@ -76,7 +82,7 @@ fn will_match(pattern: &str, file: &Path, directory: &Path, name: &Path) -> bool
     let pattern = Path::new(pattern);
     // Directories that are there may be reached through links; those that are not are compared by name.
     let (Some(directories), Some(names)) = (pattern.parent(), pattern.file_name()) else { return false };
-    let there = directories.to_str().and_then(|text| glob::glob_with(text, options).ok()).into_iter().flatten().flatten();
+    let there = directories.to_str().and_then(|text| ::glob::glob_with(text, options).ok()).into_iter().flatten().flatten();
     if matches(Path::new(names), name) && there.chain([PathBuf::from(directories)]).any(|d| resolved(&d, LINKS_MAX) == directory)
     {
         return true;

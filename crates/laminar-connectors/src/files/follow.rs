@@ -1,83 +1,97 @@
-//! Text files that grow, and new ones that appear.
+//! Files that grow, and new ones that appear.
 //!
-//! A record counts when its line is complete; the rest waits. A file that is replaced under its name is read to its end
-//! before the new one is started. A file that shrinks is read again from its start, and a note among the bad rows says
-//! so. A file that shrinks and grows past the old place between two looks cannot be told from one that only grew.
+//! Text that is not compressed grows: a record counts when its line is complete; the rest waits. Other files are read
+//! once they are complete, one after the other; Parquet is when it has its footer, a compressed file as far as its
+//! members are. Which of both a file is, is found out for each by its first bytes. A file that cannot be read is told
+//! among the bad rows, and the others go on; it is looked at again when it has changed.
+//!
+//! A file that is replaced under its name is read to its end before the new one is started, and one that got another
+//! name is still the same. A file that shrinks is read again from its start, and a note among the bad rows says so. A
+//! file that shrinks and grows past its old end between two looks cannot be told from one that only grew.
 
 use std::collections::BTreeSet;
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
-use super::input::Input;
-use super::paths::{cannot_read, expand};
-use super::settings::SourceSettings;
-use super::text_file::{Rows, TextFile};
+use super::followed::{Followed, Look, Stamp};
+use super::partitions::Columns;
+use super::paths::{can_mean_several, list};
+use super::settings::{OnBadRow, SourceSettings};
+use super::text_file::Rows;
 use crate::{BadRow, Source, SourcePoll};
 
-/// Files that one source follows at most: each is kept open.
+/// Files that one source keeps open at most.
 const FILES_MAX: usize = 512;
+/// Polls with rows after which a source looks for other files all the same.
+const BUSY_POLLS_MAX: u32 = 64;
 
-/// Growing files.
+/// Files that are looked at again and again.
 pub(super) struct FollowSource {
     settings: SourceSettings,
-    schema: SchemaRef,
+    columns: Columns,
+    /// In the order in which they were found.
     files: Vec<Followed>,
-    seen: BTreeSet<PathBuf>,
+    known: BTreeSet<PathBuf>,
     /// The file that is asked next, so that a busy one does not starve the others.
     turn: usize,
-}
-
-struct Followed {
-    path: PathBuf,
-    text: TextFile,
-    identity: Option<u64>,
-    /// Whether another file stands under its name; this one is read to its end first.
-    replaced: bool,
-}
-
-/// What has happened to a file since it was opened.
-enum Fate {
-    Same,
-    /// Another file stands under its name.
-    Replaced,
-    /// It has fewer bytes than were read.
-    Shrunk {
-        read: u64,
-        left: u64,
-    },
+    /// Polls that had rows since the last look at all files.
+    busy_polls: u32,
+    /// What is to be told with the next rows.
+    notes: Vec<BadRow>,
+    /// Why the files could not be listed, as it was told last.
+    unlisted: Option<String>,
 }
 
 impl FollowSource {
-    pub(super) fn open(settings: SourceSettings, files: Vec<PathBuf>, schema: SchemaRef) -> Result<Self> {
-        let mut source = Self { settings, schema, files: Vec::new(), seen: BTreeSet::new(), turn: 0 };
-        for file in files {
-            source.add(file)?;
+    /// Follows `files` and those that join them. What is wrong with the first ones is an error.
+    pub(super) fn open(settings: SourceSettings, files: Vec<PathBuf>, columns: Columns) -> Result<Self> {
+        let mut source = Self {
+            settings,
+            columns,
+            known: files.iter().cloned().collect(),
+            files: files.into_iter().map(Followed::new).collect(),
+            turn: 0,
+            busy_polls: 0,
+            notes: Vec::new(),
+            unlisted: None,
+        };
+        while let Some(index) = source.next_untried() {
+            source.start(index)?;
         }
         Ok(source)
     }
 
-    fn add(&mut self, path: PathBuf) -> Result<()> {
-        if self.files.len() == FILES_MAX {
-            return Err(Error::new(Code::LimitReached, format!("'{}' means more than {FILES_MAX} files", self.settings.path))
+    /// The first file that was not tried yet and can be tried now.
+    fn next_untried(&self) -> Option<usize> {
+        let busy = self.files.iter().any(Followed::is_busy);
+        self.files.iter().position(|file| file.is_untried(busy))
+    }
+
+    /// Starts to read a file if it can be read now.
+    fn start(&mut self, index: usize) -> Result<bool> {
+        let others = || self.files.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, file)| file);
+        if others().filter(|file| file.is_open()).count() >= FILES_MAX {
+            let what = format!("'{}' means more than {FILES_MAX} files", self.settings.path);
+            return Err(Error::new(Code::LimitReached, what)
                 .with_detail("each followed file is kept open")
                 .with_hint("split the glob over several sources, or read without follow"));
         }
-        let followed = self.start(&path)?;
-        self.seen.insert(path);
-        self.files.push(followed);
-        Ok(())
+        let busy = others().any(Followed::is_busy);
+        self.files[index].start(&self.columns, &self.settings, busy)
     }
 
-    fn start(&self, path: &Path) -> Result<Followed> {
-        let (input, metadata) = Input::open_growing(path)?;
-        let identity = identity(&metadata);
-        let mut text = TextFile::new(input, path, self.schema.clone(), &self.settings)?;
-        text.check_start(false)?;
-        Ok(Followed { path: path.to_owned(), text, identity, replaced: false })
+    /// Tells that a file cannot be read, if others can go on without it.
+    fn refuse(&mut self, index: usize, error: Error) -> Result<()> {
+        let alone = !can_mean_several(&self.settings.path);
+        if alone || self.settings.on_bad_row == OnBadRow::Fail || error.code() == Code::LimitReached {
+            return Err(error);
+        }
+        self.files[index].refuse();
+        self.notes.push(note(self.files[index].path(), &error));
+        Ok(())
     }
 
     /// Rows of the next file that has some.
@@ -85,127 +99,150 @@ impl FollowSource {
         for _ in 0..self.files.len() {
             let index = self.turn % self.files.len();
             self.turn = index + 1;
-            let followed = &mut self.files[index];
-            let rows = followed.text.next(rows_max, followed.replaced)?;
-            if !rows.is_empty() {
-                return Ok(Some(rows));
-            }
-            if let Some(rows) = self.renew(index, rows_max)? {
-                return Ok(Some(rows));
+            match self.files[index].read(rows_max, &self.columns) {
+                Ok(Some(rows)) => return Ok(Some(rows)),
+                Ok(None) => {}
+                Err(error) => self.refuse(index, error)?,
             }
         }
         Ok(None)
     }
 
-    /// Starts the file anew if it is no longer what it was; returns what there is to say or to read then.
-    fn renew(&mut self, index: usize, rows_max: usize) -> Result<Option<Rows>> {
-        let followed = &mut self.files[index];
-        if !followed.replaced {
-            match followed.fate()? {
-                Fate::Same => return Ok(None),
-                Fate::Replaced => followed.replaced = true,
-                Fate::Shrunk { read, left } => {
-                    let note = followed.shrunk(read, left, &self.schema);
-                    self.restart(index)?;
-                    return Ok(Some(note));
+    /// Tries the next file that was not tried yet; false if there is none.
+    fn try_next(&mut self) -> Result<bool> {
+        let Some(index) = self.next_untried() else { return Ok(false) };
+        if let Err(error) = self.start(index) {
+            self.refuse(index, error)?;
+        }
+        Ok(true)
+    }
+
+    /// Looks for what has changed: files that are new, complete, replaced or gone. True if there may be something to read.
+    fn look(&mut self) -> Result<bool> {
+        self.busy_polls = 0;
+        // A name that was given to a file may have been free only after another look.
+        let mut changed = self.find_files()? && self.find_files()?;
+        let mut gone = Vec::new();
+        for index in 0..self.files.len() {
+            let looked = self.files[index].look();
+            changed |= match looked.and_then(|look| self.follow_up(index, look, &mut gone)) {
+                Ok(changed) => changed,
+                Err(error) => {
+                    self.refuse(index, error)?;
+                    true
                 }
-            }
-            // Nothing will be added to the old file: its last line counts even without an end.
-            let rest = followed.text.next(rows_max, true)?;
-            if !rest.is_empty() {
-                return Ok(Some(rest));
-            }
+            };
         }
-        if !followed.text.at_end() {
-            return Ok(None);
+        for index in gone.into_iter().rev() {
+            let file = self.files.remove(index);
+            self.known.remove(file.path());
         }
-        self.restart(index)?;
-        let rows = self.files[index].text.next(rows_max, false)?;
-        Ok((!rows.is_empty()).then_some(rows))
+        Ok(changed || !self.notes.is_empty() || self.next_untried().is_some())
     }
 
-    fn restart(&mut self, index: usize) -> Result<()> {
-        let path = self.files[index].path.clone();
-        self.files[index] = self.start(&path)?;
-        Ok(())
+    fn follow_up(&mut self, index: usize, look: Look, gone: &mut Vec<usize>) -> Result<bool> {
+        match look {
+            Look::Same => return Ok(false),
+            Look::Read => {}
+            Look::Start => return self.start(index),
+            Look::StartWithNote(note) => {
+                self.notes.push(note);
+                self.start(index)?;
+            }
+            Look::Note(note) => self.notes.push(note),
+            Look::Gone => gone.push(index),
+        }
+        Ok(true)
     }
 
-    fn look_for_new_files(&mut self) -> Result<bool> {
-        let files = expand(&self.settings.path, self.settings.format).unwrap_or_default();
-        let new: Vec<_> = files.into_iter().filter(|file| !self.seen.contains(file)).collect();
+    /// Finds files that have joined, and those that have another name now; true if there are any.
+    fn find_files(&mut self) -> Result<bool> {
+        let files = match list(&self.settings.path, self.settings.format) {
+            Ok(files) => files,
+            Err(error) => return self.cannot_list(&error),
+        };
+        self.unlisted = None;
+        let new: Vec<PathBuf> = files.into_iter().filter(|path| !self.known.contains(path)).collect();
         let found = !new.is_empty();
-        for file in new {
-            self.add(file)?;
+        for path in new {
+            self.known.insert(path.clone());
+            let stamp = Stamp::at(&path);
+            let moved = |file: &&mut Followed| stamp.is_some_and(|stamp| file.is_moved_to(&stamp));
+            match self.files.iter_mut().find(moved) {
+                Some(file) => {
+                    let before = file.rename(path);
+                    self.known.remove(&before);
+                }
+                None => self.files.push(Followed::new(path)),
+            }
         }
         Ok(found)
     }
-}
 
-impl Followed {
-    fn fate(&self) -> Result<Fate> {
-        let metadata = match std::fs::metadata(&self.path) {
-            Ok(metadata) => metadata,
-            // It was moved away and nothing has taken its place yet: what is open can still be read.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Fate::Same),
-            Err(error) => return Err(cannot_read(&self.path, &error)),
-        };
-        let (read, _) = self.text.progress();
-        Ok(if identity(&metadata) != self.identity {
-            Fate::Replaced
-        } else if metadata.len() < read {
-            Fate::Shrunk { read, left: metadata.len() }
-        } else {
-            Fate::Same
-        })
-    }
-
-    /// The note that the file has shrunk, with the incomplete record that was lost by it.
-    fn shrunk(&self, read: u64, left: u64, schema: &SchemaRef) -> Rows {
-        let (_, rest) = self.text.progress();
-        let note = BadRow {
-            raw: String::from_utf8_lossy(rest).into_owned(),
-            reason: format!("the file shrank from {read} to {left} bytes; it is read again from its start"),
-            position: self.text.position(),
-        };
-        Rows { rows: RecordBatch::new_empty(schema.clone()), bad: vec![note] }
+    /// Tells once why there may be files that are not seen.
+    fn cannot_list(&mut self, error: &Error) -> Result<bool> {
+        let text = error.to_string();
+        if self.settings.on_bad_row == OnBadRow::Fail {
+            return Err(error.clone());
+        }
+        if self.unlisted.as_ref() != Some(&text) {
+            self.notes.push(note(Path::new(&self.settings.path), error));
+            self.unlisted = Some(text);
+        }
+        Ok(false)
     }
 }
 
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> Option<u64> {
-    Some(std::os::unix::fs::MetadataExt::ino(metadata))
-}
-
-#[cfg(not(unix))]
-fn identity(_: &Metadata) -> Option<u64> {
-    None
+/// A bad row that tells why a file is not read.
+fn note(path: &Path, error: &Error) -> BadRow {
+    let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    BadRow {
+        raw: String::new(),
+        reason: format!("the file is not read: {}{hint}", error.message()),
+        position: path.display().to_string(),
+    }
 }
 
 impl Source for FollowSource {
     fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+        self.columns.all().clone()
     }
 
     fn poll(&mut self, rows_max: usize) -> Result<SourcePoll> {
         let rows_max = rows_max.min(self.settings.batch_rows).max(1);
+        if self.busy_polls >= BUSY_POLLS_MAX {
+            self.look()?;
+            while self.try_next()? {}
+        }
         loop {
+            if !self.notes.is_empty() {
+                let rows = RecordBatch::new_empty(self.columns.all().clone());
+                return Ok(SourcePoll::Rows { changes: ChangeBatch::append(rows), bad: std::mem::take(&mut self.notes) });
+            }
             if let Some(rows) = self.read(rows_max)? {
+                self.busy_polls += 1;
                 return Ok(SourcePoll::Rows { changes: ChangeBatch::append(rows.rows), bad: rows.bad });
             }
-            if !self.look_for_new_files()? {
+            if self.notes.is_empty() && !self.try_next()? && !self.look()? {
                 return Ok(SourcePoll::Pending(self.settings.poll_interval));
             }
         }
     }
 
     fn position(&self) -> String {
-        match self.files.as_slice() {
-            [] => format!("{}: waiting for the first file", self.settings.path),
-            files => files.iter().map(|file| file.text.position()).collect::<Vec<_>>().join(", "),
+        let open: Vec<String> = self.files.iter().filter_map(Followed::position).collect();
+        match (open.is_empty(), self.files.is_empty()) {
+            (true, true) => format!("{}: waiting for the first file", self.settings.path),
+            (true, false) => format!("{}: waiting for more", self.settings.path),
+            _ => open.join(", "),
         }
     }
 
     fn is_bounded(&self) -> bool {
         false
+    }
+
+    fn give_up(&mut self) -> Vec<BadRow> {
+        self.files.iter_mut().flat_map(Followed::give_up).collect()
     }
 }

@@ -1,17 +1,25 @@
 //! The connector `file`: Parquet, CSV and NDJSON, one file, a directory or a glob.
 //!
-//! * [`settings`]: what the options say. [`paths`]: which files that means, in which order.
-//! * [`input`]: bytes out of a file, whatever its compression. [`sample`]: which columns a file has.
+//! * [`settings`]: what the options say. [`paths`], [`glob`]: which files that means, in which order.
+//! * [`magic`]: what a file is, by its first bytes. [`decompress`], [`input`]: bytes out of a file, whatever its
+//!   compression. [`pipe`]: what can be read only once.
+//! * [`sample`]: which columns a file has. [`partitions`]: which ones its path has.
 //! * [`text_file`], [`parquet_file`]: the rows of one file. [`reader`]: either.
-//! * [`source`]: files one after the other. [`follow`]: files that grow.
+//! * [`source`]: files one after the other. [`follow`], [`followed`]: files that grow, and new ones.
 //! * [`output`], [`sink`]: rows into a file. [`file_set`]: which files an object reads or writes.
 
+mod decompress;
 mod file_set;
 mod follow;
+mod followed;
+mod glob;
 mod input;
+mod magic;
 mod output;
 mod parquet_file;
+mod partitions;
 mod paths;
+mod pipe;
 mod reader;
 mod sample;
 mod settings;
@@ -26,8 +34,10 @@ use laminar_core::Result;
 use crate::{Accepts, Connector, Options, Sink, SinkRequest, Source, SourceRequest};
 
 /// Files of this machine.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct FileConnector;
+#[derive(Debug, Clone, Default)]
+pub struct FileConnector {
+    pipes: pipe::Pipes,
+}
 
 impl Connector for FileConnector {
     fn name(&self) -> &'static str {
@@ -35,7 +45,7 @@ impl Connector for FileConnector {
     }
 
     fn open_source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
-        source::open(request)
+        source::open(request, &self.pipes)
     }
 
     fn sink_accepts(&self, request: &SinkRequest) -> Result<Option<Accepts>> {

@@ -77,7 +77,7 @@ impl ParquetFile {
     }
 }
 
-/// Whether a file that may still be being written has its end.
+/// Whether a file that may still be being written has its footer.
 pub(super) fn is_finished(path: &Path) -> bool {
     File::open(path).is_ok_and(|mut file| is_complete(&mut file))
 }

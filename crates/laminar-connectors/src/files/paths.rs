@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use laminar_core::{Code, Error, Result};
 
+use super::glob;
 use super::settings::Compression;
 use crate::formats::Format;
 use crate::options::nearest;
@@ -23,40 +24,76 @@ pub(super) fn local(path: &str) -> Result<String> {
     }
 }
 
-/// The files that `path` means, sorted: itself, those of a directory, or those that match a glob. None is an error.
+/// The files that `path` means, sorted: itself, those of a directory, or those that match a glob. None is an error, and so
+/// is a directory with files of several formats if none is declared.
 pub(super) fn expand(path: &str, format: Option<Format>) -> Result<Vec<PathBuf>> {
-    let place = Path::new(path);
-    if place.is_dir() {
-        return in_directory(place, format);
+    let files = list(path, format)?;
+    let named = Path::new(path);
+    if files.is_empty() {
+        return Err(no_files(path, format));
     }
-    if place.exists() {
-        return Ok(vec![place.to_owned()]);
+    if named.is_dir() {
+        check_one_format(named, format, &files)?;
     }
-    if is_glob(path) { matching(path) } else { Err(not_found(place)) }
+    Ok(files)
 }
 
-/// Whether a path that is not there as it is written stands for others.
-pub(super) fn is_glob(path: &str) -> bool {
-    path.contains(['*', '?', '['])
-}
-
-fn in_directory(directory: &Path, format: Option<Format>) -> Result<Vec<PathBuf>> {
-    let unreadable = |error: std::io::Error| cannot_read(directory, &error);
+/// The same, whatever the formats, and also if there are none.
+pub(super) fn list(path: &str, format: Option<Format>) -> Result<Vec<PathBuf>> {
+    let named = Path::new(path);
     let mut files = Vec::new();
+    if named.is_dir() {
+        collect(named, format, &mut files)?;
+        files.sort();
+    } else if named.exists() {
+        files.push(named.to_owned());
+    } else if glob::is_pattern(path) {
+        files = glob::matching(path)?;
+    }
+    Ok(files)
+}
+
+/// Whether a path can mean more than one file.
+pub(super) fn can_mean_several(path: &str) -> bool {
+    let named = Path::new(path);
+    named.is_dir() || (!named.exists() && glob::is_pattern(path))
+}
+
+/// The message for a path that means no file.
+fn no_files(path: &str, format: Option<Format>) -> Error {
+    let named = Path::new(path);
+    if named.is_dir() {
+        let kind = format.map_or("data", Format::name);
+        return Error::new(Code::Io, format!("the directory '{path}' holds no {kind} files"))
+            .with_hint("files are known by their endings: .parquet, .csv, .tsv, .ndjson, .jsonl, .json, also with .gz or .zst");
+    }
+    if glob::is_pattern(path) {
+        return Error::new(Code::Io, format!("no file matches '{path}'"))
+            .with_hint("relative paths start at the directory in which the program runs");
+    }
+    not_found(named)
+}
+
+/// Adds the data files of a directory and of those in it that are partitions.
+fn collect(directory: &Path, format: Option<Format>, files: &mut Vec<PathBuf>) -> Result<()> {
+    let unreadable = |error: std::io::Error| cannot_read(directory, &error);
     for entry in fs::read_dir(directory).map_err(unreadable)? {
-        let file = entry.map_err(unreadable)?.path();
-        if file.is_file() && is_data(&file, format) {
-            files.push(file);
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        if path.is_dir() {
+            if key_of(&entry.file_name().to_string_lossy()).is_some() {
+                collect(&path, format, files)?;
+            }
+        } else if is_data(&path, format) && is_file(&path)? {
+            files.push(path);
         }
     }
-    files.sort();
-    if files.is_empty() {
-        let kind = format.map_or("data", Format::name);
-        return Err(Error::new(Code::Io, format!("the directory '{}' holds no {kind} files", directory.display()))
-            .with_hint("files are known by their endings: .parquet, .csv, .tsv, .ndjson, .jsonl, .json, also with .gz or .zst"));
-    }
-    check_one_format(directory, format, &files)?;
-    Ok(files)
+    Ok(())
+}
+
+/// Key and value of a directory that is called `key=value`, as written.
+pub(super) fn key_of(directory: &str) -> Option<(&str, &str)> {
+    directory.split_once('=').filter(|(key, _)| !key.is_empty() && !key.starts_with(['.', '_']))
 }
 
 /// Hidden files, and those that start with `_`, belong to tools.
@@ -64,6 +101,22 @@ pub(super) fn is_data(file: &Path, format: Option<Format>) -> bool {
     let hidden = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
     let known = format_of(file);
     !hidden && known.is_some() && (format.is_none() || known == format)
+}
+
+/// Whether what was found among others is a file that can be read with them: it may be gone by now, or a directory; what
+/// can be read only once is refused, since it would be read by each look at the others.
+pub(super) fn is_file(path: &Path) -> Result<bool> {
+    let kind = match fs::metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        // Removed between the listing and this look.
+        Err(_) if fs::symlink_metadata(path).is_err() => return Ok(false),
+        Err(error) => return Err(cannot_read(path, &error)),
+    };
+    if kind.is_file() || kind.is_dir() {
+        return Ok(kind.is_file());
+    }
+    Err(Error::new(Code::InvalidOption, format!("'{}' is a pipe or device, which is not read among other files", path.display()))
+        .with_hint("give it a source of its own, or leave it out of the path"))
 }
 
 fn check_one_format(directory: &Path, format: Option<Format>, files: &[PathBuf]) -> Result<()> {
@@ -83,27 +136,6 @@ fn check_one_format(directory: &Path, format: Option<Format>, files: &[PathBuf])
     }
 }
 
-fn matching(pattern: &str) -> Result<Vec<PathBuf>> {
-    let bad = |error: glob::PatternError| {
-        Error::new(Code::InvalidOption, format!("'{pattern}' is not a valid glob")).with_detail(error.msg)
-    };
-    let mut files = Vec::new();
-    // A star does not mean hidden files, as in a shell.
-    let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
-    for file in glob::glob_with(pattern, options).map_err(bad)? {
-        let file = file.map_err(|error| cannot_read(error.path(), error.error()))?;
-        if file.is_file() && file.extension().is_none_or(|ending| ending != PARTIAL) {
-            files.push(file);
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        return Err(Error::new(Code::Io, format!("no file matches '{pattern}'"))
-            .with_hint("relative paths start at the directory in which the program runs"));
-    }
-    Ok(files)
-}
-
 /// The message for a file that is not there, with a neighbour of a similar name.
 fn not_found(path: &Path) -> Error {
     let error = Error::new(Code::Io, format!("there is no file '{}'", path.display()));
@@ -120,8 +152,16 @@ fn not_found(path: &Path) -> Error {
     }
 }
 
+/// What reading found out about a file as a whole, if that is what the error carries.
+pub(super) fn told(error: &std::io::Error) -> Option<Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()).cloned()
+}
+
 /// The message for a file that the system does not let us read.
 pub(super) fn cannot_read(path: &Path, error: &std::io::Error) -> Error {
+    if let Some(told) = told(error) {
+        return told;
+    }
     match error.kind() {
         std::io::ErrorKind::NotFound => not_found(path),
         std::io::ErrorKind::PermissionDenied => {
@@ -132,7 +172,11 @@ pub(super) fn cannot_read(path: &Path, error: &std::io::Error) -> Error {
     }
 }
 
-/// The format that a file's name tells, looking through `.gz` and `.zst`.
+/// Endings of compressed files: those that are read, and those that are refused by their first bytes.
+const COMPRESSED: &[&str] =
+    &["gz", "zst", "bz2", "xz", "lzma", "lz", "lz4", "lzo", "z", "sz", "snappy", "br", "zip", "7z", "rar"];
+
+/// The format that a file's name tells, looking through `.gz` and other endings of compressed files.
 pub(super) fn format_of(file: &Path) -> Option<Format> {
     match inner_ending(file)?.as_str() {
         "parquet" | "pq" => Some(Format::Parquet),
@@ -147,7 +191,7 @@ pub(super) fn delimiter_of(file: &Path) -> u8 {
     if inner_ending(file).is_some_and(|ending| ending == "tsv") { b'\t' } else { b',' }
 }
 
-/// The compression that a file's name tells.
+/// The compression that the name of a file to be written tells.
 pub(super) fn compression_of(file: &Path) -> Compression {
     match ending(file).as_deref() {
         Some("gz") => Compression::Gzip,
@@ -161,10 +205,8 @@ fn ending(file: &Path) -> Option<String> {
 }
 
 fn inner_ending(file: &Path) -> Option<String> {
-    match compression_of(file) {
-        Compression::None => ending(file),
-        _ => ending(Path::new(file.file_stem()?)),
-    }
+    let outer = ending(file)?;
+    if COMPRESSED.contains(&outer.as_str()) { ending(Path::new(file.file_stem()?)) } else { Some(outer) }
 }
 
 #[cfg(test)]
@@ -178,6 +220,8 @@ mod tests {
             ("a.csv.gz", Some(Format::Csv), Compression::Gzip),
             ("A.TSV", Some(Format::Csv), Compression::None),
             ("a.b.jsonl.zst", Some(Format::Ndjson), Compression::Zstd),
+            ("a.csv.bz2", Some(Format::Csv), Compression::None),
+            ("a.csv.1.gz", None, Compression::Gzip),
             ("a.gz", None, Compression::Gzip),
             ("a", None, Compression::None),
         ];

@@ -2,46 +2,70 @@
 
 use std::path::Path;
 
-use arrow_schema::SchemaRef;
+use arrow_array::ArrayRef;
 use laminar_core::Result;
 
-use super::input::Input;
+use super::input::{Input, check_parquet};
 use super::parquet_file::ParquetFile;
+use super::partitions::Columns;
 use super::settings::SourceSettings;
 use super::text_file::{Rows, TextFile};
 use crate::formats::Format;
 
 /// One file.
-pub(super) enum FileReader {
+pub(super) struct FileReader {
+    kind: Kind,
+    /// The values of the columns that its path tells.
+    told: Vec<ArrayRef>,
+}
+
+enum Kind {
     Text(TextFile),
     Parquet(ParquetFile),
 }
 
 impl FileReader {
-    /// Opens `path` and checks that it has the columns of `schema`.
-    pub(super) fn open(path: &Path, schema: SchemaRef, settings: &SourceSettings) -> Result<Self> {
+    /// Opens `path` and checks that it has the columns that are wanted.
+    pub(super) fn open(path: &Path, columns: &Columns, settings: &SourceSettings) -> Result<Self> {
+        let told = columns.told_by(path)?;
         if settings.format_of(path)? == Format::Parquet {
-            return Ok(FileReader::Parquet(ParquetFile::open(path, schema, settings)?));
+            check_parquet(path)?;
+            let parquet = ParquetFile::open(path, columns.in_files().clone(), settings)?;
+            return Ok(Self { kind: Kind::Parquet(parquet), told });
         }
-        let input = Input::open(path, settings.compression)?;
-        let mut text = TextFile::new(input, path, schema, settings)?;
-        text.check_start(true)?;
-        Ok(FileReader::Text(text))
+        let input = Input::open(path, settings)?;
+        let mut text = TextFile::new(input, path, columns.in_files().clone(), settings)?;
+        text.check_start()?;
+        Ok(Self { kind: Kind::Text(text), told })
     }
 
     /// At most about `rows_max` rows; `None` at the end.
-    pub(super) fn next(&mut self, rows_max: usize) -> Result<Option<Rows>> {
-        match self {
-            FileReader::Text(text) if text.at_end() => Ok(None),
-            FileReader::Text(text) => text.next(rows_max, true).map(Some),
-            FileReader::Parquet(parquet) => parquet.next(rows_max),
+    pub(super) fn next(&mut self, rows_max: usize, columns: &Columns) -> Result<Option<Rows>> {
+        let rows = match &mut self.kind {
+            Kind::Text(text) if text.at_end() => None,
+            Kind::Text(text) => Some(text.next(rows_max)?),
+            Kind::Parquet(parquet) => parquet.next(rows_max)?,
+        };
+        rows.map(|rows| columns.complete(rows, &self.told)).transpose()
+    }
+
+    /// Whether nothing is there now and more can come.
+    pub(super) fn waits(&self) -> bool {
+        matches!(&self.kind, Kind::Text(text) if text.waits())
+    }
+
+    /// What has come and is not a whole record, if reading stops here.
+    pub(super) fn give_up(&mut self) -> Vec<crate::BadRow> {
+        match &mut self.kind {
+            Kind::Text(text) => text.give_up(),
+            Kind::Parquet(_) => Vec::new(),
         }
     }
 
     pub(super) fn position(&self) -> String {
-        match self {
-            FileReader::Text(text) => text.position(),
-            FileReader::Parquet(parquet) => parquet.position(),
+        match &self.kind {
+            Kind::Text(text) => text.position(),
+            Kind::Parquet(parquet) => parquet.position(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use arrow_schema::SchemaRef;
 use laminar_core::{Code, Error, Result};
 
-use super::input::{Input, open_file};
+use super::input::{Input, check_parquet, open_file};
 use super::paths::cannot_read;
 use super::settings::SourceSettings;
 use crate::formats::csv::Dialect;
@@ -17,7 +17,10 @@ use crate::formats::{Format, csv, ndjson};
 pub(super) fn schema_of(file: &Path, settings: &SourceSettings) -> Result<Option<SchemaRef>> {
     let name = format!("'{}'", file.display());
     match settings.format_of(file)? {
-        Format::Parquet => parquet_schema(open_file(file)?, &name).map(Some),
+        Format::Parquet => {
+            check_parquet(file)?;
+            parquet_schema(open_file(file)?, &name).map(Some)
+        }
         Format::Csv => csv_schema(file, settings),
         Format::Ndjson => ndjson_schema(file, settings),
     }
@@ -27,7 +30,7 @@ fn csv_schema(file: &Path, settings: &SourceSettings) -> Result<Option<SchemaRef
     let dialect = settings.dialect_of(file);
     let mut sampler = CsvSampler { guess: None, rows: 0, dialect: &dialect };
     let mut records = csv::Sampler::new(&dialect);
-    let mut input = Input::open(file, settings.compression)?;
+    let mut input = Input::open(file, settings)?;
     let mut last = false;
     while sampler.rows < settings.sample_rows {
         match records.next(input.window(), last) {
@@ -70,7 +73,7 @@ impl CsvSampler<'_> {
 }
 
 fn ndjson_schema(file: &Path, settings: &SourceSettings) -> Result<Option<SchemaRef>> {
-    let mut input = Input::open(file, settings.compression)?;
+    let mut input = Input::open(file, settings)?;
     if is_json_array(&mut input).map_err(|error| cannot_read(file, &error))? {
         return Err(ndjson::array_error(&format!("'{}'", file.display())));
     }

@@ -7,6 +7,7 @@ use laminar_core::limits::BATCH_ROWS_MAX;
 use laminar_core::{Code, Error, Result};
 
 use super::paths;
+use super::pipe::Pipe;
 use crate::Options;
 use crate::formats::Format;
 use crate::formats::cell::CellOptions;
@@ -21,7 +22,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const ROW_GROUP_BYTES: u64 = 64 << 20;
 
 /// What every file source understands; each format adds its own.
-const SOURCE_OPTIONS: &[&str] = &["path", "format", "follow", "poll_interval", "batch_rows", "on_bad_row"];
+const SOURCE_OPTIONS: &[&str] = &["path", "format", "follow", "poll_interval", "batch_rows", "on_bad_row", "hive_partitioning"];
 /// What every file sink understands; each format adds its own.
 const SINK_OPTIONS: &[&str] = &["path", "format", "compression", "overwrite", "publish", "changelog"];
 /// What sources of text add.
@@ -61,6 +62,26 @@ pub(super) enum Compression {
     Zstd,
 }
 
+impl Compression {
+    /// As the option writes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        }
+    }
+}
+
+/// Whether directories called `key=value` are columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HivePartitioning {
+    /// Where all files have the same keys, and no such column of their own.
+    Auto,
+    On,
+    Off,
+}
+
 /// What happens to a row that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnBadRow {
@@ -83,6 +104,9 @@ pub(super) struct SourceSettings {
     pub poll_interval: Duration,
     pub batch_rows: usize,
     pub on_bad_row: OnBadRow,
+    pub hive_partitioning: HivePartitioning,
+    /// What is read, if it is not a regular file: it has been opened already, since that cannot be done twice.
+    pub pipe: Option<Pipe>,
     pub sample_rows: usize,
     /// `delimiter` is `None` if not given: it depends on the file's name.
     pub delimiter: Option<u8>,
@@ -112,6 +136,8 @@ impl SourceSettings {
             on_bad_row: options
                 .take_enum("on_bad_row", &[("skip", OnBadRow::Skip), ("fail", OnBadRow::Fail)])?
                 .unwrap_or(OnBadRow::Skip),
+            hive_partitioning: take_hive_partitioning(&mut options)?,
+            pipe: None,
             sample_rows: options.take_count("schema_sample_rows")?.unwrap_or(SAMPLE_ROWS),
             delimiter,
             dialect,
@@ -239,6 +265,11 @@ fn take_parquet_compression(options: &mut Options) -> Result<ParquetCompression>
     use ParquetCompression as P;
     let choices = [("auto", P::Zstd), ("none", P::None), ("gzip", P::Gzip), ("zstd", P::Zstd), ("snappy", P::Snappy)];
     Ok(options.take_enum("compression", &choices)?.unwrap_or(P::Zstd))
+}
+
+fn take_hive_partitioning(options: &mut Options) -> Result<HivePartitioning> {
+    use HivePartitioning as H;
+    Ok(options.take_enum("hive_partitioning", &[("auto", H::Auto), ("true", H::On), ("false", H::Off)])?.unwrap_or(H::Auto))
 }
 
 /// `None` is `auto`.

@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 use laminar_core::{Code, Error, Result};
 
 use super::input::Input;
+use super::paths::told;
 use super::settings::{OnBadRow, SourceSettings};
 use crate::BadRow;
 use crate::formats::csv::CsvDecoder;
@@ -25,6 +26,10 @@ pub(super) struct TextFile {
     name: String,
     /// Lines consumed so far.
     line: u64,
+    /// Bytes of the text consumed so far.
+    consumed: u64,
+    /// Whether the beginning has been checked.
+    checked: bool,
     /// Whether all bytes have been seen.
     ended: bool,
     on_bad_row: OnBadRow,
@@ -32,6 +37,13 @@ pub(super) struct TextFile {
     inferred: bool,
     /// What the next call fails with: rows before a fault are delivered first.
     failed: Option<Error>,
+}
+
+/// How far the text of a file has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Progress {
+    bytes: u64,
+    lines: u64,
 }
 
 /// Rows of a file, and those that could not be read.
@@ -55,6 +67,8 @@ impl TextFile {
             decoder: decoder(path, schema, settings)?,
             name: path.display().to_string(),
             line: 0,
+            consumed: 0,
+            checked: false,
             ended: false,
             on_bad_row: settings.on_bad_row,
             inferred: settings.inferred,
@@ -62,43 +76,61 @@ impl TextFile {
         })
     }
 
-    /// Reads the header, if the format has one, so that its faults are known when the source is created. Without `last`,
-    /// a header that is not complete yet waits.
-    pub(super) fn check_start(&mut self, last: bool) -> Result<()> {
-        self.fill(last);
-        if self.format == Format::Ndjson && self.is_json_array(last) {
-            return Err(array_error(&format!("'{}'", self.name)));
+    /// Reads the header, if the format has one, so that its faults are known when the source is created. What has not
+    /// come yet is checked later.
+    pub(super) fn check_start(&mut self) -> Result<()> {
+        self.checked = self.read_start()?;
+        match self.failed.take() {
+            Some(error) if self.line == 0 => Err(error),
+            later => {
+                self.failed = later;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether all of the beginning has come.
+    fn read_start(&mut self) -> Result<bool> {
+        if self.format == Format::Ndjson {
+            match self.is_json_array() {
+                Some(true) => return Err(array_error(&format!("'{}'", self.name))),
+                Some(false) => {}
+                None => return Ok(false),
+            }
         }
         while self.decoder.wants_header() && self.failed.is_none() {
             match self.decoder.take(self.input.window(), self.ended)? {
-                Taken::Incomplete if !self.ended && self.fill(last) => {}
-                Taken::Incomplete => break,
+                Taken::Incomplete if !self.ended && self.fill() => {}
+                Taken::Incomplete => return Ok(self.ended),
                 Taken::Row(extent) | Taken::Skipped(extent) | Taken::Bad(extent, _) => self.advance(extent),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Whether the file is one JSON array. Without `last` it may be one and still be taken for lines, as more can follow.
-    fn is_json_array(&mut self, last: bool) -> bool {
+    /// Whether the file is one JSON array; `None`: too little has come to tell.
+    fn is_json_array(&mut self) -> Option<bool> {
         loop {
             match is_array(self.input.window(), self.ended) {
-                Some(is_array) => return is_array,
-                None if self.failed.is_none() && self.fill(last) => {}
-                None => return false,
+                Some(is_array) => return Some(is_array),
+                None if self.failed.is_none() && self.fill() => {}
+                None => return None,
             }
         }
     }
 
-    /// At most about `rows_max` rows. Without `last`, an incomplete record at the end waits for the rest.
-    pub(super) fn next(&mut self, rows_max: usize, last: bool) -> Result<Rows> {
+    /// At most about `rows_max` rows. An incomplete record at the end waits for the rest, if more can come.
+    pub(super) fn next(&mut self, rows_max: usize) -> Result<Rows> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
+        if !self.checked {
+            self.check_start()?;
+        }
         let mut bad = Vec::new();
-        while self.decoder.rows() + bad.len() < rows_max && self.failed.is_none() {
+        while self.checked && self.decoder.rows() + bad.len() < rows_max && self.failed.is_none() {
             match self.decoder.take(self.input.window(), self.ended)? {
-                Taken::Incomplete if !self.ended && self.fill(last) => {}
+                Taken::Incomplete if !self.ended && self.fill() => {}
                 Taken::Incomplete => break,
                 Taken::Row(extent) | Taken::Skipped(extent) => self.advance(extent),
                 Taken::Bad(extent, reason) => self.put_aside(extent, reason, &mut bad),
@@ -116,24 +148,31 @@ impl TextFile {
 
     /// Reads more bytes, or learns that there are none; false if neither changes anything. A damaged file fails after
     /// the rows before the damage.
-    fn fill(&mut self, last: bool) -> bool {
+    fn fill(&mut self) -> bool {
         match self.input.fill() {
             Ok(more) => {
-                self.ended = last && !more;
-                more || last
+                self.ended = !more && self.input.is_over();
+                more || self.ended
             }
             Err(error) => {
-                let error = Error::new(Code::Io, format!("'{}' cannot be read beyond line {}", self.name, self.line))
-                    .with_detail(error.to_string())
-                    .with_hint("the file is damaged or cut off; copy it again");
-                self.failed = Some(error);
+                self.failed = Some(self.unreadable(&error));
                 true
             }
         }
     }
 
+    fn unreadable(&self, error: &std::io::Error) -> Error {
+        // What is wrong with the file as a whole has a message of its own.
+        told(error).unwrap_or_else(|| {
+            Error::new(Code::Io, format!("'{}' cannot be read beyond line {}", self.name, self.line))
+                .with_detail(error.to_string())
+                .with_hint("the file is damaged or cut off; copy it again")
+        })
+    }
+
     fn advance(&mut self, extent: Extent) {
         self.line += extent.lines as u64;
+        self.consumed += extent.bytes as u64;
         self.input.consume(extent.bytes);
     }
 
@@ -155,9 +194,88 @@ impl TextFile {
         self.ended && self.input.window().is_empty() && self.failed.is_none()
     }
 
-    /// Bytes read from the file, and those among them that wait for the end of their record.
-    pub(super) fn progress(&self) -> (u64, &[u8]) {
-        (self.input.read_bytes(), self.input.window())
+    /// Whether more can come than has been seen.
+    pub(super) fn waits(&self) -> bool {
+        !self.ended && self.failed.is_none()
+    }
+
+    /// Says that nothing is added to the file any more, so that its last line counts even without an end.
+    pub(super) fn stop_growing(&mut self) {
+        self.input.stop_growing();
+    }
+
+    /// Gives it another name in messages.
+    pub(super) fn rename(&mut self, path: &Path) {
+        self.name = path.display().to_string();
+    }
+
+    /// Whether the file is compressed, as far as is known.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.input.is_compressed()
+    }
+
+    /// Bytes read from the file, as they are there.
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.input.read_bytes()
+    }
+
+    /// How far the text has been read.
+    pub(super) fn progress(&self) -> Progress {
+        Progress { bytes: self.consumed, lines: self.line }
+    }
+
+    /// Passes over what an earlier reader of the same file has read; false if the file has less than that.
+    pub(super) fn skip_to(&mut self, progress: Progress) -> bool {
+        while self.consumed < progress.bytes && self.failed.is_none() {
+            let there = self.input.window().len() as u64;
+            if there == 0 {
+                if !self.fill() || self.ended {
+                    return false;
+                }
+                continue;
+            }
+            let bytes = there.min(progress.bytes - self.consumed);
+            self.advance(Extent { bytes: bytes as usize, lines: 0 });
+        }
+        self.line = progress.lines;
+        self.consumed == progress.bytes
+    }
+
+    /// The text that waits for the end of its record.
+    pub(super) fn waiting(&self) -> &[u8] {
+        self.input.waiting()
+    }
+
+    /// Each line that waits for the end of its record, as a row that was not read.
+    pub(super) fn give_up(&mut self) -> Vec<BadRow> {
+        let lines: Vec<&[u8]> = self.input.waiting().split_inclusive(|byte| *byte == b'\n').collect();
+        let first = self.line + 1;
+        let row = |(index, line): (usize, &&[u8])| BadRow {
+            raw: raw_text(line),
+            reason: match index {
+                0 if lines.len() == 1 => "the line was not complete when reading stopped".to_owned(),
+                0 => "the record that begins here was not complete when reading stopped; does a quote open that is never closed?"
+                    .to_owned(),
+                _ => format!("it stands behind the record of line {first}, which was not complete when reading stopped"),
+            },
+            position: format!("{}:{}", self.name, first + index as u64),
+        };
+        let rows = lines.iter().enumerate().map(row).collect();
+        self.input.consume_all();
+        rows
+    }
+
+    /// A note that whole lines wait for the end of a record.
+    pub(super) fn stalled(&self) -> BadRow {
+        let line = self.line + 1;
+        let lines = self.input.waiting().iter().filter(|byte| **byte == b'\n').count();
+        BadRow {
+            raw: raw_text(self.input.waiting().split(|byte| *byte == b'\n').next().unwrap_or_default()),
+            reason: format!(
+                "the record that begins here is not complete yet, and {lines} lines wait for its end; does a quote open that is never closed?"
+            ),
+            position: format!("{}:{line}", self.name),
+        }
     }
 
     /// `flights.csv: line 17`.

@@ -274,7 +274,7 @@ fn options_that_make_no_sense_are_refused() {
         "",
         &[("delimeter", ";")],
         expect![[
-            r#"LDB-1005: a file source has no option 'delimeter'; hint: did you mean 'delimiter'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null"#
+            r#"LDB-1005: a file source has no option 'delimeter'; hint: did you mean 'delimiter'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null"#
         ]],
     );
     check(
@@ -316,7 +316,7 @@ fn options_that_make_no_sense_are_refused() {
         "",
         &[("delimiter", ";")],
         expect![[
-            r#"LDB-1005: a file source of format ndjson has no option 'delimiter'; hint: its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, compression, schema_sample_rows, epoch_unit"#
+            r#"LDB-1005: a file source of format ndjson has no option 'delimiter'; hint: its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, schema_sample_rows, epoch_unit"#
         ]],
     );
     check(file, "", &[("delimiter", "\"")], expect![[r#"LDB-1006: delimiter and quote must differ"#]]);
@@ -337,7 +337,7 @@ fn a_misspelt_option_that_is_needed_is_told_as_misspelt() {
     };
     let all = [source("pth"), sink("pth"), source("format"), sink("format")];
     expect![[r#"
-        LDB-1005: a file source has no option 'pth'; hint: did you mean 'path'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null
+        LDB-1005: a file source has no option 'pth'; hint: did you mean 'path'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null
         LDB-1005: a file sink has no option 'pth'; hint: did you mean 'path'? its options are: path, format, compression, overwrite, publish, changelog, row_group_bytes, header, delimiter, quote, null
         LDB-1006: a file source needs the option 'path'; hint: add path = '…' between the parentheses
         LDB-1006: a file sink needs the option 'path'; hint: add path = '…' between the parentheses"#]].assert_eq(&all.join("\n"));

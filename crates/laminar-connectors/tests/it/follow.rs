@@ -7,13 +7,13 @@ use laminar_connectors::{Source, SourcePoll};
 
 use crate::harness::{Place, poll, rows_of, schema};
 
-fn append(place: &Place, name: &str, text: &str) {
+pub(crate) fn append(place: &Place, name: &str, text: &str) {
     let mut file = OpenOptions::new().append(true).create(true).open(place.path(name)).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
 /// Polls until nothing is there; rows, then bad rows as `! reason`.
-fn drain(source: &mut dyn Source) -> Vec<String> {
+pub(crate) fn drain(source: &mut dyn Source) -> Vec<String> {
     let mut shown = Vec::new();
     while let Some((rows, bad)) = poll(source, 100).unwrap() {
         shown.extend(rows_of(&rows));
@@ -22,7 +22,7 @@ fn drain(source: &mut dyn Source) -> Vec<String> {
     shown
 }
 
-fn follow(place: &Place, path: &str, columns: &str) -> Box<dyn Source> {
+pub(crate) fn follow(place: &Place, path: &str, columns: &str) -> Box<dyn Source> {
     place.source(path, Some(schema(columns)), &[("follow", "true")]).unwrap()
 }
 
@@ -100,4 +100,47 @@ fn parquet_files_join_in_when_they_are_complete() {
     assert_eq!(drain(&mut *source).len(), 0);
     place.write("p/b.parquet", &whole);
     assert_eq!(drain(&mut *source).len(), 3);
+}
+
+#[test]
+fn a_byte_order_mark_may_come_in_pieces() {
+    let place = Place::new();
+    fs::write(place.path("a.csv"), b"\xEF").unwrap();
+    let mut source = follow(&place, "a.csv", "id:int");
+    let mut add = |bytes: &[u8]| {
+        OpenOptions::new().append(true).open(place.path("a.csv")).unwrap().write_all(bytes).unwrap();
+        drain(&mut *source)
+    };
+    assert_eq!(add(b"\xBB"), [""; 0]);
+    assert_eq!(add(b"\xBFid"), [""; 0]);
+    assert_eq!(add(b"\n1\n"), ["1"]);
+}
+
+#[test]
+fn whole_lines_that_wait_behind_a_stray_quote_are_told_and_do_not_vanish() {
+    let place = Place::new();
+    place.write("a.csv", "id,name\n1,a\n2,\"b\n3,c\n4,");
+    let mut source = follow(&place, "a.csv", "id:int, name:text");
+    assert_eq!(drain(&mut *source), ["1 | a"]);
+    let told: Vec<String> = (0..30).flat_map(|_| drain(&mut *source)).collect();
+    assert_eq!(
+        told,
+        [
+            "! the record that begins here is not complete yet, and 2 lines wait for its end; does a quote open that is never closed?"
+        ]
+    );
+    let left: Vec<_> = source.give_up().into_iter().map(|bad| place.plain(&format!("{} <- {}", bad.position, bad.raw))).collect();
+    assert_eq!(left, ["a.csv:3 <- 2,\"b", "a.csv:4 <- 3,c", "a.csv:5 <- 4,"]);
+    assert_eq!(source.give_up(), []);
+}
+
+#[test]
+fn a_line_that_is_not_complete_is_told_only_when_reading_stops() {
+    let place = Place::new();
+    place.write("a.ndjson", "{\"id\":1}\n{\"id\":");
+    let mut source = follow(&place, "a.ndjson", "id:int");
+    let told: Vec<String> = (0..30).flat_map(|_| drain(&mut *source)).collect();
+    assert_eq!(told, ["1"]);
+    let left: Vec<_> = source.give_up().into_iter().map(|bad| format!("{} <- {}", bad.reason, bad.raw)).collect();
+    assert_eq!(left, ["the line was not complete when reading stopped <- {\"id\":"]);
 }

@@ -2,9 +2,14 @@
 
 mod any_bytes;
 mod bad_input;
+mod compression;
 mod connectors;
 mod follow;
+mod follow_several;
+mod globs;
 mod harness;
+#[cfg(unix)]
+mod pipes;
 mod properties;
 mod random_tables;
 mod random_values;

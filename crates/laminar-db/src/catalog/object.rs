@@ -2,6 +2,7 @@
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use laminar_connectors::Source;
 use laminar_core::dag::{ChangeKind, EdgeProperties, OutletId, SourceSpec};
 use laminar_core::{NodeId, Result};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
@@ -57,8 +58,20 @@ pub(crate) struct SourceBody {
     pub(crate) connector: Option<ConnectorDef>,
     /// Whether a reader opened anew sees the same rows from the start.
     pub(crate) replayable: bool,
+    /// Whether there is only one reader ever, as of a pipe.
+    pub(crate) once: Once,
     /// The node that views created now attach to; it exists once somebody reads.
     pub(crate) reader: Option<NodeId>,
+}
+
+/// Whether there is only one reader of a source ever, as of a pipe.
+pub(crate) enum Once {
+    /// Any number of them.
+    No,
+    /// The one that CREATE SOURCE opened; no query reads from it yet.
+    Opened(Box<dyn Source>),
+    /// It has been given to those who read.
+    Given,
 }
 
 impl Object {

@@ -1,15 +1,16 @@
 //! Puts continuous queries into the running graph and takes them out again.
 
-use laminar_connectors::{Options, SourceRequest};
+use laminar_connectors::{Options, Source, SourceRequest};
 use laminar_core::dag::{Node, NodeKind};
-use laminar_core::{Error, NodeId, Result};
+use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::lower::{Fragment, lower};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
 use laminar_sql::plan::{ContinuousPlan, Purpose};
 
 use super::Engine;
 use super::aside::LateColumns;
-use crate::catalog::{Body, Inlining, inputs_in, objects_in, sides_in};
+use super::readers::Reader;
+use crate::catalog::{Body, Inlining, Once, SourceBody, inputs_in, objects_in, sides_in};
 use crate::statements::refuse_repeated_names;
 
 /// A continuous query that runs.
@@ -88,20 +89,21 @@ impl Engine {
     /// data from the start. Pushed sources keep their one reader; a query over them sees what is pushed from now on.
     pub(crate) fn ensure_reader(&mut self, name: &str) -> Result<()> {
         let Some(Body::Source(source)) = self.catalog.get(name).map(|object| &object.body) else { return Ok(()) };
-        let usable = source.reader.is_some_and(|node| match self.readers.of_node(node) {
-            Some(reader) => !reader.has_begun() || !source.replayable,
-            None => true,
-        });
-        if usable {
+        let begun = source.reader.and_then(|node| self.readers.of_node(node)).is_some_and(Reader::has_begun);
+        if begun && matches!(source.once, Once::Given) {
+            return Err(read_once(name));
+        }
+        if source.reader.is_some() && !(begun && source.replayable) {
             return Ok(());
         }
         let connector = source.connector.clone();
         let (spec, properties, schema) = (source.spec.clone(), source.properties.clone(), source.schema.clone());
         let lengths = source.lengths.clone();
         let id = self.next_node();
-        let opened = match &connector {
-            Some(connector) => Some(self.open_source(name, connector, Some(schema))?),
-            None => None,
+        let opened = match (self.take_opened(name), &connector) {
+            (Some(opened), _) => Some(opened),
+            (None, Some(connector)) => Some(self.open_source(name, connector, Some(schema))?),
+            (None, None) => None,
         };
         let node = Node { id, name: name.to_owned(), kind: NodeKind::Source(spec), inputs: Vec::new(), output: properties };
         self.attach_nodes(vec![node])?;
@@ -115,6 +117,17 @@ impl Engine {
             source.reader = Some(id);
         }
         Ok(())
+    }
+
+    /// What CREATE SOURCE has opened of a source that can be read only once.
+    fn take_opened(&mut self, name: &str) -> Option<Box<dyn Source>> {
+        match self.catalog.get_mut(name).map(|object| &mut object.body) {
+            Some(Body::Source(SourceBody { once: once @ Once::Opened(_), .. })) => match std::mem::replace(once, Once::Given) {
+                Once::Opened(opened) => Some(opened),
+                Once::No | Once::Given => None,
+            },
+            _ => None,
+        }
     }
 
     /// Opens a connector for reading.
@@ -141,6 +154,11 @@ impl Engine {
         self.aside.forget(name);
         self.drop_unread_streams()
     }
+}
+
+fn read_once(name: &str) -> Error {
+    Error::new(Code::ObjectInUse, format!("'{name}' reads a pipe, which can be read only once, and reading has begun"))
+        .with_hint("create everything that reads from it before the first row is read, or read it into a table first")
 }
 
 /// The options of a connector clause, with the format's among them as `format.x`.

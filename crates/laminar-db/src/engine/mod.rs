@@ -105,9 +105,16 @@ impl Engine {
         NodeId(self.next_node)
     }
 
+    /// Puts aside what sources have read and is not a whole row, since nothing more will be read.
+    pub(crate) fn stop_reading(&mut self) -> Result<()> {
+        self.readers.give_up(&mut self.aside);
+        self.settle_all()
+    }
+
     /// Ends everything that has not failed, and completes the sinks that this reaches. What gets its rows from others ends after
     /// them, so that rows which the last step puts aside still arrive.
     pub(crate) fn finish(&mut self) -> Result<()> {
+        self.stop_reading()?;
         let failed =
             |node: NodeId| self.readers.of_node(node).is_some_and(|reader| matches!(reader.state, ReaderState::Failed(_)));
         let sources: Vec<NodeId> = self

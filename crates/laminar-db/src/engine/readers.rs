@@ -164,6 +164,15 @@ impl Readers {
         read
     }
 
+    /// Puts aside what has been read and is not a whole row, since nothing more will be read.
+    pub(crate) fn give_up(&mut self, aside: &mut Aside) {
+        for reader in self.readers.iter_mut().filter(|reader| reader.is_open()) {
+            let bad = reader.source.give_up();
+            reader.bad += bad.len() as u64;
+            aside.add_unreadable(&reader.name, reader.node, bad);
+        }
+    }
+
     /// Reads what will be asked for next, while other threads are at work: [`read`](Self::read) then takes it from here.
     pub(crate) fn read_ahead(&mut self, held: &[String]) {
         for reader in self.readers.iter_mut().filter(|reader| reader.can_read_ahead(held)) {

@@ -10,7 +10,7 @@ use laminar_sql::parse::{CreateSource, WatermarkDef};
 use laminar_sql::plan::columns_to_schema;
 
 use super::{Outcome, name_is_free};
-use crate::catalog::{Body, Object, SourceBody};
+use crate::catalog::{Body, Object, Once, SourceBody};
 use crate::engine::{Engine, LateColumns, TextLengths};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Result<Outcome> {
@@ -20,11 +20,16 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let name = create.name.text.clone();
     let declared = if create.columns.is_empty() { None } else { Some(columns_to_schema(&create.columns)?) };
     let files = create.connector.as_ref().map(|connector| engine.files_to_read(connector)).transpose()?.unwrap_or_default();
+    let mut once = Once::No;
     let (schema, replayable) = match &create.connector {
         // Opening it now finds a missing file or a wrong option where the user can see it: at the statement.
         Some(connector) => {
             let opened = engine.open_source(&name, connector, declared)?;
-            (opened.schema(), engine.registry.get(&connector.name)?.replayable())
+            let (schema, replayable) = (opened.schema(), opened.is_replayable());
+            if !replayable {
+                once = Once::Opened(opened);
+            }
+            (schema, replayable && engine.registry.get(&connector.name)?.replayable())
         }
         None => {
             let schema = declared.ok_or_else(|| {
@@ -45,7 +50,8 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     engine.aside.declare_errors(&name);
     engine.aside.declare_late(&name, LateColumns::new(&schema));
     let lengths = TextLengths::of(&create.columns);
-    let body = SourceBody { schema, spec, properties, lengths, connector: create.connector.clone(), replayable, reader: None };
+    let body =
+        SourceBody { schema, spec, properties, lengths, connector: create.connector.clone(), replayable, once, reader: None };
     engine.catalog.insert(Object {
         name,
         sql: text.to_owned(),

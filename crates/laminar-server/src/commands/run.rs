@@ -261,6 +261,9 @@ impl<'a> Script<'a> {
                 break;
             }
         }
+        if self.interrupted() {
+            self.database.stop_reading()?;
+        }
         self.print_changes()?;
         // After Ctrl-C windows stay open, but what was written is completed.
         self.database.close_sinks();

@@ -5,6 +5,8 @@ mod command_line;
 mod flights;
 mod messages;
 mod outputs;
+#[cfg(unix)]
+mod pipes;
 mod scripts;
 
 use std::path::{Path, PathBuf};

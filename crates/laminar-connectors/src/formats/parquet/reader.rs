@@ -112,9 +112,15 @@ fn damaged(name: &str, row: u64, reason: String) -> Error {
     Error::new(Code::BadData, format!("{name} is damaged after row {row}")).with_detail(reason)
 }
 
-/// Whether a file has the end of a Parquet file: one that is still being written has not.
+/// Whether a file has all of its footer: one that is still being written has not.
 pub fn is_complete(file: &mut File) -> bool {
-    let mut last = [0; 4];
-    let read = file.seek(SeekFrom::End(-4)).and_then(|_| file.read_exact(&mut last));
-    read.is_ok() && (&last == MAGIC || &last == MAGIC_ENCRYPTED)
+    let mut end = [0; 8];
+    let read = file.seek(SeekFrom::End(0)).and_then(|bytes| {
+        // The magic that a file begins with is not the one that it ends with.
+        let from = bytes.checked_sub(8).filter(|_| bytes >= FILE_BYTES_MIN).ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        file.seek(SeekFrom::Start(from)).and_then(|_| file.read_exact(&mut end)).map(|()| bytes)
+    });
+    let [a, b, c, d, magic @ ..] = end;
+    let footer = u64::from(u32::from_le_bytes([a, b, c, d]));
+    read.is_ok_and(|bytes| footer <= bytes - FILE_BYTES_MIN) && (&magic == MAGIC || &magic == MAGIC_ENCRYPTED)
 }
