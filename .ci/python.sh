@@ -2,6 +2,8 @@
 
 # Packages from PyPI that the tests use.
 PYTHON_PACKAGES=(pyarrow pandas pytest)
+# Other writers of files, for the corpus: what cannot be installed is skipped there, with the reason.
+PYTHON_WRITERS=(polars duckdb fastparquet)
 
 need_python() {
     command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null && return
@@ -23,5 +25,8 @@ python_tests() {
     python3 -m venv "$place/venv" || fail "python3 -m venv failed. On Debian: apt-get install python3-venv"
     "$place/venv/bin/python" -m pip install --quiet "${PYTHON_PACKAGES[@]}" \
         || fail "pip could not install ${PYTHON_PACKAGES[*]}, which the Python tests need. Is PyPI reachable, or a mirror set in pip's settings?"
+    for writer in "${PYTHON_WRITERS[@]}"; do
+        "$place/venv/bin/python" -m pip install --quiet "$writer" || echo "pip could not install $writer: its files are not read in the tests"
+    done
     PYTHONPATH=$place PYTHONDONTWRITEBYTECODE=1 "$place/venv/bin/python" -m pytest bindings/python/tests
 }

@@ -67,7 +67,9 @@ fn is_among(file: &Path, path: &str, format: Option<Format>) -> bool {
 
 /// Whether `directory` is `base` or, as in `base/year=2024`, one of its partitions, of which a source over `base` reads the files.
 fn is_partition(directory: &Path, base: &Path) -> bool {
-    directory.strip_prefix(base).is_ok_and(|within| within.components().all(|part| part.as_os_str().to_string_lossy().contains('=')))
+    directory
+        .strip_prefix(base)
+        .is_ok_and(|within| within.components().all(|part| part.as_os_str().to_string_lossy().contains('=')))
 }
 
 /// Whether a glob will match a file that is not there yet.

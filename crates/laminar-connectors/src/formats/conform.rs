@@ -1,25 +1,29 @@
-//! Makes columns that have types already fit a declared schema: by name, with casts that lose nothing unseen.
+//! Makes columns that have types already fit a declared schema: by name, and row by row the same or refused.
 
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow_cast::display::ArrayFormatter;
-use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_select::filter::filter_record_batch;
 use laminar_core::{Code, Error, Result};
 
-use super::csv::FORMAT;
+use super::exact::{can_become, convert};
 use super::names::{find_column, missing_column};
+use super::packed::shown;
 use super::type_name::type_name;
+
+/// Bytes of the picture of a row at most.
+const PICTURE_BYTES_MAX: usize = 4096;
 
 /// A way from the columns of a file to those of a source.
 #[derive(Debug)]
 pub struct Conform {
     schema: SchemaRef,
-    /// The columns that are needed, by their place in the file, ascending.
+    /// The columns that are needed, by their index in the file, ascending.
     projection: Vec<usize>,
-    /// For each target column its place in the projection.
+    /// What the layouts of those columns stand for.
+    plain: Vec<DataType>,
+    /// For each target column its index in the projection.
     places: Vec<usize>,
 }
 
@@ -35,8 +39,8 @@ pub struct Misfit {
 }
 
 impl Conform {
-    /// Finds each column of `wanted` in `file` and checks that its type can be reached; `place` is what messages call
-    /// the file.
+    /// Finds each column of `wanted` in `file`, whose types are plain ones, and checks that its type can be reached;
+    /// `place` is what messages call the file.
     pub fn new(file: &Schema, wanted: SchemaRef, place: &str) -> Result<Self> {
         let names: Vec<&str> = file.fields().iter().map(|field| field.name().as_str()).collect();
         let find = |field: &FieldRef| {
@@ -49,10 +53,11 @@ impl Conform {
         projection.sort_unstable();
         projection.dedup();
         let places = found.iter().map(|index| projection.partition_point(|place| place < index)).collect();
-        Ok(Self { schema: wanted, projection, places })
+        let plain = projection.iter().map(|index| file.field(*index).data_type().clone()).collect();
+        Ok(Self { schema: wanted, projection, plain, places })
     }
 
-    /// The columns to read, by their place in the file, ascending.
+    /// The columns to read, by their index in the file, ascending.
     pub fn projection(&self) -> &[usize] {
         &self.projection
     }
@@ -63,20 +68,37 @@ impl Conform {
         let mut faults: Vec<(usize, String)> = Vec::new();
         for (field, place) in self.schema.fields().iter().zip(&self.places) {
             let column = batch.column(*place);
-            let converted = convert(column, field.data_type())?;
-            faults.extend(faults_of(column, &converted, field)?);
+            let (converted, wrong) = convert(column, &self.plain[*place], field.data_type())?;
+            faults.extend(wrong.into_iter().map(|(row, reason)| (row, format!("column '{}': {reason}", field.name()))));
+            faults.extend(forbidden_nulls(column, &converted, field));
             columns.push(converted);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         if faults.is_empty() {
             return Ok((RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?, Vec::new()));
         }
-        // A row with several faults is told by its first column.
+        // A row with several faults is told by its first column, since the sort is stable.
         faults.sort_by_key(|(row, _)| *row);
         faults.dedup_by_key(|(row, _)| *row);
         let kept = self.without(&faults, columns, batch.num_rows())?;
-        let misfits = faults.into_iter().map(|(row, reason)| Ok(Misfit { row, picture: picture(batch, row)?, reason }));
-        Ok((kept, misfits.collect::<Result<_>>()?))
+        let misfits = faults.into_iter().map(|(row, reason)| Misfit { row, picture: self.picture(batch, row), reason });
+        Ok((kept, misfits.collect()))
+    }
+
+    /// A row as a message shows it: `{a: 1, b: x}`, cut if it is long.
+    fn picture(&self, batch: &RecordBatch, row: usize) -> String {
+        let schema = batch.schema();
+        let mut picture = String::from("{");
+        for ((field, column), plain) in schema.fields().iter().zip(batch.columns()).zip(&self.plain) {
+            if picture.len() > PICTURE_BYTES_MAX {
+                picture.push('…');
+                break;
+            }
+            let comma = if picture.len() > 1 { ", " } else { "" };
+            picture.push_str(&format!("{comma}{}: {}", field.name(), shown(column, plain, row)));
+        }
+        picture.push('}');
+        picture
     }
 
     /// The columns without the faulty rows. The check for NOT NULL comes after the faulty rows have gone.
@@ -93,43 +115,13 @@ impl Conform {
     }
 }
 
-/// The types that sources give when none are declared: the plain form of each Arrow layout.
-pub fn plain_schema(file: &Schema) -> SchemaRef {
-    let plain = |field: &FieldRef| Field::new(field.name(), plain_type(field.data_type()), field.is_nullable());
-    Arc::new(Schema::new(file.fields().iter().map(plain).collect::<Vec<_>>()))
-}
-
-fn plain_type(data_type: &DataType) -> DataType {
-    use DataType as D;
-    let plain_field = |field: &FieldRef| Arc::new(Field::new(field.name(), plain_type(field.data_type()), field.is_nullable()));
-    match data_type {
-        D::LargeUtf8 | D::Utf8View => D::Utf8,
-        D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => D::Binary,
-        D::Dictionary(_, values) => plain_type(values),
-        D::RunEndEncoded(_, values) => plain_type(values.data_type()),
-        D::Float16 => D::Float32,
-        D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) => D::List(plain_field(item)),
-        D::Struct(fields) => D::Struct(fields.iter().map(plain_field).collect()),
-        other => other.clone(),
-    }
-}
-
-fn is_float(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Float16 | DataType::Float32 | DataType::Float64)
-}
-
-fn is_time(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
-}
-
-/// Refuses casts that do not exist or would need a guess.
+/// Refuses what would need a guess.
 fn check_types(from: &Field, to: &Field, place: &str) -> Result<()> {
     let (have, want) = (from.data_type(), to.data_type());
-    let guess = (have.is_numeric() && is_time(want)) || (is_time(have) && want.is_numeric());
-    let mixed = (*have == DataType::Boolean) != (*want == DataType::Boolean) && (have.is_numeric() || want.is_numeric());
-    if have == want || (!guess && !mixed && can_cast_types(have, want)) {
+    if can_become(have, want) {
         return Ok(());
     }
+    let guess = (have.is_numeric() && want.is_temporal()) || (have.is_temporal() && want.is_numeric());
     let (have, want) = (type_name(have), type_name(want));
     let error =
         Error::new(Code::TypeMismatch, format!("column '{}' of {place} is {have}, which cannot become {want}", from.name()));
@@ -139,56 +131,15 @@ fn check_types(from: &Field, to: &Field, place: &str) -> Result<()> {
     })
 }
 
-/// The column as `wanted`; what does not fit becomes NULL.
-fn convert(column: &ArrayRef, wanted: &DataType) -> Result<ArrayRef> {
-    if column.data_type() == wanted {
-        return Ok(column.clone());
+/// Rows that are NULL where that is not allowed, and were so before.
+fn forbidden_nulls(before: &ArrayRef, after: &ArrayRef, field: &Field) -> Vec<(usize, String)> {
+    if field.is_nullable() || after.null_count() == 0 {
+        return Vec::new();
     }
-    let options = CastOptions { safe: true, ..Default::default() };
-    let cast = cast_with_options(column, wanted, &options)?;
-    if is_float(column.data_type()) && wanted.is_integer() {
-        return only_whole(column, cast);
-    }
-    Ok(cast)
-}
-
-/// NULL where the float had a fraction: an integer column must not lose it unseen.
-fn only_whole(floats: &ArrayRef, integers: ArrayRef) -> Result<ArrayRef> {
-    let floats = cast_with_options(floats, &DataType::Float64, &CastOptions::default())?;
-    let floats = arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Float64Type>(&floats);
-    let fractional: BooleanArray = floats.iter().map(|value| Some(value.is_some_and(|value| value.fract() != 0.0))).collect();
-    Ok(arrow_select::nullif::nullif(&integers, &fractional)?)
-}
-
-/// Rows whose value was lost, and rows that are NULL where that is not allowed.
-fn faults_of(before: &ArrayRef, after: &ArrayRef, field: &Field) -> Result<Vec<(usize, String)>> {
-    if after.null_count() == 0 {
-        return Ok(Vec::new());
-    }
-    let had = before.logical_nulls();
-    let was_null = |row: usize| had.as_ref().is_some_and(|nulls| nulls.is_null(row));
-    let suspicious = (0..after.len()).filter(|row| after.is_null(*row) && (!field.is_nullable() || !was_null(*row)));
-    let formatter = ArrayFormatter::try_new(before, &FORMAT)?;
-    let reason = |row: usize| match was_null(row) {
-        true => format!("column '{}': NULL, but the column is NOT NULL", field.name()),
-        false => {
-            let kind = type_name(field.data_type());
-            format!("column '{}': {} does not fit {kind}", field.name(), formatter.value(row))
-        }
-    };
-    Ok(suspicious.map(|row| (row, reason(row))).collect())
-}
-
-/// A row as a message shows it: `{a: 1, b: x}`.
-fn picture(batch: &RecordBatch, row: usize) -> Result<String> {
-    let schema = batch.schema();
-    let show = |(field, column): (&FieldRef, &ArrayRef)| {
-        let formatter = ArrayFormatter::try_new(column, &FORMAT)?;
-        let value = if column.is_null(row) { "NULL".to_owned() } else { formatter.value(row).to_string() };
-        Ok(format!("{}: {value}", field.name()))
-    };
-    let values = schema.fields().iter().zip(batch.columns()).map(show).collect::<Result<Vec<_>>>()?;
-    Ok(format!("{{{}}}", values.join(", ")))
+    let nulls = before.logical_nulls();
+    let was_null = |row: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(row));
+    let reason = format!("column '{}': NULL, but the column is NOT NULL", field.name());
+    (0..before.len()).filter(|row| was_null(*row)).map(|row| (row, reason.clone())).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod follow;
 mod follow_several;
 mod globs;
 mod harness;
+mod parquet;
 #[cfg(unix)]
 mod pipes;
 mod properties;

@@ -87,11 +87,12 @@ impl Engine {
     }
 
     /// Takes over the rows that sinks could not write since the last call.
-    pub(crate) fn collect_unwritten(&mut self) {
+    pub(crate) fn collect_unwritten(&mut self) -> Result<()> {
         for object in self.catalog.iter() {
             if let Some(handle) = object.sink() {
-                self.aside.add_bad_rows(&object.name, handle.take_bad_rows());
+                self.aside.add_bad_rows(&object.name, &handle.take_bad_rows())?;
             }
         }
+        Ok(())
     }
 }

@@ -107,7 +107,7 @@ impl Engine {
 
     /// Puts aside what sources have read and is not a whole row, since nothing more will be read.
     pub(crate) fn stop_reading(&mut self) -> Result<()> {
-        self.readers.give_up(&mut self.aside);
+        self.readers.give_up(&mut self.aside)?;
         self.settle_all()
     }
 

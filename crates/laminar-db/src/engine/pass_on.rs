@@ -13,7 +13,7 @@ impl Engine {
     /// Passes on what was put aside since the last call. True if that moved something, so that another step has work.
     pub(crate) fn pass_on(&mut self) -> Result<bool> {
         self.aside.collect(&mut self.reactor)?;
-        self.collect_unwritten();
+        self.collect_unwritten()?;
         let mut moved = false;
         for object in self.aside.followed() {
             moved |= self.push_aside(&object)?;

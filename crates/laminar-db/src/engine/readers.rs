@@ -165,12 +165,13 @@ impl Readers {
     }
 
     /// Puts aside what has been read and is not a whole row, since nothing more will be read.
-    pub(crate) fn give_up(&mut self, aside: &mut Aside) {
+    pub(crate) fn give_up(&mut self, aside: &mut Aside) -> Result<(), Error> {
         for reader in self.readers.iter_mut().filter(|reader| reader.is_open()) {
             let bad = reader.source.give_up();
             reader.bad += bad.len() as u64;
-            aside.add_unreadable(&reader.name, reader.node, bad);
+            aside.add_unreadable(&reader.name, reader.node, &bad)?;
         }
+        Ok(())
     }
 
     /// Reads what will be asked for next, while other threads are at work: [`read`](Self::read) then takes it from here.

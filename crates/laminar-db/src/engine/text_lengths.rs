@@ -109,6 +109,14 @@ impl Source for BoundedSource {
     fn is_bounded(&self) -> bool {
         self.source.is_bounded()
     }
+
+    fn is_replayable(&self) -> bool {
+        self.source.is_replayable()
+    }
+
+    fn give_up(&mut self) -> Vec<BadRow> {
+        self.source.give_up()
+    }
 }
 
 /// The row as people read it.

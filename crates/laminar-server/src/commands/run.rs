@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use laminar_db::core::time::{Clock, SystemClock};
 use laminar_db::{
     Code, Database, Error, Notice, NoticeKind, ObjectKind, ObjectStatus, Outcome, ParsedStatement, Result, Subscription, Turn,
-    diagnostic,
-    parse_script_with,
+    diagnostic, parse_script_with,
 };
 
 use crate::output::{Format, LiveLine, Printer, complain, count, describe, print_summary};
