@@ -72,7 +72,7 @@ impl Keys {
     }
 
     fn edge(self) -> EdgeProperties {
-        let time_columns = vec![TimeColumn { column: self.time(), lag: 0 }];
+        let time_columns = vec![TimeColumn::new(self.time(), 0)];
         EdgeProperties { schema: self.schema(), changes: ChangeKind::Append, partitioning: Partitioning::Single, time_columns }
     }
 
@@ -130,7 +130,8 @@ fn windows(by: Keys, kind: WindowKind) -> Result<Box<dyn Operator>> {
 
 fn sessions(by: Keys, gap: i64) -> Result<Box<dyn Operator>> {
     let (keys, emission) = (by.key_columns(), WindowEmission::OnClose);
-    let spec = SessionSpec { gap, time: by.time(), time_lag: 0, keys, aggregates: by.calls(), emission, lateness: 0 };
+    let partition = keys.len();
+    let spec = SessionSpec { gap, time: by.time(), time_lag: 0, keys, partition, aggregates: by.calls(), emission, lateness: 0 };
     Ok(Box::new(SessionOperator::new(&spec, &by.edge(), by.output(&["window_start", "window_end"]))?))
 }
 

@@ -46,7 +46,7 @@ impl DagBuilder {
 
     /// Rows from outside that are only ever inserted.
     pub fn source(&mut self, name: &str, schema: SchemaRef, spec: SourceSpec) -> NodeId {
-        let time_columns = spec.watermark.iter().map(|watermark| TimeColumn { column: watermark.column, lag: 0 }).collect();
+        let time_columns = spec.watermark.iter().map(|watermark| TimeColumn::new(watermark.column, 0)).collect();
         let output = EdgeProperties { schema, changes: ChangeKind::Append, partitioning: Partitioning::Any, time_columns };
         self.add(name, NodeKind::Source(spec), vec![], output)
     }

@@ -70,7 +70,7 @@ fn union(inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
     let worst = |time: &TimeColumn| {
         let lags = others.iter().map(|input| input.time_column(time.column).map(|other| other.lag));
         let lag = lags.collect::<Option<Vec<_>>>()?.into_iter().fold(time.lag, i64::max);
-        Some(TimeColumn { lag, ..*time })
+        Some(TimeColumn { lag, mixed: true, ..*time })
     };
     EdgeProperties {
         schema,
@@ -92,9 +92,9 @@ fn assign(input: &EdgeProperties, shape: &WindowShape, time: usize, schema: Sche
         other => other.clone(),
     };
     let mut time_columns = input.time_columns.clone();
-    if let Some(TimeColumn { lag, .. }) = input.time_column(time) {
+    if let Some(time @ TimeColumn { lag, .. }) = input.time_column(time) {
         let start_lag = lag.saturating_add(shape.max_length_nanos());
-        time_columns.extend([TimeColumn { column: start, lag: start_lag }, TimeColumn { column: end, lag }]);
+        time_columns.extend([TimeColumn { column: start, lag: start_lag, ..time }, TimeColumn { column: end, ..time }]);
     }
     EdgeProperties { schema, changes, partitioning: input.partitioning.clone(), time_columns }
 }
@@ -107,7 +107,7 @@ fn window(spec: &WindowSpec, schema: SchemaRef) -> EdgeProperties {
         schema,
         changes: window_changes(spec.emission, spec.keys.len()),
         partitioning: grouped(2, spec.keys.len()),
-        time_columns: vec![TimeColumn { column: 0, lag: start_lag }, TimeColumn { column: 1, lag: spec.lateness }],
+        time_columns: vec![TimeColumn::new(0, start_lag), TimeColumn::new(1, spec.lateness)],
     }
 }
 
@@ -116,8 +116,8 @@ fn session(spec: &SessionSpec, schema: SchemaRef) -> EdgeProperties {
     EdgeProperties {
         schema,
         changes: window_changes(spec.emission, spec.keys.len()),
-        partitioning: grouped(2, spec.keys.len()),
-        time_columns: vec![TimeColumn { column: 1, lag: spec.lateness }],
+        partitioning: grouped(2, spec.partition),
+        time_columns: vec![TimeColumn::new(1, spec.lateness)],
     }
 }
 

@@ -54,7 +54,7 @@ fn place(node: &Node, inputs: &[EdgeProperties]) -> Placed {
         (NodeKind::Union, inputs) => union(inputs),
         (NodeKind::Aggregate(spec), [input]) => grouped(input, &spec.keys, 0),
         (NodeKind::Window(spec), [input]) => grouped(input, &spec.keys, 2),
-        (NodeKind::Session(spec), [input]) => grouped(input, &spec.keys, 2),
+        (NodeKind::Session(spec), [input]) => grouped(input, &spec.keys[..spec.partition.min(spec.keys.len())], 2),
         (NodeKind::Join(spec), [left, right]) => joined(spec, left, right),
         (NodeKind::Output(spec), [input]) => output(spec, input),
         // Validation refuses what comes here.

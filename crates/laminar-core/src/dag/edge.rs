@@ -38,6 +38,15 @@ pub struct TimeColumn {
     pub column: usize,
     /// How far it may stay behind the edge's watermark, in nanoseconds.
     pub lag: i64,
+    /// Whether rows of several sources are mixed, which come in any order among each other.
+    pub mixed: bool,
+}
+
+impl TimeColumn {
+    /// A column of one source's rows, or of derived ones, in their order.
+    pub fn new(column: usize, lag: i64) -> Self {
+        Self { column, lag, mixed: false }
+    }
 }
 
 /// Everything that is known about an edge.

@@ -103,9 +103,10 @@ fn what(node: &Node, inputs: &[&SchemaRef]) -> String {
             lateness(spec.lateness)
         ),
         NodeKind::Session(spec) => format!(
-            "Session gap {} over {} {} {}{}",
+            "Session gap {} over {}{} {} {}{}",
             interval(spec.gap),
             time_name(spec.time),
+            apart(spec.partition, &spec.keys),
             groups(&spec.keys, &spec.aggregates),
             emission(spec.emission),
             lateness(spec.lateness)
@@ -170,6 +171,11 @@ fn rule(watermark: &WatermarkSpec, schema: &SchemaRef) -> String {
 fn output(spec: &OutputSpec) -> String {
     let key = spec.primary_key.as_ref().map(|key| format!(" key ({})", names(&spec.schema, key)));
     format!("{}{}", if spec.stored { " stored" } else { "" }, key.unwrap_or_default())
+}
+
+/// By what sessions are kept apart, unless by all keys.
+fn apart(partition: usize, keys: &[ExprRef]) -> String {
+    if partition >= keys.len() { String::new() } else { format!(" partition by ({})", list(&keys[..partition])) }
 }
 
 fn groups(keys: &[ExprRef], aggregates: &[AggregateCall]) -> String {

@@ -161,6 +161,8 @@ pub struct SessionSpec {
     pub time_lag: i64,
     /// Group keys over the input.
     pub keys: Vec<ExprRef>,
+    /// How many of them, from the first on, keep sessions apart; the others make groups within a session.
+    pub partition: usize,
     /// What is computed for each session.
     pub aggregates: Vec<AggregateCall>,
     /// When results are shown.

@@ -120,6 +120,9 @@ fn check_session(spec: &SessionSpec, input: &EdgeProperties, schema: &SchemaRef)
     if spec.lateness < 0 || spec.gap <= 0 {
         return Err(Error::new(Code::InvalidWindow, "the gap of a session must be greater than zero, its lateness not negative"));
     }
+    if spec.partition > spec.keys.len() {
+        return Err(Error::internal("sessions are kept apart by more keys than they have"));
+    }
     check_windowed(&spec.keys, &spec.aggregates, input.schema.field(spec.time).data_type(), schema)
 }
 

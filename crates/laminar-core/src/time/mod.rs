@@ -4,12 +4,15 @@
 //! * [`event_time`]: nanoseconds, and columns of them.
 //! * [`length`]: lengths of time as people write them.
 //! * [`watermark`]: how sources promise that time has passed.
-//! * [`windows`]: window shapes as data; [`panes`]: their arithmetic; `zone`: local clocks.
+//! * [`windows`]: window shapes as data; [`panes`]: their arithmetic; `local`: windows by local clocks; `cuts`: where these cut time;
+//!   `zone`: what they show.
 
 pub mod clock;
+mod cuts;
 mod ends;
 pub mod event_time;
 pub mod length;
+mod local;
 pub mod panes;
 pub mod timers;
 pub mod watermark;

@@ -1,11 +1,13 @@
 //! The arithmetic of windows: which pane a time lies in, which windows a pane belongs to, and where they begin and end.
 
-use arrow_array::Int64Array;
-use chrono::{DateTime, Datelike, NaiveDate};
-use chrono_tz::Tz;
+use std::ops::Range;
+use std::sync::Arc;
 
+use arrow_array::Int64Array;
+
+use super::cuts::{Calendar, start_of_month};
+use super::local::LocalWindows;
 use super::windows::{WindowKind, WindowShape, WindowUnit};
-use super::zone::{first_showing, latest_shown};
 
 /// A run of neighbouring panes, `first..end`. Windows order by their end, then by their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,15 +20,22 @@ pub struct Window {
 
 /// A valid [`WindowShape`], ready to compute with.
 ///
-/// Panes tile event time: pane *p* is `start_of(p)..start_of(p + 1)` in nanoseconds since the epoch (UTC). With a time zone,
-/// a pane starts when local clocks *first* show its start, so a repeated hour belongs to the pane that is open when clocks are
-/// turned back, and a skipped one is empty.
+/// Panes tile event time: pane *p* is `start_of(p)..start_of(pane_after(p))` in nanoseconds since the epoch (UTC). Their numbers
+/// ascend; without a time zone neighbours have neighbouring numbers, with one the number is the start (see [`super::local`]).
 #[derive(Debug, Clone)]
 pub struct Panes {
-    layout: Layout,
-    grid: Grid,
+    ruler: Ruler,
     earliest: i64,
     latest: i64,
+}
+
+/// What tells panes and windows.
+#[derive(Debug, Clone)]
+enum Ruler {
+    /// UTC: a few divisions.
+    Even { layout: Layout, grid: Grid },
+    /// Local clocks.
+    Local(Arc<LocalWindows>),
 }
 
 /// How windows are made of panes.
@@ -42,9 +51,17 @@ enum Layout {
 #[derive(Debug, Clone, Copy)]
 enum Grid {
     /// `width` nanoseconds each, pane 0 from `offset` (at least 0, less than a window) on.
-    Nanos { width: i64, offset: i64, zone: Option<Tz> },
+    Nanos { width: i64, offset: i64 },
     /// `width` months each, pane 0 from January of year 0 on.
-    Months { width: i64, zone: Option<Tz> },
+    Months { width: i64 },
+}
+
+/// The windows of a pane, by their order.
+pub struct WindowsOf(Numbered);
+
+enum Numbered {
+    Even(Layout, Range<i64>),
+    Listed(std::vec::IntoIter<Window>),
 }
 
 /// Room for what local clocks show at the ends of time.
@@ -53,29 +70,28 @@ const ZONE_SLACK: i64 = 4 * 86_400_000_000_000;
 impl Panes {
     /// `shape` must be valid.
     pub(super) fn of_valid(shape: &WindowShape) -> Self {
-        let (step, size) = shape.kind.lengths();
-        let width = shape.kind.pane_width();
-        let layout = match shape.kind {
-            WindowKind::Cumulating { .. } => Layout::Growing { count: size / width },
-            WindowKind::Tumbling { .. } | WindowKind::Hopping { .. } => {
-                Layout::Sliding { count: size / width, every: step / width }
+        let longest = shape.max_length_nanos();
+        let (ruler, margin) = match LocalWindows::of(shape) {
+            // One looks for cuts a window before the first one and behind the last one.
+            Some(local) => (Ruler::Local(Arc::new(local)), longest.saturating_mul(3).saturating_add(ZONE_SLACK)),
+            None => {
+                let (ruler, slack) = even(shape);
+                (ruler, longest + slack)
             }
         };
-        // The distance at which the pattern of windows repeats: shifting by it changes nothing.
-        let period = if matches!(layout, Layout::Growing { .. }) { size } else { step };
-        let (grid, slack) = match shape.unit {
-            WindowUnit::Nanos { offset, zone } => {
-                (Grid::Nanos { width, offset: offset.rem_euclid(period), zone }, if zone.is_some() { ZONE_SLACK } else { 1 })
-            }
-            WindowUnit::Months { zone } => (Grid::Months { width, zone }, ZONE_SLACK),
-        };
-        let margin = shape.max_length_nanos() + slack;
-        Self { layout, grid, earliest: i64::MIN + margin, latest: i64::MAX - margin }
+        Self { ruler, earliest: i64::MIN + margin, latest: i64::MAX - margin }
     }
 
     /// The pane of a time; `None` within one window's length of the ends of the range of `i64`, where windows would not fit.
     pub fn pane_of(&self, time: i64) -> Option<i64> {
-        (self.earliest..=self.latest).contains(&time).then(|| self.grid.pane_of(time))
+        (self.earliest..=self.latest).contains(&time).then(|| self.pane_at(time))
+    }
+
+    fn pane_at(&self, time: i64) -> i64 {
+        match &self.ruler {
+            Ruler::Even { grid, .. } => grid.pane_of(time),
+            Ruler::Local(windows) => windows.pane_of(time),
+        }
     }
 
     /// The pane of each time. NULL where there is no time, and where [`pane_of`](Self::pane_of) gives none.
@@ -84,8 +100,8 @@ impl Panes {
         let (mut start, mut end, mut pane) = (0, 0, 0);
         let mut pane_of = |time: i64| {
             if !(start <= time && time < end) {
-                pane = self.grid.pane_of(time.clamp(self.earliest, self.latest));
-                (start, end) = (self.start_of(pane), self.start_of(pane + 1));
+                pane = self.pane_at(time.clamp(self.earliest, self.latest));
+                (start, end) = (self.start_of(pane), self.start_of(self.pane_after(pane)));
             }
             (self.earliest..=self.latest).contains(&time).then_some(pane)
         };
@@ -94,24 +110,36 @@ impl Panes {
 
     /// When a pane starts, in nanoseconds; the ends of the range of `i64` for panes outside of it.
     pub fn start_of(&self, pane: i64) -> i64 {
-        self.grid.start_of(pane)
+        match &self.ruler {
+            Ruler::Even { grid, .. } => grid.start_of(pane),
+            Ruler::Local(_) => pane,
+        }
+    }
+
+    /// The pane behind a pane.
+    pub fn pane_after(&self, pane: i64) -> i64 {
+        match &self.ruler {
+            Ruler::Even { .. } => pane + 1,
+            Ruler::Local(windows) => windows.pane_after(pane),
+        }
+    }
+
+    /// All panes from `first` to `last`, if they are at most `most`.
+    pub fn run(&self, first: i64, last: i64, most: usize) -> Option<Vec<i64>> {
+        if let Ruler::Even { .. } = self.ruler {
+            return (last - first < most as i64).then(|| (first..=last).collect());
+        }
+        let panes = std::iter::successors(Some(first), |pane| Some(self.pane_after(*pane)));
+        let panes: Vec<i64> = panes.take_while(|pane| *pane <= last).take(most + 1).collect();
+        (panes.len() <= most).then_some(panes)
     }
 
     /// The windows that a pane belongs to, by their order.
-    pub fn windows_of(&self, pane: i64) -> impl DoubleEndedIterator<Item = Window> + use<> {
-        let (layout, numbers) = match self.layout {
-            Layout::Sliding { count, every } => (self.layout, (pane - count).div_euclid(every) + 1..pane.div_euclid(every) + 1),
-            Layout::Growing { count } => (self.layout, pane..(pane.div_euclid(count) + 1) * count),
-        };
-        numbers.map(move |number| match layout {
-            Layout::Sliding { count, every } => Window { first: number * every, end: number * every + count },
-            Layout::Growing { count } => Window { first: number.div_euclid(count) * count, end: number + 1 },
+    pub fn windows_of(&self, pane: i64) -> WindowsOf {
+        WindowsOf(match &self.ruler {
+            Ruler::Even { layout, .. } => Numbered::Even(*layout, layout.numbers(pane)),
+            Ruler::Local(windows) => Numbered::Listed(windows.windows_of(pane).into_iter()),
         })
-    }
-
-    /// True if every window is one pane.
-    pub fn windows_are_panes(&self) -> bool {
-        matches!(self.layout, Layout::Sliding { count: 1, every: 1 } | Layout::Growing { count: 1 })
     }
 
     /// When a window starts, in nanoseconds.
@@ -125,54 +153,90 @@ impl Panes {
     }
 }
 
+/// How UTC cuts time, and how far from its ends windows must stay.
+fn even(shape: &WindowShape) -> (Ruler, i64) {
+    let (step, size) = shape.kind.lengths();
+    let width = shape.kind.pane_width();
+    let layout = match shape.kind {
+        WindowKind::Cumulating { .. } => Layout::Growing { count: size / width },
+        WindowKind::Tumbling { .. } | WindowKind::Hopping { .. } => Layout::Sliding { count: size / width, every: step / width },
+    };
+    // The distance at which the pattern of windows repeats: shifting by it changes nothing.
+    let period = if matches!(layout, Layout::Growing { .. }) { size } else { step };
+    let (grid, slack) = match shape.unit {
+        WindowUnit::Nanos { offset, .. } => (Grid::Nanos { width, offset: offset.rem_euclid(period) }, 1),
+        WindowUnit::Months { .. } => (Grid::Months { width }, ZONE_SLACK),
+    };
+    (Ruler::Even { layout, grid }, slack)
+}
+
+impl Layout {
+    /// The numbers of the windows that a pane belongs to.
+    fn numbers(self, pane: i64) -> Range<i64> {
+        match self {
+            Layout::Sliding { count, every } => (pane - count).div_euclid(every) + 1..pane.div_euclid(every) + 1,
+            Layout::Growing { count } => pane..(pane.div_euclid(count) + 1) * count,
+        }
+    }
+
+    fn window(self, number: i64) -> Window {
+        match self {
+            Layout::Sliding { count, every } => Window { first: number * every, end: number * every + count },
+            Layout::Growing { count } => Window { first: number.div_euclid(count) * count, end: number + 1 },
+        }
+    }
+}
+
+impl Iterator for WindowsOf {
+    type Item = Window;
+
+    fn next(&mut self) -> Option<Window> {
+        match &mut self.0 {
+            Numbered::Even(layout, numbers) => numbers.next().map(|number| layout.window(number)),
+            Numbered::Listed(windows) => windows.next(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.0 {
+            Numbered::Even(_, numbers) => numbers.size_hint(),
+            Numbered::Listed(windows) => windows.size_hint(),
+        }
+    }
+}
+
+impl DoubleEndedIterator for WindowsOf {
+    fn next_back(&mut self) -> Option<Window> {
+        match &mut self.0 {
+            Numbered::Even(layout, numbers) => numbers.next_back().map(|number| layout.window(number)),
+            Numbered::Listed(windows) => windows.next_back(),
+        }
+    }
+}
+
 impl Grid {
     fn pane_of(self, time: i64) -> i64 {
         match self {
-            Grid::Nanos { width, offset, zone } => (shown(zone, time) - offset).div_euclid(width),
-            Grid::Months { width, zone } => {
-                let date = DateTime::from_timestamp_nanos(shown(zone, time)).date_naive();
-                (i64::from(date.year()) * 12 + i64::from(date.month0())).div_euclid(width)
-            }
+            Grid::Nanos { width, offset } => (time - offset).div_euclid(width),
+            Grid::Months { width } => Calendar::Months { width }.unit_of(time),
         }
     }
 
     fn start_of(self, pane: i64) -> i64 {
-        match self {
-            Grid::Nanos { width, offset, zone } => instant(zone, i128::from(pane) * i128::from(width) + i128::from(offset)),
-            Grid::Months { width, zone } => instant(zone, start_of_month(i128::from(pane) * i128::from(width))),
-        }
-    }
-}
-
-/// What clocks show at `time`.
-fn shown(zone: Option<Tz>, time: i64) -> i64 {
-    zone.map_or(time, |zone| latest_shown(zone, time))
-}
-
-/// When clocks first show `local`.
-fn instant(zone: Option<Tz>, local: i128) -> i64 {
-    let local = local.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
-    match zone {
-        Some(zone) if local.unsigned_abs() < (i64::MAX - ZONE_SLACK).unsigned_abs() => first_showing(zone, local),
-        _ => local,
-    }
-}
-
-/// Nanoseconds from the epoch to the first of the month that is `months` after January of year 0.
-fn start_of_month(months: i128) -> i128 {
-    let (year, month) = (months.div_euclid(12), months.rem_euclid(12));
-    let date = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month as u32 + 1, 1));
-    match date {
-        Some(date) => i128::from(date.signed_duration_since(NaiveDate::default()).num_days()) * 86_400_000_000_000,
-        None if year < 0 => i128::MIN,
-        None => i128::MAX,
+        let start = match self {
+            Grid::Nanos { width, offset } => i128::from(pane) * i128::from(width) + i128::from(offset),
+            Grid::Months { width } => start_of_month(i128::from(pane) * i128::from(width)),
+        };
+        start.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use chrono::NaiveDateTime;
+    use chrono_tz::Tz;
+
+    use super::*;
 
     fn at(text: &str) -> i64 {
         let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").expect("a time in a test");
@@ -260,7 +324,8 @@ mod tests {
             let column = panes.panes_of(&Int64Array::from(times.clone()));
             for (time, pane) in times.into_iter().zip(column.values()) {
                 assert_eq!(panes.pane_of(time), Some(*pane), "{shape}");
-                assert!(panes.start_of(*pane) <= time && time < panes.start_of(pane + 1), "{shape}: {time} in {pane}");
+                let end = panes.start_of(panes.pane_after(*pane));
+                assert!(panes.start_of(*pane) <= time && time < end, "{shape}: {time} in {pane}");
                 let windows: Vec<Window> = panes.windows_of(*pane).collect();
                 assert!(windows.is_sorted() && !windows.is_empty(), "{shape}");
                 for window in windows {
@@ -292,7 +357,7 @@ mod tests {
             );
             assert_eq!((panes.start_of(i64::MIN), panes.start_of(i64::MAX)), (i64::MIN, i64::MAX));
         }
-        let months = shape(WindowKind::Tumbling { size: 1 }, WindowUnit::Months { zone: BERLIN }).panes().expect("a valid shape");
+        let months = shape(WindowKind::Tumbling { size: 1 }, WindowUnit::Months { zone: None }).panes().expect("a valid shape");
         assert_eq!((months.start_of(i64::MIN), months.start_of(i64::MAX)), (i64::MIN, i64::MAX));
     }
 }

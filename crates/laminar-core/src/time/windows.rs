@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::length::Length;
 use super::panes::Panes;
+use super::zone::LocalClock;
 use crate::{Code, Error, Result, limits};
 
 /// The shape of tumbling, hopping and cumulating windows.
@@ -45,7 +46,8 @@ pub enum WindowKind {
 /// In what the lengths of a window are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WindowUnit {
-    /// Nanoseconds; windows are aligned to 1970-01-01T00:00:00 + `offset` nanoseconds in `zone` (UTC if none).
+    /// Nanoseconds; windows are aligned to 1970-01-01T00:00:00 + `offset` nanoseconds on the clocks of `zone` (UTC if none). Lengths
+    /// of whole days are days of its calendar, which may have 23 or 25 hours.
     Nanos {
         /// Shift of the alignment.
         offset: i64,
@@ -63,8 +65,6 @@ pub enum WindowUnit {
 /// third of the range of event time.
 const LENGTH_MAX: i64 = i64::MAX / 3;
 const DAY: i64 = 86_400_000_000_000;
-/// By how much a local day may be longer than 24 hours where clocks are turned.
-const TURN: i64 = 7_200_000_000_000;
 
 impl WindowShape {
     /// Says what is wrong with the lengths, if something is.
@@ -102,11 +102,14 @@ impl WindowShape {
     /// The greatest length that a window of this shape can have, in nanoseconds: its `window_start` lags by so much more
     /// behind the watermark than its `window_end`.
     pub fn max_length_nanos(&self) -> i64 {
-        let (_, size) = self.kind.lengths();
-        match &self.unit {
-            WindowUnit::Nanos { zone: None, .. } => size,
-            WindowUnit::Nanos { zone: Some(_), .. } => size.saturating_add(TURN),
-            WindowUnit::Months { zone } => size.saturating_mul(31 * DAY).saturating_add(if zone.is_some() { TURN } else { 0 }),
+        let (step, size) = self.kind.lengths();
+        // Windows that are cut by the calendar are longer where clocks are turned back meanwhile.
+        let cut = if matches!(self.kind, WindowKind::Hopping { .. }) { step } else { size };
+        let delay = |zone: Option<chrono_tz::Tz>| zone.map_or(0, |zone| LocalClock::of(zone).greatest_delay());
+        match self.unit {
+            WindowUnit::Nanos { zone, .. } if cut % DAY == 0 => size.saturating_add(delay(zone)),
+            WindowUnit::Nanos { .. } => size,
+            WindowUnit::Months { zone } => size.saturating_mul(31 * DAY).saturating_add(delay(zone)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Puts continuous queries into the running graph and takes them out again.
 
 use laminar_connectors::{Options, Source, SourceRequest};
-use laminar_core::dag::{Node, NodeKind};
+use laminar_core::dag::{Node, NodeKind, NodeStatus};
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::lower::{Fragment, lower};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
@@ -50,6 +50,7 @@ impl Engine {
     /// Runs a continuous query under the name of its object.
     pub(crate) fn attach_query(&mut self, name: &str, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<Attached> {
         let attached = self.lowered(name, query, text, purpose)?;
+        attached.fragment.reads.iter().try_for_each(|node| self.refuse_ended(*node))?;
         refuse_repeated_names(&attached.fragment.properties.schema, query)?;
         let nodes = &attached.fragment.nodes;
         let late = self.late_columns(nodes);
@@ -67,6 +68,23 @@ impl Engine {
         }
         self.settle()?;
         Ok(attached)
+    }
+
+    /// Refuses to read from a stream or source that has ended and keeps nothing: whatever its rows were, a reader would get none.
+    pub(crate) fn refuse_ended(&self, node: NodeId) -> Result<()> {
+        if !self.reactor.status(node).is_ok_and(|status| status == NodeStatus::Ended) {
+            return Ok(());
+        }
+        let Some(object) = self.catalog.iter().find(|object| object.nodes.contains(&node)) else { return Ok(()) };
+        let (kind, hint) = match &object.body {
+            Body::Source(_) => ("source", "create what reads from it before it is read, or keep its rows in a MATERIALIZED VIEW"),
+            Body::Query { stored: false, .. } => {
+                ("stream", "create what reads from it before it ends, or make it a VIEW or a MATERIALIZED VIEW")
+            }
+            _ => return Ok(()),
+        };
+        let message = format!("{kind} '{}' has ended, and its rows are not kept: nothing would come out of it", object.name);
+        Err(Error::new(Code::Closed, message).with_hint(hint))
     }
 
     pub(crate) fn attach_nodes(&mut self, nodes: Vec<Node>) -> Result<()> {

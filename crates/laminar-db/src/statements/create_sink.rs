@@ -85,7 +85,9 @@ fn heard(engine: &mut Engine, create: &CreateSink, name: &Name) -> Result<Input>
             .with_hint(format!("write CREATE SINK {} AS SELECT * FROM {} INTO …", create.name.text, name.text))
             .at(name.span));
     }
-    engine.heard(&name.text).map(Input::Object).map_err(|error| error.at(name.span))
+    let heard = engine.heard(&name.text).map_err(|error| error.at(name.span))?;
+    engine.refuse_ended(heard.node).map_err(|error| error.at(name.span))?;
+    Ok(Input::Object(heard))
 }
 
 fn attached(engine: &mut Engine, create: &CreateSink, query: &StreamQuery, text: &str) -> Result<Input> {

@@ -41,7 +41,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
         }
     };
     let watermark = create.watermark.as_ref().map(|watermark| watermark_spec(watermark, &schema)).transpose()?;
-    let time_columns = watermark.iter().map(|watermark| TimeColumn { column: watermark.column, lag: 0 }).collect();
+    let time_columns = watermark.iter().map(|watermark| TimeColumn::new(watermark.column, 0)).collect();
     let idle_timeout = watermark.as_ref().and(engine.settings.idle_timeout);
     let spec = SourceSpec { watermark, idle_timeout };
     let changes = if create.changelog { ChangeKind::Retract } else { ChangeKind::Append };

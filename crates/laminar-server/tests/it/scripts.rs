@@ -217,3 +217,24 @@ fn a_script_that_is_not_utf8_is_refused_by_its_encoding() {
         assert!(ran.code == 2 && ran.err.contains(said) && ran.err.contains("save it as UTF-8"), "{}", ran.err);
     }
 }
+
+#[test]
+fn what_has_ended_and_is_not_kept_has_no_new_readers() {
+    let read = "CREATE STREAM s AS SELECT symbol FROM trades;
+         CREATE MATERIALIZED VIEW a AS SELECT count(*) AS n FROM s;
+         SELECT * FROM a;\n";
+    for late in [
+        "CREATE MATERIALIZED VIEW b AS SELECT count(*) AS n FROM s;",
+        "CREATE STREAM b AS SELECT symbol FROM trades UNION ALL SELECT symbol FROM s;",
+        "CREATE SINK b FROM s INTO FILE (path = 'b.csv');",
+        "CREATE SINK b AS SELECT symbol FROM s WHERE symbol = 'a' INTO FILE (path = 'b.csv');",
+    ] {
+        let ran = run_with_files(&format!("{SOURCE}{read}{late}"), &[("trades.csv", TRADES)], &["--format", "csv"]);
+        assert_eq!((ran.out.as_str(), ran.code), ("n\n8\n", 1), "{late}: {}", ran.err);
+        assert!(ran.err.contains("LDB-4002") && ran.err.contains("stream 's' has ended"), "{late}: {}", ran.err);
+    }
+    // The source's file is read once more, and what is kept is there.
+    let again = "CREATE MATERIALIZED VIEW b AS SELECT count(*) AS n FROM trades; SELECT * FROM b;
+         CREATE MATERIALIZED VIEW c AS SELECT n FROM a; SELECT * FROM c;";
+    check(&format!("{read}{again}"), "n\n8\n\nn\n8\n\nn\n8\n");
+}

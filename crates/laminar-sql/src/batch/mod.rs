@@ -1,6 +1,7 @@
 //! A query run once over rows at rest: what an ad-hoc SELECT is. DataFusion does the work.
 
 mod computed_arguments;
+mod event_nanos;
 mod exact_sums;
 mod insert;
 mod memory;

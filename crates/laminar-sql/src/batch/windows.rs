@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
 };
 use laminar_core::time::windows::WindowShape;
 
+use super::event_nanos::EventNanos;
 use super::window_lists::WindowList;
 use crate::parse::WindowCall;
 use crate::plan::nodes::{ASSIGNED_END, ASSIGNED_START, AssignWindow};
@@ -59,7 +60,8 @@ fn sessions(assign: &AssignWindow, gap: i64) -> Result<LogicalPlan> {
     let time = assign.time.clone();
     let order = vec![time.clone().sort(true, false)];
     let before = lag(time.clone(), Some(1), None).partition_by(assign.partition.clone()).order_by(order.clone()).build()?;
-    let nanos = |expr: Expr| cast(cast(expr, DataType::Timestamp(TimeUnit::Nanosecond, None)), DataType::Int64);
+    let to_nanos = ScalarUDF::new_from_impl(EventNanos::new(gap + 1));
+    let nanos = |expr: Expr| to_nanos.call(vec![expr]);
     let far = (nanos(time.clone()) - nanos(col(BEFORE))).gt(lit(gap));
     let begins = when(col(BEFORE).is_null().or(far), lit(1_i64)).otherwise(lit(0_i64))?;
     let island = over(sum(col(BEGINS)), assign.partition.clone(), order)?;
@@ -74,7 +76,7 @@ fn sessions(assign: &AssignWindow, gap: i64) -> Result<LogicalPlan> {
         let kept = plan.schema().columns().into_iter().map(Expr::Column);
         plan.project(kept.chain(exprs).collect::<Vec<_>>())
     };
-    let plan = LogicalPlanBuilder::from(assign.input.as_ref().clone()).filter(time.is_not_null())?;
+    let plan = LogicalPlanBuilder::from(assign.input.as_ref().clone()).filter(nanos(time).is_not_null())?;
     let plan = windowed(plan, vec![before.alias(BEFORE)])?;
     let plan = with(plan, vec![begins.alias(BEGINS)])?;
     let plan = windowed(plan, vec![island.alias(ISLAND)])?;

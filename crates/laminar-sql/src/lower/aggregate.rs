@@ -17,10 +17,10 @@ impl Lowering {
         let spec = AggregateSpec { keys, aggregates: calls.collect::<Result<Vec<_>>>()? };
         let key_columns: Vec<usize> = (0..aggregate.group_expr.len()).collect();
         // A group whose key is a time changes only while rows of that time come.
-        let times = aggregate.group_expr.iter().enumerate().filter_map(|(column, key)| {
-            let lag = below.edge.time_column(repeated_column(key, schema)?)?.lag;
-            Some(TimeColumn { column, lag })
-        });
+        let times =
+            aggregate.group_expr.iter().enumerate().filter_map(|(column, key)| {
+                Some(TimeColumn { column, ..below.edge.time_column(repeated_column(key, schema)?)? })
+            });
         let edge = EdgeProperties {
             schema: edge_schema(&aggregate.schema),
             changes: ChangeKind::Upsert(key_columns.clone()),

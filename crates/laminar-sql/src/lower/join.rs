@@ -42,7 +42,7 @@ impl Lowering {
 /// Time survives a join with tables only: rows of two streams can meet at any later time, so their times follow no watermark.
 fn times(left: &Lowered, right: &Lowered) -> Vec<TimeColumn> {
     let width = left.edge.schema.fields().len();
-    let moved = |time: &TimeColumn| TimeColumn { column: time.column + width, lag: time.lag };
+    let moved = |time: &TimeColumn| TimeColumn { column: time.column + width, ..*time };
     match (left.streams, right.streams) {
         (true, true) => Vec::new(),
         (_, false) => left.edge.time_columns.clone(),

@@ -51,5 +51,5 @@ fn common_times(inputs: &[Lowered]) -> Vec<TimeColumn> {
         lags.collect::<Option<Vec<_>>>()?.into_iter().max()
     };
     let columns = first.edge.time_columns.iter().map(|time| time.column);
-    columns.filter_map(|column| Some(TimeColumn { column, lag: lag_in_all(column)? })).collect()
+    columns.filter_map(|column| Some(TimeColumn { column, lag: lag_in_all(column)?, mixed: true })).collect()
 }

@@ -40,7 +40,8 @@ impl Lowering {
                 NodeKind::Window(WindowSpec { shape, time: column, time_lag, keys, aggregates, emission, lateness })
             }
             WindowCall::Session { gap } => {
-                NodeKind::Session(SessionSpec { gap, time: column, time_lag, keys, aggregates, emission, lateness })
+                let partition = window.partition;
+                NodeKind::Session(SessionSpec { gap, time: column, time_lag, keys, partition, aggregates, emission, lateness })
             }
         };
         let node = self.add(kind, &[&below], edge);
@@ -80,8 +81,9 @@ impl Lowering {
         let width = edge.schema.fields().len();
         edge.schema = edge_schema(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(assign));
         edge.changes = if edge.changes.is_append() { ChangeKind::Append } else { ChangeKind::Retract };
-        edge.time_columns.push(TimeColumn { column: width, lag: time.lag.saturating_add(longest) });
-        edge.time_columns.push(TimeColumn { column: width + 1, lag: time.lag });
+        let mixed = below.edge.time_column(time.column).is_some_and(|time| time.mixed);
+        edge.time_columns.push(TimeColumn { column: width, lag: time.lag.saturating_add(longest), mixed });
+        edge.time_columns.push(TimeColumn { column: width + 1, lag: time.lag, mixed });
         Ok(self.add(NodeKind::AssignWindow(AssignSpec { shape, time: time.column }), &[&below], edge))
     }
 
@@ -134,16 +136,22 @@ fn window_edge(
     let behind = time.lag.saturating_add(lateness);
     let mut time_columns = Vec::new();
     if let WindowCall::Panes(shape) = call {
-        time_columns.push(TimeColumn { column: 0, lag: behind.saturating_add(shape.max_length_nanos()) });
+        time_columns.push(TimeColumn::new(0, behind.saturating_add(shape.max_length_nanos())));
     }
-    time_columns.push(TimeColumn { column: 1, lag: behind });
+    time_columns.push(TimeColumn::new(1, behind));
     if below.edge.time_columns.is_empty() {
         time_columns.clear();
     }
+    let partitioning = match call {
+        WindowCall::Session { .. } if window.partition == 0 => Partitioning::Single,
+        WindowCall::Session { .. } => Partitioning::Hash((2..2 + window.partition).collect()),
+        WindowCall::Panes(_) if window.keys.is_empty() => Partitioning::Single,
+        WindowCall::Panes(_) => Partitioning::Hash(key.clone()),
+    };
     EdgeProperties {
         schema: own_schema(window, time.column, &below.edge.schema),
-        changes: if once { ChangeKind::Append } else { ChangeKind::Upsert(key.clone()) },
-        partitioning: if window.keys.is_empty() { Partitioning::Single } else { Partitioning::Hash(key) },
+        changes: if once { ChangeKind::Append } else { ChangeKind::Upsert(key) },
+        partitioning,
         time_columns,
     }
 }

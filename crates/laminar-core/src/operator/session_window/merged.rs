@@ -1,18 +1,26 @@
-//! Sessions of rows that are never retracted: one group a session; sessions that meet are merged.
+//! Sessions of rows that are never retracted: one group a session, or one for each key within it; sessions that meet are merged.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array};
 use arrow_schema::DataType;
 
+use super::answers::Answers;
 use super::spans::{Session, Span, Spans};
 use crate::Result;
 use crate::operator::aggregate::{Fault, GroupTable};
 use crate::operator::window::{Evaluated, GroupInput};
 
-/// Groups by the number of their session.
+/// Groups by the number of their session, and by the keys within it.
 pub(super) struct Merged {
     table: GroupTable,
+    /// The number, and the keys within.
+    types: Vec<DataType>,
+    /// The groups of each number; nothing where a session has one group.
+    of_number: BTreeMap<i64, BTreeSet<u32>>,
     next: i64,
 }
 
@@ -30,8 +38,10 @@ pub(super) struct Plan {
 }
 
 impl Merged {
-    pub(super) fn new(input: &GroupInput) -> Result<Self> {
-        Ok(Self { table: input.table_by(&[DataType::Int64])?, next: 0 })
+    /// `within`: the types of the keys within a session.
+    pub(super) fn new(input: &GroupInput, within: Vec<DataType>) -> Result<Self> {
+        let types: Vec<DataType> = std::iter::once(DataType::Int64).chain(within).collect();
+        Ok(Self { table: input.table_by(&types)?, types, of_number: BTreeMap::new(), next: 0 })
     }
 
     /// Moves the spans for rows of these keys and times, which are sorted by both.
@@ -74,35 +84,78 @@ impl Merged {
         joined.number
     }
 
-    /// Does what was planned; `rows` are those that it was planned for.
-    pub(super) fn apply(&mut self, plan: &Plan, rows: &Evaluated, input: &GroupInput) -> Result<()> {
+    /// Does what was planned; `rows` are those that it was planned for, `within` their keys within the session.
+    pub(super) fn apply(&mut self, plan: &Plan, rows: &Evaluated, within: &[ArrayRef], input: &GroupInput) -> Result<()> {
         if !plan.merges.is_empty() {
-            let (from, into): (Vec<i64>, Vec<i64>) = plan.merges.iter().copied().unzip();
-            let (from, into) = (self.groups(from)?, self.groups(into)?);
-            let mut moved = input.table_by(&[DataType::Int64])?;
-            let between = moved.merge_from(&self.table, &from)?;
-            self.table.merge_into(&moved, &between, &into)?;
-            self.table.release(&from);
+            self.merge(&plan.merges, input)?;
         }
-        let groups = self.groups(plan.numbers.clone())?;
+        let groups = self.groups(plan.numbers.clone(), within)?;
         self.table.update(&rows.inputs, &rows.weights, &groups)
     }
 
-    fn groups(&mut self, numbers: Vec<i64>) -> Result<Vec<u32>> {
-        let rows = numbers.len();
-        let numbers: ArrayRef = Arc::new(Int64Array::from(numbers));
-        self.table.assign(&[numbers], rows)
+    /// Makes the groups of one number groups of another.
+    fn merge(&mut self, merges: &[(i64, i64)], input: &GroupInput) -> Result<()> {
+        let (mut from, mut numbers) = (Vec::new(), Vec::new());
+        for (old, new) in merges {
+            from.extend(self.groups_of(*old)?);
+            numbers.resize(from.len(), *new);
+            self.of_number.remove(old);
+        }
+        let within = self.table.keys(&from)?.split_off(1);
+        let into = self.groups(numbers, &within)?;
+        let mut moved = input.table_by(&self.types)?;
+        let between = moved.merge_from(&self.table, &from)?;
+        self.table.merge_into(&moved, &between, &into)?;
+        self.table.release(&from);
+        Ok(())
     }
 
-    /// The results of sessions as they stand.
-    pub(super) fn results(&mut self, sessions: &[Session], faults: &mut Vec<Fault>) -> Result<Vec<ArrayRef>> {
-        let groups = self.groups(sessions.iter().map(|session| session.span.number).collect())?;
-        self.table.results(&groups, faults)
+    /// The group of each number and key within.
+    fn groups(&mut self, numbers: Vec<i64>, within: &[ArrayRef]) -> Result<Vec<u32>> {
+        let numbers = Int64Array::from(numbers);
+        let column: ArrayRef = Arc::new(numbers.clone());
+        let keys: Vec<ArrayRef> = std::iter::once(column).chain(within.iter().cloned()).collect();
+        let groups = self.table.assign(&keys, numbers.len())?;
+        if !within.is_empty() {
+            for (number, group) in numbers.values().iter().zip(&groups) {
+                self.of_number.entry(*number).or_default().insert(*group);
+            }
+        }
+        Ok(groups)
+    }
+
+    /// All groups of a number.
+    fn groups_of(&mut self, number: i64) -> Result<Vec<u32>> {
+        match self.types.len() {
+            1 => self.groups(vec![number], &[]),
+            _ => Ok(self.of_number.get(&number).into_iter().flatten().copied().collect()),
+        }
+    }
+
+    /// Sessions as they stand.
+    pub(super) fn answers(&mut self, sessions: &[Session], faults: &mut Vec<Fault>) -> Result<Answers> {
+        let numbers = || sessions.iter().map(|session| session.span.number);
+        if self.types.len() == 1 {
+            let groups = self.groups(numbers().collect(), &[])?;
+            return Ok(Answers { sessions: sessions.to_vec(), columns: self.table.results(&groups, faults)? });
+        }
+        let (mut groups, mut of_groups) = (Vec::new(), Vec::new());
+        for session in sessions {
+            groups.extend(self.groups_of(session.span.number)?);
+            of_groups.resize(groups.len(), *session);
+        }
+        let mut columns = self.table.keys(&groups)?.split_off(1);
+        columns.extend(self.table.results(&groups, faults)?);
+        Ok(Answers { sessions: of_groups, columns })
     }
 
     /// Forgets sessions.
     pub(super) fn forget(&mut self, sessions: &[Session]) -> Result<()> {
-        let groups = self.groups(sessions.iter().map(|session| session.span.number).collect())?;
+        let mut groups = Vec::with_capacity(sessions.len());
+        for session in sessions {
+            groups.extend(self.groups_of(session.span.number)?);
+            self.of_number.remove(&session.span.number);
+        }
         self.table.release(&groups);
         Ok(())
     }
@@ -114,6 +167,14 @@ impl Merged {
     /// Takes the table of an image, with the sessions that it is about.
     pub(super) fn restore(&mut self, rows: &arrow_array::RecordBatch, spans: &Spans) -> Result<()> {
         self.next = spans.iter().map(|session| session.span.number).max().unwrap_or(0);
-        self.table.restore(rows)
+        self.table.restore(rows)?;
+        if self.types.len() > 1 {
+            let groups: Vec<u32> = self.table.groups().collect();
+            let keys = self.table.keys(&groups)?;
+            for (number, group) in keys[0].as_primitive::<Int64Type>().values().iter().zip(groups) {
+                self.of_number.entry(*number).or_default().insert(group);
+            }
+        }
+        Ok(())
     }
 }

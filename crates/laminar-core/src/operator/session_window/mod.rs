@@ -1,15 +1,13 @@
 //! Sessions: per key, rows of which neighbours are at most the gap apart. `window_start` is the first row's time,
 //! `window_end` the last row's time + gap.
 //!
-//! * `spans`: where sessions are; `merged`: what they hold if rows are never retracted; `ordered`: if they are.
-//!
-//! # When a session closes, and what is late
+//! * `spans`: where sessions are; `merged`: what they hold if rows are never retracted; `ordered`: if they are;
+//! * `lateness`: which rows are late; `answers`: what readers see.
 //!
 //! A row at exactly `window_end` still belongs to the session, so a session ends when the watermark *passes* its end, and
-//! closes when the watermark passes end + lateness. A row is late iff its own time + lateness is behind the watermark that it
-//! arrived at. No other row has a say in that: were a row kept because it would meet an open session, then what is late would
-//! depend on which rows of other sources happened to be there already. This is also the most that can be kept: a row that is
-//! further behind could belong to a session that has closed and been shown for the last time.
+//! closes when the watermark passes end + lateness.
+//!
+//! Sessions are kept apart by the first keys (`PARTITION BY`); where there are more, each session has a group for each of their values.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,11 +16,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
-use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 
 use super::aggregate::{Fault, GroupTable};
-use super::difference::comparators;
 use super::ingress::put_aside_untimed;
 use super::window::{Evaluated, GroupInput, ResultRows, check_gap, put_aside_late};
 use super::{Operator, OperatorContext};
@@ -32,10 +28,14 @@ use crate::time::event_time::to_nanos;
 use crate::time::{EventTime, Length, Watermark};
 use crate::{ChangeBatch, Error, Port, Result};
 
+mod answers;
+mod lateness;
 mod merged;
 mod ordered;
 mod spans;
 
+use answers::Answers;
+use lateness::{Judge, Part, TimedRow};
 use merged::Merged;
 use ordered::Ordered;
 use spans::{Session, Span, Spans};
@@ -46,10 +46,14 @@ pub struct SessionOperator {
     time: usize,
     time_lag: i64,
     lateness: i64,
+    /// Whether rows come in the order of one source, and are never taken back.
+    in_order: bool,
     emission: WindowEmission,
     input: GroupInput,
+    /// How many of the keys keep sessions apart.
+    partition: usize,
     output: SchemaRef,
-    /// Numbers for keys.
+    /// Numbers for the keys that keep sessions apart.
     keys: GroupTable,
     spans: Spans,
     store: Store,
@@ -57,6 +61,8 @@ pub struct SessionOperator {
     before: Vec<Answers>,
     /// Key and start of the sessions that the step touched; none of them has to be remembered again.
     touched: BTreeSet<(u32, i64)>,
+    /// Sessions that closed in the middle of the step, and whether the step had touched them.
+    closed: Vec<(Session, bool)>,
     /// Keys that may have lost their last row.
     touched_keys: BTreeSet<u32>,
     /// The watermark of the time column, now and before the step.
@@ -70,31 +76,34 @@ enum Store {
     Ordered(Ordered),
 }
 
-/// Sessions with their results.
-struct Answers {
-    sessions: Vec<Session>,
-    results: Vec<ArrayRef>,
-}
-
 impl SessionOperator {
     /// The operator for `spec` over `input`, with the output columns `output`.
     pub fn new(spec: &SessionSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
         check_gap(spec.gap, input.schema.field(spec.time))?;
         let append = input.changes.is_append();
+        let mixed = input.time_column(spec.time).is_some_and(|time| time.mixed);
         let input = GroupInput::new(&spec.keys, &spec.aggregates, !append);
+        let mut partition = input.key_types();
+        let within = partition.split_off(spec.partition);
         Ok(Self {
             gap: spec.gap,
             time: spec.time,
             time_lag: spec.time_lag,
             lateness: spec.lateness,
+            in_order: append && !mixed,
             emission: spec.emission,
-            keys: GroupTable::new(&input.key_types(), &[], false)?,
-            store: if append { Store::Merged(Merged::new(&input)?) } else { Store::Ordered(Ordered::new(&input)?) },
+            keys: GroupTable::new(&partition, &[], false)?,
+            store: match append {
+                true => Store::Merged(Merged::new(&input, within)?),
+                false => Store::Ordered(Ordered::new(&input, within)?),
+            },
+            partition: spec.partition,
             input,
             output,
             spans: Spans::default(),
             before: Vec::new(),
             touched: BTreeSet::new(),
+            closed: Vec::new(),
             touched_keys: BTreeSet::new(),
             reached: Watermark::START,
             reached_before: Watermark::START,
@@ -108,27 +117,61 @@ impl SessionOperator {
         Ok(to_nanos(changes.column(self.time))?.unary_opt::<_, Int64Type>(|time| reach.contains(&time).then_some(time)))
     }
 
-    /// The rows that are in time, and the late ones with their reasons.
-    fn judge(&self, changes: &ChangeBatch, times: &Int64Array, watermark: Watermark) -> (Vec<u32>, Vec<u32>, Vec<String>) {
-        let (mut kept, mut late, mut reasons) = (Vec::with_capacity(changes.len()), Vec::new(), Vec::new());
-        for row in (0..changes.len()).filter(|row| times.is_valid(*row)) {
-            let seen = changes.arrivals().map_or(watermark, |arrivals| Watermark(arrivals[row]).max(watermark));
-            if times.value(row).saturating_add(self.lateness) < seen.held_back(self.time_lag).0 {
-                late.push(row as u32);
-                reasons.push(self.reason(times.value(row), seen));
-            } else {
-                kept.push(row as u32);
+    /// The rows with event time, with the numbers of their keys.
+    fn timed(
+        &mut self,
+        changes: &ChangeBatch,
+        times: &Int64Array,
+        rows: &Evaluated,
+        watermark: Watermark,
+    ) -> Result<Vec<TimedRow>> {
+        let timed: Vec<u32> = (0..changes.len()).filter(|row| times.is_valid(*row)).map(|row| row as u32).collect();
+        let keys = &rows.keys[..self.partition];
+        let numbers = match timed.len() == changes.len() {
+            true => self.keys.assign(keys, timed.len())?,
+            false => {
+                let at = UInt32Array::from(timed.clone());
+                let keys = keys.iter().map(|key| take(key, &at, None)).collect::<Result<Vec<_>, _>>()?;
+                self.keys.assign(&keys, timed.len())?
             }
-        }
-        (kept, late, reasons)
+        };
+        self.touched_keys.extend(&numbers);
+        let seen = |row: u32| changes.arrivals().map_or(watermark, |arrivals| Watermark(arrivals[row as usize]).max(watermark));
+        let timed = timed.into_iter().zip(numbers);
+        Ok(timed.map(|(row, key)| TimedRow { row, key, time: times.value(row as usize), seen: seen(row) }).collect())
     }
 
-    fn reason(&self, time: i64, seen: Watermark) -> String {
+    fn reason(&self, row: &TimedRow) -> String {
         let lateness = match self.lateness {
             0 => String::new(),
             lateness => format!(", and sessions wait for {} only", Length::Nanos(lateness)),
         };
-        format!("a session may have closed before {} came: watermark was {seen}{lateness}", EventTime(time))
+        let (time, seen) = (EventTime(row.time), row.seen);
+        match self.in_order {
+            true => format!("no session was open at {time}: watermark was {seen}{lateness}"),
+            false => format!("a session may have closed before {time} came: watermark was {seen}{lateness}"),
+        }
+    }
+
+    /// Adds the rows of a part of a batch.
+    fn add_part(&mut self, part: Part, rows: &Evaluated) -> Result<()> {
+        part.closed.iter().for_each(|(key, start)| self.close_early(*key, *start));
+        if part.rows.is_empty() {
+            return Ok(());
+        }
+        let mut sorted: Vec<(u32, i64, u32)> = part.rows.iter().map(|row| (row.key, row.time, row.row)).collect();
+        sorted.sort_unstable();
+        let keys: Vec<u32> = sorted.iter().map(|(key, ..)| *key).collect();
+        let times: Vec<i64> = sorted.iter().map(|(_, time, _)| *time).collect();
+        let at = UInt32Array::from_iter_values(sorted.into_iter().map(|(.., row)| row));
+        self.add(&keys, &times, &rows.take(&at)?)
+    }
+
+    /// Takes a session out that takes no more rows; it is shown and forgotten at the end of the step.
+    fn close_early(&mut self, key: u32, start: i64) {
+        if let Some(session) = self.spans.take(key, start) {
+            self.closed.push((session, self.touched.remove(&(key, start))));
+        }
     }
 
     /// Adds rows, which are sorted by key and time.
@@ -139,7 +182,7 @@ impl SessionOperator {
                 self.remember(&plan.before)?;
                 self.touched.extend(plan.after.iter().map(|session| (session.key, session.span.start)));
                 if let Store::Merged(merged) = &mut self.store {
-                    merged.apply(&plan, rows, &self.input)?;
+                    merged.apply(&plan, rows, &rows.keys[self.partition..], &self.input)?;
                 }
             }
             Store::Ordered(ordered) => {
@@ -147,11 +190,10 @@ impl SessionOperator {
                 self.remember(&touches)?;
                 self.touched.extend(touches.iter().map(|session| (session.key, session.span.start)));
                 if let Store::Ordered(ordered) = &mut self.store {
-                    ordered.apply(keys, times, rows)?;
+                    ordered.apply(keys, times, rows, &rows.keys[self.partition..])?;
                 }
             }
         }
-        self.touched_keys.extend(keys);
         Ok(())
     }
 
@@ -166,16 +208,16 @@ impl SessionOperator {
             }
         }
         if !first.is_empty() {
-            let results = self.results(&first, &mut Vec::new())?;
-            self.before.push(Answers { sessions: first, results });
+            let answers = self.answers(&first, &mut Vec::new())?;
+            self.before.push(answers);
         }
         Ok(())
     }
 
-    fn results(&mut self, sessions: &[Session], faults: &mut Vec<Fault>) -> Result<Vec<ArrayRef>> {
+    fn answers(&mut self, sessions: &[Session], faults: &mut Vec<Fault>) -> Result<Answers> {
         match &mut self.store {
-            Store::Merged(merged) => merged.results(sessions, faults),
-            Store::Ordered(ordered) => ordered.results(sessions, &self.input, faults),
+            Store::Merged(merged) => merged.answers(sessions, faults),
+            Store::Ordered(ordered) => ordered.answers(sessions, &self.input, faults),
         }
     }
 
@@ -205,6 +247,8 @@ impl SessionOperator {
         let mut sessions: Vec<Session> = due.collect();
         let touched = touched.iter().filter_map(|(key, start)| self.spans.get(*key, *start));
         sessions.extend(touched.filter(|session| self.is_shown(session.span, self.reached)));
+        let closed = self.closed.iter().filter(|(session, touched)| *touched || session.span.last >= before);
+        sessions.extend(closed.map(|(session, _)| *session));
         sessions
     }
 
@@ -213,26 +257,28 @@ impl SessionOperator {
         let sessions = self.due();
         let mut faults = Vec::new();
         let mut answers = std::mem::take(&mut self.before);
-        if !sessions.is_empty() {
-            let results = self.results(&sessions, &mut faults)?;
-            answers.push(Answers { sessions, results });
-        } else if answers.is_empty() {
+        if sessions.is_empty() && answers.is_empty() {
             return Ok(());
-        } else {
-            answers.push(Answers { sessions, results: answers[0].results.iter().map(|column| column.slice(0, 0)).collect() });
         }
+        answers.push(match answers.first() {
+            Some(before) if sessions.is_empty() => before.none(),
+            _ => self.answers(&sessions, &mut faults)?,
+        });
         let after = answers.len() - 1;
-        let rows = difference(&answers);
+        let within = self.input.key_types().split_off(self.partition);
+        let rows = answers::difference(&answers, &within)?;
         let session = |(answer, row): &(usize, usize)| answers[*answer].sessions[*row];
         let keys: Vec<u32> = rows.iter().map(|row| session(row).key).collect();
         let position = |fault: Fault| {
             rows.iter().position(|row| *row == (after, fault.position)).map(|position| Fault { position, ..fault })
         };
+        let mut columns = answers::gather(&answers, &rows)?;
+        let results = columns.split_off(within.len());
         ResultRows {
             starts: rows.iter().map(|row| Some(session(row).span.start)).collect(),
-            ends: rows.iter().map(|row| Some(session(row).span.last + self.gap)).collect(),
-            keys: self.keys.keys(&keys)?,
-            results: gather(&answers, &rows)?,
+            ends: rows.iter().map(|row| Some(session(row).span.last.saturating_add(self.gap))).collect(),
+            keys: self.keys.keys(&keys)?.into_iter().chain(columns).collect(),
+            results,
             weights: rows.iter().map(|(answer, _)| if *answer == after { 1 } else { -1 }).collect(),
             faults: faults.into_iter().filter_map(position).collect(),
         }
@@ -242,7 +288,8 @@ impl SessionOperator {
     /// Forgets the sessions that take no more rows, and the keys without sessions.
     fn close(&mut self) -> Result<()> {
         let end = passed(self.reached, self.gap.saturating_add(self.lateness));
-        let closed: Vec<Session> = std::iter::from_fn(|| self.spans.take_before(end)).collect();
+        let early = std::mem::take(&mut self.closed).into_iter().map(|(session, _)| session);
+        let closed: Vec<Session> = early.chain(std::iter::from_fn(|| self.spans.take_before(end))).collect();
         match &mut self.store {
             Store::Merged(merged) => merged.forget(&closed)?,
             Store::Ordered(ordered) => ordered.forget(&closed),
@@ -262,66 +309,17 @@ fn passed(reached: Watermark, by: i64) -> i64 {
     if reached.is_end() { i64::MAX } else { reached.0.saturating_sub(by) }
 }
 
-/// Which rows of which answers to emit, by key, start and age: places in `answers`, of which the last is what is shown now.
-/// Pairs that are the same are left out.
-fn difference(answers: &[Answers]) -> Vec<(usize, usize)> {
-    let Some((after, before)) = answers.split_last() else { return Vec::new() };
-    let same: Vec<_> = before.iter().map(|before| comparators(&before.results, &after.results)).collect();
-    let session = |(answer, row): (usize, usize)| answers[answer].sessions[row];
-    let is_unchanged = |old: (usize, usize), new: (usize, usize)| {
-        let (Session { key, span }, Session { key: new_key, span: new_span }) = (session(old), session(new));
-        let stretch = |span: Span| (span.start, span.last);
-        old.0 < new.0
-            && new.0 == before.len()
-            && (key, stretch(span)) == (new_key, stretch(new_span))
-            && same[old.0].iter().all(|same| same(old.1, new.1))
-    };
-    let places = answers.iter().enumerate().flat_map(|(answer, of)| (0..of.sessions.len()).map(move |row| (answer, row)));
-    let mut places: Vec<(usize, usize)> = places.collect();
-    places.sort_by_key(|place| (session(*place).key, session(*place).span.start, place.0));
-    let mut rows: Vec<(usize, usize)> = Vec::with_capacity(places.len());
-    for place in places {
-        match rows.last() {
-            Some(before) if is_unchanged(*before, place) => {
-                rows.pop();
-            }
-            _ => rows.push(place),
-        }
-    }
-    rows
-}
-
-fn gather(answers: &[Answers], rows: &[(usize, usize)]) -> Result<Vec<ArrayRef>> {
-    let calls = answers.first().map_or(0, |answers| answers.results.len());
-    let column = |call: usize| {
-        let columns: Vec<&dyn Array> = answers.iter().map(|answers| answers.results[call].as_ref()).collect();
-        Ok(interleave(&columns, rows)?)
-    };
-    (0..calls).map(column).collect()
-}
-
 impl Operator for SessionOperator {
     fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let (changes, rows) = self.input.evaluate(changes, cx)?;
         let times = self.times(&changes)?;
         put_aside_untimed(&changes, self.time, &times, cx)?;
-        let (mut kept, late, reasons) = self.judge(&changes, &times, cx.watermark());
-        put_aside_late(&changes, late, reasons, cx)?;
-        if kept.is_empty() {
-            return Ok(());
-        }
-        let key_columns = match kept.len() == changes.len() {
-            true => rows.keys.clone(),
-            false => rows.keys.iter().map(|key| take(key, &UInt32Array::from(kept.clone()), None)).collect::<Result<_, _>>()?,
-        };
-        let keys = self.keys.assign(&key_columns, kept.len())?;
-        let mut sorted: Vec<(u32, i64, u32)> =
-            keys.into_iter().zip(&kept).map(|(key, row)| (key, times.value(*row as usize), *row)).collect();
-        sorted.sort_unstable();
-        let keys: Vec<u32> = sorted.iter().map(|(key, ..)| *key).collect();
-        let times: Vec<i64> = sorted.iter().map(|(_, time, _)| *time).collect();
-        kept = sorted.into_iter().map(|(.., row)| row).collect();
-        self.add(&keys, &times, &rows.take(&UInt32Array::from(kept))?)
+        let timed = self.timed(&changes, &times, &rows, cx.watermark())?;
+        let judge = Judge { gap: self.gap, lateness: self.lateness, time_lag: self.time_lag };
+        let verdict = if self.in_order { judge.in_order(timed, &self.spans) } else { judge.alone(timed) };
+        let reasons = verdict.late.iter().map(|row| self.reason(row)).collect();
+        put_aside_late(&changes, verdict.late.iter().map(|row| row.row).collect(), reasons, cx)?;
+        verdict.parts.into_iter().try_for_each(|part| self.add_part(part, &rows))
     }
 
     fn on_watermark(&mut self, watermark: Watermark, _cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -351,7 +349,10 @@ const ROWS: &str = "rows";
 
 impl Imaged for SessionOperator {
     fn image(&mut self) -> Result<StateImage> {
-        debug_assert!(self.touched.is_empty() && self.before.is_empty(), "images are taken between steps");
+        debug_assert!(
+            self.touched.is_empty() && self.before.is_empty() && self.closed.is_empty(),
+            "images are taken between steps"
+        );
         let mut image = StateImage::default();
         let column = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
         image.push(REACHED, RecordBatch::try_from_iter([("nanos", column(vec![self.reached.0]))])?);

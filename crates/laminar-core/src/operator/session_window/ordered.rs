@@ -8,24 +8,26 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::DataType;
 
+use super::answers::Answers;
 use super::spans::{Session, Span, Spans};
 use crate::operator::aggregate::{Fault, GroupTable};
 use crate::operator::window::{Evaluated, GroupInput};
 use crate::{Error, Result};
 
-/// Groups by key number and time, and the times of each key in order.
+/// Groups by key number, time and key within the session, and the times of each key in order.
 pub(super) struct Ordered {
     table: GroupTable,
-    times: BTreeMap<u32, BTreeMap<i64, u32>>,
+    times: BTreeMap<u32, BTreeMap<i64, BTreeSet<u32>>>,
     /// What this step touched.
     touched: BTreeMap<u32, BTreeSet<i64>>,
-    by: [DataType; 2],
+    /// The types of the keys within a session.
+    within: Vec<DataType>,
 }
 
 impl Ordered {
-    pub(super) fn new(input: &GroupInput) -> Result<Self> {
-        let by = [DataType::Int64, DataType::Int64];
-        Ok(Self { table: input.table_by(&by)?, times: BTreeMap::new(), touched: BTreeMap::new(), by })
+    pub(super) fn new(input: &GroupInput, within: Vec<DataType>) -> Result<Self> {
+        let by: Vec<DataType> = [DataType::Int64, DataType::Int64].into_iter().chain(within.iter().cloned()).collect();
+        Ok(Self { table: input.table_by(&by)?, times: BTreeMap::new(), touched: BTreeMap::new(), within })
     }
 
     /// The sessions that rows at these times of these keys will touch, as they stand, each once.
@@ -44,13 +46,14 @@ impl Ordered {
     }
 
     /// Adds rows of these keys and times. Sessions move with [`settle`](Self::settle) only.
-    pub(super) fn apply(&mut self, keys: &[u32], times: &[i64], rows: &Evaluated) -> Result<()> {
+    pub(super) fn apply(&mut self, keys: &[u32], times: &[i64], rows: &Evaluated, within: &[ArrayRef]) -> Result<()> {
         let key_column: ArrayRef = Arc::new(keys.iter().map(|key| Some(i64::from(*key))).collect::<Int64Array>());
         let time_column: ArrayRef = Arc::new(Int64Array::from(times.to_vec()));
-        let groups = self.table.assign(&[key_column, time_column], keys.len())?;
+        let by: Vec<ArrayRef> = [key_column, time_column].into_iter().chain(within.iter().cloned()).collect();
+        let groups = self.table.assign(&by, keys.len())?;
         self.table.update(&rows.inputs, &rows.weights, &groups)?;
         for ((key, time), group) in keys.iter().zip(times).zip(groups) {
-            self.times.entry(*key).or_default().insert(*time, group);
+            self.times.entry(*key).or_default().entry(*time).or_default().insert(group);
             self.touched.entry(*key).or_default().insert(*time);
         }
         Ok(())
@@ -77,9 +80,11 @@ impl Ordered {
         let Some(times) = self.times.get_mut(&key) else { return };
         let mut empty = Vec::new();
         for time in touched {
-            if let Some(group) = times.get(time).copied().filter(|group| self.table.weight(*group) == 0) {
+            let Some(groups) = times.get_mut(time) else { continue };
+            empty.extend(groups.iter().filter(|group| self.table.weight(**group) == 0));
+            groups.retain(|group| self.table.weight(*group) != 0);
+            if groups.is_empty() {
                 times.remove(time);
-                empty.push(group);
             }
         }
         if times.is_empty() {
@@ -90,8 +95,8 @@ impl Ordered {
 
     fn spans_of(&self, key: u32, gap: i64) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
-        for (time, group) in self.times.get(&key).into_iter().flatten() {
-            if self.table.weight(*group) <= 0 {
+        for (time, groups) in self.times.get(&key).into_iter().flatten() {
+            if groups.iter().all(|group| self.table.weight(*group) <= 0) {
                 continue;
             }
             match spans.last_mut() {
@@ -102,25 +107,31 @@ impl Ordered {
         spans
     }
 
-    /// The results of sessions, from the rows as they stand.
-    pub(super) fn results(&self, sessions: &[Session], input: &GroupInput, faults: &mut Vec<Fault>) -> Result<Vec<ArrayRef>> {
-        let mut merged = input.table_by(&[DataType::Int64])?;
+    /// Sessions, from the rows as they stand.
+    pub(super) fn answers(&self, sessions: &[Session], input: &GroupInput, faults: &mut Vec<Fault>) -> Result<Answers> {
+        let by: Vec<DataType> = std::iter::once(DataType::Int64).chain(self.within.iter().cloned()).collect();
+        let mut merged = input.table_by(&by)?;
         let (mut from, mut number) = (Vec::new(), Vec::new());
         for (at, session) in (0i64..).zip(sessions) {
             from.extend(self.groups_of(session));
             number.resize(from.len(), at);
         }
-        let numbers: ArrayRef = Arc::new(Int64Array::from(number));
-        let into = merged.assign(&[numbers], from.len())?;
+        let mut keys = self.table.keys(&from)?.split_off(1);
+        keys[0] = Arc::new(Int64Array::from(number));
+        let into = merged.assign(&keys, from.len())?;
         merged.merge_into(&self.table, &from, &into)?;
-        let all: ArrayRef = Arc::new((0i64..).take(sessions.len()).map(Some).collect::<Int64Array>());
-        let groups = merged.assign(&[all], sessions.len())?;
-        merged.results(&groups, faults)
+        let groups: Vec<u32> = merged.groups().filter(|group| merged.weight(*group) > 0).collect();
+        let mut columns = merged.keys(&groups)?;
+        let numbers = columns.remove(0);
+        columns.extend(merged.results(&groups, faults)?);
+        let session = |number: &i64| usize::try_from(*number).ok().and_then(|number| sessions.get(number)).copied();
+        let of_groups = numbers.as_primitive::<Int64Type>().values().iter().filter_map(session).collect();
+        Ok(Answers { sessions: of_groups, columns })
     }
 
     fn groups_of(&self, session: &Session) -> impl Iterator<Item = u32> + '_ {
         let times = self.times.get(&session.key).map(|times| times.range(session.span.start..=session.span.last));
-        times.into_iter().flatten().map(|(_, group)| *group)
+        times.into_iter().flatten().flat_map(|(_, groups)| groups.iter().copied())
     }
 
     /// Forgets the rows of sessions.
@@ -156,13 +167,13 @@ impl Ordered {
         self.table.restore(rows)?;
         let groups: Vec<u32> = self.table.groups().collect();
         let columns = self.table.keys(&groups)?;
-        let [keys, times] = columns.as_slice() else {
-            return Err(Error::internal(format!("image of groups by {} columns instead of {}", columns.len(), self.by.len())));
+        let [keys, times, ..] = columns.as_slice() else {
+            return Err(Error::internal(format!("image of groups by {} columns instead of 2 or more", columns.len())));
         };
         let (keys, times) = (keys.as_primitive::<Int64Type>(), times.as_primitive::<Int64Type>());
         for ((key, time), group) in keys.values().iter().zip(times.values()).zip(groups) {
             let key = u32::try_from(*key).map_err(|_| Error::internal("image with a key number out of range"))?;
-            self.times.entry(key).or_default().insert(*time, group);
+            self.times.entry(key).or_default().entry(*time).or_default().insert(group);
         }
         Ok(())
     }

@@ -70,7 +70,12 @@ impl Spans {
     /// Takes the first session by last row out, if that is before `end`.
     pub(super) fn take_before(&mut self, end: i64) -> Option<Session> {
         let (last, key, start) = *self.by_last.first()?;
-        let session = self.get(key, start).filter(|_| last < end)?;
+        if last < end { self.take(key, start) } else { None }
+    }
+
+    /// Takes the session of a key out that starts at `start`.
+    pub(super) fn take(&mut self, key: u32, start: i64) -> Option<Session> {
+        let session = self.get(key, start)?;
         let at = self.of(key).partition_point(|span| span.start < start);
         self.replace(key, at..at + 1, []);
         Some(session)

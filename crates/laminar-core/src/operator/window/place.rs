@@ -138,11 +138,9 @@ impl Door<'_> {
         let (first, last) = stretches.iter().copied().reduce(|(a, b), (first, last)| (a.min(first), b.max(last)))?;
         last.checked_sub(first)?;
         let (first, last) = (self.panes.pane_of(first)?, self.panes.pane_of(last)?);
-        if last - first >= SPACES_AT_ONCE as i64 {
-            return None;
-        }
-        let places = (first..=last).map(|pane| self.place_of(pane, self.watermark)).collect::<Option<Vec<_>>>()?;
-        let starts: Vec<i64> = (first + 1..=last).map(|pane| self.panes.start_of(pane)).collect();
+        let run = self.panes.run(first, last, SPACES_AT_ONCE)?;
+        let places = run.iter().map(|pane| self.place_of(*pane, self.watermark)).collect::<Option<Vec<_>>>()?;
+        let starts: Vec<i64> = run.iter().skip(1).map(|pane| self.panes.start_of(*pane)).collect();
         Some(FewPlaces { places, of_row: numbers_of(times.values(), &starts, &stretches) })
     }
 

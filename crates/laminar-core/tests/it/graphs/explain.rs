@@ -86,6 +86,7 @@ fn groups_and_windows_show_what_they_compute() {
             time: 1,
             time_lag: 0,
             keys: vec![],
+            partition: 0,
             aggregates: vec![sum(0)],
             emission: WindowEmission::OnClose,
             lateness: 0,

@@ -61,7 +61,9 @@ fn random_window(rng: &mut StdRng, dag: &mut DagBuilder, input: NodeId) -> NodeI
     let (time, time_lag, aggregates) = (1, lag, aggregates());
     if rng.random_bool(0.3) {
         let gap = rng.random_range(5..30) * SECOND;
-        dag.session("session", input, &names, SessionSpec { gap, time, time_lag, keys, aggregates, emission, lateness })
+        let partition = if rng.random_bool(0.3) { 0 } else { keys.len() };
+        let spec = SessionSpec { gap, time, time_lag, keys, partition, aggregates, emission, lateness };
+        dag.session("session", input, &names, spec)
     } else {
         let shape = random_shape(rng);
         dag.window("window", input, &names, WindowSpec { shape, time, time_lag, keys, aggregates, emission, lateness })

@@ -46,7 +46,7 @@ fn tumble(minutes: i64, emission: WindowEmission, lateness: i64) -> Box<dyn Oper
 fn sessions(gap: i64, emission: WindowEmission, lateness: i64) -> Box<dyn Operator> {
     let keys = vec![Column::new(&input().schema, 1)];
     let (gap, lateness) = (gap * MINUTE, lateness * MINUTE);
-    let spec = SessionSpec { gap, time: 0, time_lag: 0, keys, aggregates: count(), emission, lateness };
+    let spec = SessionSpec { gap, time: 0, time_lag: 0, partition: keys.len(), keys, aggregates: count(), emission, lateness };
     Box::new(SessionOperator::new(&spec, &input(), output()).unwrap())
 }
 

@@ -45,10 +45,21 @@ pub(super) struct Source {
 }
 
 impl History {
+    /// Times around 1970-01-01T00:00:00.
     pub(super) fn random(rng: &mut StdRng, deletions: bool) -> Self {
+        Self::random_around(rng, deletions, 0)
+    }
+
+    /// Times around `middle`, in nanoseconds.
+    pub(super) fn random_around(rng: &mut StdRng, deletions: bool, middle: i64) -> Self {
         let units = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
-        let sources = (0..rng.random_range(1..=2)).map(|_| Source::random(rng, deletions)).collect();
+        let sources = (0..rng.random_range(1..=2)).map(|_| Source::random(rng, deletions, middle / MINUTE)).collect();
         Self { sources, unit: units[rng.random_range(0..4)] }
+    }
+
+    /// Whether the rows of several sources come among each other.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.sources.len() > 1
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
@@ -62,7 +73,7 @@ impl History {
             schema: self.schema(),
             changes: if retracts { ChangeKind::Retract } else { ChangeKind::Append },
             partitioning: Partitioning::Any,
-            time_columns: vec![TimeColumn { column: 0, lag: 0 }],
+            time_columns: vec![TimeColumn { column: 0, lag: 0, mixed: self.is_mixed() }],
         }
     }
 
@@ -85,11 +96,11 @@ impl History {
 }
 
 impl Source {
-    fn random(rng: &mut StdRng, deletions: bool) -> Self {
+    fn random(rng: &mut StdRng, deletions: bool, middle: i64) -> Self {
         let delay = [0, 2, 8, 30][rng.random_range(0..4)] * MINUTE;
         let jitter = [1, 6, 15][rng.random_range(0..3)];
         let mut source = Self { events: Vec::new(), delay };
-        let (mut now, mut watermark) = (rng.random_range(-20..20), i64::MIN);
+        let (mut now, mut watermark) = (middle + rng.random_range(-20..20), i64::MIN);
         let mut present: Vec<(Row, i64)> = Vec::new();
         for _ in 0..rng.random_range(0..24) {
             now += rng.random_range(0..=3);

@@ -6,9 +6,11 @@ mod history;
 mod model;
 mod river;
 mod story;
+mod zones;
 
 use laminar_core::dag::{AssignSpec, WindowEmission};
 use laminar_core::operator::assign_window::AssignWindow;
+use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -29,11 +31,38 @@ fn check(rng: &mut StdRng, shape: Shape) {
         lateness: [0, 0, 3, 10][rng.random_range(0..4)] * MINUTE,
         time_lag: [0, 0, 0, 4][rng.random_range(0..4)] * MINUTE,
         retracts: rng.random_bool(0.6),
+        apart: rng.random_bool(0.6),
     };
-    let history = History::random(rng, rules.retracts);
+    check_around(rng, &rules, 0);
+}
+
+fn check_around(rng: &mut StdRng, rules: &Rules, middle: i64) {
+    let history = History::random_around(rng, rules.retracts, middle);
     for _ in 0..2 {
-        River::new(&rules, &history).run(rng);
+        River::new(rules, &history).run(rng);
     }
+}
+
+/// Windows by a clock that is turned back by half an hour at 15:00 UTC.
+#[test]
+fn windows_by_local_clocks_are_the_batch_over_rows_in_time() {
+    let turn = chrono::NaiveDate::from_ymd_opt(2024, 4, 6).and_then(|day| day.and_hms_opt(15, 0, 0)).unwrap();
+    let turn = turn.and_utc().timestamp_nanos_opt().unwrap();
+    for_each_case(cases() / 20, |rng| {
+        let (step, times) = (minutes(rng, 12), rng.random_range(1..6));
+        let kind = match rng.random_range(0..3) {
+            0 => WindowKind::Tumbling { size: step * times },
+            1 => WindowKind::Hopping { size: step * times + rng.random_range(0..3) * MINUTE, slide: step },
+            _ => WindowKind::Cumulating { size: step * times, step },
+        };
+        let unit = WindowUnit::Nanos { offset: rng.random_range(-3..4) * MINUTE, zone: Some(chrono_tz::Australia::Lord_Howe) };
+        let (time_lag, retracts) = ([0, 4][rng.random_range(0..2)] * MINUTE, rng.random_bool(0.5));
+        let (emission, lateness) = (emission(rng), [0, 10][rng.random_range(0..2)] * MINUTE);
+        let shape = WindowShape { kind, unit };
+        let panes = shape.panes().unwrap();
+        let shape = Shape::Local(shape, panes);
+        check_around(rng, &Rules { shape, emission, lateness, time_lag, retracts, apart: true }, turn + 20 * MINUTE);
+    });
 }
 
 fn minutes(rng: &mut StdRng, most: i64) -> i64 {

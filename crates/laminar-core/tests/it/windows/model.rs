@@ -10,6 +10,7 @@ use laminar_core::operator::Operator;
 use laminar_core::operator::aggregate::{AggregateCall, native};
 use laminar_core::operator::session_window::SessionOperator;
 use laminar_core::operator::window::WindowOperator;
+use laminar_core::time::Panes;
 use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
 
 use super::history::{Event, History};
@@ -17,9 +18,21 @@ use super::history::{Event, History};
 /// Which windows, in nanoseconds.
 #[derive(Debug, Clone)]
 pub(super) enum Shape {
-    Hop { size: i64, slide: i64, offset: i64 },
-    Cumulate { size: i64, step: i64, offset: i64 },
-    Session { gap: i64 },
+    Hop {
+        size: i64,
+        slide: i64,
+        offset: i64,
+    },
+    Cumulate {
+        size: i64,
+        step: i64,
+        offset: i64,
+    },
+    Session {
+        gap: i64,
+    },
+    /// By a local clock; the definition of these is checked in `zones`.
+    Local(WindowShape, Panes),
 }
 
 /// All that decides what is shown.
@@ -30,7 +43,21 @@ pub(super) struct Rules {
     pub(super) lateness: i64,
     pub(super) time_lag: i64,
     pub(super) retracts: bool,
+    /// Whether sessions are kept apart by the key.
+    pub(super) apart: bool,
 }
+
+/// A session of the model.
+struct Session<'a> {
+    part: Option<&'a str>,
+    start: i64,
+    last: i64,
+    closed: bool,
+    rows: Vec<&'a Event>,
+}
+
+/// Rows by window and key.
+type Groups<'a> = BTreeMap<(i64, i64, Option<&'a str>), Vec<(Option<i64>, i64)>>;
 
 /// `window_start`, `window_end`, key; then count, sum, min, max.
 pub(super) type Shown = BTreeMap<(i64, i64, Option<String>, [Option<i64>; 4]), i64>;
@@ -42,6 +69,7 @@ impl Shape {
             Shape::Hop { size, slide, offset } => (WindowKind::Hopping { size, slide }, offset),
             Shape::Cumulate { size, step, offset } => (WindowKind::Cumulating { size, step }, offset),
             Shape::Session { .. } => panic!("sessions have no shape"),
+            Shape::Local(ref shape, _) => return shape.clone(),
         };
         WindowShape { kind, unit: WindowUnit::Nanos { offset, zone: None } }
     }
@@ -62,6 +90,10 @@ impl Shape {
                 (1..=size / step).map(|steps| (start, start + steps * step)).filter(|(_, end)| time < *end).collect()
             }
             Shape::Session { .. } => Vec::new(),
+            Shape::Local(_, ref panes) => {
+                let windows = panes.windows_of(panes.pane_of(time).unwrap());
+                windows.map(|window| (panes.start(window), panes.end(window))).collect()
+            }
         }
     }
 }
@@ -73,7 +105,8 @@ impl Rules {
         let keys = vec![Column::new(&input.schema, 1)];
         let aggregates = ["count", "sum", "min", "max"].map(|name| call(name, &input.schema)).to_vec();
         if let Shape::Session { gap } = self.shape {
-            let spec = SessionSpec { gap, time: 0, time_lag, keys, aggregates, emission, lateness };
+            let partition = usize::from(self.apart);
+            let spec = SessionSpec { gap, time: 0, time_lag, keys, partition, aggregates, emission, lateness };
             return Box::new(SessionOperator::new(&spec, &input, output).unwrap());
         }
         let spec = WindowSpec { shape: self.shape.spec(), time: 0, time_lag, keys, aggregates, emission, lateness };
@@ -81,9 +114,17 @@ impl Rules {
     }
 
     /// What readers should see at `watermark` (nanoseconds) after these rows.
-    pub(super) fn shown(&self, events: &[&Event], watermark: i64) -> Shown {
-        let mut groups: BTreeMap<(i64, i64, Option<&str>), Vec<(Option<i64>, i64)>> = BTreeMap::new();
+    pub(super) fn shown(&self, events: &[&Event], mixed: bool, watermark: i64) -> Shown {
+        let mut groups = Groups::new();
         match self.shape {
+            Shape::Session { gap } if self.in_order(mixed) => {
+                for session in self.sessions_in_order(gap, events).0 {
+                    for event in session.rows {
+                        let group = groups.entry((session.start, session.last + gap, event.row.key)).or_default();
+                        group.push((event.row.value, event.weight));
+                    }
+                }
+            }
             Shape::Session { gap } => self.put_in_sessions(gap, events, &mut groups),
             _ => self.put_in_windows(events, &mut groups),
         }
@@ -102,11 +143,7 @@ impl Rules {
         }
     }
 
-    fn put_in_windows<'a>(
-        &self,
-        events: &[&'a Event],
-        groups: &mut BTreeMap<(i64, i64, Option<&'a str>), Vec<(Option<i64>, i64)>>,
-    ) {
+    fn put_in_windows<'a>(&self, events: &[&'a Event], groups: &mut Groups<'a>) {
         for event in events {
             for (start, end) in event.row.time.into_iter().flat_map(|time| self.shape.windows(time)) {
                 if end + self.lateness > held_back(event.arrival, self.time_lag) {
@@ -116,38 +153,75 @@ impl Rules {
         }
     }
 
-    fn put_in_sessions<'a>(
-        &self,
-        gap: i64,
-        events: &[&'a Event],
-        groups: &mut BTreeMap<(i64, i64, Option<&'a str>), Vec<(Option<i64>, i64)>>,
-    ) {
-        let mut rows: BTreeMap<(Option<&str>, i64), Vec<(Option<i64>, i64)>> = BTreeMap::new();
-        for event in events.iter().filter(|event| self.is_taken(event)) {
-            rows.entry((event.row.key, event.row.time.unwrap_or(0))).or_default().push((event.row.value, event.weight));
-        }
-        rows.retain(|_, rows| rows.iter().map(|(_, weight)| weight).sum::<i64>() > 0);
-        let mut session: Option<(i64, i64, Option<&str>, Vec<(Option<i64>, i64)>)> = None;
-        for ((key, time), rows) in rows {
-            match &mut session {
-                Some((_, last, same, all)) if *same == key && time - *last <= gap => {
-                    *last = time;
-                    all.extend(rows);
-                }
-                _ => {
-                    if let Some((start, last, key, all)) = session.replace((time, time, key, rows)) {
-                        groups.insert((start, last + gap, key), all);
-                    }
-                }
+    /// Whether the rows of one source come in their order and stay.
+    fn in_order(&self, mixed: bool) -> bool {
+        !self.retracts && !mixed
+    }
+
+    fn part<'a>(&self, event: &'a Event) -> Option<&'a str> {
+        if self.apart { event.row.key } else { None }
+    }
+
+    /// Row by row: the sessions, and which rows any of them takes.
+    fn sessions_in_order<'a>(&self, gap: i64, events: &[&'a Event]) -> (Vec<Session<'a>>, Vec<bool>) {
+        let (mut sessions, mut taken): (Vec<Session<'_>>, Vec<bool>) = (Vec::new(), Vec::new());
+        for event in events.iter().copied() {
+            let Some(time) = event.row.time else {
+                taken.push(false);
+                continue;
+            };
+            let arrival = held_back(event.arrival, self.time_lag);
+            let is_closed = |last: i64| last + gap + self.lateness < arrival;
+            sessions.iter_mut().for_each(|session| session.closed |= is_closed(session.last));
+            let takes = |session: &Session<'_>| {
+                session.part == self.part(event) && !session.closed && time <= session.last + gap && session.start <= time + gap
+            };
+            let (near, others): (Vec<Session<'_>>, Vec<Session<'_>>) = sessions.into_iter().partition(takes);
+            sessions = others;
+            taken.push(!near.is_empty() || !is_closed(time));
+            if taken.last() == Some(&true) {
+                let start = near.iter().map(|session| session.start).fold(time, i64::min);
+                let last = near.iter().map(|session| session.last).fold(time, i64::max);
+                let rows = near.into_iter().flat_map(|session| session.rows).chain([event]).collect();
+                sessions.push(Session { part: self.part(event), start, last, closed: false, rows });
             }
         }
-        if let Some((start, last, key, all)) = session {
-            groups.insert((start, last + gap, key), all);
+        (sessions, taken)
+    }
+
+    fn put_in_sessions<'a>(&self, gap: i64, events: &[&'a Event], groups: &mut Groups<'a>) {
+        let mut rows: BTreeMap<(Option<&str>, i64), Vec<&'a Event>> = BTreeMap::new();
+        for event in events.iter().filter(|event| self.is_taken_alone(event)) {
+            rows.entry((self.part(event), event.row.time.unwrap_or(0))).or_default().push(event);
+        }
+        rows.retain(|_, rows| rows.iter().map(|event| event.weight).sum::<i64>() > 0);
+        let mut sessions: Vec<Session<'_>> = Vec::new();
+        for ((part, time), rows) in rows {
+            match sessions.last_mut() {
+                Some(session) if session.part == part && time - session.last <= gap => {
+                    session.last = time;
+                    session.rows.extend(rows);
+                }
+                _ => sessions.push(Session { part, start: time, last: time, closed: false, rows }),
+            }
+        }
+        for session in sessions {
+            for event in session.rows {
+                let group = groups.entry((session.start, session.last + gap, event.row.key)).or_default();
+                group.push((event.row.value, event.weight));
+            }
         }
     }
 
-    /// Whether any window takes the row.
-    pub(super) fn is_taken(&self, event: &Event) -> bool {
+    /// Which rows any window takes.
+    pub(super) fn taken(&self, events: &[&Event], mixed: bool) -> Vec<bool> {
+        match self.shape {
+            Shape::Session { gap } if self.in_order(mixed) => self.sessions_in_order(gap, events).1,
+            _ => events.iter().map(|event| self.is_taken_alone(event)).collect(),
+        }
+    }
+
+    fn is_taken_alone(&self, event: &Event) -> bool {
         let arrival = held_back(event.arrival, self.time_lag);
         event.row.time.is_some_and(|time| match self.shape {
             Shape::Session { .. } => time + self.lateness >= arrival,

@@ -209,8 +209,7 @@ impl ObjectAside {
     }
 }
 
-/// Which of the rows that a window could not use are told here: not those without event time (NULL, or a time that nanoseconds cannot hold) that
-/// their source has told already.
+/// Which of the rows that a window could not use are told here: not those without usable event time that their source has told already.
 fn told_here(node: &Node, aside: &AsideRows, reactor: &Reactor) -> Result<Option<BooleanArray>> {
     let time = match &node.kind {
         NodeKind::Window(window) => window.time,
@@ -218,10 +217,10 @@ fn told_here(node: &Node, aside: &AsideRows, reactor: &Reactor) -> Result<Option
         NodeKind::AssignWindow(assign) => assign.time,
         _ => return Ok(None),
     };
-    let input = node.inputs.first().and_then(|input| reactor.properties(*input));
-    if input.is_none_or(|input| input.time_column(time).is_none()) {
+    let Some(input) = node.inputs.first().and_then(|input| reactor.properties(*input)) else { return Ok(None) };
+    let times = to_nanos(aside.rows.column(time))?;
+    if input.time_column(time).is_none() || times.null_count() == 0 {
         return Ok(None);
     }
-    let times = to_nanos(aside.rows.column(time))?;
-    Ok((times.null_count() > 0).then(|| (0..times.len()).map(|row| Some(times.is_valid(row))).collect()))
+    Ok(Some((0..times.len()).map(|row| Some(times.is_valid(row))).collect()))
 }

@@ -340,7 +340,7 @@ fn windows_that_cannot_work_are_refused() {
            |
          1 | SELECT count(*) FROM t GROUP BY TUMBLE(ts, '1m'), TUMBLE(ts, '2m')
            |                                                   ^^^^^^^^^^^^^^^
-           = hint: compute one in a view or a sub-query, and the other over its window_end
+           = hint: compute the shorter one in a view or a sub-query, and the longer one over its window_start
         error[LDB-1008]: '*' is no argument of TUMBLE
           --> 1:33
            |

@@ -104,7 +104,7 @@ impl Keys<'_> {
             Some(other) if !other.is_same(window) => {
                 let error = Error::new(Code::InvalidWindow, "GROUP BY has more than one window");
                 Err(place(
-                    error.with_hint("compute one in a view or a sub-query, and the other over its window_end"),
+                    error.with_hint("compute the shorter one in a view or a sub-query, and the longer one over its window_start"),
                     key,
                     self.lines,
                 ))

@@ -26,6 +26,8 @@ pub(crate) struct WindowAggregate {
     /// The window, as `parse/windows.rs` writes it.
     pub(crate) spec: String,
     pub(crate) keys: Vec<Expr>,
+    /// How many of the keys, from the first on, keep sessions apart.
+    pub(crate) partition: usize,
     pub(crate) aggregates: Vec<Expr>,
     pub(crate) layout: Vec<GroupItem>,
     /// Columns of the input that the query does not need, but somebody who gets its late rows does.

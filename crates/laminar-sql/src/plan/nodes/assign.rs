@@ -14,9 +14,13 @@ pub(crate) const ASSIGNED_START: &str = "__assigned_start";
 /// The column that holds a window's end above an [`AssignWindow`].
 pub(crate) const ASSIGNED_END: &str = "__assigned_end";
 
-/// Whether a column of this name holds a bound of a window, or, where no window stands any more, takes its place.
+/// The column that holds a window's time below an [`AssignWindow`], if that is computed.
+pub(crate) const ASSIGNED_TIME: &str = "__assigned_time";
+
+/// Whether a column of this name is there for a window only: its time, a bound, or what stands for a bound where no window stands any
+/// more.
 pub fn is_window_bound(name: &str) -> bool {
-    name == ASSIGNED_START || name == ASSIGNED_END
+    [ASSIGNED_START, ASSIGNED_END, ASSIGNED_TIME].contains(&name)
 }
 
 /// Each row once for each of its windows.

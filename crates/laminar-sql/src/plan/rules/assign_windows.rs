@@ -7,7 +7,7 @@ use datafusion::common::{Column, Result, plan_err};
 use datafusion::logical_expr::{Aggregate, Expr, Extension, LogicalPlan, Projection};
 
 use crate::functions::{Bound, marker_of};
-use crate::plan::nodes::{ASSIGNED_END, ASSIGNED_START, AssignWindow};
+use crate::plan::nodes::{ASSIGNED_END, ASSIGNED_START, ASSIGNED_TIME, AssignWindow};
 
 /// Replaces every marker of `plan`.
 pub(crate) fn assign_windows(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -63,8 +63,21 @@ fn replace_markers(expr: Expr) -> Result<Expr> {
 }
 
 fn assign(input: Arc<LogicalPlan>, window: Window) -> Result<Arc<LogicalPlan>> {
+    let (input, window) = with_time_column(input, window)?;
     let node = AssignWindow::try_new(input, window.time, window.spec, window.partition)?;
     Ok(Arc::new(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
+}
+
+/// A time that is computed becomes a column first: a projection knows whether what it computes follows the watermark.
+fn with_time_column(input: Arc<LogicalPlan>, window: Window) -> Result<(Arc<LogicalPlan>, Window)> {
+    if matches!(window.time, Expr::Column(_)) {
+        return Ok((input, window));
+    }
+    let mut exprs: Vec<Expr> = input.schema().columns().into_iter().map(Expr::Column).collect();
+    exprs.push(window.time.alias(ASSIGNED_TIME));
+    let projection = Projection::try_new(exprs, input)?;
+    let time = Expr::Column(Column::new_unqualified(ASSIGNED_TIME));
+    Ok((Arc::new(LogicalPlan::Projection(projection)), Window { time, ..window }))
 }
 
 /// `GROUP BY TUMBLE(…), k`: the aggregate groups by columns of a window node below it.

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result, not_impl_err};
 use datafusion::logical_expr::{Aggregate, Expr, Extension, Filter, LogicalPlan, Projection, SubqueryAlias};
 
-use laminar_core::time::windows::{WindowKind, WindowShape};
+use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
 
 use crate::functions::Bound;
 use crate::parse::WindowCall;
@@ -29,27 +29,33 @@ fn rewrite(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     }
     let window = window_below(&aggregate.input).expect("a bound was found above a window").clone();
     let call = WindowCall::from_spec(&window.spec);
-    let one_bound_is_enough = call.as_ref().is_ok_and(one_bound_tells_the_window);
     let has = |bound| bounds.contains(&Some(bound));
-    if !(one_bound_is_enough || has(Bound::Start) && has(Bound::End)) {
+    let tells = |bound| has(bound) && call.as_ref().is_ok_and(|call| tells_the_window(call, bound));
+    if !(tells(Bound::Start) || tells(Bound::End) || has(Bound::Start) && has(Bound::End)) {
         return not_impl_err!("grouping by only one bound of this kind of window; group by window_start and window_end");
     }
-    let mut keys = Vec::new();
+    let others: Vec<&Expr> =
+        bounds.iter().zip(&aggregate.group_expr).filter(|(bound, _)| bound.is_none()).map(|(_, key)| key).collect();
+    let (order, partition) = match &call {
+        Ok(WindowCall::Session { .. }) => session_keys(&window, &others, &aggregate.input)?,
+        _ => ((0..others.len()).collect::<Vec<_>>(), 0),
+    };
+    let keys: Vec<Expr> = order.iter().map(|key| others[*key].clone()).collect();
+    let mut key = 0;
     let layout: Vec<GroupItem> = bounds
         .iter()
-        .zip(&aggregate.group_expr)
-        .map(|(bound, key)| match bound {
+        .map(|bound| match bound {
             Some(Bound::Start) => GroupItem::Start,
             Some(Bound::End) => GroupItem::End,
             None => {
-                keys.push(key.clone());
-                GroupItem::Key(keys.len() - 1)
+                key += 1;
+                GroupItem::Key(order.iter().position(|own| *own == key - 1).unwrap_or_default())
             }
         })
         .collect();
     let (input, time) = timed_input(&aggregate, &keys, &window)?;
     let (spec, schema, aggregates) = (window.spec.clone(), aggregate.schema.clone(), aggregate.aggr_expr);
-    let node = WindowAggregate { input, time, spec, keys, aggregates, layout, late: Vec::new(), schema };
+    let node = WindowAggregate { input, time, spec, keys, partition, aggregates, layout, late: Vec::new(), schema };
     Ok(Transformed::yes(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
 }
 
@@ -57,9 +63,84 @@ fn is_tumbling(call: &WindowCall) -> bool {
     matches!(call, WindowCall::Panes(WindowShape { kind: WindowKind::Tumbling { .. }, .. }))
 }
 
-/// Cumulating windows share their starts; of all others either bound tells the other.
-fn one_bound_tells_the_window(call: &WindowCall) -> bool {
-    !matches!(call, WindowCall::Panes(WindowShape { kind: WindowKind::Cumulating { .. }, .. }))
+/// Whether a bound tells the other one. Cumulating windows share their starts; hopping ones by a local calendar share an end where
+/// clocks skip a day.
+fn tells_the_window(call: &WindowCall, bound: Bound) -> bool {
+    let WindowCall::Panes(WindowShape { kind, unit }) = call else { return true };
+    let (WindowUnit::Nanos { zone, .. } | WindowUnit::Months { zone }) = unit;
+    match kind {
+        WindowKind::Cumulating { .. } => false,
+        WindowKind::Hopping { .. } => zone.is_none() || bound == Bound::Start,
+        WindowKind::Tumbling { .. } => true,
+    }
+}
+
+/// The keys of a `GROUP BY` over sessions by their numbers, those by which the sessions are kept apart first, and how many these are.
+fn session_keys(window: &AssignWindow, keys: &[&Expr], input: &LogicalPlan) -> Result<(Vec<usize>, usize)> {
+    let origins: Vec<Option<Expr>> = keys.iter().map(|key| origin(key, input)).collect();
+    let mut first = Vec::new();
+    for part in &window.partition {
+        let part = part.clone().unalias();
+        let Some(at) = origins.iter().position(|origin| origin.as_ref() == Some(&part)) else {
+            return not_impl_err!("sessions by {part} that are not grouped by it; add it to GROUP BY");
+        };
+        if !first.contains(&at) {
+            first.push(at);
+        }
+    }
+    if let Some(predicate) = filter_above(input, &window.partition) {
+        return not_impl_err!("WHERE {predicate} above SESSION; put it into a sub-query: SESSION((SELECT … WHERE …), ts, …)");
+    }
+    let partition = first.len();
+    let others = (0..keys.len()).filter(|at| !first.contains(at));
+    Ok((first.iter().copied().chain(others).collect(), partition))
+}
+
+/// `expr` in terms of the window node's input.
+fn origin(expr: &Expr, plan: &LogicalPlan) -> Option<Expr> {
+    let expr = expr.clone().unalias();
+    match plan {
+        LogicalPlan::Filter(filter) => origin(&expr, &filter.input),
+        LogicalPlan::SubqueryAlias(alias) => {
+            let renamed = expr.transform(|part| match &part {
+                Expr::Column(column) => {
+                    let index = alias.schema.index_of_column(column)?;
+                    Ok(Transformed::yes(Expr::Column(Column::from(alias.input.schema().qualified_field(index)))))
+                }
+                _ => Ok(Transformed::no(part)),
+            });
+            origin(&renamed.ok()?.data, &alias.input)
+        }
+        LogicalPlan::Projection(projection) => {
+            let replaced = expr.transform(|part| match &part {
+                Expr::Column(column) => {
+                    let index = projection.schema.index_of_column(column)?;
+                    Ok(Transformed::yes(projection.expr[index].clone().unalias()))
+                }
+                _ => Ok(Transformed::no(part)),
+            });
+            origin(&replaced.ok()?.data, &projection.input)
+        }
+        other => as_window(other).map(|_| expr),
+    }
+}
+
+/// A filter between the window and `plan` that takes rows out of sessions, rather than sessions as a whole.
+fn filter_above(plan: &LogicalPlan, partition: &[Expr]) -> Option<Expr> {
+    match plan {
+        LogicalPlan::Filter(filter) => {
+            let is_key = |column: &Column| {
+                origin(&Expr::Column(column.clone()), &filter.input).is_some_and(|expr| partition.contains(&expr))
+            };
+            match filter.predicate.column_refs().into_iter().all(is_key) {
+                true => filter_above(&filter.input, partition),
+                false => Some(filter.predicate.clone()),
+            }
+        }
+        LogicalPlan::SubqueryAlias(alias) => filter_above(&alias.input, partition),
+        LogicalPlan::Projection(projection) => filter_above(&projection.input, partition),
+        _ => None,
+    }
 }
 
 /// The aggregate's input with event time in place of the window's start, and the column that holds it.
