@@ -202,6 +202,7 @@ mod tests {
         check("in/.new.csv", "in/*.csv", false);
         check("in/new.csv.partial", "in/*", false);
         check("in/deep/new.csv", "in", false);
+        check("in/year=2024/month=1/new.csv", "in", true);
         check("in/new.csv", "in/a.csv", false);
         check("out/new.csv", "in/*.csv", false);
     }

@@ -211,13 +211,17 @@ impl Followed {
         if let Some(stamp) = &mut self.stamp {
             stamp.bytes = open.text.read_bytes();
         }
+        self.comes_whole = Some(true);
         self.state = State::Done(Some(open.text.progress()));
     }
 
     /// Gives it up until it changes.
     pub(super) fn refuse(&mut self) {
         self.state = State::Refused(match &self.state {
-            State::Text(open) => Some(open.text.progress()),
+            State::Text(open) => {
+                self.comes_whole = Some(open.text.is_compressed());
+                Some(open.text.progress())
+            }
             _ => None,
         });
         let now = Stamp::at(&self.path).unwrap_or(Stamp::NOTHING);
@@ -229,6 +233,15 @@ impl Followed {
 
     /// Looks at what has happened since the last look.
     pub(super) fn look(&mut self) -> Result<Look> {
+        let look = self.compare()?;
+        if matches!(look, Look::StartWithNote(_)) {
+            // If it has to wait for another file, it is not told again.
+            (self.state, self.stamp) = (State::Waiting, None);
+        }
+        Ok(look)
+    }
+
+    fn compare(&mut self) -> Result<Look> {
         let now = match fs::metadata(&self.path) {
             Ok(metadata) => Stamp::of(&metadata),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(self.look_at_nothing()),
@@ -244,10 +257,7 @@ impl Followed {
             State::Done(Some(_)) | State::Refused(Some(_)) if before.is_same_file(&now) && now.bytes > before.bytes => {
                 Look::Start
             }
-            State::Done(progress) if before.is_same_file(&now) => {
-                *progress = None;
-                Look::StartWithNote(changed(&self.path, before.bytes, now.bytes))
-            }
+            State::Done(_) if before.is_same_file(&now) => Look::StartWithNote(changed(&self.path, before.bytes, now.bytes)),
             State::Done(progress) | State::Refused(progress) => {
                 *progress = None;
                 Look::Start

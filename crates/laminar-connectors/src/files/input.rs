@@ -59,13 +59,13 @@ enum Origin {
 }
 
 impl Input {
-    /// Opens a file that is read to its end.
+    /// Opens a file that is read to its end. One that is followed may not be complete yet: then that is its end for now.
     pub(super) fn open(path: &Path, settings: &SourceSettings) -> Result<Self> {
         let from = match &settings.pipe {
             Some(pipe) => Origin::Pipe(pipe.reader()),
             None => Origin::File(open_file(path)?),
         };
-        Self::over(from, false, path, settings)
+        Self::over(from, settings.follow, path, settings)
     }
 
     /// Opens a file that grows.

@@ -268,11 +268,14 @@ impl TextFile {
     /// A note that whole lines wait for the end of a record.
     pub(super) fn stalled(&self) -> BadRow {
         let line = self.line + 1;
-        let lines = self.input.waiting().iter().filter(|byte| **byte == b'\n').count();
+        let lines = match self.input.waiting().iter().filter(|byte| **byte == b'\n').count() {
+            1 => "1 line waits".to_owned(),
+            lines => format!("{lines} lines wait"),
+        };
         BadRow {
             raw: raw_text(self.input.waiting().split(|byte| *byte == b'\n').next().unwrap_or_default()),
             reason: format!(
-                "the record that begins here is not complete yet, and {lines} lines wait for its end; does a quote open that is never closed?"
+                "the record that begins here is not complete yet, and {lines} for its end; does a quote open that is never closed?"
             ),
             position: format!("{}:{line}", self.name),
         }

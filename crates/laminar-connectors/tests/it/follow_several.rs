@@ -121,6 +121,29 @@ fn a_file_that_comes_in_pieces_is_waited_for() {
 }
 
 #[test]
+fn columns_are_found_in_what_is_there_of_the_first_file() {
+    let (gzip, parquet) = (gzip("n,t\n1,x\n"), parquet(3));
+    let cases: [(&str, &[u8], &str); 3] = [
+        ("a.csv.gz", &gzip[..gzip.len() - 2], "n, t"),
+        ("a.csv", b"n,t\n1,", "n, t"),
+        // Of Parquet nothing is known before its footer is there; another file tells.
+        ("a.parquet", &parquet[..parquet.len() - 1], "t, n"),
+    ];
+    for (name, bytes, expected) in cases {
+        let place = Place::new();
+        place.write(&format!("d/{name}"), bytes);
+        place.write("d/z.csv", "t,n\nx,5\n");
+        let source = place.source("d/*", None, &[("follow", "true")]).unwrap();
+        let names: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
+        assert_eq!(names.join(", "), expected, "{name}");
+    }
+    let place = Place::new();
+    place.write("d/a.parquet", &parquet[..parquet.len() - 1]);
+    let error = place.source("d", None, &[("follow", "true")]).err().unwrap();
+    assert!(error.message().contains("is cut off"), "{error}");
+}
+
+#[test]
 fn what_was_not_complete_is_told_when_reading_stops() {
     let (gzip, parquet) = (gzip("n\n1\n"), parquet(3));
     let place = Place::new();

@@ -88,6 +88,14 @@ impl Catalog {
         closure(names, |name| [self.inputs(name), writers(name)].concat())
     }
 
+    /// `names`, and what stands in the views among them, which are put in wherever they are named.
+    pub(crate) fn with_inlined(&self, names: &[String]) -> Vec<String> {
+        closure(names, |name| match self.get(name).map(|object| &object.body) {
+            Some(Body::View { .. }) => self.inputs(name),
+            _ => Vec::new(),
+        })
+    }
+
     fn inputs(&self, name: &str) -> Vec<String> {
         self.get(name).map(|object| object.depends_on.clone()).unwrap_or_default()
     }

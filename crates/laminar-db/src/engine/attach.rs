@@ -31,8 +31,13 @@ impl Engine {
 
     /// Makes everything that `query` names ready to be read.
     pub(crate) fn ensure_inputs(&mut self, query: &StreamQuery) -> Result<()> {
-        for name in self.catalog.with_inputs(&objects_in(query, &self.catalog)) {
-            self.ensure_reader(&name)?;
+        let named = objects_in(query, &self.catalog);
+        let direct = self.catalog.with_inlined(&named);
+        for name in self.catalog.with_inputs(&named) {
+            // What stands between has its reader; of a pipe there is no other.
+            if direct.contains(&name) || !self.is_read_once(&name) {
+                self.ensure_reader(&name)?;
+            }
         }
         for side in sides_in(query, &self.catalog) {
             self.ensure_side(&side)?;
@@ -135,6 +140,11 @@ impl Engine {
             source.reader = Some(id);
         }
         Ok(())
+    }
+
+    fn is_read_once(&self, name: &str) -> bool {
+        let body = self.catalog.get(name).map(|object| &object.body);
+        matches!(body, Some(Body::Source(source)) if !matches!(source.once, Once::No))
     }
 
     /// What CREATE SOURCE has opened of a source that can be read only once.

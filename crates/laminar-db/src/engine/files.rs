@@ -85,14 +85,4 @@ impl Engine {
         let handle = self.catalog.get(sink).and_then(|object| object.sink());
         handle.is_none_or(|handle| handle.state() != SinkState::Finished)
     }
-
-    /// Takes over the rows that sinks could not write since the last call.
-    pub(crate) fn collect_unwritten(&mut self) -> Result<()> {
-        for object in self.catalog.iter() {
-            if let Some(handle) = object.sink() {
-                self.aside.add_bad_rows(&object.name, &handle.take_bad_rows())?;
-            }
-        }
-        Ok(())
-    }
 }

@@ -93,6 +93,16 @@ impl Engine {
         let found = self.registry.get(&connector.name).map_err(|error| error.at(connector.name_span))?;
         found.open_sink(request).map_err(|error| placed(error, connector))
     }
+
+    /// Takes over the rows that sinks could not write since the last call.
+    pub(crate) fn collect_unwritten(&mut self) -> Result<()> {
+        for object in self.catalog.iter() {
+            if let Some(handle) = object.sink() {
+                self.aside.add_bad_rows(&object.name, &handle.take_bad_rows())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn placed(error: Error, connector: &ConnectorDef) -> Error {

@@ -74,7 +74,8 @@ fn read_lines(script: &str, files: &[(&str, &str)], lines: usize) -> (Vec<String
 #[test]
 fn a_reader_that_has_enough_is_no_error() {
     let numbers: String = (0..300_000).map(|n| format!("{n}\n")).collect();
-    let files = [("n.csv", &*format!("n\n{numbers}"))];
+    let input = format!("n\n{numbers}");
+    let files = [("n.csv", input.as_str())];
     let source = "CREATE SOURCE s (n BIGINT) FROM FILE (path = 'n.csv');";
     for script in [
         "SELECT x FROM generate_series(1, 300000) AS g(x); SELECT 1;".to_owned(),
@@ -96,10 +97,12 @@ fn sinks_go_on_when_nobody_reads_the_results() {
          CREATE SINK p FROM s INTO FILE (path = 'copy.parquet');
          SELECT x FROM generate_series(1, 300000) AS g(x);
          CREATE SINK later FROM s INTO FILE (path = 'later.csv');";
-    let (_, ran, folder) = read_lines(script, &[("n.csv", &format!("n\n{numbers}"))], 1);
+    let input = format!("n\n{numbers}");
+    let (_, ran, folder) = read_lines(script, &[("n.csv", input.as_str())], 1);
     assert_eq!((ran.err.as_str(), ran.code), ("", 0));
     for name in ["copy.csv", "later.csv"] {
-        assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), format!("n\n{numbers}"), "{name}");
+        let copy = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(copy == input, "{name} has {} bytes", copy.len());
     }
     assert!(folder.path().join("copy.parquet").exists());
 }
@@ -158,7 +161,7 @@ fn a_sink_is_never_over_its_own_input() {
 
 #[test]
 fn a_sink_is_over_no_file_of_another_object() {
-    let table = "CREATE TABLE t FROM FILE (path = 'in/a.csv');";
+    let table = "CREATE TABLE t (a BIGINT) FROM FILE (path = 'in/a.csv');";
     refused(
         &format!("{table} CREATE SINK k FROM t INTO FILE (path = 'soft.csv', changelog = 'true');"),
         "the sink would write over 'soft.csv', which table 't' reads",

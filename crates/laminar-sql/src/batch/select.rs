@@ -22,8 +22,8 @@ use super::computed_arguments::compute_arguments_below;
 use super::exact_sums::exact_sums;
 use super::memory::QueryMemory;
 use crate::parse::{StreamQuery, names};
-use crate::plan::Planner;
 use crate::plan::errors::from_datafusion;
+use crate::plan::{Planner, Reading, display_names};
 
 /// Something that an ad-hoc query can read.
 pub enum RestingRelation {
@@ -53,7 +53,7 @@ impl Planner {
         now: i64,
         bytes_max: usize,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let plan = self.resting_plan(query, text, tables, &Cell::new(0))?;
+        let plan = self.resting_plan(query, text, tables, &Cell::new(0), Reading::Result)?;
         let plan = exact_sums(plan).and_then(compute_arguments_below).map_err(from_datafusion)?;
         let memory = QueryMemory::new(bytes_max);
         let runtime = memory.runtime().map_err(from_datafusion)?;
@@ -62,7 +62,11 @@ impl Planner {
         let optimized = state.optimize(&plan).map_err(from_datafusion)?;
         let physical = state.query_planner().create_physical_plan(&optimized, &state).await.map_err(from_datafusion)?;
         let answer = collect(physical, state.task_ctx(), &memory).await;
-        answer.map_err(|error| memory.explain(from_datafusion(error)))
+        let (schema, rows) = answer.map_err(|error| memory.explain(from_datafusion(error)))?;
+        let shown = display_names(&schema);
+        let renamed = |batch: RecordBatch| Ok(RecordBatch::try_new(Arc::clone(&shown), batch.columns().to_vec())?);
+        let rows = if Arc::ptr_eq(&shown, &schema) { rows } else { rows.into_iter().map(renamed).collect::<Result<_>>()? };
+        Ok((shown, rows))
     }
 
     fn resting_plan(
@@ -71,6 +75,7 @@ impl Planner {
         text: &str,
         tables: &dyn RestingTables,
         inlined: &Cell<usize>,
+        reading: Reading,
     ) -> Result<LogicalPlan> {
         // The closure that DataFusion calls cannot return our error, so it is kept aside.
         let trouble: RefCell<Option<Error>> = RefCell::new(None);
@@ -81,10 +86,11 @@ impl Planner {
                 None
             }
         };
-        let plan = self.analyze(&query.query, text, &resolve, &tables.names());
+        let plan = self.analyze(&query.query, text, &resolve, &tables.names(), reading);
         match trouble.into_inner() {
             Some(error) => Err(error),
-            None => plan.and_then(|plan| super::windows::expand(plan).map_err(from_datafusion)),
+            None => plan
+                .and_then(|plan| super::windows::expand(plan).and_then(super::set_operations::expand).map_err(from_datafusion)),
         }
     }
 
@@ -103,7 +109,8 @@ impl Planner {
             Some(RestingRelation::View(query, text)) => {
                 inlined.set(inlined.get() + 1);
                 refuse_too_many_views(name, inlined.get())?;
-                let plan = self.resting_plan(&query, &text, tables, inlined).map_err(|error| within_view(error, name))?;
+                let plan = self.resting_plan(&query, &text, tables, inlined, Reading::View);
+                let plan = plan.map_err(|error| within_view(error, name))?;
                 Some(provider_as_source(Arc::new(ViewTable::new(plan, None))))
             }
         })

@@ -27,7 +27,7 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateTable> {
     }
     let connector = connector::optional(cursor, Direction::From)?;
     let Head { name, if_not_exists, or_replace, .. } = head;
-    if definition.columns.is_empty() {
+    if definition.columns.is_empty() && connector.is_none() {
         let error = Error::new(Code::InvalidQuery, format!("table '{}' has no columns", name.text)).at(name.span);
         return Err(error.with_hint("declare them, as in CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR)"));
     }

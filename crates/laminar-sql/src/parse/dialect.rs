@@ -3,12 +3,13 @@
 use std::any::TypeId;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName,
+    ObjectNamePart,
 };
 use datafusion::sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::Token;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 /// The function as which `TABLE t PARTITION BY k` inside of a table function is kept until windows are rewritten.
 pub(super) const TABLE_ARGUMENT: &str = "__table";
@@ -49,7 +50,27 @@ impl Dialect for LaminarDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
-        BASE.get_next_precedence(parser)
+        let token = parser.peek_token_ref();
+        let is_null =
+            matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("isnull"));
+        if is_null { Some(Ok(BASE.prec_value(Precedence::Is))) } else { BASE.get_next_precedence(parser) }
+    }
+
+    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        let [first, second, third] = parser.peek_tokens_ref();
+        let is = |token: &TokenWithSpan, name: &str| matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(name));
+        if is(first, "isnull") {
+            parser.advance_token();
+            return Some(Ok(Expr::IsNull(Box::new(expr.clone()))));
+        }
+        let negated = is(first, "not");
+        let (between, kind) = if negated { (second, third) } else { (first, second) };
+        let symmetric = is(kind, "symmetric");
+        if !is(between, "between") || !(symmetric || is(kind, "asymmetric")) {
+            return None;
+        }
+        (0..if negated { 3 } else { 2 }).for_each(|_| parser.advance_token());
+        Some(between_kinds(parser, expr, negated, symmetric))
     }
 
     fn prec_value(&self, precedence: Precedence) -> u8 {
@@ -158,6 +179,18 @@ impl Dialect for LaminarDialect {
     fn supports_table_versioning(&self) -> bool {
         true
     }
+}
+
+/// Reads what follows `x BETWEEN SYMMETRIC`, where the bounds may stand in either order, or `x BETWEEN ASYMMETRIC`.
+fn between_kinds(parser: &mut Parser, expr: &Expr, negated: bool, symmetric: bool) -> Result<Expr, ParserError> {
+    let plain = parser.parse_between(expr.clone(), negated)?;
+    let Expr::Between { low, high, .. } = &plain else { return Ok(plain) };
+    if !symmetric {
+        return Ok(plain);
+    }
+    let swapped = Expr::Between { expr: Box::new(expr.clone()), negated, low: high.clone(), high: low.clone() };
+    let op = if negated { BinaryOperator::And } else { BinaryOperator::Or };
+    Ok(Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(plain), op, right: Box::new(swapped) })))
 }
 
 /// Reads `TABLE name [PARTITION BY exprs]`, the form in which Flink passes a table to a table function.

@@ -24,12 +24,13 @@ mod origin;
 pub mod position;
 mod query;
 mod refusals;
+pub(crate) mod rewrite;
 pub mod script;
 mod set;
 mod show;
 pub mod statement;
 mod subscribe;
-mod syntax;
+pub(crate) mod syntax;
 mod syntax_error;
 #[cfg(test)]
 mod tests;

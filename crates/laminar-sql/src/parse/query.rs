@@ -8,6 +8,7 @@ use laminar_core::{Code, Result};
 use super::emit::{self, StreamClauses};
 use super::position::LineIndex;
 use super::refusals;
+use super::rewrite;
 use super::statement::{Name, StreamQuery};
 use super::syntax;
 use super::syntax_error;
@@ -63,9 +64,10 @@ pub(super) fn whole_query(cursor: &mut Cursor<'_>) -> Result<Box<ast::Query>> {
     Err(syntax_error::with_likely_cause(error, cursor, cursor.position()))
 }
 
-/// Brings windows and what else has several forms into one, and refuses what would be lost below.
+/// Brings windows and other shapes of several forms into one, and refuses what would be lost below.
 pub(super) fn normalize(query: &mut ast::Query, lines: &LineIndex<'_>) -> Result<()> {
     refusals::refuse(query, lines)?;
+    rewrite::rewrite(query, lines)?;
     windows::rewrite(query, lines)
 }
 

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 /// `name(args)`.
-pub(super) fn call(name: Ident, args: Vec<Expr>) -> Expr {
+pub(crate) fn call(name: Ident, args: Vec<Expr>) -> Expr {
     let args = args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
     Expr::Function(Function {
         name: ObjectName::from(name),
@@ -22,12 +22,27 @@ pub(super) fn call(name: Ident, args: Vec<Expr>) -> Expr {
 }
 
 /// `'text'`.
-pub(super) fn string(text: String) -> Expr {
+pub(crate) fn string(text: String) -> Expr {
     Expr::Value(Value::SingleQuotedString(text).with_empty_span())
 }
 
+/// A whole number.
+pub(crate) fn number(value: i64) -> Expr {
+    Expr::Value(Value::Number(value.to_string(), false).with_empty_span())
+}
+
+/// `true` or `false`.
+pub(crate) fn boolean(value: bool) -> Expr {
+    Expr::Value(Value::Boolean(value).with_empty_span())
+}
+
+/// `NULL`.
+pub(crate) fn null() -> Expr {
+    Expr::Value(Value::Null.with_empty_span())
+}
+
 /// A table by name.
-pub(super) fn table_of(name: ObjectName) -> TableFactor {
+pub(crate) fn table_of(name: ObjectName) -> TableFactor {
     TableFactor::Table {
         name,
         alias: None,
@@ -43,7 +58,7 @@ pub(super) fn table_of(name: ObjectName) -> TableFactor {
 }
 
 /// `SELECT projection FROM relation`.
-pub(super) fn select_of(projection: Vec<SelectItem>, relation: TableFactor) -> Select {
+pub(crate) fn select_of(projection: Vec<SelectItem>, relation: TableFactor) -> Select {
     Select {
         select_token: AttachedToken::empty(),
         optimizer_hints: vec![],
@@ -73,7 +88,7 @@ pub(super) fn select_of(projection: Vec<SelectItem>, relation: TableFactor) -> S
 }
 
 /// A query that is one `SELECT`.
-pub(super) fn query_of(select: Select) -> Query {
+pub(crate) fn query_of(select: Select) -> Query {
     Query {
         with: None,
         body: Box::new(SetExpr::Select(Box::new(select))),

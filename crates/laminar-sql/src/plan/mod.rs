@@ -10,11 +10,15 @@ mod names;
 pub(crate) mod nodes;
 mod planner;
 mod rules;
+mod shapes;
+mod subqueries;
 mod types;
 
 pub(crate) use catalog::RelationSource;
 pub use catalog::{Catalog, Relation, RelationKind};
 pub use emission::{Emission, Purpose};
 pub use nodes::is_window_bound;
+pub(crate) use planner::Reading;
 pub use planner::{ContinuousPlan, Planner};
+pub(crate) use shapes::display_names;
 pub use types::{columns_to_schema, longest_text};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::common::{DFSchema, DataFusionError, Result as DataFusionResult};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
@@ -20,9 +20,14 @@ use super::errors::{Failed, from_datafusion, from_datafusion_in};
 use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
-use super::rules::{assign_windows, check_constant_arguments, group_by_window, keep_late_columns, refuse_unstreamable};
+use super::rules::{
+    assign_windows, check_constant_arguments, group_by_window, group_keys_once, keep_late_columns, refuse_ambiguous_orders,
+    refuse_unstreamable,
+};
+use super::shapes;
+use super::subqueries;
 use crate::deep::with_deep_stack;
-use crate::functions::{limit_values, register};
+use crate::functions::{limit_values, register, register_shapes};
 use crate::parse::StreamQuery;
 use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, OperatorPlanner, exact_syntax};
 
@@ -30,6 +35,17 @@ use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, Operat
 pub struct Planner {
     state: SessionState,
     streaming: Optimizer,
+}
+
+/// What a query is planned for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Rows that change: what is not built incrementally stays in the plan, and is refused by name.
+    Changes,
+    /// A view that an ad-hoc query names.
+    View,
+    /// The result of an ad-hoc query, which may have two columns of one name.
+    Result,
 }
 
 /// A continuous query that is ready to be lowered.
@@ -67,6 +83,7 @@ impl Planner {
         // It answers for operators that no other planner of expressions does, so there is nothing to be refused.
         let _ = datafusion::execution::FunctionRegistry::register_expr_planner(&mut state, Arc::new(OperatorPlanner));
         register(&mut state);
+        register_shapes(&mut state);
         limit_values(&mut state);
         Self { state, streaming: Optimizer::with_rules(streaming_rules()) }
     }
@@ -111,7 +128,7 @@ impl Planner {
             let relation = catalog.relation(name)?;
             Some(Arc::new(RelationSource(relation)) as Arc<dyn TableSource>)
         };
-        self.analyze(&query.query, text, &tables, &catalog.names())
+        self.analyze(&query.query, text, &tables, &catalog.names(), Reading::Changes)
     }
 
     /// Names, types and windows of `query` over any tables.
@@ -121,19 +138,24 @@ impl Planner {
         text: &str,
         tables: &ResolveTable<'_>,
         known: &[String],
+        reading: Reading,
     ) -> Result<LogicalPlan, Error> {
-        with_deep_stack(|| self.analyze_here(query, text, tables, known))
+        with_deep_stack(|| self.analyze_here(query, text, tables, known, reading))
     }
 
-    fn analyze_here(&self, query: &Query, text: &str, tables: &ResolveTable<'_>, known: &[String]) -> Result<LogicalPlan, Error> {
+    fn analyze_here(
+        &self,
+        query: &Query,
+        text: &str,
+        tables: &ResolveTable<'_>,
+        known: &[String],
+        reading: Reading,
+    ) -> Result<LogicalPlan, Error> {
         let names = Names { state: &self.state, tables };
         let query = &mut query.clone();
         exact_syntax(query, text)?;
         as_calls(query, text)?;
-        let planned = SqlToRel::new_with_options(&names, parser_options())
-            .sql_statement_to_plan(Statement::Query(Box::new(query.clone())))
-            .and_then(|plan| self.state.analyzer().execute_and_check(plan, self.options(), |_, _| {}))
-            .and_then(assign_windows);
+        let planned = self.planned(query, &names, reading);
         let plan = planned.map_err(|error| from_datafusion_in(&error, &self.failed(query, text, known.to_vec())))?;
         check_constant_arguments(&plan, &self.state, query, text)?;
         Ok(plan)
@@ -147,6 +169,25 @@ impl Planner {
             .map_err(from_datafusion)
     }
 
+    fn planned(&self, query: &Query, names: &Names<'_>, reading: Reading) -> DataFusionResult<LogicalPlan> {
+        let mut query = query.clone();
+        shapes::rewrite(&mut query, names)?;
+        if reading == Reading::Result {
+            shapes::number_repeated_names(&mut query, names)?;
+        }
+        let plan =
+            SqlToRel::new_with_options(names, parser_options()).sql_statement_to_plan(Statement::Query(Box::new(query)))?;
+        refuse_ambiguous_orders(&plan)?;
+        let plan = group_keys_once(plan)?;
+        let analyzed = |plan| self.state.analyzer().execute_and_check(plan, self.options(), |_, _| {}).and_then(assign_windows);
+        if reading == Reading::Changes && subqueries::stand_in(&plan)? {
+            // A continuous query refuses them by name; what an ad-hoc query can do with the view is checked here.
+            analyzed(subqueries::flatten(plan.clone())?)?;
+            return Ok(plan);
+        }
+        analyzed(if reading == Reading::Changes { plan } else { subqueries::flatten(plan)? })
+    }
+
     fn failed<'a>(&self, query: &'a Query, text: &'a str, relations: Vec<String>) -> Failed<'a> {
         let scalar = self.state.scalar_functions().keys();
         let functions = scalar.chain(self.state.aggregate_functions().keys()).chain(self.state.window_functions().keys());
@@ -154,7 +195,7 @@ impl Planner {
     }
 }
 
-fn parser_options() -> ParserOptions {
+pub(super) fn parser_options() -> ParserOptions {
     ParserOptions::new().with_collect_spans(true).with_map_string_types_to_utf8view(false).with_parse_float_as_decimal(true)
 }
 

@@ -195,7 +195,7 @@ fn longs(values: &[i64]) -> Chunk {
 }
 
 fn texts(values: &[&[u8]]) -> Chunk {
-    let bytes = values.iter().flat_map(|value| [&(value.len() as u32).to_le_bytes(), *value].concat()).collect();
+    let bytes = values.iter().flat_map(|value| [&(value.len() as u32).to_le_bytes()[..], value].concat()).collect();
     Chunk { values: values.len() as i32, bytes, ..Chunk::default() }
 }
 

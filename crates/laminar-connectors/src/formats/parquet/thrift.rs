@@ -319,7 +319,7 @@ mod tests {
     fn what_was_written_is_read_again() {
         let bytes = written();
         let mut read = Vec::new();
-        let fields = |reader: &mut ThriftReader<'_>, id: i16, kind: Kind| {
+        let fields = |reader: &mut ThriftReader<'_>, id: i16, kind: Kind| -> Result<(), Fault> {
             read.push(match id {
                 1 | 2 => reader.integer(kind)?.to_string(),
                 3 | 34 => reader.truth(kind)?.to_string(),

@@ -143,7 +143,7 @@ mod tests {
     fn batches(file: File, batch_rows: usize) -> (Vec<usize>, usize) {
         let schema = super::super::parquet_schema(file.try_clone().unwrap(), "'a.parquet'").unwrap();
         let mut reader = ParquetReader::new(file, "'a.parquet'", schema, batch_rows).unwrap();
-        let (mut rows, mut bytes) = (Vec::new(), 0);
+        let (mut rows, mut bytes) = (Vec::new(), 0_usize);
         while let Some((batch, bad)) = reader.next_batch().unwrap() {
             assert_eq!(bad, []);
             rows.push(batch.num_rows());
@@ -166,8 +166,9 @@ mod tests {
     fn batches_of_a_long_text_that_a_dictionary_holds_once_have_few_rows() {
         let text = "x".repeat(400_000);
         let mut texts = StringDictionaryBuilder::<Int32Type>::new();
-        (0..300).for_each(|row| texts.append_value(if row % 2 == 0 { &text } else { "short" }));
-        let (rows, bytes) = batches(file(vec![("text", Arc::new(texts.finish()))], 1000), 8192);
+        (0..300).for_each(|row| texts.append_value(if row % 2 == 0 { text.as_str() } else { "short" }));
+        let texts: ArrayRef = Arc::new(texts.finish());
+        let (rows, bytes) = batches(file(vec![("text", texts)], 1000), 8192);
         assert_eq!(rows.iter().sum::<usize>(), 300);
         assert!(rows.len() > 1 && bytes < 40 << 20, "{rows:?}, {bytes} bytes");
     }
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn views_are_weighed_with_what_they_point_to() {
-        let views: ArrayRef = Arc::new(arrow_array::BinaryViewArray::from_iter_values((0..100).map(|_| vec![0; 1000])));
+        let views: ArrayRef = Arc::new(arrow_array::BinaryViewArray::from_iter_values((0..100).map(|_| vec![0_u8; 1000])));
         let lists: ArrayRef = Arc::new(arrow_array::ListArray::new(
             Arc::new(arrow_schema::Field::new("item", DataType::BinaryView, false)),
             arrow_buffer::OffsetBuffer::from_lengths([50, 50]),

@@ -98,6 +98,8 @@ fn is_candidate(expr: &Expr) -> bool {
             call.func.signature().volatility == Volatility::Immutable
                 && !call.func.name().starts_with("__")
                 && call.args.iter().any(is_constant)
+                // With a NULL beside them constants are never looked at: the answer is NULL.
+                && !call.args.iter().any(is_null)
         }
         Expr::BinaryExpr(binary) => is_regex(binary.op) && is_constant(&binary.right),
         Expr::SimilarTo(like) | Expr::Like(like) => is_constant(&like.pattern),
@@ -122,6 +124,16 @@ fn is_constant(expr: &Expr) -> bool {
         Expr::Cast(cast) => is_constant(&cast.expr),
         Expr::Negative(inner) => is_constant(inner),
         Expr::Alias(alias) => is_constant(&alias.expr),
+        _ => false,
+    }
+}
+
+/// Whether `expr` is NULL as written.
+fn is_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => value.is_null(),
+        Expr::Cast(cast) => is_null(&cast.expr),
+        Expr::Alias(alias) => is_null(&alias.expr),
         _ => false,
     }
 }

@@ -1,14 +1,18 @@
 //! Rewrites of the plan, one a file: first window markers become nodes, then groups by a window become one node;
 //! where somebody gets the late rows, windows keep all their columns. What cannot run, or could never give a value, is refused here.
 
+mod aggregate_order;
 mod assign_windows;
 mod check_constant_arguments;
 mod group_by_window;
+mod group_keys_once;
 mod keep_late_columns;
 mod refusals;
 
+pub(crate) use aggregate_order::refuse_ambiguous_orders;
 pub(crate) use assign_windows::assign_windows;
 pub(crate) use check_constant_arguments::check_constant_arguments;
 pub(crate) use group_by_window::group_by_window;
+pub(crate) use group_keys_once::group_keys_once;
 pub(crate) use keep_late_columns::keep_late_columns;
 pub(crate) use refusals::refuse_unstreamable;

@@ -4,6 +4,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, Volatility};
 use laminar_core::{Code, Error, Result};
 
+use crate::parse::rewrite::SetOperation;
 use crate::plan::errors::from_datafusion;
 
 /// Fails if a continuous query contains something that is not built.
@@ -38,6 +39,10 @@ fn check_node(node: &LogicalPlan) -> Result<()> {
             &format!("a {} join", join.join_type.to_string().to_uppercase()),
             "inner joins run today; put the other join in an ad-hoc SELECT",
         ),
+        LogicalPlan::SubqueryAlias(alias) => match SetOperation::of_marker(alias.alias.table()) {
+            Some(operation) => not_built(operation.as_str(), "use it in an ad-hoc SELECT over materialized views"),
+            None => Ok(()),
+        },
         LogicalPlan::Subquery(_) => not_built("a sub-query inside an expression", "write it as a join with a derived table"),
         _ => Ok(()),
     }

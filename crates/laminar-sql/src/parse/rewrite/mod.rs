@@ -1,0 +1,15 @@
+//! Query shapes that the planner would take for something else, written in a form that it has; one shape a file.
+//!
+//! Everything here looks at the text alone. What needs to know the columns of tables stands in `plan/shapes`.
+
+mod any_all;
+mod like_escape;
+mod rows;
+mod set_operations;
+mod set_returning;
+mod string_agg;
+mod subscript;
+mod walk;
+
+pub(crate) use set_operations::SetOperation;
+pub(super) use walk::rewrite;

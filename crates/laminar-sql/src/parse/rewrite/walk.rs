@@ -1,0 +1,63 @@
+//! Goes through a query and hands each part to the rewrite that may know it.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Spanned, VisitMut, VisitorMut};
+use laminar_core::{Error, Result};
+
+use super::{any_all, like_escape, rows, set_operations, set_returning, string_agg, subscript};
+use crate::parse::position::LineIndex;
+
+/// Rewrites a query and all that is nested in it.
+///
+/// # Errors
+/// If a shape contradicts itself, or is not built.
+pub(in crate::parse) fn rewrite(query: &mut Query, lines: &LineIndex<'_>) -> Result<()> {
+    match query.visit(&mut Rewrites { lines }) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Rewrites<'a> {
+    lines: &'a LineIndex<'a>,
+}
+
+impl Rewrites<'_> {
+    /// Puts the position of `expr`, which a rewrite has refused and left as it was, on the error.
+    fn flow(&self, result: Result<()>, expr: &Expr) -> ControlFlow<Error> {
+        let Err(error) = result else { return ControlFlow::Continue(()) };
+        let span = self.lines.span(expr.span()).filter(|span| span.end > span.start && error.span().is_none());
+        ControlFlow::Break(match span {
+            Some(span) => error.at(span),
+            None => error,
+        })
+    }
+}
+
+impl VisitorMut for Rewrites<'_> {
+    type Break = Error;
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        set_operations::rewrite(query);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if let Some(selection) = &mut select.selection {
+            rows::conjuncts(selection)?;
+        }
+        set_returning::rewrite(select).map_break(|(error, span)| match self.lines.span(span) {
+            Some(span) if span.end > span.start => error.at(span),
+            _ => error,
+        })
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        like_escape::rewrite(expr);
+        any_all::rewrite(expr);
+        subscript::rewrite(expr);
+        let result = string_agg::rewrite(expr).and_then(|()| rows::rewrite(expr));
+        self.flow(result, expr)
+    }
+}

@@ -1,0 +1,76 @@
+//! The columns that relations in FROM have, as far as the text of a query and the catalog say.
+
+use datafusion::common::Result;
+use datafusion::sql::planner::SqlToRel;
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{Cte, Expr, Ident, SelectItem, Statement, TableFactor, WildcardAdditionalOptions, With};
+
+use crate::parse::syntax;
+use crate::plan::names::Names;
+use crate::plan::planner::parser_options;
+
+/// One column that expressions over a FROM can read.
+#[derive(Debug, Clone)]
+pub(super) struct FromColumn {
+    /// Its name.
+    pub(super) name: String,
+    /// The relation that it belongs to; none for a column that a join has merged.
+    pub(super) relation: Option<String>,
+    /// What reads it.
+    pub(super) expr: Expr,
+}
+
+/// What is known where a query stands: the catalog, and the common table expressions around it.
+pub(super) struct Scope<'a> {
+    pub(super) names: &'a Names<'a>,
+    ctes: Vec<(Cte, bool)>,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(names: &'a Names<'a>) -> Self {
+        Self { names, ctes: Vec::new() }
+    }
+
+    /// How many common table expressions are known; to be given to [`leave`](Self::leave).
+    pub(super) fn depth(&self) -> usize {
+        self.ctes.len()
+    }
+
+    pub(super) fn enter(&mut self, cte: Cte, recursive: bool) {
+        self.ctes.push((cte, recursive));
+    }
+
+    pub(super) fn leave(&mut self, depth: usize) {
+        self.ctes.truncate(depth);
+    }
+
+    /// The columns of one relation, by planning `SELECT *` from it.
+    pub(super) fn columns_of(&self, relation: &TableFactor) -> Result<Vec<FromColumn>> {
+        let star = SelectItem::Wildcard(WildcardAdditionalOptions::default());
+        let mut query = syntax::query_of(syntax::select_of(vec![star], relation.clone()));
+        query.with = self.with();
+        let planned = SqlToRel::new_with_options(self.names, parser_options());
+        let plan = planned.sql_statement_to_plan(Statement::Query(Box::new(query)))?;
+        let column = |(qualifier, field): (Option<&datafusion::common::TableReference>, &arrow_schema::FieldRef)| {
+            let relation = qualifier.map(|qualifier| qualifier.table().to_owned());
+            let name = Ident::with_quote('"', field.name());
+            let expr = match &relation {
+                Some(relation) => Expr::CompoundIdentifier(vec![Ident::with_quote('"', relation), name]),
+                None => Expr::Identifier(name),
+            };
+            FromColumn { name: field.name().clone(), relation, expr }
+        };
+        Ok(plan.schema().iter().map(column).collect())
+    }
+
+    fn with(&self) -> Option<With> {
+        let recursive = self.ctes.iter().any(|(_, recursive)| *recursive);
+        let cte_tables: Vec<Cte> = self.ctes.iter().map(|(cte, _)| cte.clone()).collect();
+        (!cte_tables.is_empty()).then(|| With { with_token: AttachedToken::empty(), recursive, cte_tables })
+    }
+}
+
+/// A name as the catalog knows it.
+pub(super) fn folded(ident: &Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+}

@@ -1,0 +1,92 @@
+//! The outer values that a sub-query is computed for, each combination once.
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, Result, TableReference};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator};
+
+/// Distinct values of some outer columns, as a relation under a name of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Domain {
+    /// The relation.
+    pub(super) plan: LogicalPlan,
+    /// The outer columns.
+    pub(super) outer: Vec<Column>,
+    name: TableReference,
+}
+
+impl Domain {
+    /// The values that `outer` have in `input`.
+    pub(super) fn new(input: &LogicalPlan, outer: Vec<Column>, name: String) -> Result<Self> {
+        let exprs = outer.iter().enumerate().map(|(index, column)| Expr::Column(column.clone()).alias(column_name(index)));
+        let distinct = LogicalPlanBuilder::from(input.clone()).project(exprs.collect::<Vec<_>>())?.distinct()?;
+        let plan = distinct.alias(name.clone())?.build()?;
+        Ok(Self { plan, outer, name: TableReference::bare(name) })
+    }
+
+    /// How many columns it has.
+    pub(super) fn width(&self) -> usize {
+        self.outer.len()
+    }
+
+    /// Its columns.
+    pub(super) fn columns(&self) -> Vec<Expr> {
+        self.columns_of(&self.name)
+    }
+
+    /// Its columns under the name of another relation.
+    pub(super) fn columns_of(&self, name: &TableReference) -> Vec<Expr> {
+        (0..self.width()).map(|index| Expr::Column(Column::new(Some(name.clone()), column_name(index)))).collect()
+    }
+
+    /// `exprs` as the domain's columns.
+    pub(super) fn named(&self, exprs: Vec<Expr>) -> Vec<Expr> {
+        self.named_as(exprs, &self.name)
+    }
+
+    /// `exprs` as columns of a domain called `name`.
+    pub(super) fn named_as(&self, exprs: Vec<Expr>, name: &TableReference) -> Vec<Expr> {
+        let exprs = exprs.into_iter().enumerate();
+        exprs.map(|(index, expr)| expr.alias_qualified(Some(name.clone()), column_name(index))).collect()
+    }
+
+    /// `expr` with the domain's columns instead of the outer ones, under the same name.
+    pub(super) fn bind(&self, expr: Expr) -> Result<Expr> {
+        if !expr.contains_outer() {
+            return Ok(expr);
+        }
+        let (relation, name) = match &expr {
+            Expr::OuterReferenceColumn(_, column) => (column.relation.clone(), column.name.clone()),
+            other => other.qualified_name(),
+        };
+        Ok(self.bind_unnamed(expr)?.unalias().alias_qualified(relation, name))
+    }
+
+    /// The same without a name, where names do not matter.
+    pub(super) fn bind_unnamed(&self, expr: Expr) -> Result<Expr> {
+        let bound = expr.transform(|part| match &part {
+            Expr::OuterReferenceColumn(_, column) => Ok(match self.outer.iter().position(|outer| outer == column) {
+                Some(index) => Transformed::yes(Expr::Column(Column::new(Some(self.name.clone()), column_name(index)))),
+                None => Transformed::no(part),
+            }),
+            _ => Ok(Transformed::no(part)),
+        })?;
+        Ok(bound.data)
+    }
+}
+
+fn column_name(index: usize) -> String {
+    format!("c{index}")
+}
+
+/// The columns of a schema.
+pub(super) fn columns_in(schema: &DFSchema) -> Vec<Expr> {
+    schema.columns().into_iter().map(Expr::Column).collect()
+}
+
+/// `left IS NOT DISTINCT FROM right` for each pair.
+pub(super) fn same(left: Vec<Expr>, right: Vec<Expr>) -> Vec<Expr> {
+    let pair = |(left, right)| {
+        Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op: Operator::IsNotDistinctFrom, right: Box::new(right) })
+    };
+    left.into_iter().zip(right).map(pair).collect()
+}

@@ -1,0 +1,318 @@
+//! Finds sub-queries in the expressions of a plan and joins them to the rows that they belong to.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, Result, ScalarValue, Spans, not_impl_err, plan_err};
+use datafusion::functions_aggregate::array_agg::array_agg_udaf;
+use datafusion::functions_aggregate::count::count_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, Exists, InSubquery, SetComparison, SetQuantifier};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{
+    Aggregate, Expr, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, Sort, Subquery, lit,
+};
+
+use super::domain::{Domain, columns_in, same};
+use super::push::push;
+use super::references::{has_subquery, is_plain, outer_columns};
+use crate::functions::{Only, Quantified, Quantifier};
+
+/// `plan` without correlated sub-queries in its expressions.
+pub(in crate::plan) fn flatten(plan: LogicalPlan) -> Result<LogicalPlan> {
+    Flattening { names: 0 }.plan(plan)
+}
+
+/// Numbers the relations that it adds.
+struct Flattening {
+    names: usize,
+}
+
+impl Flattening {
+    fn plan(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        Ok(plan.transform_up(|node| self.node(node))?.data)
+    }
+
+    fn name(&mut self, what: &str) -> String {
+        self.names += 1;
+        format!("__{what}_{}", self.names)
+    }
+
+    fn node(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        if let LogicalPlan::Join(join) = &node
+            && !outer_columns(&join.right)?.iter().any(|column| join.left.schema().has_column(column))
+            && !join.filter.as_ref().is_some_and(has_subquery)
+        {
+            return Ok(Transformed::no(node));
+        }
+        let joins = matches!(node, LogicalPlan::Join(_));
+        if !joins && !node.expressions().iter().any(has_subquery) {
+            return Ok(Transformed::no(node));
+        }
+        Ok(Transformed::yes(match node {
+            LogicalPlan::Filter(filter) => self.filter(filter)?,
+            LogicalPlan::Projection(projection) => {
+                let mut input = Arc::unwrap_or_clone(projection.input);
+                let exprs = self.named_exprs(projection.expr, &mut input)?;
+                LogicalPlanBuilder::from(input).project(exprs)?.build()?
+            }
+            LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate)?,
+            LogicalPlan::Sort(sort) => self.sort(sort)?,
+            LogicalPlan::Join(join) => self.join(join)?,
+            LogicalPlan::Values(values) => {
+                let mut input = LogicalPlanBuilder::empty(true).build()?;
+                let mut rows = Vec::with_capacity(values.values.len());
+                for row in values.values {
+                    let row = row.into_iter().map(|expr| self.value(expr, &mut input)).collect::<Result<Vec<_>>>()?;
+                    let names = values.schema.fields().iter().zip(row);
+                    let row: Vec<Expr> = names.map(|(field, expr)| expr.alias(field.name())).collect();
+                    rows.push(LogicalPlanBuilder::from(LogicalPlanBuilder::empty(true).build()?).project(row)?.build()?);
+                }
+                let mut rows = rows.into_iter();
+                let Some(first) = rows.next() else { return plan_err!("VALUES without rows") };
+                rows.try_fold(LogicalPlanBuilder::from(first), |all, row| all.union(row))?.build()?
+            }
+            other => {
+                let kind = other.display().to_string();
+                let kind = kind.split([':', ' ']).next().unwrap_or_default().to_uppercase();
+                return not_impl_err!("a sub-query inside of {kind}");
+            }
+        }))
+    }
+
+    /// IN and EXISTS that are conjuncts of a filter stay where DataFusion makes a join of them.
+    fn filter(&mut self, filter: Filter) -> Result<LogicalPlan> {
+        let mut input = Arc::unwrap_or_clone(filter.input);
+        let kept = columns_in(input.schema());
+        let mut conjuncts = Vec::new();
+        for conjunct in split_conjunction(&filter.predicate) {
+            conjuncts.push(match self.joinable(conjunct, &input)? {
+                Some(joinable) => joinable,
+                None => self.value(conjunct.clone(), &mut input)?,
+            });
+        }
+        let predicate = conjunction(conjuncts).unwrap_or(lit(true));
+        let filter = LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(input))?);
+        narrowed(filter, kept)
+    }
+
+    /// The conjunct with its sub-query flattened inside, if DataFusion can take it from there.
+    fn joinable(&mut self, conjunct: &Expr, input: &LogicalPlan) -> Result<Option<Expr>> {
+        let of = |subquery: &Subquery, plan: LogicalPlan| Subquery {
+            outer_ref_columns: plan.all_out_ref_exprs(),
+            subquery: Arc::new(plan),
+            spans: subquery.spans.clone(),
+        };
+        Ok(match conjunct {
+            Expr::Not(inner) => match inner.as_ref() {
+                Expr::Exists(exists) => {
+                    let exists = Expr::Exists(Exists { subquery: exists.subquery.clone(), negated: !exists.negated });
+                    self.joinable(&exists, input)?
+                }
+                Expr::InSubquery(found) => {
+                    let found = InSubquery { negated: !found.negated, ..found.clone() };
+                    self.joinable(&Expr::InSubquery(found), input)?
+                }
+                _ => None,
+            },
+            Expr::Exists(exists) => {
+                let plan = self.plan(exists.subquery.subquery.as_ref().clone())?;
+                is_plain(&plan, input.schema())?
+                    .then(|| Expr::Exists(Exists { subquery: of(&exists.subquery, plan), negated: exists.negated }))
+            }
+            Expr::InSubquery(found) if !has_subquery(&found.expr) => {
+                let plan = self.plan(found.subquery.subquery.as_ref().clone())?;
+                let uncorrelated = outer_columns(&plan)?.is_empty();
+                let plain = if found.negated { uncorrelated } else { is_plain(&plan, input.schema())? };
+                plain.then(|| Expr::InSubquery(InSubquery { subquery: of(&found.subquery, plan), ..found.clone() }))
+            }
+            Expr::SetComparison(found) => match (found.op, &found.quantifier) {
+                (Operator::Eq, SetQuantifier::Any) => self.joinable(&membership(found, false), input)?,
+                (Operator::NotEq, SetQuantifier::All) => self.joinable(&membership(found, true), input)?,
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    fn aggregate(&mut self, aggregate: Aggregate) -> Result<LogicalPlan> {
+        let mut input = Arc::unwrap_or_clone(aggregate.input);
+        let groups = self.named_exprs(aggregate.group_expr, &mut input)?;
+        let calls = self.named_exprs(aggregate.aggr_expr, &mut input)?;
+        LogicalPlanBuilder::from(input).aggregate(groups, calls)?.build()
+    }
+
+    fn sort(&mut self, mut sort: Sort) -> Result<LogicalPlan> {
+        let mut input = Arc::unwrap_or_clone(sort.input);
+        let kept = columns_in(input.schema());
+        for key in &mut sort.expr {
+            key.expr = self.value(key.expr.clone(), &mut input)?;
+        }
+        narrowed(LogicalPlan::Sort(Sort { input: Arc::new(input), ..sort }), kept)
+    }
+
+    /// An inner join whose condition has sub-queries is a filter over pairs; a side that reads the other one is LATERAL.
+    fn join(&mut self, mut join: datafusion::logical_expr::Join) -> Result<LogicalPlan> {
+        let kept = columns_in(&join.schema);
+        let condition = join.filter.as_ref().is_some_and(has_subquery);
+        if condition && join.join_type != JoinType::Inner {
+            return not_impl_err!("a sub-query in the ON of an outer join");
+        }
+        let behind = if condition { join.filter.take() } else { None };
+        let on = join.on.iter().map(|(left, right)| left.clone().eq(right.clone()));
+        let mut conditions: Vec<Expr> = on.chain(join.filter).collect();
+        let left = Arc::unwrap_or_clone(join.left);
+        let mut right = Arc::unwrap_or_clone(join.right);
+        let read: Vec<Column> = outer_columns(&right)?.into_iter().filter(|column| left.schema().has_column(column)).collect();
+        if !read.is_empty() {
+            if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
+                return not_impl_err!("LATERAL on the right side of a {} join", join.join_type);
+            }
+            let outer = read.iter().cloned().map(Expr::Column).collect();
+            let domain = Domain::new(&left, read, self.name("domain"))?;
+            right = push(right, &domain)?;
+            conditions.extend(same(outer, domain.columns()));
+        }
+        let joined = LogicalPlanBuilder::from(left).join_on(right, join.join_type, conditions)?.build()?;
+        let joined = narrowed(joined, kept)?;
+        match behind {
+            Some(predicate) => self.filter(Filter::try_new(predicate, Arc::new(joined))?),
+            None => Ok(joined),
+        }
+    }
+
+    /// The expressions without sub-queries, under their old names.
+    fn named_exprs(&mut self, exprs: Vec<Expr>, input: &mut LogicalPlan) -> Result<Vec<Expr>> {
+        let named = |expr: Expr| {
+            if !has_subquery(&expr) {
+                return Ok(expr);
+            }
+            let (relation, name) = expr.qualified_name();
+            Ok(self.value(expr, input)?.unalias().alias_qualified(relation, name))
+        };
+        exprs.into_iter().map(named).collect()
+    }
+
+    /// `expr` with a column of `input`, which gets a join for it, instead of each sub-query.
+    fn value(&mut self, expr: Expr, input: &mut LogicalPlan) -> Result<Expr> {
+        let flat = expr.transform_up(|part| {
+            Ok(match part {
+                Expr::Exists(Exists { subquery, negated }) => {
+                    let rows = AggregateFunction::new_udf(count_udaf(), vec![lit(1_i64)], false, None, vec![], None);
+                    let count = self.collected(&subquery, |_| rows.clone(), input)?;
+                    let zero = lit(0_i64);
+                    Transformed::yes(if negated { count.eq(zero) } else { count.gt(zero) })
+                }
+                Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+                    let found = self.compared(*expr, Operator::Eq, Quantifier::Any, &subquery, input)?;
+                    Transformed::yes(if negated { Expr::Not(Box::new(found)) } else { found })
+                }
+                Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => {
+                    let quantifier = if quantifier == SetQuantifier::Any { Quantifier::Any } else { Quantifier::All };
+                    Transformed::yes(self.compared(*expr, op, quantifier, &subquery, input)?)
+                }
+                Expr::ScalarSubquery(subquery) => Transformed::yes(self.single(&subquery, input)?),
+                other => Transformed::no(other),
+            })
+        })?;
+        Ok(flat.data)
+    }
+
+    fn compared(
+        &mut self,
+        value: Expr,
+        op: Operator,
+        quantifier: Quantifier,
+        subquery: &Subquery,
+        input: &mut LogicalPlan,
+    ) -> Result<Expr> {
+        let Some(function) = Quantified::over_query(op, quantifier) else {
+            return plan_err!("ANY and ALL compare by =, <>, <, <=, > and >=, not by {op}");
+        };
+        let list = self.collected(subquery, |column| all_of(column, true), input)?;
+        Ok(function.call(vec![value, list]))
+    }
+
+    /// The one value of a scalar sub-query: more than one row is an error, no row is NULL.
+    fn single(&mut self, subquery: &Subquery, input: &mut LogicalPlan) -> Result<Expr> {
+        let plan = self.plan(subquery.subquery.as_ref().clone())?;
+        one_column(&plan)?;
+        if outer_columns(&plan)?.is_empty() || gives_one_row(&plan) {
+            return self.joined(plan, input);
+        }
+        let collected = aggregate_of(plan, |column| all_of(column, false))?;
+        let list = self.joined(collected, input)?;
+        Ok(ScalarUDF::new_from_impl(Only::new()).call(vec![list]))
+    }
+
+    /// The aggregate `call` over the only column of a sub-query.
+    fn collected(
+        &mut self,
+        subquery: &Subquery,
+        call: impl Fn(Expr) -> AggregateFunction,
+        input: &mut LogicalPlan,
+    ) -> Result<Expr> {
+        let plan = self.plan(subquery.subquery.as_ref().clone())?;
+        self.joined(aggregate_of(plan, call)?, input)
+    }
+
+    /// The value of `plan`, which has one row and one column for each combination of outer values.
+    fn joined(&mut self, plan: LogicalPlan, input: &mut LogicalPlan) -> Result<Expr> {
+        let outer = outer_columns(&plan)?;
+        if outer.is_empty() {
+            let subquery = Subquery { subquery: Arc::new(plan), outer_ref_columns: vec![], spans: Spans::new() };
+            return Ok(Expr::ScalarSubquery(subquery));
+        }
+        let own: Vec<Column> = outer.into_iter().filter(|column| input.schema().has_column(column)).collect();
+        let (domain, name) = (Domain::new(input, own.clone(), self.name("domain"))?, self.name("value"));
+        let pushed = if own.is_empty() { plan } else { push(plan, &domain)? };
+        let columns = columns_in(pushed.schema()).into_iter().enumerate();
+        let plain: Vec<Expr> = columns.map(|(index, column)| column.alias(format!("v{index}"))).collect();
+        let values = LogicalPlanBuilder::from(pushed).project(plain)?.alias(name.clone())?.build()?;
+        let mut columns = columns_in(values.schema());
+        let Some(value) = columns.pop() else { return plan_err!("a sub-query without columns") };
+        let conditions = same(own.into_iter().map(Expr::Column).collect(), columns);
+        *input = LogicalPlanBuilder::from(input.clone()).join_on(values, JoinType::Left, conditions)?.build()?;
+        Ok(value)
+    }
+}
+
+/// `x = ANY (…)` as `x IN (…)`, and `x <> ALL (…)` as `x NOT IN (…)`.
+fn membership(found: &SetComparison, negated: bool) -> Expr {
+    Expr::InSubquery(InSubquery { expr: found.expr.clone(), subquery: found.subquery.clone(), negated })
+}
+
+fn all_of(column: Expr, distinct: bool) -> AggregateFunction {
+    AggregateFunction::new_udf(array_agg_udaf(), vec![column], distinct, None, vec![], None)
+}
+
+fn one_column(plan: &LogicalPlan) -> Result<Expr> {
+    match columns_in(plan.schema()).as_slice() {
+        [column] => Ok(column.clone()),
+        columns => plan_err!("a sub-query that stands for one value has {} columns", columns.len()),
+    }
+}
+
+/// `SELECT call(column) FROM plan`.
+fn aggregate_of(plan: LogicalPlan, call: impl Fn(Expr) -> AggregateFunction) -> Result<LogicalPlan> {
+    let column = columns_in(plan.schema()).into_iter().next().unwrap_or(lit(ScalarValue::Null));
+    let call = Expr::AggregateFunction(call(column)).alias("collected");
+    LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), vec![call])?.build()
+}
+
+/// Whether `plan` is an aggregate without groups, perhaps under a projection.
+fn gives_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(projection) => gives_one_row(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => gives_one_row(&alias.input),
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        _ => false,
+    }
+}
+
+/// `plan` without the columns that joins have added.
+fn narrowed(plan: LogicalPlan, kept: Vec<Expr>) -> Result<LogicalPlan> {
+    if plan.schema().fields().len() == kept.len() {
+        return Ok(plan);
+    }
+    LogicalPlanBuilder::from(plan).project(kept)?.build()
+}

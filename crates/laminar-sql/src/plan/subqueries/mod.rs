@@ -1,0 +1,14 @@
+//! Sub-queries inside of expressions, for rows at rest: every one becomes a join, wherever it stands and however it is correlated.
+//!
+//! [`flatten`] goes over the plan. A sub-query is brought to one value first (EXISTS to a count, IN and ANY to an array, a scalar
+//! one to its only row), then computed once for each combination of the outer values that it reads (a [`domain`]): these are
+//! pushed down to where they are read, and joined back to the rows they came from. What DataFusion itself joins well, an IN or
+//! EXISTS in WHERE, is left to it.
+
+mod domain;
+mod flatten;
+mod push;
+mod references;
+
+pub(super) use flatten::flatten;
+pub(super) use references::stand_in;
