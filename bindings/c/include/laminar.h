@@ -144,7 +144,7 @@ const char* laminar_last_error_hint(void);
 int64_t laminar_last_error_position(void);
 
 /* What the calling thread's last laminar_execute, laminar_query or laminar_subscribe had to say beside its answer, a line each: that rows
- * are missing, because a source has stopped or because the oldest rows aside are forgotten. NULL if nothing. Valid until the next such call. */
+ * are missing, because a source has stopped or because the oldest rows of a side output are forgotten. NULL if nothing. Valid until the next such call. */
 const char* laminar_last_notices(void);
 
 /* The version of the library. */

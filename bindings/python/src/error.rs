@@ -15,7 +15,7 @@ pyo3::create_exception!(
     laminardb,
     LaminarWarning,
     PyUserWarning,
-    "An answer lacks rows: something that it depends on has stopped, or the oldest rows aside are forgotten."
+    "An answer lacks rows: something that it depends on has stopped, or the oldest rows of a side output are forgotten."
 );
 
 /// The exception for an error in the text `sql`, which it shows with a caret.

@@ -8,13 +8,13 @@ pub const STEP_ROWS_MAX: usize = 1 << 16;
 pub const CHUNK_ROWS_MAX: usize = 1 << 13;
 /// Bytes after which a chunk takes no more rows, so that what is dead among large rows is given back soon.
 pub const CHUNK_BYTES_MAX: usize = 1 << 22;
-/// Bytes of rows that `<object>$late` and `<object>$errors` keep readable each unless `SET aside_memory` says otherwise; older rows are only
+/// Bytes of rows that `<object>$late` and `<object>$errors` keep readable each unless `SET side_output_memory` says otherwise; older rows are only
 /// counted, and who reads is told so.
-pub const ASIDE_BYTES_MAX: usize = 64 << 20;
-/// The least that `SET aside_memory` takes, in bytes.
-pub const ASIDE_BYTES_MIN: usize = 1 << 16;
+pub const SIDE_BYTES_MAX: usize = 64 << 20;
+/// The least that `SET side_output_memory` takes, in bytes.
+pub const SIDE_BYTES_MIN: usize = 1 << 16;
 /// Bytes of one piece of these rows: as much is forgotten at once.
-pub const ASIDE_PIECE_BYTES_MAX: usize = 1 << 18;
+pub const SIDE_PIECE_BYTES_MAX: usize = 1 << 18;
 /// Bytes that one ad-hoc query takes for its work and its answer unless `SET query_memory` says otherwise.
 pub const QUERY_BYTES_MAX: usize = 1 << 30;
 /// Bytes that one value made by a function such as `repeat`, `lpad` or `range` has at most.
@@ -22,7 +22,7 @@ pub const VALUE_BYTES_MAX: u64 = 1 << 28;
 /// Bytes that the values which such a function makes of one batch of rows have at most together.
 pub const VALUES_BYTES_MAX: u64 = 1 << 30;
 /// Views that may be put in for one name in a query: each over the one before, or several times.
-pub const VIEWS_INLINED_MAX: usize = 1000;
+pub const VIEWS_INLINED_MAX: usize = 500;
 /// The least that `SET query_memory` takes, in bytes.
 pub const QUERY_BYTES_MIN: usize = 1 << 20;
 /// Panes that one window may have: `HOP(ts, '1 second', '1 year')` is refused.

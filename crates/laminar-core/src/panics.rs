@@ -12,7 +12,7 @@ thread_local! {
     static CATCHING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Does `work`; a panic in it becomes an error. Panics of other threads, and those that nobody catches here, are told as before.
+/// Does `work`; a panic in it becomes an error. Panics of other threads, and those that are not caught here, are told as before.
 pub fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     attempt(work).unwrap_or_else(|panic| Err(as_error(&*panic)))
 }

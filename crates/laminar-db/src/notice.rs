@@ -15,7 +15,7 @@ pub struct Notice {
 pub enum NoticeKind {
     /// Something that the answer depends on has stopped with an error: rows are missing.
     Partial,
-    /// Of rows that were put aside (`<object>$late`, `<object>$errors`) the oldest are forgotten.
+    /// Of a side output (`<object>$late`, `<object>$errors`) the oldest rows are forgotten.
     Forgotten,
 }
 

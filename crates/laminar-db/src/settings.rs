@@ -1,7 +1,7 @@
 //! What `SET` can change.
 
 use laminar_core::limits::{
-    ASIDE_BYTES_MAX, ASIDE_BYTES_MIN, IDLE_TIMEOUT_MS, QUERY_BYTES_MAX, QUERY_BYTES_MIN, STEP_BUDGET_NS, VIRTUAL_PARTITIONS,
+    IDLE_TIMEOUT_MS, QUERY_BYTES_MAX, QUERY_BYTES_MIN, SIDE_BYTES_MAX, SIDE_BYTES_MIN, STEP_BUDGET_NS, VIRTUAL_PARTITIONS,
 };
 use laminar_core::{Code, Error, Result};
 
@@ -16,7 +16,7 @@ pub struct Settings {
     pub step_budget: StepBudget,
     /// Bytes that the rows of one object in `<object>$late`, and those in `<object>$errors`, may take. Beyond that the oldest are forgotten, and a
     /// query over them says so.
-    pub aside_memory: usize,
+    pub side_output_memory: usize,
     /// Bytes that one ad-hoc query may take for its work and its answer. A query that needs more fails.
     pub query_memory: usize,
 }
@@ -50,21 +50,21 @@ impl Default for Settings {
             idle_timeout: Some(IDLE_TIMEOUT_MS as i64 * 1_000_000),
             workers: 1,
             step_budget: StepBudget::default(),
-            aside_memory: ASIDE_BYTES_MAX,
+            side_output_memory: SIDE_BYTES_MAX,
             query_memory: QUERY_BYTES_MAX,
         }
     }
 }
 
 /// Every setting's name.
-pub(crate) const NAMES: [&str; 5] = ["aside_memory", "idle_timeout", "query_memory", "step_budget", "workers"];
+pub(crate) const NAMES: [&str; 5] = ["idle_timeout", "query_memory", "side_output_memory", "step_budget", "workers"];
 
 impl Settings {
     /// Changes one setting; `None` gives it its default.
     pub(crate) fn set(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         match name {
-            "aside_memory" => {
-                self.aside_memory = value.map_or(Ok(ASIDE_BYTES_MAX), |text| size(text, ASIDE_BYTES_MIN))?;
+            "side_output_memory" => {
+                self.side_output_memory = value.map_or(Ok(SIDE_BYTES_MAX), |text| size(text, SIDE_BYTES_MIN))?;
                 Ok(())
             }
             "query_memory" => {
@@ -97,7 +97,7 @@ impl Settings {
     /// A setting as text.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         match name {
-            "aside_memory" => Some(size_text(self.aside_memory)),
+            "side_output_memory" => Some(size_text(self.side_output_memory)),
             "query_memory" => Some(size_text(self.query_memory)),
             "idle_timeout" => Some(match self.idle_timeout {
                 Some(nanos) => format!("{} ms", nanos / 1_000_000),
@@ -201,8 +201,8 @@ mod tests {
             ("idle_timeout", "250 ms"),
             ("idle_timeout", "never"),
             ("workers", "3"),
-            ("aside_memory", "64 KiB"),
-            ("aside_memory", "100001 B"),
+            ("side_output_memory", "64 KiB"),
+            ("side_output_memory", "100001 B"),
             ("query_memory", "3 GiB"),
         ] {
             let mut settings = Settings::default();

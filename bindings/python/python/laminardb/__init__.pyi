@@ -37,7 +37,7 @@ class LaminarError(Exception):
     """Where in the statement the fault begins, in characters."""
 
 class LaminarWarning(UserWarning):
-    """An answer lacks rows: something that it depends on has stopped, or the oldest rows aside are forgotten."""
+    """An answer lacks rows: something that it depends on has stopped, or the oldest rows of a side output are forgotten."""
 
 class Database:
     """A database. It works when it is called: on the caller's thread, with the interpreter released. Threads may share it."""

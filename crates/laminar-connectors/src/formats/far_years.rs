@@ -12,8 +12,11 @@ const DAY_SECONDS: i128 = 86_400;
 /// The timestamp in `unit`s from 1970, if `text` begins with such a year and the time fits. A text without offset is taken
 /// in `zone`, or in UTC.
 pub(super) fn parse_far_timestamp(text: &str, unit: TimeUnit, zone: Option<Tz>) -> Option<i64> {
-    if !text.starts_with(['+', '-']) && !text.bytes().take(5).all(|byte| byte.is_ascii_digit()) {
-        return None;
+    // After four digits a year of our own has its hyphen: that is seen first, since nearly all are such years.
+    match text.as_bytes() {
+        [b'+' | b'-', ..] => {}
+        [_, _, _, _, b'0'..=b'9', ..] => {}
+        _ => return None,
     }
     let (date, time) = text.split_at(text.find(['T', 't', ' ']).unwrap_or(text.len()));
     let days = days_of(date)?;

@@ -65,7 +65,7 @@ impl Engine {
         let mut reactor = crew.reactor_or_inline(&parts.clock, parts.settings.workers);
         reactor.set_step_budget(parts.settings.step_budget.limit_ns());
         let mut aside = Aside::default();
-        aside.set_bytes_max(parts.settings.aside_memory);
+        aside.set_bytes_max(parts.settings.side_output_memory);
         Self {
             crew,
             clock: parts.clock,
@@ -95,7 +95,7 @@ impl Engine {
             self.reactor = self.crew.reactor(&self.clock, settings.workers)?;
         }
         self.reactor.set_step_budget(settings.step_budget.limit_ns());
-        self.aside.set_bytes_max(settings.aside_memory);
+        self.aside.set_bytes_max(settings.side_output_memory);
         self.settings = settings;
         Ok(())
     }

@@ -16,7 +16,7 @@ impl Engine {
         self.notices(&inputs_in(query, &self.catalog), &sides_in(query, &self.catalog))
     }
 
-    /// The same for the rows, or the rows aside, of an object.
+    /// The same for the rows, or a side output, of an object.
     pub(crate) fn notices_of_object(&self, name: &str) -> Vec<Notice> {
         match SideName::parse(name) {
             Some(side) => self.notices(std::slice::from_ref(&side.object), std::slice::from_ref(&side)),
@@ -66,13 +66,13 @@ impl Engine {
     fn forgotten(&self, side: &SideName) -> Option<Notice> {
         let kept = self.aside.kept(side).filter(|kept| kept.rows < kept.of)?;
         let message = format!(
-            "of the {} rows of {side} the newest {} are kept, within {} (aside_memory)",
+            "of the {} rows of {side} the newest {} are kept, within {} (side_output_memory)",
             kept.of,
             kept.rows,
-            size_text(self.settings.aside_memory)
+            size_text(self.settings.side_output_memory)
         );
         let hint = format!(
-            "before the rows come, SET aside_memory = '1 GiB', or keep all of them: CREATE SINK name FROM {side} INTO FILE (path = '…')"
+            "before the rows come, SET side_output_memory = '1 GiB', or keep all of them: CREATE SINK name FROM {side} INTO FILE (path = '…')"
         );
         Some(Notice::new(NoticeKind::Forgotten, message, Some(hint)))
     }

@@ -43,7 +43,7 @@ pub(super) fn rows_of(engine: &mut Engine, query: &StreamQuery, text: &str) -> R
     Ok(Rows { schema: selected.0, batches: selected.1, notices: engine.notices_of_query(query) })
 }
 
-/// The future, or an error as soon as somebody interrupts it: DataFusion's operators give way every few batches.
+/// The future, or an error as soon as it is interrupted: DataFusion's operators give way every few batches.
 pub(super) async fn unless_interrupted<T>(future: impl Future<Output = Result<T>>, interrupt: &Interrupt) -> Result<T> {
     let mut future = pin!(future);
     poll_fn(|cx| match interrupt.check() {

@@ -1,4 +1,4 @@
-//! What is said beside an answer: that something has stopped, so that rows are missing, and that rows aside are forgotten.
+//! What is said beside an answer: that something has stopped, so that rows are missing, and that rows of a side output are forgotten.
 
 use std::sync::Arc;
 
@@ -183,7 +183,7 @@ fn all_rows_in_error_are_kept_while_there_is_room() {
 #[test]
 fn a_query_over_rows_of_which_some_are_forgotten_says_how_many_are_kept() {
     let db = read(
-        "SET aside_memory = '64 KiB'; CREATE SOURCE s FROM faulty (rows = '1', bad = '12000');
+        "SET side_output_memory = '64 KiB'; CREATE SOURCE s FROM faulty (rows = '1', bad = '12000');
          CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM s; CREATE VIEW e AS SELECT raw FROM s$errors; CREATE TABLE t (raw VARCHAR)",
     );
     let kept = number(&db, "SELECT count(*) FROM s$errors");
@@ -197,7 +197,7 @@ fn a_query_over_rows_of_which_some_are_forgotten_says_how_many_are_kept() {
         "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM s$errors",
     ] {
         let said = check(&db, sql, &[NoticeKind::Forgotten]);
-        let expected = format!("of the 12000 rows of s$errors the newest {kept} are kept, within 64 KiB (aside_memory)");
+        let expected = format!("of the 12000 rows of s$errors the newest {kept} are kept, within 64 KiB (side_output_memory)");
         assert!(said[0].starts_with(&expected), "{sql}: {said:?}");
     }
     assert_eq!(number(&db, "SELECT n FROM m"), kept);

@@ -141,7 +141,9 @@ impl<'a> Script<'a> {
             Ok(()) if self.interrupted() => INTERRUPTED,
             Ok(()) => DONE,
             // Ctrl-C ends a query, and `| head` closes the output.
-            Err(Failure::Run(error) | Failure::Statement(error)) if error.code() == Code::Closed => {
+            Err(Failure::Run(error) | Failure::Statement(error))
+                if error.code() == Code::Closed && (self.interrupted() || self.printer.is_closed()) =>
+            {
                 if self.interrupted() {
                     INTERRUPTED
                 } else {

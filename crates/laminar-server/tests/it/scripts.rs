@@ -201,7 +201,7 @@ fn rows_in_error_beyond_ten_thousand_are_all_there_and_who_reads_is_told_of_thos
     let select = "SELECT count(*) AS bad FROM s$errors;";
     let ran = run_with_files(&format!("{read}{select}"), &[("bad.csv", bad.as_bytes())], &["--format", "csv", "--quiet"]);
     assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.code), ("bad\n12000\n", "", 0));
-    let few = format!("SET aside_memory = '64 KiB'; {read}{select}");
+    let few = format!("SET side_output_memory = '64 KiB'; {read}{select}");
     let ran = run_with_files(&few, &[("bad.csv", bad.as_bytes())], &["--format", "csv", "--quiet"]);
     assert!(ran.code == 0 && ran.err.starts_with("NOTICE: of the 12000 rows of s$errors the newest "), "{}", ran.err);
 }

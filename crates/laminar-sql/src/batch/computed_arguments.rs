@@ -63,10 +63,11 @@ fn column_of(expr: Expr, computed: &mut Vec<Expr>) -> Expr {
     Expr::Column(Column::new_unqualified(name))
 }
 
+/// A column, or what has the same value for every row: some functions read their constants from the plan.
 fn is_plain(expr: &Expr) -> bool {
     match expr {
-        Expr::Column(_) | Expr::Literal(..) | Expr::OuterReferenceColumn(..) => true,
+        Expr::Column(_) | Expr::OuterReferenceColumn(..) => true,
         Expr::Alias(alias) => is_plain(&alias.expr),
-        _ => false,
+        other => !other.any_column_refs() && !other.is_volatile(),
     }
 }

@@ -79,3 +79,35 @@ pub(super) fn same_scale(a: Numeric, b: Numeric) -> Result<(Numeric, Numeric)> {
     let scale = a.scale.max(b.scale);
     Ok((a.at_scale(scale)?, b.at_scale(scale)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(digits: i128, scale: i32) -> Numeric {
+        Numeric { digits, scale }
+    }
+
+    #[test]
+    fn half_is_rounded_away_from_zero() {
+        let check = |from: Numeric, scale, digits| assert_eq!(from.at_scale(scale).unwrap(), of(digits, scale));
+        check(of(25, 1), 0, 3);
+        check(of(-25, 1), 0, -3);
+        check(of(24, 1), 0, 2);
+        check(of(125, 0), -1, 13);
+        check(of(1, 0), 3, 1000);
+        check(of(i128::MAX, 38), 0, 2);
+        check(of(7, 50), 0, 0);
+        assert!(of(i128::MAX, 0).at_scale(1).is_err());
+    }
+
+    #[test]
+    fn digits_are_printed_with_their_point() {
+        let check = |value: Numeric, text: &str| assert_eq!(value.to_string(), text);
+        check(of(12345, 2), "123.45");
+        check(of(-5, 3), "-0.005");
+        check(of(0, 2), "0.00");
+        check(of(12, -2), "1200");
+        check(of(0, -2), "0");
+    }
+}

@@ -179,10 +179,15 @@ impl Column {
         })
     }
 
-    /// Bytes of the value of a row; 8 for what has no text.
+    /// Bytes of the value of a row, roughly where it is nested.
     fn bytes(&self, row: usize) -> u64 {
         match self.values.data_type() {
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => self.text(row).map_or(0, |text| text.len() as u64),
+            DataType::List(_) => {
+                let (lists, index) = (self.values.as_list::<i32>(), self.index(row));
+                let elements = if lists.is_null(index) { 0 } else { u64::try_from(lists.value_length(index)).unwrap_or(0) };
+                elements * self.element_width()
+            }
             other => other.primitive_width().unwrap_or(8) as u64,
         }
     }
@@ -345,6 +350,12 @@ mod tests {
         ColumnarValue::Scalar(ScalarValue::Int64(Some(number)))
     }
 
+    /// An array of so many numbers.
+    fn numbers_as_list(length: i64) -> ColumnarValue {
+        let numbers: Vec<ScalarValue> = (0..length).map(|number| ScalarValue::Int64(Some(number))).collect();
+        ColumnarValue::Scalar(ScalarValue::List(ScalarValue::new_list_nullable(&numbers, &DataType::Int64)))
+    }
+
     #[test]
     fn a_value_that_would_be_too_large_is_an_error_before_it_is_made() {
         let giant = 2_147_483_647;
@@ -356,6 +367,7 @@ mod tests {
             ("replace", vec![text(&"a".repeat(1 << 20)), text("a"), text(&"b".repeat(1000))]),
             ("array_repeat", vec![int(1), int(giant)]),
             ("list_repeat", vec![text("abc"), int(1 << 40)]),
+            ("array_repeat", vec![numbers_as_list(1 << 20), int(1 << 20)]),
             ("range", vec![int(1_000_000_000_000)]),
             ("range", vec![int(0), int(i64::MAX), int(2)]),
             ("generate_series", vec![int(i64::MAX), int(i64::MIN), int(-1)]),

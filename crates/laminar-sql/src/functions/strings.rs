@@ -1,11 +1,13 @@
 //! Functions of texts whose answers PostgreSQL defines otherwise than DataFusion does.
 
-use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
 use laminar_core::{Code, Error, Result};
 
 use super::bytes;
 use super::columns::{Answer, Call, bad, out_of_range};
 use super::kinds::Kind::{Any, Bool, Bytes, Int4, Int8, Text, Texts};
+use super::kinds::type_name;
 use super::regex;
 use super::routine::{Constants, Routine, routine};
 use super::text_form::text_forms;
@@ -44,6 +46,10 @@ pub(super) fn routines() -> Vec<Routine> {
             }),
         routine("repeat").takes([Text, Int8], Text, |call| call.map2(repeat)),
         routine("replace").takes([Text, Text, Text], Text, |call| call.map3(replace)),
+        routine("upper")
+            .takes([Text], Text, |call| call.map1(|text: &str| Ok(Some(text.chars().map(upper).collect::<String>())))),
+        routine("lower")
+            .takes([Text], Text, |call| call.map1(|text: &str| Ok(Some(text.chars().map(lower).collect::<String>())))),
         routine("initcap").takes([Text], Text, |call| call.map1(|text: &str| Ok(Some(initcap(text))))),
         routine("translate").takes([Text, Text, Text], Text, |call| call.map3(translate)),
         routine("reverse").takes([Text], Text, |call| call.map1(|text: &str| Ok(Some(text.chars().rev().collect::<String>())))),
@@ -64,6 +70,12 @@ pub(super) fn routines() -> Vec<Routine> {
             Texts,
             |call| to_array(call, Some(2)),
         ),
+        routine("array_to_string")
+            .also("list_to_string")
+            .also("array_join")
+            .also("list_join")
+            .takes([Any, Text], Text, |call| array_text(call, None))
+            .takes([Any, Text, Text], Text, |call| array_text(call, Some(2))),
         routine("to_hex").takes([Int4], Text, |call| call.map1(|value: i32| Ok(Some(format!("{value:x}"))))).takes(
             [Int8],
             Text,
@@ -195,15 +207,22 @@ fn replace(text: &str, from: &str, to: &str) -> Answer<String> {
     Ok(Some(text.replace(from, to)))
 }
 
+/// A character as a capital, if that is one character: `ß` stays as it is.
+fn upper(c: char) -> char {
+    let mut capitals = c.to_uppercase();
+    capitals.next().filter(|_| capitals.len() == 0).unwrap_or(c)
+}
+
+fn lower(c: char) -> char {
+    let mut letters = c.to_lowercase();
+    letters.next().filter(|_| letters.len() == 0).unwrap_or(c)
+}
+
 fn initcap(text: &str) -> String {
     let mut capital = String::with_capacity(text.len());
     let mut begins = true;
     for c in text.chars() {
-        if begins {
-            capital.extend(c.to_uppercase())
-        } else {
-            capital.extend(c.to_lowercase())
-        }
+        capital.push(if begins { upper(c) } else { lower(c) });
         begins = !c.is_alphanumeric();
     }
     capital
@@ -250,6 +269,30 @@ fn to_array(call: &Call<'_>, null: Option<usize>) -> Result<ArrayRef> {
         };
         let null = nulls.as_ref().and_then(|nulls| nulls.get(row));
         Ok(Some(parts.into_iter().map(|part| (null != Some(part.as_str())).then_some(part)).collect::<Vec<_>>()))
+    })
+}
+
+/// The items of a list as one text; NULLs are left out, or written as the third argument.
+fn array_text(call: &Call<'_>, null: Option<usize>) -> Result<ArrayRef> {
+    let lists = &call.columns[0];
+    if lists.array.data_type().is_null() {
+        return call.each(|_| Ok(None::<String>));
+    }
+    let of = lists.array.data_type();
+    let list = lists.array.as_list_opt::<i32>();
+    let list =
+        list.ok_or_else(|| Error::new(Code::TypeMismatch, format!("array_to_string takes an array, not {}", type_name(of))))?;
+    let items = text_forms(list.values())?;
+    let separators = call.argument::<&str>(1)?;
+    let nulls = null.map(|index| call.argument::<&str>(index)).transpose()?;
+    call.each(|row| {
+        let index = lists.index(row);
+        let Some(separator) = separators.get(row).filter(|_| !list.is_null(index)) else { return Ok(None) };
+        let (start, end) = (list.value_offsets()[index], list.value_offsets()[index + 1]);
+        let range = usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
+        let null = nulls.as_ref().and_then(|nulls| nulls.get(row));
+        let parts: Vec<&str> = items[range].iter().filter_map(|item| item.as_deref().or(null)).collect();
+        Ok(Some(parts.join(separator)))
     })
 }
 

@@ -9,6 +9,8 @@ use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use laminar_core::{Error, Result};
 
 use super::datetime::interval_text;
+use crate::plan::errors::from_datafusion;
+use crate::semantics::interval::as_intervals;
 
 const FORMAT: FormatOptions<'static> = FormatOptions::new()
     .with_null("")
@@ -35,7 +37,10 @@ fn printer(array: &ArrayRef) -> Result<Printer<'_>> {
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             Box::new(move |row| Ok(interval_text::print(array.as_primitive::<IntervalMonthDayNanoType>().value(row))))
         }
-        DataType::Interval(_) | DataType::Duration(_) => converted(array, &DataType::Interval(IntervalUnit::MonthDayNano))?,
+        DataType::Interval(_) | DataType::Duration(_) => {
+            let texts = text_forms(&as_intervals(array).map_err(from_datafusion)?)?;
+            Box::new(move |row| Ok(texts[row].clone().unwrap_or_default()))
+        }
         DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => converted(array, &DataType::Binary)?,
         DataType::Timestamp(_, Some(_)) => {
             let utc = DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));

@@ -1,5 +1,5 @@
 //! How a name is read: letters of ASCII are folded to lower case unless it is quoted, as in PostgreSQL over UTF-8; all others stay as
-//! they are written. So `Trades` is `trades`, and `Ärzte` is `Ärzte`, whoever reads it: statements, the planner or a suffix.
+//! they are written. So `Trades` is `trades`, and `Ärzte` is `Ärzte`, in statements, in the planner and before a suffix alike.
 
 use datafusion::sql::sqlparser::ast::Ident;
 use datafusion::sql::sqlparser::tokenizer::Word;

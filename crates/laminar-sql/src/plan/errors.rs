@@ -111,6 +111,10 @@ pub(crate) fn plain_arrow(error: &arrow_schema::ArrowError) -> Error {
 /// The first line with a small first letter, without a full stop.
 fn first_line(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default().trim_end_matches('.');
+    // What is wrong with a regular expression stands below a picture of it.
+    let last = message.lines().last().and_then(|last| last.strip_prefix("error: ")).filter(|_| line.ends_with(':'));
+    let joined = last.map(|last| format!("{line} {last}"));
+    let line = joined.as_deref().unwrap_or(line);
     let line = line.strip_prefix("Error during planning: ").unwrap_or(line);
     let mut chars = line.chars();
     let first_word_is_plain = line.split(' ').next().is_some_and(|word| !word.chars().skip(1).any(char::is_uppercase));
@@ -123,16 +127,22 @@ fn first_line(message: &str) -> String {
 fn explain_schema(schema: &SchemaError, failed: Option<&Failed<'_>>) -> Error {
     match schema {
         SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields, failed),
+        // Nothing refers to it: it is the plan's own columns that have one name.
+        SchemaError::AmbiguousReference { field } if field.spans.first().is_none() => repeated_name(&field.name),
         SchemaError::AmbiguousReference { field } => {
             let error = Error::new(Code::UnknownColumn, format!("column '{}' is in more than one table", field.name))
                 .with_hint(format!("write the table before it: table.{}", field.name));
             place(error, &field.spans, failed)
         }
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
-            Error::new(Code::InvalidQuery, format!("two output columns are called '{name}'"))
-                .with_hint("give one of them another name with AS")
+            repeated_name(name)
         }
     }
+}
+
+fn repeated_name(name: &str) -> Error {
+    Error::new(Code::InvalidQuery, format!("two output columns are called '{name}'"))
+        .with_hint("give one of them another name with AS")
 }
 
 fn unknown_column(field: &Column, valid: &[Column], failed: Option<&Failed<'_>>) -> Error {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, IntervalUnit, TimeUnit};
+use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_err};
 use datafusion::config::ConfigOptions;
@@ -11,21 +11,17 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast as PlainCast, Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Union, lit,
+    BinaryExpr, Cast as PlainCast, Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Union, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::arithmetic::{ArithmeticOp, arithmetic, result_type};
+use super::arithmetic::{ArithmeticOp, arithmetic};
 use super::cast;
-use super::common_type::{common_type, digits, digits_of, finer};
+use super::common_type::common_type;
 use super::interval::{by_length, is_interval};
-use super::untyped::{
-    beside, constant_as, fitted, is_text, length_of, narrowed_instant, untyped_text, whole_constant, widest_instant,
-};
-
-const INTERVAL: DataType = DataType::Interval(IntervalUnit::MonthDayNano);
-const TIME: DataType = DataType::Time64(TimeUnit::Nanosecond);
-const MICROS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+use super::meeting::{cast_to, compare, compares, type_of};
+use super::operands::compute;
+use super::untyped::{beside, constant_as, fitted, is_text, untyped_text, widest_instant};
 
 /// Runs before DataFusion's own coercion, which then finds little left to do.
 #[derive(Debug, Default)]
@@ -156,10 +152,6 @@ fn comparable(expr: Expr, schema: &DFSchema) -> Expr {
     }
 }
 
-fn type_of(expr: &Expr, schema: &DFSchema) -> Option<DataType> {
-    expr.get_type(schema).ok()
-}
-
 /// One expression whose parts are coerced already.
 fn coerce(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
@@ -216,42 +208,6 @@ fn arithmetic_op(op: Operator) -> Option<ArithmeticOp> {
     })
 }
 
-/// Whether `op` says how two values stand to each other.
-pub(super) fn compares(op: Operator) -> bool {
-    use Operator as O;
-    matches!(op, O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq | O::IsDistinctFrom | O::IsNotDistinctFrom)
-}
-
-fn plain_op(op: ArithmeticOp) -> Operator {
-    match op {
-        ArithmeticOp::Add => Operator::Plus,
-        ArithmeticOp::Subtract => Operator::Minus,
-        ArithmeticOp::Multiply => Operator::Multiply,
-        ArithmeticOp::Divide => Operator::Divide,
-        ArithmeticOp::Modulo => Operator::Modulo,
-    }
-}
-
-fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
-    Expr::BinaryExpr(BinaryExpr { left: Box::new(left), op, right: Box::new(right) })
-}
-
-/// `expr` at the type `target`: a constant is converted here and now, if it fits.
-pub(super) fn cast_to(expr: Expr, from: &DataType, target: &DataType) -> Expr {
-    if from == target {
-        return expr;
-    }
-    if let Some(constant) = constant_as(&expr, target) {
-        return constant;
-    }
-    match (from, target) {
-        // DataFusion would take such a cast off again and cut the constant beside it instead.
-        (DataType::Timestamp(..), DataType::Timestamp(..)) => cast::cast(expr, target.clone(), false),
-        (DataType::Duration(_), DataType::Interval(_)) => by_length(expr),
-        _ => Expr::Cast(PlainCast::new(Box::new(expr), target.clone())),
-    }
-}
-
 /// `-expr`, checked: the least whole number has no negative.
 fn negative(inner: Expr, schema: &DFSchema) -> Expr {
     match type_of(&inner, schema) {
@@ -261,108 +217,6 @@ fn negative(inner: Expr, schema: &DFSchema) -> Expr {
         },
         _ => Expr::Negative(Box::new(inner)),
     }
-}
-
-/// A constant without type beside a value with one: the constant takes its type.
-fn typed_pair(left: Expr, right: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
-    let typed = |text: &Expr, other: &Expr| -> Result<Option<Expr>> {
-        match (untyped_text(text), type_of(other, schema)) {
-            (Some(text), Some(other)) if !is_text(&other) => beside(text, &other),
-            _ => Ok(None),
-        }
-    };
-    if let Some(typed) = typed(&left, &right)? {
-        return Ok((typed, right));
-    }
-    match typed(&right, &left)? {
-        Some(typed) => Ok((left, typed)),
-        None => Ok((left, right)),
-    }
-}
-
-fn compare(left: Expr, op: Operator, right: Expr, schema: &DFSchema) -> Result<Expr> {
-    let (left, right) = typed_pair(left, right, schema)?;
-    let (Some(left_type), Some(right_type)) = (type_of(&left, schema), type_of(&right, schema)) else {
-        return Ok(binary(left, op, right));
-    };
-    let (left, right) = comparable_pair(left, &left_type, right, &right_type);
-    Ok(binary(left, op, right))
-}
-
-/// Both sides of a comparison at a type at which neither loses anything.
-fn comparable_pair(left: Expr, left_type: &DataType, right: Expr, right_type: &DataType) -> (Expr, Expr) {
-    use DataType as D;
-    match (left_type, right_type) {
-        (D::Duration(_), D::Duration(_)) => meet(left, left_type, right, right_type),
-        (D::Duration(unit), D::Interval(_)) => match as_duration(&right, *unit) {
-            Some(right) => (left, right),
-            None => (by_length(left), by_length(right)),
-        },
-        (D::Interval(_), D::Duration(unit)) => match as_duration(&left, *unit) {
-            Some(left) => (left, right),
-            None => (by_length(left), by_length(right)),
-        },
-        (D::Interval(_), D::Interval(_)) => (by_length(left), by_length(right)),
-        (D::Timestamp(left_unit, _), D::Timestamp(right_unit, _)) if left_unit != right_unit => {
-            let left = narrowed_constant(left, *right_unit);
-            let right = narrowed_constant(right, *left_unit);
-            let types = (constant_type(&left, left_type), constant_type(&right, right_type));
-            meet_instants(left, &types.0, right, &types.1)
-        }
-        _ => meet(left, left_type, right, right_type),
-    }
-}
-
-fn meet(left: Expr, left_type: &DataType, right: Expr, right_type: &DataType) -> (Expr, Expr) {
-    match common_type(left_type, right_type) {
-        Some(target) => (cast_to(left, left_type, &target), cast_to(right, right_type, &target)),
-        None => (left, right),
-    }
-}
-
-/// Instants meet at the finer unit. A constant that the finer unit cannot hold lies beyond all values of it, so there the
-/// coarser unit tells as much.
-fn meet_instants(left: Expr, left_type: &DataType, right: Expr, right_type: &DataType) -> (Expr, Expr) {
-    let Some(target) = common_type(left_type, right_type) else { return (left, right) };
-    for (expr, own, other) in [(&left, left_type, right_type), (&right, right_type, left_type)] {
-        if matches!(expr, Expr::Literal(..)) && own != &target && constant_as(expr, &target).is_none() {
-            let (DataType::Timestamp(unit, _), DataType::Timestamp(_, zone)) = (own, other) else { continue };
-            let coarse = DataType::Timestamp(*unit, zone.clone());
-            return (cast_to(left.clone(), left_type, &coarse), cast_to(right.clone(), right_type, &coarse));
-        }
-    }
-    (cast_to(left, left_type, &target), cast_to(right, right_type, &target))
-}
-
-fn narrowed_constant(expr: Expr, unit: TimeUnit) -> Expr {
-    match expr {
-        Expr::Literal(value, metadata) => Expr::Literal(narrowed_instant(&value, unit), metadata),
-        other => other,
-    }
-}
-
-fn constant_type(expr: &Expr, otherwise: &DataType) -> DataType {
-    match expr {
-        Expr::Literal(value, _) => value.data_type(),
-        _ => otherwise.clone(),
-    }
-}
-
-/// An interval constant as a distance in `unit`, if it has a whole number of them.
-fn as_duration(expr: &Expr, unit: TimeUnit) -> Option<Expr> {
-    let Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(span)), _) = expr else { return None };
-    let nanos = length_of(*span)?;
-    let per_unit = 10_i64.pow(9 - digits(unit));
-    let count = (nanos % per_unit == 0).then_some(nanos / per_unit);
-    Some(Expr::Literal(
-        match unit {
-            TimeUnit::Second => ScalarValue::DurationSecond(Some(count?)),
-            TimeUnit::Millisecond => ScalarValue::DurationMillisecond(Some(count?)),
-            TimeUnit::Microsecond => ScalarValue::DurationMicrosecond(Some(count?)),
-            TimeUnit::Nanosecond => ScalarValue::DurationNanosecond(Some(count?)),
-        },
-        None,
-    ))
 }
 
 /// `expr BETWEEN low AND high` as two comparisons, if one of them needs a type of its own.
@@ -493,169 +347,4 @@ fn aggregate_arguments(call: &mut AggregateFunction, schema: &DFSchema) {
             }
         }
     }
-}
-
-/// `left op right` as a function that checks what it computes; `None`: DataFusion computes it.
-pub(super) fn computed(left: Expr, op: ArithmeticOp, right: Expr, schema: &DFSchema) -> Result<Option<Expr>> {
-    match compute(left, op, right, schema)? {
-        Expr::BinaryExpr(_) => Ok(None),
-        function => Ok(Some(function)),
-    }
-}
-
-/// `left op right`, as a function that checks what it computes where the types are numbers, days, times or intervals.
-fn compute(left: Expr, op: ArithmeticOp, right: Expr, schema: &DFSchema) -> Result<Expr> {
-    let (left, right) = typed_operands(left, op, right, schema)?;
-    let (Some(left_type), Some(right_type)) = (type_of(&left, schema), type_of(&right, schema)) else {
-        return Ok(binary(left, plain_op(op), right));
-    };
-    Ok(match operands(left, left_type, op, right, right_type) {
-        Operands::Ours(left, right) => arithmetic(op, left, right),
-        Operands::DataFusions(left, right) => binary(left, plain_op(op), right),
-    })
-}
-
-/// A constant without type takes that of the other operand; added to a time it is an interval.
-fn typed_operands(left: Expr, op: ArithmeticOp, right: Expr, schema: &DFSchema) -> Result<(Expr, Expr)> {
-    let is_time = |expr: &Expr| matches!(type_of(expr, schema), Some(DataType::Timestamp(..) | DataType::Date32));
-    if let (Some(text), true, ArithmeticOp::Add) = (untyped_text(&right), is_time(&left), op)
-        && let Some(interval) = beside(text, &INTERVAL)?
-    {
-        return Ok((left, interval));
-    }
-    typed_pair(left, right, schema)
-}
-
-/// Two operands at types that fit each other, and who computes with them.
-enum Operands {
-    Ours(Expr, Expr),
-    DataFusions(Expr, Expr),
-}
-
-fn operands(left: Expr, left_type: DataType, op: ArithmeticOp, right: Expr, right_type: DataType) -> Operands {
-    let is_number = |data_type: &DataType| data_type.is_numeric() && !matches!(data_type, DataType::Decimal256(..));
-    if is_number(&left_type) && is_number(&right_type) {
-        return numbers(left, &left_type, right, &right_type);
-    }
-    temporal(left, left_type, op, right, right_type)
-}
-
-fn numbers(left: Expr, left_type: &DataType, right: Expr, right_type: &DataType) -> Operands {
-    use DataType as D;
-    let both = |target: D, left: Expr, right: Expr| {
-        Operands::Ours(cast_to(left, left_type, &target), cast_to(right, right_type, &target))
-    };
-    match (left_type, right_type) {
-        (same, other) if same == other => Operands::Ours(left, right),
-        (l, r) if l.is_floating() || r.is_floating() => both(D::Float64, left, right),
-        (D::Decimal128(..), _) | (_, D::Decimal128(..)) => Operands::Ours(exact(left, left_type), exact(right, right_type)),
-        (l, r) => match whole_type(l, r) {
-            Some(target) => both(target, left, right),
-            None => Operands::Ours(exact(left, left_type), exact(right, right_type)),
-        },
-    }
-}
-
-/// A whole number as a decimal; decimals as they are.
-fn exact(expr: Expr, data_type: &DataType) -> Expr {
-    if !data_type.is_integer() {
-        return expr;
-    }
-    whole_constant(&expr).unwrap_or_else(|| cast_to(expr, data_type, &DataType::Decimal128(digits_of(data_type), 0)))
-}
-
-/// The whole type that holds all values of both; `None` if there is none.
-fn whole_type(left: &DataType, right: &DataType) -> Option<DataType> {
-    use DataType as D;
-    let bytes = |data_type: &DataType| data_type.primitive_width().unwrap_or(8);
-    let (signed, unsigned) = match (left.is_signed_integer(), right.is_signed_integer()) {
-        (true, true) | (false, false) => return Some(if bytes(left) >= bytes(right) { left.clone() } else { right.clone() }),
-        (true, false) => (left, right),
-        (false, true) => (right, left),
-    };
-    Some(match bytes(signed).max(2 * bytes(unsigned)) {
-        2 => D::Int16,
-        4 => D::Int32,
-        8 => D::Int64,
-        _ => return None,
-    })
-}
-
-fn temporal(left: Expr, left_type: DataType, op: ArithmeticOp, right: Expr, right_type: DataType) -> Operands {
-    use ArithmeticOp::{Add, Divide, Multiply, Subtract};
-    use DataType as D;
-    match (&left_type, op, &right_type) {
-        (D::Date32, Add | Subtract, whole) if whole.is_integer() => Operands::Ours(left, cast_to(right, whole, &D::Int64)),
-        (whole, Add, D::Date32) if whole.is_integer() => Operands::Ours(right, cast_to(left, whole, &D::Int64)),
-        (D::Date32, Subtract, D::Date32) => Operands::Ours(left, right),
-        (D::Date32, Add | Subtract, span) if is_interval(span) => {
-            instant_and_interval(cast_to(left, &D::Date32, &MICROS), &MICROS, right, span)
-        }
-        (span, Add, D::Date32) if is_interval(span) => {
-            instant_and_interval(cast_to(right, &D::Date32, &MICROS), &MICROS, left, span)
-        }
-        (D::Date32, Add, time) if *time == TIME => Operands::Ours(cast_to(left, &D::Date32, &MICROS), right),
-        (time, Add, D::Date32) if *time == TIME => Operands::Ours(cast_to(right, &D::Date32, &MICROS), left),
-        (D::Date32, Subtract, instant @ D::Timestamp(..)) => Operands::DataFusions(cast_to(left, &D::Date32, instant), right),
-        (instant @ D::Timestamp(..), Subtract, D::Date32) => Operands::DataFusions(left, cast_to(right, &D::Date32, instant)),
-        (D::Timestamp(..), Subtract, D::Timestamp(..)) => {
-            let (left, right) = meet(left, &left_type, right, &right_type);
-            Operands::DataFusions(left, right)
-        }
-        (instant @ D::Timestamp(..), Add | Subtract, span) if is_interval(span) => {
-            instant_and_interval(left, instant, right, span)
-        }
-        (span, Add, instant @ D::Timestamp(..)) if is_interval(span) => instant_and_interval(right, instant, left, span),
-        (time, Add | Subtract, span) if *time == TIME && is_interval(span) => {
-            Operands::Ours(left, cast_to(right, span, &INTERVAL))
-        }
-        (span, Add, time) if *time == TIME && is_interval(span) => Operands::Ours(right, cast_to(left, span, &INTERVAL)),
-        (time, Subtract, other) if *time == TIME && *other == TIME => Operands::Ours(left, right),
-        (span, Multiply | Divide, number) if is_interval(span) && number.is_numeric() => {
-            interval_and_number(left, span, op, right, number)
-        }
-        (number, Multiply, span) if is_interval(span) && number.is_numeric() => {
-            interval_and_number(right, span, op, left, number)
-        }
-        (l, Add | Subtract, r) if is_interval(l) && is_interval(r) => {
-            let (left, right) = meet(left, l, right, r);
-            Operands::DataFusions(left, right)
-        }
-        (l, _, r) if result_type(op, l, r).is_some() => Operands::Ours(left, right),
-        _ => Operands::DataFusions(left, right),
-    }
-}
-
-/// An instant and an interval, the instant at a unit that the sum needs.
-fn instant_and_interval(instant: Expr, instant_type: &DataType, span: Expr, span_type: &DataType) -> Operands {
-    let DataType::Timestamp(unit, zone) = instant_type else { return Operands::DataFusions(instant, span) };
-    let needed = match (&span, span_type) {
-        (Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(span)), _), _) => unit_of(span.nanoseconds),
-        (_, DataType::Duration(unit)) => *unit,
-        _ => TimeUnit::Microsecond,
-    };
-    let target = DataType::Timestamp(finer(*unit, needed), zone.clone());
-    let instant = cast_to(instant, instant_type, &target);
-    let span = match (span_type, &target) {
-        (DataType::Duration(_), DataType::Timestamp(unit, _)) => cast_to(span, span_type, &DataType::Duration(*unit)),
-        _ => cast_to(span, span_type, &INTERVAL),
-    };
-    Operands::DataFusions(instant, span)
-}
-
-/// The coarsest unit that divides `nanos`.
-fn unit_of(nanos: i64) -> TimeUnit {
-    match nanos {
-        nanos if nanos % 1_000_000_000 == 0 => TimeUnit::Second,
-        nanos if nanos % 1_000_000 == 0 => TimeUnit::Millisecond,
-        nanos if nanos % 1_000 == 0 => TimeUnit::Microsecond,
-        _ => TimeUnit::Nanosecond,
-    }
-}
-
-fn interval_and_number(span: Expr, span_type: &DataType, op: ArithmeticOp, number: Expr, number_type: &DataType) -> Operands {
-    let span = cast_to(span, span_type, &INTERVAL);
-    let whole = number_type.is_integer() && op == ArithmeticOp::Multiply && *number_type != DataType::UInt64;
-    let target = if whole { DataType::Int64 } else { DataType::Float64 };
-    Operands::Ours(span, cast_to(number, number_type, &target))
 }

@@ -91,7 +91,7 @@ fn of_one(span: IntervalMonthDayNano) -> Result<IntervalMonthDayNano, ArrowError
 }
 
 /// Distances and the other kinds of interval as months, days and nanoseconds.
-pub(super) fn as_intervals(spans: &ArrayRef) -> Result<ArrayRef> {
+pub(crate) fn as_intervals(spans: &ArrayRef) -> Result<ArrayRef> {
     let wanted = DataType::Interval(IntervalUnit::MonthDayNano);
     match spans.data_type() {
         data_type if *data_type == wanted => Ok(spans.clone()),

@@ -1,7 +1,8 @@
 //! What expressions mean: PostgreSQL's rules where DataFusion's differ, alike ad hoc, in views, in INSERT and for constants.
 //!
 //! 1. [`syntax`]: what must be decided before names and types are known (exact literals, lengths of VARCHAR).
-//! 2. [`operators`] and [`coercion`]: the types at which two operands meet; operators that compute become the functions of [`arithmetic`].
+//! 2. [`operators`] and [`coercion`], with [`meeting`] and [`operands`]: the types at which two operands meet; operators that
+//!    compute become the functions of [`arithmetic`].
 //! 3. [`casts`]: after DataFusion's own coercion, each cast that Arrow would do in another way becomes one of [`cast`].
 //! 4. [`short_circuit`]: AND and OR look at each row's left side first, in what runs.
 //!
@@ -14,7 +15,9 @@ mod casts;
 mod coercion;
 mod common_type;
 mod guarded_plans;
-mod interval;
+pub(crate) mod interval;
+mod meeting;
+mod operands;
 mod operators;
 mod short_circuit;
 mod syntax;

@@ -5,7 +5,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 use super::arithmetic::ArithmeticOp;
-use super::coercion::computed;
+use super::operands::computed;
 
 /// Makes `+ - * / %` the functions that check what they compute.
 #[derive(Debug, Default)]

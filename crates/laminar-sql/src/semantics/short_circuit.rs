@@ -16,7 +16,7 @@ use datafusion::physical_expr::expressions::{
     BinaryExpr, CaseExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NotExpr,
 };
 
-use super::coercion::compares;
+use super::meeting::compares;
 
 /// `expr` with such an AND or OR wherever the right side can fail.
 pub(crate) fn guarded(expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {

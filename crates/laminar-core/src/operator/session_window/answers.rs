@@ -10,6 +10,7 @@ use arrow_select::interleave::interleave;
 use super::spans::{Session, Span};
 use crate::Result;
 use crate::changelog::RowKeys;
+use crate::operator::aggregate::Fault;
 use crate::operator::difference::comparators;
 
 /// Rows about sessions: of each session one, or one for each group in it.
@@ -77,6 +78,15 @@ impl Order {
             _ => Ordering::Equal,
         }
     }
+}
+
+/// The faults of the answer `after`, by their positions among `rows`.
+pub(super) fn moved(faults: Vec<Fault>, rows: &[(usize, usize)], after: usize) -> Vec<Fault> {
+    let position = |fault: Fault| {
+        let position = rows.iter().position(|row| *row == (after, fault.position))?;
+        Some(Fault { position, ..fault })
+    };
+    faults.into_iter().filter_map(position).collect()
 }
 
 /// The columns of some rows.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
 
 use super::aggregate::{Fault, GroupTable};
@@ -76,6 +76,16 @@ enum Store {
     Ordered(Ordered),
 }
 
+impl Store {
+    /// `append`: rows are never taken back; `within`: the types of the keys within a session.
+    fn new(append: bool, input: &GroupInput, within: Vec<DataType>) -> Result<Self> {
+        match append {
+            true => Ok(Store::Merged(Merged::new(input, within)?)),
+            false => Ok(Store::Ordered(Ordered::new(input, within)?)),
+        }
+    }
+}
+
 impl SessionOperator {
     /// The operator for `spec` over `input`, with the output columns `output`.
     pub fn new(spec: &SessionSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
@@ -93,10 +103,7 @@ impl SessionOperator {
             in_order: append && !mixed,
             emission: spec.emission,
             keys: GroupTable::new(&partition, &[], false)?,
-            store: match append {
-                true => Store::Merged(Merged::new(&input, within)?),
-                false => Store::Ordered(Ordered::new(&input, within)?),
-            },
+            store: Store::new(append, &input, within)?,
             partition: spec.partition,
             input,
             output,
@@ -254,8 +261,7 @@ impl SessionOperator {
 
     /// Emits −before +after, ordered by key and time, without what did not change.
     fn emit(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let sessions = self.due();
-        let mut faults = Vec::new();
+        let (sessions, mut faults) = (self.due(), Vec::new());
         let mut answers = std::mem::take(&mut self.before);
         if sessions.is_empty() && answers.is_empty() {
             return Ok(());
@@ -269,18 +275,16 @@ impl SessionOperator {
         let rows = answers::difference(&answers, &within)?;
         let session = |(answer, row): &(usize, usize)| answers[*answer].sessions[*row];
         let keys: Vec<u32> = rows.iter().map(|row| session(row).key).collect();
-        let position = |fault: Fault| {
-            rows.iter().position(|row| *row == (after, fault.position)).map(|position| Fault { position, ..fault })
-        };
         let mut columns = answers::gather(&answers, &rows)?;
         let results = columns.split_off(within.len());
+        let weights = rows.iter().map(|(answer, _)| if *answer == after { 1 } else { -1 }).collect();
         ResultRows {
             starts: rows.iter().map(|row| Some(session(row).span.start)).collect(),
             ends: rows.iter().map(|row| Some(session(row).span.last.saturating_add(self.gap))).collect(),
             keys: self.keys.keys(&keys)?.into_iter().chain(columns).collect(),
+            faults: answers::moved(faults, &rows, after),
             results,
-            weights: rows.iter().map(|(answer, _)| if *answer == after { 1 } else { -1 }).collect(),
-            faults: faults.into_iter().filter_map(position).collect(),
+            weights,
         }
         .emit(&self.output, cx)
     }

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use laminar_connectors::BadRow;
 use laminar_core::dag::{Node, NodeKind};
-use laminar_core::limits::ASIDE_BYTES_MAX;
+use laminar_core::limits::SIDE_BYTES_MAX;
 use laminar_core::operator::{Aside as Kind, AsideRows};
 use laminar_core::reactor::Reactor;
 use laminar_core::time::event_time::to_nanos;
@@ -29,7 +29,7 @@ pub(crate) struct Aside {
 
 impl Default for Aside {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), bytes_max: ASIDE_BYTES_MAX }
+        Self { objects: BTreeMap::new(), bytes_max: SIDE_BYTES_MAX }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The newest rows that an object put aside, as many as a number of bytes holds, and how many there were.
+//! The newest rows of a side output, as many as a number of bytes holds, and how many there were.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use arrow_array::{Array, RecordBatch, UInt32Array};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use laminar_core::Result;
-use laminar_core::limits::ASIDE_PIECE_BYTES_MAX;
+use laminar_core::limits::SIDE_PIECE_BYTES_MAX;
 
 /// Rows in the order in which they came; the oldest are forgotten when there is no room.
 #[derive(Default)]
@@ -42,7 +42,7 @@ impl KeptRows {
     /// Takes rows in and forgets the oldest beyond `bytes_max`, but for the last piece: a single row may be larger.
     pub(super) fn push(&mut self, batch: &RecordBatch, bytes_max: usize) -> Result<()> {
         self.came += batch.num_rows() as u64;
-        let piece_bytes_max = ASIDE_PIECE_BYTES_MAX.min(bytes_max / 8).max(1);
+        let piece_bytes_max = SIDE_PIECE_BYTES_MAX.min(bytes_max / 8).max(1);
         for rows in cut(batch, piece_bytes_max) {
             self.append(Piece::new(take_record_batch(batch, &rows)?), piece_bytes_max)?;
             while self.bytes > bytes_max && self.pieces.len() > 1 {

@@ -16,12 +16,13 @@ pub(super) struct Type {
 const TYPES: &[Type] = &[
     Type { name: "bool", column: "BOOLEAN", values: &["true", "false"] },
     Type { name: "int", column: "INT", values: &["0", "1", "2", "3", "5", "-1", "-3", "7", "12", "100"] },
+    Type { name: "part_index", column: "INT", values: &["1", "2", "3", "-1", "-2", "9"] },
     Type { name: "index", column: "INT", values: &["1", "2", "3", "-1", "-2", "0", "9"] },
     Type { name: "bigint", column: "BIGINT", values: &["0", "1", "-1", "42", "9007199254740993", "-123456789012", "7"] },
     Type {
         name: "double",
         column: "DOUBLE PRECISION",
-        values: &["'0'", "'1'", "'-1'", "'0.5'", "'2.5'", "'-2.5'", "'3.5'", "'1e10'", "'0.1'", "'30'", "'1e-3'"],
+        values: &["'0'", "'1'", "'-1'", "'0.5'", "'2.5'", "'-2.5'", "'3.5'", "'1e8'", "'0.1'", "'30'", "'1e-3'"],
     },
     Type {
         name: "numeric",
@@ -79,7 +80,7 @@ const TYPES: &[Type] = &[
             "'1969-07-20 20:17:40'",
             "'2024-03-31 02:30:00'",
             "'2024-10-27 02:30:00'",
-            "'1700-03-01 00:00:01'",
+            "'1801-03-01 00:00:01'",
         ],
     },
     Type {

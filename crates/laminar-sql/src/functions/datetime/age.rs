@@ -49,8 +49,8 @@ fn age(until: i64, since: i64) -> Result<Interval> {
         days -= 1;
     }
     while days < 0 {
-        // Borrowed days are those of the month that begins earlier, as in PostgreSQL: of the later point if the sign is turned.
-        days += if is_negative { days_in_month(a.date) } else { days_in_month(b.date) };
+        // Borrowed days are those of the month of the earlier point, as in PostgreSQL.
+        days += days_in_month(b.date);
         months -= 1;
     }
     let sign = if is_negative { -1 } else { 1 };

@@ -6,7 +6,7 @@ use chrono::{Datelike, NaiveDate};
 use laminar_core::Result;
 
 use super::clock::{self, DAY, Parts, SECOND};
-use super::unit::{Unit, one_of};
+use super::unit::{LastUnit, Unit, one_of};
 use crate::functions::columns::{Call, Date, Instant, Interval, Read, Stamp, Time};
 use crate::functions::decimal::Numeric;
 use crate::functions::kinds::Kind;
@@ -141,11 +141,13 @@ const INTERVAL: Fields = (
 const TIME: Fields = (&[Unit::Microsecond, Unit::Millisecond, Unit::Second, Unit::Minute, Unit::Hour, Unit::Epoch], "a TIME");
 
 fn decimals<'c, T: Read<'c>>(call: &'c Call<'_>, field: fn(T, Unit) -> Result<Numeric>, (known, of): Fields) -> Result<ArrayRef> {
-    call.map2(|name: &str, value: T| field(value, one_of(name, known, of)?).map(Some))
+    let mut last = LastUnit::new(known, of);
+    call.map2(|name: &str, value: T| field(value, last.get(name)?).map(Some))
 }
 
 fn doubles<'c, T: Read<'c>>(call: &'c Call<'_>, field: fn(T, Unit) -> Result<Numeric>, (known, of): Fields) -> Result<ArrayRef> {
-    call.map2(|name: &str, value: T| Ok(Some(double(field(value, one_of(name, known, of)?)?))))
+    let mut last = LastUnit::new(known, of);
+    call.map2(|name: &str, value: T| Ok(Some(double(field(value, last.get(name)?)?))))
 }
 
 /// Microseconds are divided as PostgreSQL divides them, so that the last bit is the same.

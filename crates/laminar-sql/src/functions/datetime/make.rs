@@ -16,6 +16,10 @@ pub(super) fn routines() -> Vec<Routine> {
         routine("make_date").takes([Int8, Int8, Int8], Kind::Date, |call: &Call<'_>| {
             call.map3(|year, month, day| Ok(Some(Date(clock::days_of(day_of(year, month, day)?)))))
         }),
+        routine("date")
+            .takes([Kind::Date], Kind::Date, |call: &Call<'_>| call.map1(|Date(days)| Ok(Some(Date(days)))))
+            .takes([Timestamp], Kind::Date, |call: &Call<'_>| call.map1(|Stamp(nanos)| Ok(Some(day(nanos)))))
+            .takes([Timestamptz], Kind::Date, |call: &Call<'_>| call.map1(|Instant(nanos)| Ok(Some(day(nanos))))),
         routine("make_time").takes([Int8, Int8, Double], Kind::Time, |call: &Call<'_>| {
             call.map3(|hour, minute, second| Ok(Some(Time(time_of(hour, minute, second)?))))
         }),
@@ -53,6 +57,12 @@ pub(super) fn routines() -> Vec<Routine> {
             .takes([Timestamptz], Bool, |call: &Call<'_>| call.map1(|Instant(_)| Ok(Some(true))))
             .takes([Kind::Interval], Bool, |call: &Call<'_>| call.map1(|_: Interval| Ok(Some(true)))),
     ]
+}
+
+/// The day of a point in time.
+fn day(nanos: i64) -> Date {
+    // Nanoseconds reach 292 years, so their days fit.
+    Date(i32::try_from(nanos.div_euclid(24 * HOUR)).unwrap_or(i32::MAX))
 }
 
 fn day_of(year: i64, month: i64, day: i64) -> Result<NaiveDate> {

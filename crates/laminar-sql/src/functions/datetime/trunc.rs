@@ -1,10 +1,15 @@
 //! `date_trunc` and `date_bin`: the beginning of the unit or bin that a time lies in.
 
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampNanosecondType;
 use chrono::{Datelike, Days, NaiveDate};
-use laminar_core::Result;
+use laminar_core::{Error, Result};
 
 use super::clock::{self, HOUR, SECOND};
-use super::unit::{Unit, one_of};
+use super::unit::{LastUnit, Unit, one_of};
 use super::zone::{self, LastZone};
 use crate::functions::columns::{Answer, Call, Date, Instant, Interval, Stamp, bad, out_of_range};
 use crate::functions::kinds::Kind;
@@ -33,26 +38,36 @@ pub(super) fn routines() -> Vec<Routine> {
         routine("date_trunc")
             .also("datetrunc")
             .takes([Text, Timestamp], Timestamp, |call: &Call<'_>| {
-                call.map2(|unit: &str, Stamp(nanos)| truncated(nanos, unit_of(unit)?).map(|nanos| Some(Stamp(nanos))))
+                if let Some(column) = by_clock(call)? {
+                    return Ok(column);
+                }
+                let mut units = units();
+                call.map2(|unit: &str, Stamp(nanos)| truncated(nanos, units.get(unit)?).map(|nanos| Some(Stamp(nanos))))
             })
             .takes([Text, Timestamptz], Timestamptz, |call: &Call<'_>| {
-                call.map2(|unit: &str, Instant(nanos)| truncated(nanos, unit_of(unit)?).map(|nanos| Some(Instant(nanos))))
+                if let Some(column) = by_clock(call)? {
+                    return Ok(column);
+                }
+                let mut units = units();
+                call.map2(|unit: &str, Instant(nanos)| truncated(nanos, units.get(unit)?).map(|nanos| Some(Instant(nanos))))
             })
             // PostgreSQL answers a TIMESTAMPTZ; a date has no zone here, so neither has its month.
             .takes([Text, Kind::Date], Timestamp, |call: &Call<'_>| {
+                let mut units = units();
                 call.map2(|unit: &str, Date(days)| {
-                    truncated(clock::midnight(days)?, unit_of(unit)?).map(|nanos| Some(Stamp(nanos)))
+                    truncated(clock::midnight(days)?, units.get(unit)?).map(|nanos| Some(Stamp(nanos)))
                 })
             })
             .takes([Text, Timestamptz, Text], Timestamptz, |call: &Call<'_>| {
-                let mut last = LastZone::default();
+                let (mut units, mut last) = (units(), LastZone::default());
                 call.map3(|unit: &str, Instant(nanos), zone: &str| {
                     let zone = last.zone(zone)?;
-                    zone.utc(truncated(zone.local(nanos)?, unit_of(unit)?)?).map(|nanos| Some(Instant(nanos)))
+                    zone.utc(truncated(zone.local(nanos)?, units.get(unit)?)?).map(|nanos| Some(Instant(nanos)))
                 })
             })
             .takes([Text, Kind::Interval], Kind::Interval, |call: &Call<'_>| {
-                call.map2(|unit: &str, interval| truncated_interval(interval, unit))
+                let mut units = units();
+                call.map2(|unit: &str, interval| truncated_interval(interval, units.get(unit)?))
             })
             .check(check),
         routine("date_bin")
@@ -79,22 +94,47 @@ fn check(constants: &Constants<'_>) -> Result<()> {
     zone::check(constants, 2)
 }
 
+fn units() -> LastUnit {
+    LastUnit::new(UNITS, "date_trunc")
+}
+
 fn unit_of(name: &str) -> Result<Unit> {
     one_of(name, UNITS, "date_trunc")
 }
 
-/// The beginning of the unit that `nanos` lies in.
-fn truncated(nanos: i64, unit: Unit) -> Result<i64> {
-    let length = match unit {
+/// A whole column at once, if the unit is a constant of fixed length: what most groupings are made of.
+fn by_clock(call: &Call<'_>) -> Result<Option<ArrayRef>> {
+    let (unit, times) = (&call.columns[0], &call.columns[1]);
+    if !unit.is_constant || times.is_constant {
+        return Ok(None);
+    }
+    let Some(name) = call.argument::<&str>(0)?.get(0) else { return Ok(None) };
+    let Some(length) = fixed_length(unit_of(name)?) else { return Ok(None) };
+    let Some(times) = times.array.as_primitive_opt::<TimestampNanosecondType>() else { return Ok(None) };
+    let begin = |nanos: i64| nanos.checked_sub(nanos.rem_euclid(length)).map_or_else(too_early, Ok);
+    let begins = times.try_unary::<_, TimestampNanosecondType, Error>(begin)?;
+    Ok(Some(Arc::new(begins.with_timezone_opt(times.timezone().map(str::to_owned)))))
+}
+
+/// Nanoseconds of a unit that is as long as any other.
+fn fixed_length(unit: Unit) -> Option<i64> {
+    Some(match unit {
         Unit::Microsecond => 1_000,
         Unit::Millisecond => 1_000_000,
         Unit::Second => SECOND,
         Unit::Minute => 60 * SECOND,
         Unit::Hour => HOUR,
         Unit::Day => 24 * HOUR,
-        _ => return first_day(clock::parts(nanos).date, unit).map_or_else(too_early, |date| clock::nanos_of(date, 0)),
-    };
-    nanos.checked_sub(nanos.rem_euclid(length)).map_or_else(too_early, Ok)
+        _ => return None,
+    })
+}
+
+/// The beginning of the unit that `nanos` lies in.
+fn truncated(nanos: i64, unit: Unit) -> Result<i64> {
+    match fixed_length(unit) {
+        Some(length) => nanos.checked_sub(nanos.rem_euclid(length)).map_or_else(too_early, Ok),
+        None => first_day(clock::parts(nanos).date, unit).map_or_else(too_early, |date| clock::nanos_of(date, 0)),
+    }
 }
 
 fn too_early() -> Result<i64> {
@@ -117,11 +157,11 @@ fn first_day(date: NaiveDate, unit: Unit) -> Option<NaiveDate> {
 }
 
 /// An interval without what is smaller than the unit.
-fn truncated_interval(interval: Interval, unit: &str) -> Answer<Interval> {
+fn truncated_interval(interval: Interval, unit: Unit) -> Answer<Interval> {
     let Interval { months, days, nanoseconds: nanos } = interval;
     let in_months = |length: i32| Interval::new(months / length * length, 0, 0);
     let in_nanos = |length: i64| Interval::new(months, days, nanos / length * length);
-    Ok(Some(match unit_of(unit)? {
+    Ok(Some(match unit {
         Unit::Microsecond => in_nanos(1_000),
         Unit::Millisecond => in_nanos(1_000_000),
         Unit::Second => in_nanos(SECOND),

@@ -80,3 +80,29 @@ pub(super) fn one_of(name: &str, known: &[Unit], of: &str) -> Result<Unit, Error
     };
     Err(Error::new(Code::InvalidQuery, message).with_hint(format!("the units are: {}", names.join(", "))))
 }
+
+/// Names of units are mostly the same in all rows, so the last one is kept.
+pub(super) struct LastUnit {
+    known: &'static [Unit],
+    of: &'static str,
+    last: Option<(String, Unit)>,
+}
+
+impl LastUnit {
+    /// Units out of `known`; `of` says what they would be units of.
+    pub(super) fn new(known: &'static [Unit], of: &'static str) -> Self {
+        Self { known, of, last: None }
+    }
+
+    /// The unit called `name`.
+    pub(super) fn get(&mut self, name: &str) -> Result<Unit, Error> {
+        match &self.last {
+            Some((last, unit)) if last == name => Ok(*unit),
+            _ => {
+                let unit = one_of(name, self.known, self.of)?;
+                self.last = Some((name.to_owned(), unit));
+                Ok(unit)
+            }
+        }
+    }
+}

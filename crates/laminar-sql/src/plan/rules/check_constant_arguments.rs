@@ -26,7 +26,7 @@ use crate::plan::errors::{explained, from_datafusion, from_sqlparser};
 /// A function that is configured by some of its arguments.
 struct Configured {
     name: &'static str,
-    /// The arguments that are no configuration: every value of their types is taken there.
+    /// The arguments that are no configuration: what [`sample`] gives is taken there.
     data: &'static [usize],
     /// What to write where it is configured wrongly.
     hint: &'static str,
@@ -59,6 +59,9 @@ const CONFIGURED: &[Configured] = &[
     configured("substr", &[0, 1], "a length is not negative"),
     configured("substring", &[0, 1], "a length is not negative"),
     configured("encode", &[0], "the encodings are: base64, hex"),
+    configured("decode", &[0], "the encodings are: base64, hex"),
+    configured("generate_series", &[0, 1], "the step is not zero"),
+    configured("range", &[0, 1], "the step is not zero"),
     configured("digest", &[0], "the algorithms are: md5, sha224, sha256, sha384, sha512, blake2s, blake2b, blake3"),
     configured("timezone", &[], ZONE),
     configured("overlay", &[0, 1], "characters are counted from 1"),
@@ -196,7 +199,7 @@ impl Trials<'_> {
         match evaluated.ok()?.err()?.find_root() {
             DataFusionError::Internal(_) => None,
             DataFusionError::NotImplemented(what) => Some(DataFusionError::NotImplemented(what.clone())),
-            root => Some(DataFusionError::External(Box::new(in_one_line(explained(root), &root.strip_backtrace())))),
+            root => Some(DataFusionError::External(Box::new(explained(root)))),
         }
     }
 
@@ -208,17 +211,6 @@ impl Trials<'_> {
         let planning = PhysicalPlanningContext::default();
         let physical = create_physical_expr(expr, &schema, self.state.execution_props(), &planning)?;
         physical.evaluate(&batch)?.into_array(1).map(drop)
-    }
-}
-
-/// A message that is drawn over several lines, as those about regular expressions are, says at its end what is wrong.
-fn in_one_line(error: Error, said: &str) -> Error {
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match lines.as_slice() {
-        [_, .., last] => {
-            Error::new(error.code(), last.trim_start_matches("error: ").trim_end_matches(|c: char| !c.is_alphanumeric()))
-        }
-        _ => error,
     }
 }
 
@@ -282,7 +274,8 @@ fn nulls(schema: &Schema) -> Option<Vec<ScalarValue>> {
 
 /// A value that is nothing special.
 fn sample(data_type: &DataType) -> Option<ScalarValue> {
-    let text = || ScalarValue::Utf8(Some("a".to_owned()));
+    // Right as hexadecimal digits and in base 64 too.
+    let text = || ScalarValue::Utf8(Some("abcd".to_owned()));
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => text().cast_to(data_type).ok(),
         DataType::Timestamp(..) => ScalarValue::TimestampSecond(Some(946_684_800), None).cast_to(data_type).ok(),

@@ -19,7 +19,12 @@ use crate::functions::{Only, Quantified, Quantifier};
 
 /// `plan` without correlated sub-queries in its expressions.
 pub(in crate::plan) fn flatten(plan: LogicalPlan) -> Result<LogicalPlan> {
-    Flattening { names: 0 }.plan(plan)
+    let flat = Flattening { names: 0 }.plan(plan)?;
+    // Such as in an ORDER BY over columns that the result does not have.
+    if !outer_columns(&flat)?.is_empty() {
+        return not_impl_err!("a sub-query that reads columns which are not there where it stands");
+    }
+    Ok(flat)
 }
 
 /// Numbers the relations that it adds.
@@ -270,7 +275,11 @@ impl Flattening {
         let values = LogicalPlanBuilder::from(pushed).project(plain)?.alias(name.clone())?.build()?;
         let mut columns = columns_in(values.schema());
         let Some(value) = columns.pop() else { return plan_err!("a sub-query without columns") };
-        let conditions = same(own.into_iter().map(Expr::Column).collect(), columns);
+        let mut conditions = same(own.into_iter().map(Expr::Column).collect(), columns);
+        if conditions.is_empty() {
+            // It reads columns of a query further out alone, and is the same for all rows here.
+            conditions.push(lit(true));
+        }
         *input = LogicalPlanBuilder::from(input.clone()).join_on(values, JoinType::Left, conditions)?.build()?;
         Ok(value)
     }

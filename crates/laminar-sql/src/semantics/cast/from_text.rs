@@ -10,11 +10,12 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, ListArray, PrimitiveArray, StringArray};
 use arrow_buffer::{IntervalMonthDayNano, NullBuffer, OffsetBuffer};
-use arrow_cast::parse::{Parser, parse_interval_month_day_nano, string_to_datetime};
+use arrow_cast::parse::{Parser, string_to_datetime};
 use arrow_schema::{ArrowError, DataType, FieldRef, IntervalUnit, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use super::{bytes, lists, not_a, out_of_range, times};
+use crate::functions::interval_text;
 use crate::semantics::arithmetic::decimal::MAX_PRECISION;
 use crate::semantics::common_type::digits;
 
@@ -262,7 +263,7 @@ fn with_seconds(text: &str) -> Option<String> {
 }
 
 fn interval(text: &str, target: &DataType) -> Result<IntervalMonthDayNano, ArrowError> {
-    parse_interval_month_day_nano(text.trim()).map_err(|_| not_a(text, target))
+    interval_text::parse(text).map_err(|_| not_a(text, target))
 }
 
 #[cfg(test)]

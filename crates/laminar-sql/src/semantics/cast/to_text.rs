@@ -1,18 +1,17 @@
 //! Values to texts, as PostgreSQL writes them.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type, IntervalMonthDayNanoType};
 use arrow_array::{Array, ArrayRef, StringArray};
-use arrow_buffer::IntervalMonthDayNano;
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, Timelike};
 use datafusion::common::Result;
 
 use super::{bytes, lists};
+use crate::functions::interval_text;
 use crate::semantics::common_type::digits;
 use crate::semantics::interval::as_intervals;
 
@@ -49,7 +48,7 @@ pub(super) fn write(column: &ArrayRef) -> Result<ArrayRef> {
         D::Interval(_) | D::Duration(_) => {
             let spans = as_intervals(column)?;
             let spans = spans.as_primitive::<IntervalMonthDayNanoType>();
-            texts(spans.len(), |row| spans.is_valid(row).then(|| interval(spans.value(row))))
+            texts(spans.len(), |row| spans.is_valid(row).then(|| interval_text::print(spans.value(row))))
         }
         D::Binary | D::LargeBinary => {
             let values = arrow_cast::cast(column, &D::LargeBinary)?;
@@ -142,33 +141,10 @@ fn fraction(text: &mut String, nanos: u64) {
     }
 }
 
-/// `1 year 2 mons -3 days 04:05:06.5`.
-fn interval(span: IntervalMonthDayNano) -> String {
-    let mut text = String::new();
-    let (years, months) = (span.months / 12, span.months % 12);
-    for (count, word) in [(years, "year"), (months, "mon"), (span.days, "day")] {
-        if count != 0 {
-            let plural = if count == 1 { "" } else { "s" };
-            let _ = write!(text, "{}{count} {word}{plural}", if text.is_empty() { "" } else { " " });
-        }
-    }
-    if span.nanoseconds == 0 && !text.is_empty() {
-        return text;
-    }
-    if !text.is_empty() {
-        text.push(' ');
-    }
-    if span.nanoseconds < 0 {
-        text.push('-');
-    }
-    let (seconds, nanos) = (span.nanoseconds.unsigned_abs() / 1_000_000_000, span.nanoseconds.unsigned_abs() % 1_000_000_000);
-    let _ = write!(text, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    fraction(&mut text, nanos);
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use arrow_buffer::IntervalMonthDayNano;
+
     use super::*;
 
     #[test]
@@ -198,11 +174,12 @@ mod tests {
             (0, 0, 0, "00:00:00"),
             (0, 1, 2 * hour, "1 day 02:00:00"),
             (14, -3, 0, "1 year 2 mons -3 days"),
+            (-1, 40, 0, "-1 mons +40 days"),
             (0, 0, -hour / 2, "-00:30:00"),
             (0, 0, 250_000_000, "00:00:00.25"),
             (-1, 0, 0, "-1 mons"),
         ] {
-            assert_eq!(interval(IntervalMonthDayNano::new(months, days, nanos)), wanted);
+            assert_eq!(interval_text::print(IntervalMonthDayNano::new(months, days, nanos)), wanted);
         }
     }
 
