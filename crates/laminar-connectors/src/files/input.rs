@@ -7,6 +7,7 @@ use std::path::Path;
 use laminar_core::{Code, Error, Result};
 
 use super::decompress::{Gzip, Zstd};
+use super::encoding::{Encoding, Transcoder};
 use super::magic::{Content, HEAD_BYTES, TextStart, content_of, is_open, text_start};
 use super::paths::cannot_read;
 use super::pipe::PipeReader;
@@ -20,6 +21,8 @@ pub(super) struct Input {
     stream: Stream,
     /// What the options say; `None`: the first bytes tell.
     declared: Option<Compression>,
+    /// `None`: the bytes are UTF-8.
+    transcoder: Option<Transcoder>,
     /// As messages call it, in quotes.
     name: String,
     buffer: Vec<u8>,
@@ -80,6 +83,7 @@ impl Input {
         let mut input = Self {
             stream: Stream::Unknown(raw),
             declared: settings.compression,
+            transcoder: settings.encoding.and_then(Encoding::transcoder),
             name: format!("'{}'", path.display()),
             buffer: Vec::new(),
             start: 0,
@@ -128,6 +132,11 @@ impl Input {
         }
     }
 
+    /// Whether more can be added to the file, as far as is known.
+    pub(super) fn grows(&self) -> bool {
+        self.stream.raw().is_some_and(|raw| raw.grows)
+    }
+
     /// Says that the file does not grow any more: its end is its end.
     pub(super) fn stop_growing(&mut self) {
         if let Some(raw) = self.stream.raw_mut() {
@@ -160,8 +169,13 @@ impl Input {
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.over = self.stream.is_between(),
             Err(error) => return Err(error),
         }
+        if let Some(transcoder) = &mut self.transcoder {
+            let raw = self.buffer.split_off(old);
+            transcoder.append(&raw, self.over, &mut self.buffer);
+        }
         self.know_start()?;
-        Ok(new > 0)
+        // The end can bring the rest of a character that it cuts off.
+        Ok(new > 0 || self.buffer.len() > old)
     }
 
     /// Finds out what the file is, unless that is known; false if too few bytes have come.

@@ -118,7 +118,7 @@ const MAGICS: &[Magic] = &[
 const PARQUET: &[u8] = b"PAR1";
 const PARQUET_FILE: Foreign = Foreign { what: "a Parquet file", hint: "set format = 'parquet'" };
 const TAR_FILE: Foreign = Foreign { what: "a tar archive", hint: ARCHIVE };
-const UTF_16: Foreign = Foreign { what: "UTF-16 text", hint: "convert it to UTF-8" };
+const UTF_16: Foreign = Foreign { what: "UTF-16 text", hint: "add encoding = 'utf-16'" };
 
 impl Magic {
     /// Whether `head` and the magic are the same as far as both go.

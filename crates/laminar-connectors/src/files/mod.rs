@@ -1,14 +1,15 @@
 //! The connector `file`: Parquet, CSV and NDJSON, one file, a directory or a glob.
 //!
 //! * [`settings`]: what the options say. [`paths`], [`glob`]: which files that means, in which order.
-//! * [`magic`]: what a file is, by its first bytes. [`decompress`], [`input`]: bytes out of a file, whatever its
-//!   compression. [`pipe`]: what can be read only once.
+//! * [`magic`]: what a file is, by its first bytes. [`decompress`], [`encoding`], [`input`]: text out of a file, whatever
+//!   its compression and encoding. [`pipe`]: what can be read only once.
 //! * [`sample`]: which columns a file has. [`partitions`]: which ones its path has.
 //! * [`text_file`], [`parquet_file`]: the rows of one file. [`reader`]: either.
 //! * [`source`]: files one after the other. [`follow`], [`followed`]: files that grow, and new ones.
 //! * [`output`], [`sink`]: rows into a file. [`file_set`]: which files an object reads or writes.
 
 mod decompress;
+mod encoding;
 mod file_set;
 mod follow;
 mod followed;

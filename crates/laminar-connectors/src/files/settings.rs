@@ -6,12 +6,14 @@ use std::time::Duration;
 use laminar_core::limits::BATCH_ROWS_MAX;
 use laminar_core::{Code, Error, Result};
 
+use super::encoding::Encoding;
 use super::paths;
 use super::pipe::Pipe;
 use crate::Options;
 use crate::formats::Format;
 use crate::formats::cell::CellOptions;
 use crate::formats::csv::Dialect;
+use crate::formats::json::JsonLayout;
 use crate::formats::parquet::ParquetCompression;
 
 /// Rows that are looked at to find the types of a text file.
@@ -26,19 +28,28 @@ const SOURCE_OPTIONS: &[&str] = &["path", "format", "follow", "poll_interval", "
 /// What every file sink understands; each format adds its own.
 const SINK_OPTIONS: &[&str] = &["path", "format", "compression", "overwrite", "publish", "changelog"];
 /// What sources of text add.
-const TEXT_SOURCE_OPTIONS: &[&str] = &["compression", "schema_sample_rows", "epoch_unit"];
+const TEXT_SOURCE_OPTIONS: &[&str] = &["compression", "encoding", "schema_sample_rows", "epoch_unit"];
+/// What sources of separated values add.
+const CSV_SOURCE_OPTIONS: &[&str] = &["skip", "comment"];
+/// What sources of JSON add.
+const JSON_SOURCE_OPTIONS: &[&str] = &["root"];
 /// What sinks of Parquet add.
 const PARQUET_SINK_OPTIONS: &[&str] = &["row_group_bytes"];
 /// What separated values add.
 const CSV_OPTIONS: &[&str] = &["header", "delimiter", "quote", "null"];
 
-/// What file sources of a format understand; those of CSV understand all that there is.
+/// What file sources of a format understand.
 fn source_options(format: Format) -> Vec<&'static str> {
     match format {
         Format::Parquet => SOURCE_OPTIONS.to_vec(),
-        Format::Csv => [SOURCE_OPTIONS, TEXT_SOURCE_OPTIONS, CSV_OPTIONS].concat(),
-        Format::Ndjson => [SOURCE_OPTIONS, TEXT_SOURCE_OPTIONS].concat(),
+        Format::Csv => [SOURCE_OPTIONS, TEXT_SOURCE_OPTIONS, CSV_OPTIONS, CSV_SOURCE_OPTIONS].concat(),
+        Format::Ndjson => [SOURCE_OPTIONS, TEXT_SOURCE_OPTIONS, JSON_SOURCE_OPTIONS].concat(),
     }
+}
+
+/// What file sources of some format understand.
+fn all_source_options() -> Vec<&'static str> {
+    [SOURCE_OPTIONS, TEXT_SOURCE_OPTIONS, CSV_OPTIONS, CSV_SOURCE_OPTIONS, JSON_SOURCE_OPTIONS].concat()
 }
 
 fn sink_options(format: Format) -> Vec<&'static str> {
@@ -111,6 +122,9 @@ pub(super) struct SourceSettings {
     /// `delimiter` is `None` if not given: it depends on the file's name.
     pub delimiter: Option<u8>,
     pub dialect: Dialect,
+    pub json: JsonLayout,
+    /// `None`: UTF-8, as far as the first bytes do not say otherwise.
+    pub encoding: Option<Encoding>,
     pub cells: CellOptions,
     /// Whether the columns' types were found in the data.
     pub inferred: bool,
@@ -121,11 +135,15 @@ pub(super) struct SourceSettings {
 impl SourceSettings {
     pub(super) fn parse(mut options: Options) -> Result<Self> {
         options.merge_prefix("format.")?;
-        options.check_names("a file source", &source_options(Format::Csv))?;
+        options.check_names("a file source", &all_source_options())?;
         let given = options.clone();
         let path = paths::local(&options.require("path", "a file source")?)?;
+        let json = take_json_layout(&mut options)?;
         let format = options.take_enum("format", Format::CHOICES)?;
         let (delimiter, dialect) = take_dialect(&mut options)?;
+        let dialect =
+            Dialect { skip: options.take_u64("skip")?.unwrap_or(0) as usize, comment: take_comment(&mut options)?, ..dialect };
+        check_comment(&dialect, delimiter)?;
         let settings = Self {
             path,
             format,
@@ -141,11 +159,13 @@ impl SourceSettings {
             sample_rows: options.take_count("schema_sample_rows")?.unwrap_or(SAMPLE_ROWS),
             delimiter,
             dialect,
-            cells: CellOptions { epoch_unit: options.take_enum("epoch_unit", CellOptions::EPOCH_UNITS)? },
+            json,
+            encoding: options.take_parsed("encoding", Encoding::EXAMPLES, Encoding::by_name)?,
+            cells: CellOptions { epoch_unit: options.take_enum("epoch_unit", CellOptions::EPOCH_UNITS)?, exact: false },
             inferred: false,
             given,
         };
-        options.finish("a file source", &source_options(Format::Csv))?;
+        options.finish("a file source", &all_source_options())?;
         settings.check_follow()?;
         Ok(settings)
     }
@@ -304,6 +324,37 @@ fn take_dialect(options: &mut Options) -> Result<(Option<u8>, Dialect)> {
         return Err(Error::new(Code::InvalidOption, "the delimiter cannot be a line end"));
     }
     Ok((delimiter, dialect))
+}
+
+/// `format = 'json'` says that the file may be any JSON, `root` which part of it; the other names say that each line is an object.
+fn take_json_layout(options: &mut Options) -> Result<JsonLayout> {
+    let root = options.take_parsed("root", "the name of a member, or several with dots between them", parse_root)?;
+    let any = options.clone().take("format").is_some_and(|format| format.trim().eq_ignore_ascii_case("json"));
+    match root {
+        Some(root) => Ok(JsonLayout::Any { root }),
+        None if any => Ok(JsonLayout::Any { root: Vec::new() }),
+        None => Ok(JsonLayout::Lines),
+    }
+}
+
+fn parse_root(text: &str) -> Option<Vec<String>> {
+    let names: Vec<String> = text.split('.').map(str::to_owned).collect();
+    names.iter().all(|name| !name.is_empty()).then_some(names)
+}
+
+/// What comment lines start with; an empty text would be the start of every line.
+fn take_comment(options: &mut Options) -> Result<Option<String>> {
+    options.take_parsed("comment", "the characters that comment lines start with, such as '#'", |text| {
+        (!text.is_empty() && !text.contains(['\n', '\r'])).then(|| text.to_owned())
+    })
+}
+
+fn check_comment(dialect: &Dialect, delimiter: Option<u8>) -> Result<()> {
+    let first = dialect.comment.as_ref().and_then(|comment| comment.bytes().next());
+    if first.is_none() || (first != dialect.quote && first != delimiter) {
+        return Ok(());
+    }
+    Err(Error::new(Code::InvalidOption, "a comment cannot start with the delimiter or the quote"))
 }
 
 fn unknown_format(file: &Path) -> Error {

@@ -6,22 +6,30 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_core::{Code, Error, Result};
 
+use super::encoding::Encoding;
 use super::input::Input;
 use super::paths::told;
 use super::settings::{OnBadRow, SourceSettings};
 use crate::BadRow;
+use crate::formats::cell::CellOptions;
 use crate::formats::csv::CsvDecoder;
-use crate::formats::ndjson::{NdjsonDecoder, array_error, is_array};
-use crate::formats::{Decoder, Extent, Format, Taken};
+use crate::formats::ndjson::NdjsonDecoder;
+use crate::formats::{Decoder, Extent, Format, NOT_UTF_8, Taken};
 
 /// Bytes of a bad record that are kept at most.
 const RAW_BYTES_MAX: usize = 4096;
+/// Values that one batch has at most, so that the rows of a wide file come in smaller ones.
+const BATCH_VALUES_MAX: usize = 4 << 20;
+/// Bytes of text after which a batch is full.
+const BATCH_BYTES_MAX: usize = 64 << 20;
 
 /// A text file with its place.
 pub(super) struct TextFile {
     input: Input,
-    format: Format,
+    encoding: Option<Encoding>,
     decoder: Box<dyn Decoder>,
+    /// Rows of one batch at most.
+    batch_rows: usize,
     /// As messages call it, without quotes.
     name: String,
     /// Lines consumed so far.
@@ -32,6 +40,8 @@ pub(super) struct TextFile {
     checked: bool,
     /// Whether all bytes have been seen.
     ended: bool,
+    /// Whether the decoder has agreed that the input may end there.
+    closed: bool,
     on_bad_row: OnBadRow,
     /// Whether the types were found in the first rows, which later ones may contradict.
     inferred: bool,
@@ -63,21 +73,23 @@ impl TextFile {
     pub(super) fn new(input: Input, path: &Path, schema: SchemaRef, settings: &SourceSettings) -> Result<Self> {
         Ok(Self {
             input,
-            format: settings.format_of(path)?,
+            encoding: settings.encoding,
+            batch_rows: (BATCH_VALUES_MAX / schema.fields().len().max(1)).max(1),
             decoder: decoder(path, schema, settings)?,
             name: path.display().to_string(),
             line: 0,
             consumed: 0,
             checked: false,
             ended: false,
+            closed: false,
             on_bad_row: settings.on_bad_row,
             inferred: settings.inferred,
             failed: None,
         })
     }
 
-    /// Reads the header, if the format has one, so that its faults are known when the source is created. What has not
-    /// come yet is checked later.
+    /// Reads the header, if the format has one, and how JSON stands in the file, so that faults are known when the source is
+    /// created. What has not come yet is checked later.
     pub(super) fn check_start(&mut self) -> Result<()> {
         self.checked = self.read_start()?;
         match self.failed.take() {
@@ -91,32 +103,14 @@ impl TextFile {
 
     /// Whether all of the beginning has come.
     fn read_start(&mut self) -> Result<bool> {
-        if self.format == Format::Ndjson {
-            match self.is_json_array() {
-                Some(true) => return Err(array_error(&format!("'{}'", self.name))),
-                Some(false) => {}
-                None => return Ok(false),
-            }
-        }
         while self.decoder.wants_header() && self.failed.is_none() {
-            match self.decoder.take(self.input.window(), self.ended)? {
+            match self.decoder.take_header(self.input.window(), self.ended)? {
                 Taken::Incomplete if !self.ended && self.fill() => {}
                 Taken::Incomplete => return Ok(self.ended),
                 Taken::Row(extent) | Taken::Skipped(extent) | Taken::Bad(extent, _) => self.advance(extent),
             }
         }
         Ok(true)
-    }
-
-    /// Whether the file is one JSON array; `None`: too little has come to tell.
-    fn is_json_array(&mut self) -> Option<bool> {
-        loop {
-            match is_array(self.input.window(), self.ended) {
-                Some(is_array) => return Some(is_array),
-                None if self.failed.is_none() && self.fill() => {}
-                None => return None,
-            }
-        }
     }
 
     /// At most about `rows_max` rows. An incomplete record at the end waits for the rest, if more can come.
@@ -128,14 +122,29 @@ impl TextFile {
             self.check_start()?;
         }
         let mut bad = Vec::new();
-        while self.checked && self.decoder.rows() + bad.len() < rows_max && self.failed.is_none() {
-            match self.decoder.take(self.input.window(), self.ended)? {
+        let (rows_max, mut bytes) = (rows_max.min(self.batch_rows), 0);
+        while self.checked && self.decoder.rows() + bad.len() < rows_max && bytes < BATCH_BYTES_MAX && self.failed.is_none() {
+            let taken = match self.decoder.take(self.input.window(), self.ended) {
+                Ok(taken) => taken,
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            };
+            match taken {
                 Taken::Incomplete if !self.ended && self.fill() => {}
                 Taken::Incomplete => break,
-                Taken::Row(extent) | Taken::Skipped(extent) => self.advance(extent),
-                Taken::Bad(extent, reason) => self.put_aside(extent, reason, &mut bad),
+                Taken::Row(extent) | Taken::Skipped(extent) => {
+                    bytes += extent.bytes;
+                    self.advance(extent);
+                }
+                Taken::Bad(extent, reason) => {
+                    bytes += extent.bytes;
+                    self.put_aside(extent, reason, &mut bad);
+                }
             }
         }
+        self.close();
         let rows = Rows { rows: self.decoder.finish()?, bad };
         match self.failed.take() {
             Some(error) if rows.is_empty() => Err(error),
@@ -143,6 +152,17 @@ impl TextFile {
                 self.failed = later;
                 Ok(rows)
             }
+        }
+    }
+
+    /// Lets the decoder object to where the file ends. What is open there in a file that grows waits for the rest.
+    fn close(&mut self) {
+        if !self.ended || self.closed || !self.input.window().is_empty() || self.failed.is_some() {
+            return;
+        }
+        match self.decoder.end() {
+            Err(_) if self.input.grows() => self.ended = false,
+            end => (self.closed, self.failed) = (true, end.err()),
         }
     }
 
@@ -177,6 +197,9 @@ impl TextFile {
     }
 
     fn put_aside(&mut self, extent: Extent, mut reason: String, bad: &mut Vec<BadRow>) {
+        if let (Some(encoding), NOT_UTF_8) = (self.encoding, reason.as_str()) {
+            reason = format!("not valid {}", encoding.name());
+        }
         if self.inferred && reason.starts_with("column '") {
             reason.push_str(" (a type found in the first rows; declare the columns to choose it)");
         }
@@ -191,7 +214,7 @@ impl TextFile {
 
     /// Whether everything has been read.
     pub(super) fn at_end(&self) -> bool {
-        self.ended && self.input.window().is_empty() && self.failed.is_none()
+        self.ended && self.closed && self.input.window().is_empty() && self.failed.is_none()
     }
 
     /// Whether more can come than has been seen.
@@ -294,12 +317,11 @@ pub(super) fn bad_row_error(position: &str, reason: &str) -> Error {
 }
 
 fn decoder(path: &Path, schema: SchemaRef, settings: &SourceSettings) -> Result<Box<dyn Decoder>> {
+    let name = format!("'{}'", path.display());
+    let options = CellOptions { exact: settings.inferred, ..settings.cells };
     Ok(match settings.format_of(path)? {
-        Format::Csv => {
-            let name = format!("'{}'", path.display());
-            Box::new(CsvDecoder::new(schema, settings.dialect_of(path), settings.cells, &name)?)
-        }
-        Format::Ndjson => Box::new(NdjsonDecoder::new(schema, settings.cells)?),
+        Format::Csv => Box::new(CsvDecoder::new(schema, settings.dialect_of(path), options, &name)?),
+        Format::Ndjson => Box::new(NdjsonDecoder::with_layout(schema, options, settings.json.clone(), &name)?),
         Format::Parquet => return Err(Error::internal("a Parquet file is not read as text")),
     })
 }

@@ -64,6 +64,9 @@ pub struct CellOptions {
     /// The unit of numbers in TIMESTAMP columns, counted from 1970; `None`: such numbers are refused, since a guess
     /// of the unit would be wrong by factors of a thousand.
     pub epoch_unit: Option<TimeUnit>,
+    /// Whether a value must be what its text says, as the type was only found in the first rows: no leading zero, digit or time of day
+    /// may be lost by it. Who declares a type wants it converted.
+    pub exact: bool,
 }
 
 impl CellOptions {

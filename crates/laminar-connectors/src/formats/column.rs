@@ -8,7 +8,6 @@ use arrow_array::builder::{
 };
 use arrow_array::types::*;
 use arrow_array::{ArrayRef, ArrowPrimitiveType, StringArray, new_empty_array, new_null_array};
-use arrow_cast::parse::{Parser, string_to_time_nanoseconds};
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_schema::{DataType, TimeUnit};
 use arrow_select::concat::concat;
@@ -16,8 +15,8 @@ use laminar_core::{Code, Error, Result};
 
 use super::cell::{Cell, CellOptions};
 use super::nested;
-use super::number::{parse_decimal, parse_float, parse_integer};
-use super::temporal::{convert_epoch, parse_timestamp};
+use super::number::{is_code, keeps_digits, parse_decimal, parse_float, parse_integer, parse_real};
+use super::temporal::{Misfit, is_plain_date, parse_date, parse_epoch, parse_time, parse_timestamp};
 use super::type_name::type_name;
 
 /// Why a value does not fit; the column's name comes before it.
@@ -41,12 +40,14 @@ pub fn column_of(data_type: &DataType, options: CellOptions) -> Result<Box<dyn C
         D::Int8 => integer::<Int8Type>(data_type),
         D::Int16 => integer::<Int16Type>(data_type),
         D::Int32 => integer::<Int32Type>(data_type),
+        D::Int64 if options.exact => primitive::<Int64Type>(data_type, exact_integer),
         D::Int64 => integer::<Int64Type>(data_type),
         D::UInt8 => integer::<UInt8Type>(data_type),
         D::UInt16 => integer::<UInt16Type>(data_type),
         D::UInt32 => integer::<UInt32Type>(data_type),
         D::UInt64 => integer::<UInt64Type>(data_type),
-        D::Float32 => primitive::<Float32Type>(data_type, |text| parse_float(text).and_then(to_f32)),
+        D::Float32 => primitive::<Float32Type>(data_type, parse_real),
+        D::Float64 if options.exact => primitive::<Float64Type>(data_type, exact_float),
         D::Float64 => primitive::<Float64Type>(data_type, parse_float),
         D::Decimal128(precision, scale) => {
             let (precision, scale) = (*precision, *scale);
@@ -56,11 +57,16 @@ pub fn column_of(data_type: &DataType, options: CellOptions) -> Result<Box<dyn C
         D::LargeUtf8 => Box::new(LargeStringBuilder::new()),
         D::Utf8View => Box::new(StringViewBuilder::new()),
         D::Binary => Box::new(BinaryColumn(BinaryBuilder::new())),
-        D::Date32 => primitive::<Date32Type>(data_type, |text| Date32Type::parse(text.trim())),
-        D::Time64(TimeUnit::Nanosecond) => primitive::<Time64NanosecondType>(data_type, time_of_day),
-        D::Time64(TimeUnit::Microsecond) => {
-            primitive::<Time64MicrosecondType>(data_type, |text| time_of_day(text).map(|nanos| nanos / 1000))
-        }
+        D::Date32 if options.exact => primitive::<Date32Type>(data_type, |text| parse_date(text).filter(|_| is_plain_date(text))),
+        D::Date32 => primitive::<Date32Type>(data_type, parse_date),
+        D::Time32(unit) => match unit {
+            TimeUnit::Second => time_of_day::<Time32SecondType>(data_type, *unit),
+            _ => time_of_day::<Time32MillisecondType>(data_type, *unit),
+        },
+        D::Time64(unit) => match unit {
+            TimeUnit::Microsecond => time_of_day::<Time64MicrosecondType>(data_type, *unit),
+            _ => time_of_day::<Time64NanosecondType>(data_type, *unit),
+        },
         D::Timestamp(unit, _) => match unit {
             TimeUnit::Second => timestamp::<TimestampSecondType>(data_type, options)?,
             TimeUnit::Millisecond => timestamp::<TimestampMillisecondType>(data_type, options)?,
@@ -79,21 +85,20 @@ pub(super) fn unsupported(data_type: &DataType) -> Error {
         .with_hint("declare the column VARCHAR and convert it in a query")
 }
 
-fn to_f32(value: f64) -> Option<f32> {
-    let narrow = value as f32;
-    (narrow.is_finite() || !value.is_finite()).then_some(narrow)
-}
-
-fn time_of_day(text: &str) -> Option<i64> {
-    string_to_time_nanoseconds(text.trim()).ok()
-}
-
 fn integer<T>(data_type: &DataType) -> Box<dyn Column>
 where
     T: ArrowPrimitiveType,
     T::Native: FromStr + TryFrom<i128>,
 {
     primitive::<T>(data_type, parse_integer::<T::Native>)
+}
+
+fn exact_integer(text: &str) -> Option<i64> {
+    parse_integer(text).filter(|_| !is_code(text.trim()))
+}
+
+fn exact_float(text: &str) -> Option<f64> {
+    parse_float(text).filter(|value| !is_code(text.trim()) && keeps_digits(text, *value))
 }
 
 /// A column whose values are read from text, wherever the text comes from.
@@ -113,36 +118,73 @@ fn primitive<T: ArrowPrimitiveType>(
     Box::new(PrimitiveColumn { builder: PrimitiveBuilder::<T>::new().with_data_type(data_type.clone()), read })
 }
 
-/// Why a value is not one of `wanted`: too large, or something else.
+/// Why a value is not one of `wanted`: too large, or not exactly what its text says, or something else.
 fn misfit(cell: &Cell<'_>, wanted: &DataType) -> Reason {
     let kind = type_name(wanted);
-    let whole = cell.text().is_some_and(|text| parse_integer::<i128>(text).is_some());
-    let number = cell.text().is_some_and(|text| text.trim().parse::<f64>().is_ok());
-    let too_large = if wanted.is_integer() { whole } else { wanted.is_numeric() && number };
-    match too_large && matches!(cell, Cell::Text(_) | Cell::Number(_)) {
-        true => format!("{} is out of range for {kind}", cell.shown()),
-        false => cell.is_not(&kind),
+    let text = match cell {
+        Cell::Text(text) => text.trim(),
+        Cell::Number(text) => text,
+        _ => return cell.is_not(&kind),
+    };
+    let exact = match wanted {
+        DataType::Int64 => parse_integer::<i64>(text).is_some(),
+        DataType::Float64 => parse_float(text).is_some(),
+        _ => false,
+    };
+    if exact {
+        let lost = if is_code(text) { "its leading zero or sign" } else { "some of its digits" };
+        return format!("{} would lose {lost} as a {kind}", cell.shown());
+    }
+    let whole = parse_integer::<i128>(text).is_some();
+    let too_large = if wanted.is_integer() { whole } else { wanted.is_numeric() && text.parse::<f64>().is_ok() };
+    if too_large { out_of_range(cell, wanted) } else { cell.is_not(&kind) }
+}
+
+fn out_of_range(cell: &Cell<'_>, wanted: &DataType) -> Reason {
+    let kind = type_name(wanted);
+    match wanted {
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            format!("{} is out of range for {kind} (it holds the years 1678 to 2261; {kind}(6) holds more)", cell.shown())
+        }
+        _ => format!("{} is out of range for {kind}", cell.shown()),
     }
 }
 
+/// A column of times of day.
+fn time_of_day<T: ArrowPrimitiveType>(data_type: &DataType, unit: TimeUnit) -> Box<dyn Column>
+where
+    T::Native: TryFrom<i64>,
+{
+    let wanted = data_type.clone();
+    let read = move |cell: &Cell<'_>| {
+        let Cell::Text(text) = cell else { return Err(cell.is_not(&type_name(&wanted))) };
+        match parse_time(text, unit).and_then(|value| T::Native::try_from(value).map_err(|_| Misfit::Range)) {
+            Ok(value) => Ok(value),
+            Err(Misfit::Range) => Err(out_of_range(cell, &wanted)),
+            Err(Misfit::Form) => Err(cell.is_not(&type_name(&wanted))),
+        }
+    };
+    Box::new(PrimitiveColumn { builder: PrimitiveBuilder::<T>::new().with_data_type(data_type.clone()), read })
+}
+
+/// A column of timestamps.
 fn timestamp<T: ArrowTimestampType>(data_type: &DataType, options: CellOptions) -> Result<Box<dyn Column>> {
     let kind = type_name(data_type);
     let zone = match data_type {
         DataType::Timestamp(_, Some(zone)) => Some(zone.parse()?),
         _ => None,
     };
-    let epoch = move |number: &str| match options.epoch_unit {
-        Some(unit) => parse_integer(number).and_then(|value| convert_epoch(value, unit, T::UNIT)),
-        None => None,
-    };
+    let wanted = data_type.clone();
+    let epoch = move |number: &str| options.epoch_unit.map_or(Err(Misfit::Form), |unit| parse_epoch(number, unit, T::UNIT));
     let read = move |cell: &Cell<'_>| {
         let value = match cell {
-            Cell::Text(text) => parse_timestamp(text, T::UNIT, zone).or_else(|| epoch(text)),
+            Cell::Text(text) => parse_timestamp(text, T::UNIT, zone).or_else(|why| epoch(text).map_err(|other| why.max(other))),
             Cell::Number(text) => epoch(text),
-            _ => None,
+            _ => Err(Misfit::Form),
         };
-        value.ok_or_else(|| match cell {
-            Cell::Number(_) if options.epoch_unit.is_none() => {
+        value.map_err(|why| match (cell, why) {
+            (_, Misfit::Range) => out_of_range(cell, &wanted),
+            (Cell::Number(_), Misfit::Form) if options.epoch_unit.is_none() => {
                 format!("{} (numbers need the option epoch_unit = 's', 'ms', 'us' or 'ns')", cell.is_not(&kind))
             }
             _ => cell.is_not(&kind),

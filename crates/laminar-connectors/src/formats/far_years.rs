@@ -1,17 +1,18 @@
 //! Text into timestamps of years before 0 and after 9999, which ISO 8601 writes with a sign: `+10000-01-01 00:00:00`.
 
 use arrow_array::timezone::Tz;
-use arrow_cast::parse::string_to_datetime;
 use arrow_schema::TimeUnit;
-use chrono::{DateTime, NaiveDate, TimeZone, Utc};
+use chrono::NaiveDate;
+
+use super::temporal::{Misfit, instant, rounded};
 
 /// Days of 400 years: after them the calendar is the same again.
 const ERA_DAYS: i64 = 146_097;
 const DAY_SECONDS: i128 = 86_400;
 
-/// The timestamp in `unit`s from 1970, if `text` begins with such a year and the time fits. A text without offset is taken
-/// in `zone`, or in UTC.
-pub(super) fn parse_far_timestamp(text: &str, unit: TimeUnit, zone: Option<Tz>) -> Option<i64> {
+/// The timestamp in `unit`s from 1970; `None` if `text` does not begin with such a year. A text without offset is taken in
+/// `zone`, or in UTC.
+pub(super) fn parse_far_timestamp(text: &str, unit: TimeUnit, zone: Option<Tz>) -> Option<Result<i64, Misfit>> {
     // After four digits a year of our own has its hyphen: that is seen first, since nearly all are such years.
     match text.as_bytes() {
         [b'+' | b'-', ..] => {}
@@ -21,23 +22,11 @@ pub(super) fn parse_far_timestamp(text: &str, unit: TimeUnit, zone: Option<Tz>) 
     let (date, time) = text.split_at(text.find(['T', 't', ' ']).unwrap_or(text.len()));
     let days = days_of(date)?;
     // The clock and the offset are those of any other day.
-    let moment = format!("1970-01-01{time}");
-    let (seconds, nanos) = match zone {
-        None => parts(&string_to_datetime(&Utc, &moment).ok()?),
-        Some(zone) => parts(&string_to_datetime(&zone, &moment).ok()?),
-    };
-    let nanos_per_unit = match unit {
-        TimeUnit::Second => 1_000_000_000,
-        TimeUnit::Millisecond => 1_000_000,
-        TimeUnit::Microsecond => 1_000,
-        TimeUnit::Nanosecond => 1,
-    };
-    let nanos = (i128::from(days) * DAY_SECONDS + i128::from(seconds)) * 1_000_000_000 + i128::from(nanos);
-    i64::try_from(nanos.div_euclid(nanos_per_unit)).ok()
-}
-
-fn parts<Z: TimeZone>(moment: &DateTime<Z>) -> (i64, u32) {
-    (moment.timestamp(), moment.timestamp_subsec_nanos())
+    let moment = instant(&format!("1970-01-01{time}"), zone);
+    Some(moment.and_then(|(seconds, nanos)| {
+        let seconds = i64::try_from(i128::from(days) * DAY_SECONDS + i128::from(seconds)).map_err(|_| Misfit::Range)?;
+        rounded(seconds, nanos, unit)
+    }))
 }
 
 /// Days from 1970 to a date such as `+10000-01-31`.
@@ -66,16 +55,19 @@ mod tests {
     #[test]
     fn signed_years_are_read_over_the_whole_range() {
         let cases = [
-            ("+10000-01-01 00:00:00", TimeUnit::Second, Some(253_402_300_800)),
-            ("10000-01-01", TimeUnit::Second, Some(253_402_300_800)),
-            ("-0001-12-31T23:59:59.999999", TimeUnit::Microsecond, Some(-62_167_219_200_000_001)),
-            ("+2000-01-01 00:00:00Z", TimeUnit::Millisecond, Some(946_684_800_000)),
-            ("+10000-01-01 01:00:00+01:00", TimeUnit::Second, Some(253_402_300_800)),
-            ("+292277026596-12-04T15:30:07", TimeUnit::Second, Some(i64::MAX)),
-            ("-292277022657-01-27T08:29:52", TimeUnit::Second, Some(i64::MIN)),
-            ("+292277026596-12-04T15:30:08", TimeUnit::Second, None),
+            ("+10000-01-01 00:00:00", TimeUnit::Second, Some(Ok(253_402_300_800))),
+            ("10000-01-01", TimeUnit::Second, Some(Ok(253_402_300_800))),
+            ("-0001-12-31T23:59:59.999999", TimeUnit::Microsecond, Some(Ok(-62_167_219_200_000_001))),
+            ("+10000-01-01 00:00:00.9996", TimeUnit::Millisecond, Some(Ok(253_402_300_801_000))),
+            ("+2000-01-01 00:00:00Z", TimeUnit::Millisecond, Some(Ok(946_684_800_000))),
+            ("+10000-01-01 01:00:00+01:00", TimeUnit::Second, Some(Ok(253_402_300_800))),
+            ("+10000-01-01 01:00+01:00", TimeUnit::Second, Some(Ok(253_402_300_800))),
+            ("+292277026596-12-04T15:30:07", TimeUnit::Second, Some(Ok(i64::MAX))),
+            ("-292277022657-01-27T08:29:52", TimeUnit::Second, Some(Ok(i64::MIN))),
+            ("+292277026596-12-04T15:30:08", TimeUnit::Second, Some(Err(Misfit::Range))),
+            ("+10000-01-01", TimeUnit::Nanosecond, Some(Err(Misfit::Range))),
             ("+10000-02-30 00:00:00", TimeUnit::Second, None),
-            ("+10000-01-01 25:00:00", TimeUnit::Second, None),
+            ("+10000-01-01 25:00:00", TimeUnit::Second, Some(Err(Misfit::Form))),
             ("+10000-01-01-01", TimeUnit::Second, None),
             ("10000", TimeUnit::Second, None),
             ("2000-01-01", TimeUnit::Second, None),
@@ -90,6 +82,6 @@ mod tests {
     #[test]
     fn a_text_without_offset_is_taken_in_the_columns_zone() {
         let zone = "+02:00".parse().unwrap();
-        assert_eq!(parse_far_timestamp("+10000-01-01 02:00:00", TimeUnit::Second, Some(zone)), Some(253_402_300_800));
+        assert_eq!(parse_far_timestamp("+10000-01-01 02:00:00", TimeUnit::Second, Some(zone)), Some(Ok(253_402_300_800)));
     }
 }

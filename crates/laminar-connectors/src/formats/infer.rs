@@ -3,43 +3,50 @@
 //! A guess starts with every type and each value strikes out those that it does not fit; the narrowest that is left
 //! wins. What would lose something is text: numbers with leading zeros, integers beyond BIGINT, mixed values.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use foldhash::fast::FixedState;
 
 use super::cell::Cell;
+use super::names::unique_names;
 use super::ndjson::cell_of;
 use super::nested::Members;
-use super::number::{is_code, parse_float, parse_integer};
-use super::temporal::parse_timestamp;
+use super::number::{is_code, keeps_digits, parse_float, parse_integer};
+use super::temporal::{is_plain_date, parse_timestamp};
 
 /// Levels of nesting that become columns; what lies deeper stays JSON text.
 const NESTING_MAX: usize = 16;
+/// Members that the objects of one column have at most, at all levels together, to become a struct. With more their keys are data
+/// rather than names, and the column is VARCHAR: their JSON text.
+const MEMBERS_MAX: i64 = 500;
 
 /// Guesses for all columns, in the order in which they were first seen.
 #[derive(Debug, Default)]
 pub struct SchemaGuess {
     names: Vec<String>,
     guesses: Vec<Guess>,
+    /// The index of each name.
+    places: HashMap<String, usize, FixedState>,
 }
 
 impl SchemaGuess {
     /// Columns with these names and no values yet. Empty names become `column_3`, a second `a` becomes `a_2`.
     pub fn with_names(names: impl IntoIterator<Item = String>) -> Self {
         let mut guess = Self::default();
-        for name in names {
-            let place = guess.names.len() + 1;
-            let name = if name.is_empty() { format!("column_{place}") } else { name };
-            let unique = if guess.names.contains(&name) { format!("{name}_{place}") } else { name };
-            guess.add(unique);
+        for name in unique_names(names.into_iter().collect()) {
+            guess.add(name);
         }
         guess
     }
 
     fn add(&mut self, name: String) -> usize {
+        let index = self.names.len();
+        self.places.insert(name.clone(), index);
         self.names.push(name);
         self.guesses.push(Guess::default());
-        self.guesses.len() - 1
+        index
     }
 
     /// How many columns there are.
@@ -59,20 +66,22 @@ impl SchemaGuess {
 
     /// The members of one JSON object; false if it is not one.
     pub fn observe_object(&mut self, object: &str) -> bool {
-        self.observe_object_at(object, 0)
+        self.observe_object_at(object, 0).is_some()
     }
 
-    fn observe_object_at(&mut self, object: &str, depth: usize) -> bool {
-        let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(object) else { return false };
+    /// How many members there are now more than before, at all levels; `None` if it is not an object.
+    fn observe_object_at(&mut self, object: &str, depth: usize) -> Option<i64> {
+        let Members(members) = serde_json::from_str::<Members<'_>>(object).ok()?;
+        let known = self.len();
+        let mut below = 0;
         for (key, value) in members {
-            let place = self.names.iter().position(|name| *name == key);
-            let index = place.unwrap_or_else(|| self.add(key.into_owned()));
+            let index = self.places.get(key.as_ref()).copied().unwrap_or_else(|| self.add(key.into_owned()));
             match cell_of(value) {
-                Ok(cell) => self.guesses[index].observe_json(&cell, depth),
+                Ok(cell) => below += self.guesses[index].observe_json(&cell, depth),
                 Err(_) => self.guesses[index].only_text(),
             }
         }
-        true
+        Some((self.len() - known) as i64 + below)
     }
 
     /// The narrowest types that fit all values seen; all columns are nullable.
@@ -99,7 +108,9 @@ struct Guess {
     nanoseconds: bool,
     /// Whether all values are objects, and their members.
     object: bool,
-    members: SchemaGuess,
+    members: Option<Box<SchemaGuess>>,
+    /// Members at all levels below.
+    below: i64,
     /// Whether all values are lists, and their items.
     list: bool,
     items: Option<Box<Guess>>,
@@ -116,7 +127,8 @@ impl Default for Guess {
             timestamp: true,
             nanoseconds: true,
             object: true,
-            members: SchemaGuess::default(),
+            members: None,
+            below: 0,
             list: true,
             items: None,
         }
@@ -125,7 +137,8 @@ impl Default for Guess {
 
 impl Guess {
     fn observe_text(&mut self, cell: &Cell<'_>) {
-        let Some(text) = cell.text() else { return };
+        // Blanks around a value do not change what it is.
+        let Some(text) = cell.text().map(str::trim) else { return };
         self.seen = true;
         self.nothing_nested();
         self.boolean &= text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
@@ -135,9 +148,11 @@ impl Guess {
         self.observe_time(text);
     }
 
-    fn observe_json(&mut self, cell: &Cell<'_>, depth: usize) {
+    /// How many members there are now more than before at all levels below; fewer if they turned out to be data.
+    fn observe_json(&mut self, cell: &Cell<'_>, depth: usize) -> i64 {
+        let known = self.below;
         match cell {
-            Cell::Null => return,
+            Cell::Null => return 0,
             Cell::Text(text) => {
                 (self.boolean, self.integer, self.float) = (false, false, false);
                 self.nothing_nested();
@@ -157,43 +172,78 @@ impl Guess {
             Cell::Json(text) => self.observe_nested(text, depth),
         }
         self.seen = true;
+        self.below - known
     }
 
     fn observe_time(&mut self, text: &str) {
-        self.date = self.date && text.len() == 10 && parse_timestamp(text, TimeUnit::Second, None).is_some();
+        self.date = self.date && is_plain_date(text);
         if self.timestamp {
-            self.timestamp = parse_timestamp(text, TimeUnit::Microsecond, None).is_some();
-            self.nanoseconds &= parse_timestamp(text, TimeUnit::Nanosecond, None).is_some();
+            self.timestamp = parse_timestamp(text, TimeUnit::Microsecond, None).is_ok();
+            self.nanoseconds &= parse_timestamp(text, TimeUnit::Nanosecond, None).is_ok();
         }
     }
 
     fn observe_nested(&mut self, text: &str, depth: usize) {
         let (object, list) = (self.object, self.list);
-        self.only_text();
+        self.only_nested();
+        (self.object, self.list) = (false, false);
         if depth >= NESTING_MAX {
             return;
         }
         if text.starts_with('{') {
-            self.object = object && self.members.observe_object_at(text, depth + 1);
-        } else if let Ok(items) = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(text) {
-            self.list = list;
+            if !object {
+                return;
+            }
+            let more = self.members.get_or_insert_default().observe_object_at(text, depth + 1);
+            self.below += more.unwrap_or(0);
+            self.object = more.is_some();
+        } else if list && let Ok(items) = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(text) {
+            self.list = true;
             let guess = self.items.get_or_insert_default();
             for cell in items.into_iter().filter_map(|item| cell_of(item).ok()) {
-                guess.observe_json(&cell, depth + 1);
+                self.below += guess.observe_json(&cell, depth + 1);
             }
         }
+        if !(self.object || self.list) {
+            self.nothing_nested();
+        } else if self.below > MEMBERS_MAX {
+            self.shed_members();
+        }
+    }
+
+    /// Lets the innermost objects that hold most of the members be text, and returns how many members that were.
+    fn shed_members(&mut self) -> i64 {
+        let largest = match (&mut self.members, &mut self.items) {
+            (Some(members), _) if self.object => members.guesses.iter_mut().max_by_key(|guess| guess.below),
+            (_, items) => items.as_deref_mut(),
+        };
+        let shed = match largest {
+            Some(inner) if inner.below * 2 > self.below => inner.shed_members(),
+            _ => {
+                let all = self.below;
+                self.nothing_nested();
+                return all;
+            }
+        };
+        self.below -= shed;
+        shed
     }
 
     /// Strikes out everything but text.
     fn only_text(&mut self) {
+        self.only_nested();
+        self.nothing_nested();
+    }
+
+    fn only_nested(&mut self) {
         self.seen = true;
         (self.boolean, self.integer, self.float) = (false, false, false);
         (self.date, self.timestamp) = (false, false);
-        self.nothing_nested();
     }
 
     fn nothing_nested(&mut self) {
         (self.object, self.list) = (false, false);
+        (self.members, self.items, self.below) = (None, None, 0);
     }
 
     fn data_type(&self) -> DataType {
@@ -205,7 +255,7 @@ impl Guess {
             Guess { float: true, .. } => DataType::Float64,
             Guess { date: true, .. } => DataType::Date32,
             Guess { timestamp: true, .. } => DataType::Timestamp(unit, None),
-            Guess { object: true, members, .. } if !members.is_empty() => DataType::Struct(members.fields()),
+            Guess { object: true, members: Some(members), .. } if !members.is_empty() => DataType::Struct(members.fields()),
             Guess { list: true, items, .. } => {
                 let item = items.as_ref().map_or(DataType::Utf8, |guess| guess.data_type());
                 DataType::List(Arc::new(Field::new("item", item, true)))
@@ -215,10 +265,10 @@ impl Guess {
     }
 }
 
-/// Numbers that a DOUBLE holds as well as their text does: not integers of more digits than it has.
+/// Numbers that a DOUBLE holds as well as their text does: each of their digits, and not whole numbers of more digits than it has.
 fn is_float(text: &str) -> bool {
     let long_integer = text.len() > 18 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    !long_integer && parse_float(text).is_some()
+    !long_integer && parse_float(text).is_some_and(|value| keeps_digits(text, value))
 }
 
 #[cfg(test)]
@@ -258,6 +308,18 @@ mod tests {
             (&["99999999999999999999"], "VARCHAR"),
             (&["", ""], "VARCHAR"),
             (&["1", "true"], "VARCHAR"),
+            (&[" 1", "9007199254740993 "], "BIGINT"),
+            (&[" 007", "12"], "VARCHAR"),
+            (&["\t-3", " 2.5 "], "DOUBLE"),
+            (&[" 2013-01-01"], "DATE"),
+            (&[" true "], "BOOLEAN"),
+            (&["9007199254740993", "1.5"], "VARCHAR"),
+            (&["1.5", "9007199254740992"], "DOUBLE"),
+            (&["12345678901234567.25"], "VARCHAR"),
+            (&["0.1234567890123456789"], "VARCHAR"),
+            (&["0.30000000000000004"], "DOUBLE"),
+            (&["1e-400"], "VARCHAR"),
+            (&["2013-01-01 05:15"], "TIMESTAMP"),
         ];
         for (values, kind) in cases {
             assert_eq!(text(values), *kind, "{values:?}");
@@ -279,15 +341,30 @@ mod tests {
             (&["{\"a\": 1}", "{\"b\": \"x\"}"], "Struct(\"a\": Int64, \"b\": Utf8)"),
             (&["{\"a\": 1}", "[1]"], "Utf8"),
             (&["[1]", "1"], "Utf8"),
+            (&["[1]", "1", "[2]"], "Utf8"),
+            (&["{\"a\": 1}", "1", "{\"a\": 1}"], "Utf8"),
+            (&["9007199254740993", "0.5"], "Utf8"),
+            (&["12345678901234567.25"], "Utf8"),
         ];
         for (values, kind) in cases {
             assert_eq!(json(values), *kind, "{values:?}");
         }
     }
 
+    /// Objects of `own` keys each that no other has.
+    fn keyed(objects: usize, own: usize, wrap: fn(String) -> String) -> String {
+        let object = |n| wrap(format!("{{{}}}", (0..own).map(|key| format!("\"k{n}_{key}\":1")).collect::<Vec<_>>().join(",")));
+        let values: Vec<String> = (0..objects).map(object).collect();
+        json(&values.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     #[test]
-    fn names_are_made_unique() {
-        let guess = SchemaGuess::with_names(["a", "", "a"].map(str::to_owned));
-        assert_eq!(guess.names, ["a", "column_2", "a_3"]);
+    fn objects_whose_keys_are_data_stay_text() {
+        assert!(keyed(100, 5, |object| object).starts_with("Struct"));
+        assert_eq!(keyed(101, 5, |object| object), "Utf8");
+        assert_eq!(keyed(2000, 5, |object| object), "Utf8");
+        assert_eq!(keyed(101, 5, |object| format!("[{object}]")), "List(Utf8)");
+        assert_eq!(keyed(101, 5, |object| format!("{{\"a\":1,\"b\":{object}}}")), "Struct(\"a\": Int64, \"b\": Utf8)");
+        assert_eq!(keyed(1, 501, |object| object), "Utf8");
     }
 }

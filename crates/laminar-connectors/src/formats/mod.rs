@@ -2,12 +2,12 @@
 //!
 //! * [`Decoder`]: text, record by record, into columns; a record that cannot be read costs only itself.
 //! * [`Encoder`]: columns into text.
-//! * [`csv`], [`ndjson`]: the text formats. [`parquet`]: files of columns.
+//! * [`csv`], [`ndjson`]: the text formats. [`json`]: where the objects of JSON stand. [`parquet`]: files of columns.
 //! * [`cell`], [`column`], [`nested`], [`row_builder`]: one value, one column, one row at a time, with exact reasons.
 //! * [`conform`]: columns that are typed already, made to fit a declared schema.
 //! * [`value`]: the text of values, the other way round. [`distinct`]: names that must differ.
 //! * [`writable`]: which columns a format can hold.
-//! * [`infer`]: which types a sample of values has.
+//! * [`infer`]: which types a sample of values has. [`Sampler`]: takes it. [`names`]: which column is where.
 //! * [`changelog`]: weights written out as rows with `op`. [`debezium`]: changes as Debezium tells them.
 
 pub mod cell;
@@ -20,6 +20,8 @@ pub mod distinct;
 mod exact;
 mod far_years;
 pub mod infer;
+pub mod json;
+mod lines;
 pub mod names;
 pub mod ndjson;
 mod ndjson_encoder;
@@ -34,11 +36,15 @@ pub(crate) mod value;
 pub mod writable;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use laminar_core::Result;
 
 /// Bytes that one record of text may have at most: longer ones are put aside, so that memory stays bounded.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// Why a record is bad whose bytes are no text.
+pub(crate) const NOT_UTF_8: &str = "not valid UTF-8";
 
 /// Which format a file or message has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +83,19 @@ pub trait Decoder: Send {
     /// of this input can be read (a header without a declared column).
     fn take(&mut self, bytes: &[u8], last: bool) -> Result<Taken>;
 
-    /// Whether the next record is a header, which decides where the columns are.
+    /// Whether the start has not been read yet that decides where columns or records are (a header).
     fn wants_header(&self) -> bool {
         false
+    }
+
+    /// Reads what [`wants_header`](Self::wants_header), and no record.
+    fn take_header(&mut self, bytes: &[u8], last: bool) -> Result<Taken> {
+        self.take(bytes, last)
+    }
+
+    /// Fails if the input ends where it cannot end (in an array that is not closed).
+    fn end(&self) -> Result<()> {
+        Ok(())
     }
 
     /// Good rows since the last [`finish`](Self::finish).
@@ -111,42 +127,17 @@ pub struct Extent {
     pub lines: usize,
 }
 
-impl Extent {
-    /// The first line of `bytes`; without an end among them it counts as no line yet, since its rest is still to come.
-    fn first_line(bytes: &[u8]) -> Self {
-        match bytes.iter().position(|byte| *byte == b'\n') {
-            Some(end) => Self { bytes: end + 1, lines: 1 },
-            None => Self { bytes: bytes.len(), lines: 0 },
-        }
-    }
-}
+/// Looks at the first records of a text to find out which columns there are.
+pub trait Sampler {
+    /// Looks at the record at the start of `bytes` and returns how many bytes it has; `None`: it does not end within them. An error
+    /// means that nothing of this input can be read.
+    fn take(&mut self, bytes: &[u8], last: bool) -> Result<Option<usize>>;
 
-/// Passes over the rest of a line that was too long to be held at once.
-#[derive(Debug, Default)]
-struct LineSkipper {
-    skipping: bool,
-}
+    /// Records that were of use so far, and all that were looked at.
+    fn seen(&self) -> (usize, usize);
 
-impl LineSkipper {
-    /// The record at the start of `bytes` is too long: everything up to the next line goes.
-    fn too_long(&mut self, bytes: &[u8]) -> Taken {
-        let extent = Extent::first_line(bytes);
-        self.skipping = extent.lines == 0;
-        Taken::Bad(extent, format!("a record of more than {} MiB", RECORD_BYTES_MAX >> 20))
-    }
-
-    /// What to pass over first, if there is something.
-    fn skip(&mut self, bytes: &[u8]) -> Option<Taken> {
-        if !self.skipping {
-            return None;
-        }
-        if bytes.is_empty() {
-            return Some(Taken::Incomplete);
-        }
-        let extent = Extent::first_line(bytes);
-        self.skipping = extent.lines == 0;
-        Some(Taken::Skipped(extent))
-    }
+    /// The columns; `None`: there is nothing to tell them by.
+    fn schema(&self) -> Result<Option<SchemaRef>>;
 }
 
 /// Writes columns as text.

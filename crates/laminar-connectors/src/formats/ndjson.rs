@@ -1,6 +1,7 @@
-//! Newline-delimited JSON: one object a line.
+//! Newline-delimited JSON: one object a line. The same objects inside arrays and documents are read too, where that is asked for.
 //!
-//! Columns are found by name; a missing key is NULL, an unknown one is left out. Numbers are read as written, so no
+//! Columns are found by name; a missing key is NULL, an unknown one is left out. A key that differs from a column's name in upper and
+//! lower case alone stands for it, unless the exact key is there too. Numbers are read as written, so no
 //! digit is lost; numbers in strings are taken for numbers where the column says so. VARCHAR takes any value, objects
 //! and lists as their JSON text.
 
@@ -9,66 +10,75 @@ use std::fmt;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use laminar_core::{Code, Error, Result};
+use laminar_core::Result;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub use super::ndjson_encoder::NdjsonEncoder;
 
 use super::cell::{Cell, CellOptions};
-use super::names::find_column;
+use super::json::{Framed, Framer, JsonLayout};
+use super::names::{ColumnIndex, Found, KeyFinder};
 use super::row_builder::RowBuilder;
-use super::{Decoder, Extent, LineSkipper, RECORD_BYTES_MAX, Taken};
+use super::{Decoder, Extent, NOT_UTF_8, Taken};
 
-/// Reads one object a line.
+/// Reads one object after the other: one a line, or wherever else the layout lets them stand.
 pub struct NdjsonDecoder {
+    framer: Framer,
     rows: RowBuilder,
     names: Vec<String>,
-    skipper: LineSkipper,
+    index: ColumnIndex,
 }
 
 impl NdjsonDecoder {
-    /// A decoder into `schema`.
+    /// A decoder of lines into `schema`.
     pub fn new(schema: SchemaRef, options: CellOptions) -> Result<Self> {
-        let names = schema.fields().iter().map(|field| field.name().clone()).collect();
-        Ok(Self { rows: RowBuilder::new(schema, options)?, names, skipper: LineSkipper::default() })
+        Self::with_layout(schema, options, JsonLayout::Lines, "the input")
     }
 
-    fn append(&mut self, line: &str) -> Result<(), String> {
-        let mut values = vec![None; self.names.len()];
-        // Keys mostly come in one order, so the column after the last one found is looked at first.
-        let mut next = 0;
-        let names = &self.names;
-        let place = |key: &str| {
-            let found = if names.get(next).is_some_and(|name| name == key) { Some(next) } else { find_column(key, names) };
-            next = found.map_or(next, |found| found + 1);
-            found
-        };
-        object_of(line, place, &mut values).map_err(|error| not_an_object(line, &error))?;
-        self.rows.append(|index| values[index].map_or(Ok(Cell::Null), cell_of))
+    /// A decoder of objects that stand as `layout` says into `schema`; `name` is what messages call the input.
+    pub fn with_layout(schema: SchemaRef, options: CellOptions, layout: JsonLayout, name: &str) -> Result<Self> {
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let index = ColumnIndex::new(&names);
+        Ok(Self { framer: Framer::new(layout, name), rows: RowBuilder::new(schema, options)?, names, index })
+    }
+
+    fn append(&mut self, object: &str) -> Result<(), String> {
+        let mut values = vec![Member::Missing; self.names.len()];
+        let mut finder = KeyFinder::new(&self.names, &self.index);
+        let lines = self.framer.is_lines();
+        object_of(object, |key| finder.find(key), &mut values).map_err(|error| not_an_object(object, &error, lines))?;
+        self.rows.append(|index| values[index].cell())
     }
 }
 
 impl Decoder for NdjsonDecoder {
     fn take(&mut self, bytes: &[u8], last: bool) -> Result<Taken> {
-        if let Some(skipped) = self.skipper.skip(bytes) {
-            return Ok(skipped);
-        }
-        let Some((line, extent)) = next_line(bytes, last) else { return Ok(Taken::Incomplete) };
-        if extent.bytes > RECORD_BYTES_MAX {
-            return Ok(self.skipper.too_long(bytes));
-        }
-        let line = match std::str::from_utf8(line) {
-            Ok(line) => line,
-            Err(_) => return Ok(Taken::Bad(extent, "not valid UTF-8".to_owned())),
+        let (value, extent) = match self.framer.next(bytes, last)? {
+            Framed::Value(value, extent) => (value, extent),
+            Framed::Other(taken) => return Ok(taken),
         };
-        if line.trim().is_empty() {
+        let Ok(object) = std::str::from_utf8(value) else { return Ok(Taken::Bad(extent, NOT_UTF_8.to_owned())) };
+        if object.trim().is_empty() {
             return Ok(Taken::Skipped(extent));
         }
-        Ok(match self.append(line) {
+        Ok(match self.append(object) {
             Ok(()) => Taken::Row(extent),
             Err(reason) => Taken::Bad(extent, reason),
         })
+    }
+
+    fn wants_header(&self) -> bool {
+        self.framer.undecided()
+    }
+
+    fn take_header(&mut self, bytes: &[u8], last: bool) -> Result<Taken> {
+        let known = self.framer.know_layout(bytes, last)?;
+        Ok(if known { Taken::Skipped(Extent { bytes: 0, lines: 0 }) } else { Taken::Incomplete })
+    }
+
+    fn end(&self) -> Result<()> {
+        self.framer.end()
     }
 
     fn rows(&self) -> usize {
@@ -80,42 +90,28 @@ impl Decoder for NdjsonDecoder {
     }
 }
 
-/// The first line without its end; `None` if it does not end here and more may come.
-pub(crate) fn next_line(bytes: &[u8], last: bool) -> Option<(&[u8], Extent)> {
-    if bytes.is_empty() {
-        return None;
-    }
-    match bytes.iter().position(|byte| *byte == b'\n') {
-        Some(end) => Some((&bytes[..end], Extent { bytes: end + 1, lines: 1 })),
-        None if last || bytes.len() > RECORD_BYTES_MAX => Some((bytes, Extent { bytes: bytes.len(), lines: 1 })),
-        None => None,
-    }
+/// What an object has for a column.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Member<'a> {
+    /// No such key.
+    Missing,
+    /// The value of the key that is the column's name; the last one of equal keys.
+    Exact(&'a RawValue),
+    /// The value of a key that differs in case alone, which counts if there is no exact one.
+    Alike(&'a RawValue),
+    /// Several keys that differ in case alone, and no exact one.
+    Ambiguous,
 }
 
-/// Whether a text that starts with `start` is one JSON array, rather than lines of which the first is an array by mistake:
-/// the array goes on after its first line, or nothing but white space follows it. `None`: more bytes decide.
-pub(crate) fn is_array(start: &[u8], ended: bool) -> Option<bool> {
-    let text = start.trim_ascii_start();
-    // What does not end within the longest record is decided by what is there.
-    let ended = ended || start.len() > RECORD_BYTES_MAX;
-    match text.first() {
-        None if !ended => return None,
-        Some(b'[') => {}
-        _ => return Some(false),
+impl<'a> Member<'a> {
+    /// The value as a cell; NULL if it is missing.
+    pub(super) fn cell(self) -> Result<Cell<'a>, String> {
+        match self {
+            Member::Missing => Ok(Cell::Null),
+            Member::Exact(value) | Member::Alike(value) => cell_of(value),
+            Member::Ambiguous => Err("several keys differ from it in upper and lower case alone".to_owned()),
+        }
     }
-    let Some(end) = text.iter().position(|byte| *byte == b'\n') else { return ended.then_some(true) };
-    let (line, rest) = text.split_at(end);
-    if serde_json::from_slice::<IgnoredAny>(line).is_err() {
-        return Some(true);
-    }
-    let alone = rest.trim_ascii().is_empty();
-    if alone && !ended { None } else { Some(alone) }
-}
-
-/// The failure of a file that is one JSON array; `name` is in quotes.
-pub(crate) fn array_error(name: &str) -> Error {
-    Error::new(Code::BadData, format!("{name} is a JSON array"))
-        .with_hint("NDJSON holds one object a line; `jq -c '.[]'` turns an array into that")
 }
 
 /// A JSON value as a cell; its text has been checked to be JSON when it was set apart.
@@ -143,8 +139,8 @@ fn unescape(quoted: &str) -> Result<Cow<'_, str>, String> {
 /// Finds the values of an object: `place` says where the value of a key goes, if anywhere. The last of equal keys wins.
 pub(super) fn object_of<'a>(
     text: &'a str,
-    place: impl FnMut(&str) -> Option<usize>,
-    values: &mut [Option<&'a RawValue>],
+    place: impl FnMut(&str) -> Option<Found>,
+    values: &mut [Member<'a>],
 ) -> Result<(), serde_json::Error> {
     let mut parser = serde_json::Deserializer::from_str(text);
     parser.deserialize_map(ObjectVisitor { place, values })?;
@@ -153,10 +149,10 @@ pub(super) fn object_of<'a>(
 
 struct ObjectVisitor<'v, 'a, F> {
     place: F,
-    values: &'v mut [Option<&'a RawValue>],
+    values: &'v mut [Member<'a>],
 }
 
-impl<'a, F: FnMut(&str) -> Option<usize>> Visitor<'a> for ObjectVisitor<'_, 'a, F> {
+impl<'a, F: FnMut(&str) -> Option<Found>> Visitor<'a> for ObjectVisitor<'_, 'a, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,7 +162,15 @@ impl<'a, F: FnMut(&str) -> Option<usize>> Visitor<'a> for ObjectVisitor<'_, 'a, 
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(place) = map.next_key_seed(KeySeed(&mut self.place))? {
             match place {
-                Some(index) => self.values[index] = Some(map.next_value()?),
+                Some(Found::Exact(index)) => self.values[index] = Member::Exact(map.next_value()?),
+                Some(Found::Alike(index)) => {
+                    let value = map.next_value()?;
+                    self.values[index] = match self.values[index] {
+                        Member::Missing => Member::Alike(value),
+                        Member::Exact(exact) => Member::Exact(exact),
+                        Member::Alike(_) | Member::Ambiguous => Member::Ambiguous,
+                    };
+                }
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -177,16 +181,16 @@ impl<'a, F: FnMut(&str) -> Option<usize>> Visitor<'a> for ObjectVisitor<'_, 'a, 
 /// Turns a key into its place without keeping it.
 struct KeySeed<'f, F>(&'f mut F);
 
-impl<'a, F: FnMut(&str) -> Option<usize>> DeserializeSeed<'a> for KeySeed<'_, F> {
-    type Value = Option<usize>;
+impl<'a, F: FnMut(&str) -> Option<Found>> DeserializeSeed<'a> for KeySeed<'_, F> {
+    type Value = Option<Found>;
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl<F: FnMut(&str) -> Option<usize>> Visitor<'_> for KeySeed<'_, F> {
-    type Value = Option<usize>;
+impl<F: FnMut(&str) -> Option<Found>> Visitor<'_> for KeySeed<'_, F> {
+    type Value = Option<Found>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
@@ -197,13 +201,16 @@ impl<F: FnMut(&str) -> Option<usize>> Visitor<'_> for KeySeed<'_, F> {
     }
 }
 
-/// Why a line is not one JSON object. The parser's own line number is dropped: it always says 1.
-fn not_an_object(line: &str, error: &serde_json::Error) -> String {
-    let first = line.trim_start().chars().next().unwrap_or(' ');
+/// Why a text is not one JSON object. The parser's own line number is dropped where it always says 1.
+fn not_an_object(text: &str, error: &serde_json::Error, is_line: bool) -> String {
+    let first = text.trim_start().chars().next().unwrap_or(' ');
     if first != '{' {
-        return "not a JSON object: a line must start with '{'".to_owned();
+        return format!("not a JSON object: {} must start with '{{'", if is_line { "a line" } else { "an item" });
     }
     let full = error.to_string();
     let what = full.rsplit_once(" at line ").map_or(full.as_str(), |(what, _)| what);
-    format!("not valid JSON at character {}: {what}", error.column())
+    match error.line() {
+        0 | 1 => format!("not valid JSON at character {}: {what}", error.column()),
+        line => format!("not valid JSON at character {} of its line {line}: {what}", error.column()),
+    }
 }

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::cell::{Cell, CellOptions};
 use super::column::{self, Column, Reason, unsupported};
-use super::names::find_column;
-use super::ndjson::{cell_of, object_of};
+use super::names::{ColumnIndex, KeyFinder};
+use super::ndjson::{Member, cell_of, object_of};
 use super::type_name::type_name;
 
 /// An empty column of a list, struct or map.
@@ -54,8 +54,8 @@ fn nulls(valid: &mut BooleanBufferBuilder) -> Option<NullBuffer> {
 }
 
 /// Adds one row: the value, or NULL if there is none or it cannot be read.
-fn append_raw(column: &mut dyn Column, value: Option<&RawValue>) -> Result<(), Reason> {
-    match value.map_or(Ok(Cell::Null), cell_of) {
+fn append_raw(column: &mut dyn Column, value: Result<Cell<'_>, Reason>) -> Result<(), Reason> {
+    match value {
         Ok(cell) => column.append(&cell),
         Err(reason) => column.append(&Cell::Null).and(Err(reason)),
     }
@@ -73,7 +73,7 @@ impl ListColumn {
     fn append_items(&mut self, items: &[&RawValue]) -> Result<(), Reason> {
         let mut outcome = Ok(());
         for (index, item) in items.iter().enumerate() {
-            let appended = append_raw(&mut *self.items, Some(item));
+            let appended = append_raw(&mut *self.items, cell_of(item));
             outcome = outcome.and(appended.map_err(|reason| format!("item {}: {reason}", index + 1)));
         }
         outcome
@@ -102,6 +102,7 @@ impl Column for ListColumn {
 struct StructColumn {
     fields: Fields,
     names: Vec<String>,
+    index: ColumnIndex,
     columns: Vec<Box<dyn Column>>,
     valid: BooleanBufferBuilder,
 }
@@ -109,14 +110,15 @@ struct StructColumn {
 impl StructColumn {
     fn new(fields: &Fields, options: CellOptions) -> Result<Self> {
         let columns = fields.iter().map(|field| column::column_of(field.data_type(), options)).collect::<Result<_>>()?;
-        let names = fields.iter().map(|field| field.name().clone()).collect();
-        Ok(Self { fields: fields.clone(), names, columns, valid: BooleanBufferBuilder::new(0) })
+        let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+        let index = ColumnIndex::new(&names);
+        Ok(Self { fields: fields.clone(), names, index, columns, valid: BooleanBufferBuilder::new(0) })
     }
 
-    fn append_members(&mut self, members: &[Option<&RawValue>]) -> Result<(), Reason> {
+    fn append_members(&mut self, members: &[Member<'_>]) -> Result<(), Reason> {
         let mut outcome = Ok(());
         for (index, (column, member)) in self.columns.iter_mut().zip(members).enumerate() {
-            let appended = append_raw(&mut **column, *member);
+            let appended = append_raw(&mut **column, member.cell());
             outcome = outcome.and(appended.map_err(|reason| format!("field '{}': {reason}", self.names[index])));
         }
         outcome
@@ -125,14 +127,14 @@ impl StructColumn {
 
 impl Column for StructColumn {
     fn append(&mut self, cell: &Cell<'_>) -> Result<(), Reason> {
-        let mut members = vec![None; self.names.len()];
-        let names = &self.names;
-        let parsed = json(cell).map(|text| object_of(text, |key| find_column(key, names), &mut members));
+        let mut members = vec![Member::Missing; self.names.len()];
+        let mut finder = KeyFinder::new(&self.names, &self.index);
+        let parsed = json(cell).map(|text| object_of(text, |key| finder.find(key), &mut members));
         self.valid.append(*cell != Cell::Null);
         match parsed {
             Some(Ok(())) => self.append_members(&members),
             _ => {
-                self.append_members(&vec![None; self.names.len()])?;
+                self.append_members(&vec![Member::Missing; self.names.len()])?;
                 if *cell == Cell::Null { Ok(()) } else { Err(cell.is_not("STRUCT")) }
             }
         }
@@ -180,7 +182,7 @@ impl Column for MapColumn {
         let mut outcome = Ok(());
         for (key, value) in members {
             let key_fits = self.key.append(&Cell::Text(key));
-            let value_fits = append_raw(&mut *self.value, Some(value));
+            let value_fits = append_raw(&mut *self.value, cell_of(value));
             outcome = outcome.and(key_fits).and(value_fits);
         }
         outcome

@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_connectors::formats::cell::CellOptions;
 use laminar_connectors::formats::csv::{CsvDecoder, Dialect};
+use laminar_connectors::formats::json::JsonLayout;
 use laminar_connectors::formats::ndjson::NdjsonDecoder;
 use laminar_connectors::formats::{Decoder, Taken};
 use laminar_core::Result;
@@ -20,18 +21,25 @@ pub(crate) fn csv(bytes: &[u8]) {
         delimiter: if choice & 2 != 0 { b'\t' } else { b',' },
         quote: (choice & 4 == 0).then_some(b'"'),
         nulls: if choice & 8 != 0 { vec!["NA".to_owned()] } else { Vec::new() },
+        skip: usize::from(choice & 64 != 0),
+        comment: (choice & 128 != 0).then(|| "-2".to_owned()),
     };
     let decoder = || CsvDecoder::new(schema(&[]), dialect.clone(), options(*choice), "the input");
     same_however_cut(bytes, decoder);
 }
 
-/// Reads the bytes as lines of JSON; the first one chooses the unit of numbers that are times.
+/// Reads the bytes as JSON; the first one chooses where objects may stand, and the unit of numbers that are times.
 pub(crate) fn ndjson(bytes: &[u8]) {
     let Some((choice, bytes)) = bytes.split_first() else { return };
     let list = DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true)));
     let fields = vec![Field::new("x", DataType::Int32, true), Field::new("y", list.clone(), true)];
     let nested = [Field::new("f", list, true), Field::new("g", DataType::Struct(fields.into()), true)];
-    same_however_cut(bytes, || NdjsonDecoder::new(schema(&nested), options(*choice)));
+    let layout = match choice >> 6 {
+        0 | 1 => JsonLayout::Lines,
+        2 => JsonLayout::Any { root: Vec::new() },
+        _ => JsonLayout::Any { root: vec!["f".to_owned()] },
+    };
+    same_however_cut(bytes, || NdjsonDecoder::with_layout(schema(&nested), options(*choice), layout.clone(), "the input"));
 }
 
 fn schema(more: &[Field]) -> SchemaRef {
@@ -46,7 +54,7 @@ fn schema(more: &[Field]) -> SchemaRef {
 }
 
 fn options(choice: u8) -> CellOptions {
-    CellOptions { epoch_unit: (choice & 16 != 0).then_some(TimeUnit::Millisecond) }
+    CellOptions { epoch_unit: (choice & 16 != 0).then_some(TimeUnit::Millisecond), exact: choice & 32 != 0 }
 }
 
 /// What a decoder made of the bytes.

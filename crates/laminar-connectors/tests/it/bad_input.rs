@@ -209,7 +209,12 @@ fn files_that_are_something_else_are_recognised() {
         &[],
         expect![[r#"LDB-3002: 'a.csv' is a Parquet file; hint: set format = 'parquet'"#]],
     );
-    check(&[("a.csv", b"\xff\xfea\0,\0")], "", &[], expect![[r#"LDB-3002: 'a.csv' is UTF-16 text; hint: convert it to UTF-8"#]]);
+    check(
+        &[("a.csv", b"\xff\xfea\0,\0")],
+        "",
+        &[],
+        expect![[r#"LDB-3002: 'a.csv' is UTF-16 text; hint: add encoding = 'utf-16'"#]],
+    );
     check(
         &[("a.json", b"hello\n")],
         "",
@@ -274,7 +279,7 @@ fn options_that_make_no_sense_are_refused() {
         "",
         &[("delimeter", ";")],
         expect![[
-            r#"LDB-1005: a file source has no option 'delimeter'; hint: did you mean 'delimiter'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null"#
+            r#"LDB-1005: a file source has no option 'delimeter'; hint: did you mean 'delimiter'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, encoding, schema_sample_rows, epoch_unit, header, delimiter, quote, null, skip, comment, root"#
         ]],
     );
     check(
@@ -316,7 +321,7 @@ fn options_that_make_no_sense_are_refused() {
         "",
         &[("delimiter", ";")],
         expect![[
-            r#"LDB-1005: a file source of format ndjson has no option 'delimiter'; hint: its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, schema_sample_rows, epoch_unit"#
+            r#"LDB-1005: a file source of format ndjson has no option 'delimiter'; hint: its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, encoding, schema_sample_rows, epoch_unit, root"#
         ]],
     );
     check(file, "", &[("delimiter", "\"")], expect![[r#"LDB-1006: delimiter and quote must differ"#]]);
@@ -337,7 +342,7 @@ fn a_misspelt_option_that_is_needed_is_told_as_misspelt() {
     };
     let all = [source("pth"), sink("pth"), source("format"), sink("format")];
     expect![[r#"
-        LDB-1005: a file source has no option 'pth'; hint: did you mean 'path'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null
+        LDB-1005: a file source has no option 'pth'; hint: did you mean 'path'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, encoding, schema_sample_rows, epoch_unit, header, delimiter, quote, null, skip, comment, root
         LDB-1005: a file sink has no option 'pth'; hint: did you mean 'path'? its options are: path, format, compression, overwrite, publish, changelog, row_group_bytes, header, delimiter, quote, null
         LDB-1006: a file source needs the option 'path'; hint: add path = '…' between the parentheses
         LDB-1006: a file sink needs the option 'path'; hint: add path = '…' between the parentheses"#]].assert_eq(&all.join("\n"));
@@ -347,7 +352,7 @@ fn a_misspelt_option_that_is_needed_is_told_as_misspelt() {
 fn a_long_raw_text_is_cut() {
     let place = Place::new();
     place.write("a.csv", format!("a,b\n{}\n", "x".repeat(100_000)));
-    let read = place.read("a.csv", None, &[]).unwrap();
+    let read = place.read("a.csv", Some(schema("a:text, b:text")), &[]).unwrap();
     assert!(read.bad[0].raw.len() < 5000, "{}", read.bad[0].raw.len());
 }
 
@@ -397,7 +402,7 @@ fn a_file_that_is_one_json_array_says_so_however_it_is_laid_out() {
                 columns,
                 &[],
                 expect![[
-                    r#"LDB-3002: 'a.json' is a JSON array; hint: NDJSON holds one object a line; `jq -c '.[]'` turns an array into that"#
+                    r#"LDB-3002: 'a.json' is a JSON array; hint: NDJSON holds one object a line; format = 'json' reads arrays and documents too; `jq -c '.[]'` turns an array into that"#
                 ]],
             );
         }

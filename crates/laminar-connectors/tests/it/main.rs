@@ -16,3 +16,6 @@ mod random_tables;
 mod random_values;
 mod round_trips;
 mod sources;
+mod text_json;
+mod text_layouts;
+mod text_values;

@@ -13,6 +13,7 @@ mod rules;
 mod shapes;
 mod subqueries;
 mod types;
+mod wildcard;
 
 pub(crate) use catalog::RelationSource;
 pub use catalog::{Catalog, Relation, RelationKind};

@@ -26,6 +26,7 @@ use super::rules::{
 };
 use super::shapes;
 use super::subqueries;
+use super::wildcard::{with_all_columns, without_columns};
 use crate::deep::with_deep_stack;
 use crate::functions::{limit_values, register, register_shapes};
 use crate::parse::StreamQuery;
@@ -176,7 +177,11 @@ impl Planner {
             shapes::number_repeated_names(&mut query, names)?;
         }
         let plan =
-            SqlToRel::new_with_options(names, parser_options()).sql_statement_to_plan(Statement::Query(Box::new(query)))?;
+            |query| SqlToRel::new_with_options(names, parser_options()).sql_statement_to_plan(Statement::Query(Box::new(query)));
+        let plan = match without_columns(&query) {
+            Some(bare) => with_all_columns(plan(bare)?)?,
+            None => plan(query)?,
+        };
         refuse_ambiguous_orders(&plan)?;
         let plan = group_keys_once(plan)?;
         let analyzed = |plan| self.state.analyzer().execute_and_check(plan, self.options(), |_, _| {}).and_then(assign_windows);

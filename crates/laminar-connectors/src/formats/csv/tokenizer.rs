@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Dialect;
+use crate::formats::lines::{LineEnds, line_breaks};
 use crate::formats::{Extent, RECORD_BYTES_MAX};
 
 /// Finds the fields of records.
@@ -89,15 +90,29 @@ impl Tokenizer {
     }
 
     fn plain_field(&self, bytes: &[u8], start: usize, fields: &mut Vec<Field>) -> FieldEnd {
-        let rest = &bytes[start..];
-        let Some(length) = rest.iter().position(|byte| *byte == self.delimiter || *byte == b'\n') else {
-            return FieldEnd::Bytes;
-        };
-        let end = start + length;
-        let at_line_end = bytes[end] == b'\n';
-        let trimmed = if at_line_end && end > start && bytes[end - 1] == b'\r' { end - 1 } else { end };
-        fields.push(Field { start, end: trimmed, quoted: false, doubled: false });
-        if at_line_end { FieldEnd::Line(end + 1) } else { FieldEnd::Delimiter(end + 1) }
+        let mut end = start;
+        loop {
+            // One comparison finds both line ends, since hardly any other byte is as small.
+            let Some(length) = bytes[end..].iter().position(|byte| *byte == self.delimiter || *byte <= b'\r') else {
+                return FieldEnd::Bytes;
+            };
+            end += length;
+            let next = match bytes[end] {
+                byte if byte == self.delimiter => FieldEnd::Delimiter(end + 1),
+                b'\n' => FieldEnd::Line(end + 1),
+                b'\r' => match bytes.get(end + 1) {
+                    Some(b'\n') => FieldEnd::Line(end + 2),
+                    Some(_) => FieldEnd::Line(end + 1),
+                    None => return FieldEnd::Bytes,
+                },
+                _ => {
+                    end += 1;
+                    continue;
+                }
+            };
+            fields.push(Field { start, end, quoted: false, doubled: false });
+            return next;
+        }
     }
 
     fn quoted_field(&self, bytes: &[u8], start: usize, fields: &mut Vec<Field>) -> FieldEnd {
@@ -112,9 +127,9 @@ impl Tokenizer {
                 fields.push(field);
                 FieldEnd::Line(end + 2)
             }
-            (Some(b'\r'), Some(b'\n')) => {
+            (Some(b'\r'), Some(next)) => {
                 fields.push(field);
-                FieldEnd::Line(end + 3)
+                FieldEnd::Line(end + if *next == b'\n' { 3 } else { 2 })
             }
             (None, _) | (Some(b'\r'), None) => FieldEnd::Bytes,
             _ => FieldEnd::Malformed("text between a closing quote and the next delimiter"),
@@ -156,29 +171,25 @@ impl Tokenizer {
                 fields.push(Field { start: start + 1, end, quoted: true, doubled });
                 Token::Record(self.extent(bytes, bytes.len(), fields))
             }
-            _ => Token::Malformed(first_line(bytes), "a quote that is never closed"),
+            _ => malformed(bytes, true, "a quote that is never closed"),
         }
     }
 
     /// Lines are counted only where quoted fields may hold line ends.
     fn extent(&self, bytes: &[u8], end: usize, fields: &[Field]) -> Extent {
         let inner = fields.iter().filter(|field| field.quoted);
-        let breaks: usize = inner.map(|field| bytes[field.start..field.end].iter().filter(|b| **b == b'\n').count()).sum();
+        let breaks: usize = inner.map(|field| line_breaks(&bytes[field.start..field.end])).sum();
         Extent { bytes: end, lines: 1 + breaks }
     }
 }
 
 /// Gives up the first line, once all of it is there: its rest must not be taken for a record of its own.
 fn malformed(bytes: &[u8], last: bool, reason: &'static str) -> Token {
-    let line = first_line(bytes);
-    let whole = last || bytes[..line.bytes].ends_with(b"\n") || bytes.len() > RECORD_BYTES_MAX;
-    if whole { Token::Malformed(line, reason) } else { Token::Incomplete }
-}
-
-/// The extent of the first line.
-pub(super) fn first_line(bytes: &[u8]) -> Extent {
-    let end = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
-    Extent { bytes: end, lines: 1 }
+    match LineEnds::Any.end_of_line(bytes, last) {
+        Some(bytes) => Token::Malformed(Extent { bytes, lines: 1 }, reason),
+        None if last || bytes.len() > RECORD_BYTES_MAX => Token::Malformed(Extent { bytes: bytes.len(), lines: 1 }, reason),
+        None => Token::Incomplete,
+    }
 }
 
 #[cfg(test)]
@@ -217,6 +228,16 @@ mod tests {
     }
 
     #[test]
+    fn a_record_ends_at_a_feed_a_return_or_both() {
+        check("a,b\rc,d\r", &["a|b", "c|d"]);
+        check("a,b\rc,d\ne,f\r\ng,h", &["a|b", "c|d", "e|f", "g|h"]);
+        check("\"a\"\r\"b\rc\"\r\n\"d\"", &["a", "b\rc", "d"]);
+        check("a\r\rb\r", &["a", "", "b"]);
+        check("\"a,b\rc,d\re,f\r", &["!", "c|d", "e|f"]);
+        check("a\u{1}\u{b}b,c\r\n", &["a\u{1}\u{b}b|c"]);
+    }
+
+    #[test]
     fn a_stray_quote_costs_only_its_own_line() {
         check("\"a,b\nc,d\ne,f\n", &["!", "c|d", "e|f"]);
         check("\"a\"b,c\nd,e\n", &["!", "d|e"]);
@@ -236,7 +257,7 @@ mod tests {
     #[test]
     fn a_record_that_may_go_on_is_incomplete() {
         let tokenizer = Tokenizer::new(&Dialect::default());
-        for text in ["a,b", "\"a", "\"a\"", "\"a\"\r", ""] {
+        for text in ["a,b", "\"a", "\"a\"", "\"a\"\r", "a,b\r", "\r", ""] {
             assert_eq!(tokenizer.record(text.as_bytes(), false, &mut Vec::new()), Token::Incomplete, "{text:?}");
         }
     }

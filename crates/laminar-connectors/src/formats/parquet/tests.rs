@@ -478,10 +478,7 @@ fn empty_pages_and_forgotten_headers_cost_nothing() {
         2"#]],
     );
     let new = Raw { created_by: "parquet-mr version 1.10.0 (build x)", ..Raw::of(vec![leaf("a", INT64)], vec![chunk]) };
-    check(
-        &new,
-        expect!["LDB-3002: 'a.parquet' is damaged after row 0 (column 'a': it ends before its values do)"],
-    );
+    check(&new, expect!["LDB-3002: 'a.parquet' is damaged after row 0 (column 'a': it ends before its values do)"]);
 }
 
 #[test]
