@@ -34,8 +34,9 @@ pub(super) fn rewrite(expr: &mut Expr) {
 fn length(expr: &mut Expr) {
     let Expr::Function(call) = &*expr else { return };
     let FunctionArguments::List(list) = &call.args else { return };
-    let (true, Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(array)))) =
-        (call.name.to_string().eq_ignore_ascii_case("array_length"), list.args.first())
+    // Without a dimension it is the number of elements, which PostgreSQL calls cardinality.
+    let (true, [FunctionArg::Unnamed(FunctionArgExpr::Expr(array)), _]) =
+        (call.name.to_string().eq_ignore_ascii_case("array_length"), list.args.as_slice())
     else {
         return;
     };
