@@ -129,6 +129,7 @@ fn csv_gives_back_every_table_in_every_dialect() {
             delimiter: delimiter.as_bytes()[0],
             quote: (quote != "none").then(|| quote.as_bytes()[0]),
             nulls: Some(null.to_owned()).filter(|null| !null.is_empty()).into_iter().collect(),
+            ..Dialect::default()
         };
         let reason = if quote == "none" { "" } else { "a map holds a key twice" };
         let unwritable = unwritable(seed, &mut CsvEncoder::new(dialect), &rows, reason);
