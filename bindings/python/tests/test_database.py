@@ -135,7 +135,7 @@ def test_the_stubs_describe_exactly_what_is_there():
 
 def test_an_answer_that_lacks_rows_warns(db, tmp_path):
     file = tmp_path / "bad.csv"
-    file.write_text("a,b\n" + "".join(f"{row}\n" for row in range(12000)))
+    file.write_text("a,b\n0,0\n" + "".join(f"{row}\n" for row in range(12000)))
     db.execute(f"SET side_output_memory = '64 KiB'; CREATE SOURCE s FROM FILE (path = '{file}');"
                "CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM s; CREATE TABLE t (raw VARCHAR)")
     db.run()

@@ -113,7 +113,7 @@ fn the_format_json_reads_lines_arrays_and_documents() {
         "",
         &[("root", "x")],
         expect![
-            "LDB-1005: a file source of format csv has no option 'root'; hint: its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, compression, encoding, schema_sample_rows, epoch_unit, header, delimiter, quote, null, skip, comment"
+            "LDB-1005: a file source of format csv has no option 'root'; hint: its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, encoding, schema_sample_rows, epoch_unit, header, delimiter, quote, null, skip, comment"
         ],
     );
 }

@@ -163,7 +163,7 @@ fn a_misspelt_option_and_connector_are_named() {
            |
          1 | CREATE SOURCE s (a INT) FROM FILE (pth = 'x.csv');
            |                         ^^^^^^^^^^^^^^^^^^^^^^^^^
-           = hint: did you mean 'path'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, schema_sample_rows, epoch_unit, header, delimiter, quote, null
+           = hint: did you mean 'path'? its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning, compression, encoding, schema_sample_rows, epoch_unit, header, delimiter, quote, null, skip, comment, root
     "#]],
     );
     check(

@@ -10,6 +10,7 @@ use super::statement::{ParsedStatement, Statement};
 use super::syntax_error;
 use super::tokens::{Cursor, Tokens};
 use super::variables::{Filled, fill, leave};
+use crate::deep::with_deep_stack;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 /// Reads every statement of a script. Errors have their positions in `text`; use [`ParsedStatement::in_script`] to give
@@ -91,7 +92,8 @@ fn parse_one(tokens: &Tokens<'_>, origin: Origin) -> Result<ParsedStatement> {
 
 fn read(tokens: &Tokens<'_>) -> Result<Statement> {
     let mut cursor = Cursor::new(tokens);
-    let statement = dispatch::statement(&mut cursor)?;
+    // Expressions and set operations nest as deep as they are written.
+    let statement = with_deep_stack(|| dispatch::statement(&mut cursor))?;
     if cursor.at_end() {
         return Ok(statement);
     }

@@ -21,7 +21,7 @@ use super::common_type::common_type;
 use super::interval::{by_length, is_interval};
 use super::meeting::{cast_to, compare, compares, type_of};
 use super::operands::compute;
-use super::untyped::{beside, constant_as, fitted, is_text, untyped_text, widest_instant};
+use super::untyped::{beside, constant_as, is_text, untyped_text, widest_instant};
 
 /// Runs before DataFusion's own coercion, which then finds little left to do.
 #[derive(Debug, Default)]
@@ -175,10 +175,6 @@ fn coerce(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             }
             _ => Transformed::no(Expr::Cast(PlainCast { expr, field })),
         },
-        Expr::Literal(ScalarValue::UInt64(Some(value)), _) => {
-            let exact = ScalarValue::Decimal128(Some(i128::from(value)), 38, 0);
-            Transformed::yes(Expr::Literal(fitted(&exact), None))
-        }
         Expr::Literal(ScalarValue::Decimal256(..), _) => {
             return plan_err!("a number has at most 38 digits");
         }
