@@ -383,7 +383,7 @@ fn text_of_other_encodings_is_read_when_its_name_is_said() {
         "",
         &[("encoding", "latin1")],
         expect![
-            "LDB-1005: a file source of format parquet has no option 'encoding'; hint: its options are: path, format, follow, poll_interval, batch_rows, on_bad_row"
+            "LDB-1005: a file source of format parquet has no option 'encoding'; hint: its options are: path, format, follow, poll_interval, batch_rows, on_bad_row, hive_partitioning"
         ],
     );
 }
