@@ -40,7 +40,7 @@ pub enum SourcePoll {
     Rows {
         /// Good rows.
         changes: ChangeBatch,
-        /// Bad rows, put aside.
+        /// Bad rows, rejected.
         bad: Vec<BadRow>,
     },
     /// Nothing yet; ask again after about this time.

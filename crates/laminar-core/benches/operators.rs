@@ -172,14 +172,14 @@ impl Stream {
     }
 
     fn step(&mut self, changes: ChangeBatch, watermark: Watermark) {
-        let (mut aside, mut wake_at) = (Vec::new(), None);
+        let (mut rejected, mut wake_at) = (Vec::new(), None);
         let before = Watermark(watermark.0 - BATCH_ROWS as i64 * SPACING);
         self.out.clear();
-        let mut cx = OperatorContext::new(StepId(self.steps), 0, before, &mut self.out, &mut aside, &mut wake_at);
+        let mut cx = OperatorContext::new(StepId(self.steps), 0, before, &mut self.out, &mut rejected, &mut wake_at);
         self.operator.on_changes(Port::LEFT, changes, &mut cx).expect("good rows");
         self.operator.on_watermark(watermark, &mut cx).expect("a watermark");
         self.operator.end_step(&mut cx).expect("good rows");
-        assert!(aside.is_empty(), "no row is late");
+        assert!(rejected.is_empty(), "no row is late");
     }
 }
 

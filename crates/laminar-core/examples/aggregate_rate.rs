@@ -51,8 +51,8 @@ fn rate(key: &str, calls: &[(&str, Option<&str>)], changes: ChangeKind) -> Resul
 }
 
 fn run(operator: &mut GroupAggregate, batches: &[ChangeBatch]) -> Result<()> {
-    let (mut out, mut aside, mut wake_at) = (Vec::new(), Vec::new(), None);
-    let mut cx = OperatorContext::new(StepId(0), 0, Watermark::START, &mut out, &mut aside, &mut wake_at);
+    let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+    let mut cx = OperatorContext::new(StepId(0), 0, Watermark::START, &mut out, &mut rejected, &mut wake_at);
     for batch in batches {
         operator.on_changes(Port::LEFT, batch.clone(), &mut cx)?;
     }

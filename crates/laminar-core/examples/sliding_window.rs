@@ -18,14 +18,14 @@ const SECOND: i64 = 1_000_000_000;
 
 /// One step: rows, then how far time has come. Prints what comes out.
 fn step(windows: &mut SlidingWindowOperator, rows: &ChangeBatch, before: i64, now: i64) -> Result<()> {
-    let (mut out, mut aside, mut wake_at) = (Vec::new(), Vec::new(), None);
-    let mut cx = OperatorContext::new(StepId(1), 0, Watermark(before), &mut out, &mut aside, &mut wake_at);
+    let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+    let mut cx = OperatorContext::new(StepId(1), 0, Watermark(before), &mut out, &mut rejected, &mut wake_at);
     windows.on_changes(Port::LEFT, rows.clone(), &mut cx)?;
     windows.on_watermark(Watermark(now), &mut cx)?;
     windows.end_step(&mut cx)?;
     println!("until {:>3} s:", now / SECOND);
     out.iter().for_each(|changes| println!("  {}", changes.print().replace('\n', "\n  ")));
-    aside.iter().for_each(|late| println!("  {} row(s) too late: {}", late.reasons.len(), late.reasons[0]));
+    rejected.iter().for_each(|late| println!("  {} row(s) too late: {}", late.reasons.len(), late.reasons[0]));
     Ok(())
 }
 

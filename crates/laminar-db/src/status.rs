@@ -58,7 +58,7 @@ impl Status {
         let names = engine.catalog.names();
         let objects: Vec<ObjectStatus> = names.iter().filter_map(|name| object_status(engine, name)).collect();
         let state_bytes = objects.iter().map(|object| object.state_bytes).sum();
-        let (late, errors) = engine.aside.totals();
+        let (late, errors) = engine.side_outputs.totals();
         let (step, steps) = (engine.reactor.last_step(), engine.reactor.budget_metrics());
         Self { step, steps, objects, state_bytes, late, errors }
     }
@@ -97,7 +97,7 @@ impl Status {
 fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
     let object = engine.catalog.get(name)?;
     let (nodes, output) = (object.nodes.clone(), object.output());
-    let (late, errors) = engine.aside.counts(name);
+    let (late, errors) = engine.side_outputs.counts(name);
     let mut status = ObjectStatus {
         name: name.to_owned(),
         kind: object.kind(),
@@ -114,7 +114,7 @@ fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
     describe_sink(object, &mut status);
     describe_nodes(engine, &nodes, output, &mut status);
     if status.kind == ObjectKind::Table {
-        let late: u64 = engine.aside.targets().filter(|target| target.object == name).map(|target| target.rows).sum();
+        let late: u64 = engine.side_outputs.targets().filter(|target| target.object == name).map(|target| target.rows).sum();
         status.rows = status.rows.saturating_sub(late);
     }
     for reader in engine.readers.iter().filter(|reader| reader.name == name) {

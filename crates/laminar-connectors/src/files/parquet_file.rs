@@ -42,7 +42,7 @@ impl ParquetFile {
             }
             let Some((rows, misfits)) = self.reader.next_batch()? else { return Ok(None) };
             self.waiting = rows;
-            bad = self.put_aside(misfits);
+            bad = self.reject(misfits);
         }
         let rows = self.waiting.num_rows().min(rows_max);
         let now = self.waiting.slice(0, rows);
@@ -54,7 +54,7 @@ impl ParquetFile {
         Ok(Some(Rows { rows: now, bad }))
     }
 
-    fn put_aside(&mut self, misfits: Vec<Misfit>) -> Vec<BadRow> {
+    fn reject(&mut self, misfits: Vec<Misfit>) -> Vec<BadRow> {
         let position = |row: usize| format!("{}: row {}", self.name, row + 1);
         match (self.on_bad_row, misfits.first()) {
             (OnBadRow::Fail, Some(first)) => {

@@ -96,7 +96,7 @@ pub(super) enum HivePartitioning {
 /// What happens to a row that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnBadRow {
-    /// It is put aside.
+    /// It is rejected.
     Skip,
     /// The source fails.
     Fail,

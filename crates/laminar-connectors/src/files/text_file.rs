@@ -140,7 +140,7 @@ impl TextFile {
                 }
                 Taken::Bad(extent, reason) => {
                     bytes += extent.bytes;
-                    self.put_aside(extent, reason, &mut bad);
+                    self.reject(extent, reason, &mut bad);
                 }
             }
         }
@@ -196,7 +196,7 @@ impl TextFile {
         self.input.consume(extent.bytes);
     }
 
-    fn put_aside(&mut self, extent: Extent, mut reason: String, bad: &mut Vec<BadRow>) {
+    fn reject(&mut self, extent: Extent, mut reason: String, bad: &mut Vec<BadRow>) {
         if let (Some(encoding), NOT_UTF_8) = (self.encoding, reason.as_str()) {
             reason = format!("not valid {}", encoding.name());
         }
@@ -313,7 +313,7 @@ impl TextFile {
 /// The failure of a source that was told to fail on bad rows.
 pub(super) fn bad_row_error(position: &str, reason: &str) -> Error {
     Error::new(Code::BadData, format!("{position}: {reason}"))
-        .with_hint("with on_bad_row = 'skip' such rows are put aside and readable in <source>$errors")
+        .with_hint("with on_bad_row = 'skip' such rows are rejected and readable in <source>$errors")
 }
 
 fn decoder(path: &Path, schema: SchemaRef, settings: &SourceSettings) -> Result<Box<dyn Decoder>> {

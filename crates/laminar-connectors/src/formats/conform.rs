@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_come_by_name_in_the_declared_order_and_misfits_are_put_aside() {
+    fn columns_come_by_name_in_the_declared_order_and_misfits_are_rejected() {
         let fields = vec![Field::new("n", DataType::Int32, true), Field::new("name", DataType::Utf8, false)];
         let (rows, bad) = conform(fields).unwrap();
         assert_eq!(rows.column(0).as_primitive::<Int32Type>().values(), &[1]);

@@ -40,7 +40,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use laminar_core::Result;
 
-/// Bytes that one record of text may have at most: longer ones are put aside, so that memory stays bounded.
+/// Bytes that one record of text may have at most: longer ones are rejected, so that memory stays bounded.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// Why a record is bad whose bytes are no text.

@@ -25,7 +25,7 @@ fn check_path(path: &str, files: &[(&str, &[u8])], columns: &str, options: &[(&s
 }
 
 #[test]
-fn a_bad_csv_row_is_put_aside_with_its_reason_and_its_neighbours_stay() {
+fn a_bad_csv_row_is_rejected_with_its_reason_and_its_neighbours_stay() {
     check(
         &[("a.csv", b"id,name,n\n1,a,1\nx,b,2\n3,c\n4,d,4,4\n5,\xff,5\n6,f,70000\n,g,7\n\"8\"h,h,8\n\n9,i,9\n")],
         "id:int!, name:text, n:small",
@@ -58,7 +58,7 @@ fn a_stray_quote_costs_only_its_own_line() {
 }
 
 #[test]
-fn a_bad_json_line_is_put_aside_with_its_reason_and_its_neighbours_stay() {
+fn a_bad_json_line_is_rejected_with_its_reason_and_its_neighbours_stay() {
     let lines = [
         r#"{"id":1,"name":"a"}"#,
         r#"{"id":"x","name":"b"}"#,
@@ -103,7 +103,7 @@ fn a_source_told_to_fail_gives_the_rows_before_and_then_fails() {
     let (rows, bad) = crate::harness::poll(&mut *source, 100).unwrap().unwrap();
     assert_eq!((rows.num_rows(), bad.len()), (1, 0));
     let error = crate::harness::poll(&mut *source, 100).unwrap_err();
-    expect![[r#"LDB-3002: a.csv:3: column 'a': 'x' is not a BIGINT; hint: with on_bad_row = 'skip' such rows are put aside and readable in <source>$errors"#]].assert_eq(&place.plain(&error.to_string()));
+    expect![[r#"LDB-3002: a.csv:3: column 'a': 'x' is not a BIGINT; hint: with on_bad_row = 'skip' such rows are rejected and readable in <source>$errors"#]].assert_eq(&place.plain(&error.to_string()));
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn a_source_told_to_fail_names_the_row() {
         "m:int",
         &[("on_bad_row", "fail")],
         expect![[
-            r#"LDB-3002: a.parquet: row 1: column 'm': 1.50 does not fit BIGINT; hint: with on_bad_row = 'skip' such rows are put aside and readable in <source>$errors"#
+            r#"LDB-3002: a.parquet: row 1: column 'm': 1.50 does not fit BIGINT; hint: with on_bad_row = 'skip' such rows are rejected and readable in <source>$errors"#
         ]],
     );
 }

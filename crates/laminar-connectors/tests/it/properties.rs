@@ -1,4 +1,4 @@
-//! Whatever is broken in a file, exactly the broken rows are put aside, however the file is cut into batches.
+//! Whatever is broken in a file, exactly the broken rows are rejected, however the file is cut into batches.
 
 use std::fmt::Write;
 
@@ -135,12 +135,12 @@ fn check(name: &str, make: fn(&mut StdRng) -> File) {
 }
 
 #[test]
-fn exactly_the_broken_csv_rows_are_put_aside() {
+fn exactly_the_broken_csv_rows_are_rejected() {
     check("a.csv", csv);
 }
 
 #[test]
-fn exactly_the_broken_json_lines_are_put_aside() {
+fn exactly_the_broken_json_lines_are_rejected() {
     check("a.ndjson", ndjson);
 }
 

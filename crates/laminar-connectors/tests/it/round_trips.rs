@@ -219,7 +219,7 @@ fn parquet_written_by_others_is_read_in_plain_types() {
 }
 
 #[test]
-fn parquet_rows_that_do_not_fit_are_put_aside() {
+fn parquet_rows_that_do_not_fit_are_rejected() {
     let place = Place::new();
     let written = batch([
         ("n", Arc::new(Int64Array::from(vec![Some(1), Some(70_000), None, Some(4)])) as ArrayRef),
@@ -235,7 +235,7 @@ fn parquet_rows_that_do_not_fit_are_put_aside() {
     .assert_eq(&read.shown(&place));
     let mut source = place.source("a.parquet", Some(schema("n:small!")), &[("on_bad_row", "fail")]).unwrap();
     assert_eq!(crate::harness::poll(&mut *source, 9).unwrap().unwrap().0.num_rows(), 1);
-    expect![[r#"LDB-3002: a.parquet: row 2: column 'n': 70000 does not fit SMALLINT; hint: with on_bad_row = 'skip' such rows are put aside and readable in <source>$errors"#]].assert_eq(&place.plain(&source.poll(9).unwrap_err().to_string()));
+    expect![[r#"LDB-3002: a.parquet: row 2: column 'n': 70000 does not fit SMALLINT; hint: with on_bad_row = 'skip' such rows are rejected and readable in <source>$errors"#]].assert_eq(&place.plain(&source.poll(9).unwrap_err().to_string()));
 }
 
 #[test]

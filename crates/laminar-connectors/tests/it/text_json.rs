@@ -119,7 +119,7 @@ fn the_format_json_reads_lines_arrays_and_documents() {
 }
 
 #[test]
-fn items_that_cannot_be_read_are_put_aside_and_their_neighbours_stay() {
+fn items_that_cannot_be_read_are_rejected_and_their_neighbours_stay() {
     let text = "[{\"a\":1},\n{\"a\":\"x\"},\n7, [{\"a\":2}], {\"a\"1},\n{\"a\":3,\n\"b\":}, {\"a\":4}]";
     check(
         "a.json",

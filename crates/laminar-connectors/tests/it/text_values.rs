@@ -81,7 +81,7 @@ fn numbers_that_a_double_does_not_hold_stay_text() {
 }
 
 #[test]
-fn a_later_value_that_the_type_found_would_change_is_put_aside() {
+fn a_later_value_that_the_type_found_would_change_is_rejected() {
     let options = [("schema_sample_rows", "1")];
     check_inferred(
         "a.csv",

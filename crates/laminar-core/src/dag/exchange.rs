@@ -100,7 +100,7 @@ pub(super) fn deal(changes: Vec<ChangeBatch>, Share { workers, deal_rows_min, ..
     parts
 }
 
-/// A row whose key cannot be computed goes where NULL goes; the node finds it there and puts it aside.
+/// A row whose key cannot be computed goes where NULL goes; the node finds it there and rejects it.
 fn by_keys(keys: &[ExprRef], changes: ChangeBatch, workers: usize) -> Result<Vec<(usize, ChangeBatch)>> {
     let columns = evaluate_all_isolating(keys, changes.rows())?.columns;
     split_by_key(changes, &columns, workers)

@@ -12,7 +12,7 @@ use crate::limits::DEAL_ROWS_MIN;
 use crate::operator::build::build;
 use crate::operator::check::Checker;
 use crate::operator::union::Union;
-use crate::operator::{AsideRows, Operator};
+use crate::operator::{Operator, RejectedRows};
 use crate::panics;
 use crate::time::Watermark;
 use crate::time::timers::Timers;
@@ -76,7 +76,7 @@ pub struct Executor {
     /// Places of the slots that have outlets.
     with_outlets: Vec<usize>,
     timers: Timers<NodeId>,
-    pub(super) aside: Vec<(NodeId, AsideRows)>,
+    pub(super) rejected: Vec<(NodeId, RejectedRows)>,
     /// What came out of tapped nodes in the step.
     pub(super) taps: Vec<Tap>,
     /// Nodes that failed in the step.
@@ -109,7 +109,7 @@ impl Executor {
             blocked: Vec::new(),
             with_outlets: Vec::new(),
             timers: Timers::new(),
-            aside: Vec::new(),
+            rejected: Vec::new(),
             outcome: Outcome::default(),
             outlets_made: 0,
             violation: None,
@@ -277,8 +277,8 @@ impl Executor {
             self.taps.push(Tap { node: id, changes: self.outcome.out.clone(), watermark });
         }
         route(slot, after, place + 1, &mut self.outcome, &mut self.pending);
-        if !self.outcome.aside.is_empty() {
-            self.aside.extend(self.outcome.aside.drain(..).map(|rows| (id, rows)));
+        if !self.outcome.rejected.is_empty() {
+            self.rejected.extend(self.outcome.rejected.drain(..).map(|rows| (id, rows)));
         }
     }
 
@@ -443,9 +443,9 @@ impl Executor {
         Ok(NodeMetrics { state_bytes, ..slot.metrics })
     }
 
-    /// The rows that operators put aside since the last call, with the node that did.
-    pub fn take_aside(&mut self) -> Vec<(NodeId, AsideRows)> {
-        std::mem::take(&mut self.aside)
+    /// The rows that operators rejected since the last call, with the node that did.
+    pub fn take_rejected(&mut self) -> Vec<(NodeId, RejectedRows)> {
+        std::mem::take(&mut self.rejected)
     }
 
     /// The state of all nodes.

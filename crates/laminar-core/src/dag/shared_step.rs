@@ -70,11 +70,11 @@ impl Executor {
         let (share, at) = (self.share, (self.step, self.now));
         let (before, rest) = self.slots.split_at_mut(place);
         let slot = &mut rest[0];
-        let mut aside = Vec::new();
-        let departures = caught(|| Ok(slot.departures(before, share, at, &mut aside)));
-        slot.count_aside(&aside);
+        let mut rejected = Vec::new();
+        let departures = caught(|| Ok(slot.departures(before, share, at, &mut rejected)));
+        slot.count_rejected(&rejected);
         let id = slot.node.id;
-        self.aside.extend(aside.into_iter().map(|rows| (id, rows)));
+        self.rejected.extend(rejected.into_iter().map(|rows| (id, rows)));
         departures.unwrap_or_else(|panic| vec![Parcel::failed(panic); share.workers])
     }
 

@@ -6,7 +6,7 @@ use super::node::{Node, NodeKind};
 use super::outlet::{Outlet, OutletId};
 use super::status::{NodeMetrics, NodeStatus};
 use crate::operator::check::Checker;
-use crate::operator::{Aside, AsideRows, Operator, OperatorContext, SentGroups};
+use crate::operator::{Operator, OperatorContext, RejectReason, RejectedRows, SentGroups};
 use crate::panics::caught;
 use crate::state::StateImage;
 use crate::time::Watermark;
@@ -71,7 +71,7 @@ impl Place {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) out: Vec<ChangeBatch>,
-    pub(super) aside: Vec<AsideRows>,
+    pub(super) rejected: Vec<RejectedRows>,
     /// The promise moved, so readers have to look.
     pub(super) promise_moved: bool,
     /// Rows that all nodes have emitted in the step so far.
@@ -139,18 +139,18 @@ impl Slot {
     }
 
     /// What this worker has for the others, and for itself, one parcel each. `before` are the slots in front of this one. What
-    /// is put aside on the way goes to `aside`.
+    /// is rejected on the way goes to `rejected`.
     pub(super) fn departures(
         &mut self,
         before: &[Slot],
         share: Share,
         (step, now): (StepId, i64),
-        aside: &mut Vec<AsideRows>,
+        rejected: &mut Vec<RejectedRows>,
     ) -> Vec<Parcel> {
         let promises: Vec<Promise> = self.inputs.iter().map(|place| before[*place].promise).collect();
         let outgoing = std::mem::take(&mut self.outgoing);
         let packed = match &self.failure {
-            None => self.packed(outgoing, promises, share, (step, now), aside),
+            None => self.packed(outgoing, promises, share, (step, now), rejected),
             Some(error) => Err(error.clone()),
         };
         // Nobody may wait in vain for a parcel: a node that does not go on says so to all.
@@ -163,7 +163,7 @@ impl Slot {
         promises: Vec<Promise>,
         share: Share,
         at: (StepId, i64),
-        aside: &mut Vec<AsideRows>,
+        rejected: &mut Vec<RejectedRows>,
     ) -> Result<Vec<Parcel>> {
         let mut parcels = vec![Parcel { promises: promises.clone(), ..Parcel::default() }; share.workers];
         let mut rows_of: Vec<Vec<ChangeBatch>> = vec![Vec::new(); self.exchanges.len()];
@@ -172,7 +172,7 @@ impl Slot {
         }
         for (port, (rows, promise)) in rows_of.into_iter().zip(promises).enumerate() {
             let Some(exchange) = self.exchanges[port].clone() else { continue };
-            let rows = self.aggregate_ahead(rows, share.deal_rows_min, at, aside)?;
+            let rows = self.aggregate_ahead(rows, share.deal_rows_min, at, rejected)?;
             for (parcel, part) in parcels.iter_mut().zip(split(&exchange, rows, share)?) {
                 parcel.changes.extend(part.into_iter().map(|changes| (Port(port as u8), changes)));
             }
@@ -191,11 +191,11 @@ impl Slot {
         rows: Vec<ChangeBatch>,
         rows_min: usize,
         (step, now): (StepId, i64),
-        aside: &mut Vec<AsideRows>,
+        rejected: &mut Vec<RejectedRows>,
     ) -> Result<Vec<ChangeBatch>> {
         let Some(phase) = self.operator.first_phase() else { return Ok(rows) };
         let (mut sent, mut out, mut wake_at) = (Vec::with_capacity(rows.len()), Vec::new(), None);
-        let mut cx = OperatorContext::new(step, now, self.watermark, &mut out, aside, &mut wake_at);
+        let mut cx = OperatorContext::new(step, now, self.watermark, &mut out, rejected, &mut wake_at);
         for changes in rows {
             let taken = changes.len();
             if taken < rows_min {
@@ -258,9 +258,9 @@ impl Slot {
         let input_holds = self.look_at_inputs(before);
         let (operator, inbox, wake_at) = (&mut self.operator, &mut self.inbox, &mut self.wake_at);
         let (told, known) = (self.told, self.watermark);
-        let Outcome { out, aside, .. } = outcome;
+        let Outcome { out, rejected, .. } = outcome;
         let (watermark, idle) = caught(|| {
-            let mut cx = OperatorContext::new(step, now, known, out, aside, wake_at);
+            let mut cx = OperatorContext::new(step, now, known, out, rejected, wake_at);
             for (port, changes) in inbox.drain(..) {
                 operator.on_changes(port, changes, &mut cx)?;
             }
@@ -302,18 +302,18 @@ impl Slot {
         let rows = outcome.out.iter().map(|batch| batch.len() as u64).sum::<u64>();
         self.metrics.batches_out += outcome.out.len() as u64;
         self.metrics.rows_out += rows;
-        self.count_aside(&outcome.aside);
+        self.count_rejected(&outcome.rejected);
         rows
     }
 
-    /// Counts what was put aside.
-    pub(super) fn count_aside(&mut self, aside: &[AsideRows]) {
-        for aside in aside {
-            let counter = match aside.kind {
-                Aside::Late => &mut self.metrics.late,
-                Aside::Error => &mut self.metrics.errors,
+    /// Counts what was rejected.
+    pub(super) fn count_rejected(&mut self, rejected: &[RejectedRows]) {
+        for rejected in rejected {
+            let counter = match rejected.reason {
+                RejectReason::Late => &mut self.metrics.late,
+                RejectReason::Error => &mut self.metrics.errors,
             };
-            *counter += aside.rows.num_rows() as u64;
+            *counter += rejected.rows.num_rows() as u64;
         }
     }
 

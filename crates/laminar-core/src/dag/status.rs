@@ -25,9 +25,9 @@ pub struct NodeMetrics {
     pub batches_in: u64,
     /// Batches that went out.
     pub batches_out: u64,
-    /// Rows put aside because they were late or without event time.
+    /// Rows rejected because they were late or without event time.
     pub late: u64,
-    /// Rows put aside because they could not be evaluated.
+    /// Rows rejected because they could not be evaluated.
     pub errors: u64,
     /// Bytes of state, roughly.
     pub state_bytes: usize,

@@ -13,7 +13,7 @@ use super::outlet::{Outlet, OutletId};
 use super::shared_step::{StepOrder, run_in_turn};
 use super::slot::{hand_to, tell_failure};
 use super::status::{NodeMetrics, NodeStatus};
-use crate::operator::AsideRows;
+use crate::operator::RejectedRows;
 use crate::time::Watermark;
 use crate::time::watermark::Promise;
 use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId};
@@ -415,13 +415,13 @@ impl Workers {
         Ok(sum)
     }
 
-    /// The rows that operators put aside since the last call, worker by worker.
-    pub fn take_aside(&mut self) -> Vec<(NodeId, AsideRows)> {
-        let mut aside = self.intake.take_aside();
+    /// The rows that operators rejected since the last call, worker by worker.
+    pub fn take_rejected(&mut self) -> Vec<(NodeId, RejectedRows)> {
+        let mut rejected = self.intake.take_rejected();
         for share in &mut self.shares {
-            aside.append(&mut share.take_aside());
+            rejected.append(&mut share.take_rejected());
         }
-        aside
+        rejected
     }
 
     /// The state of all nodes on all workers.

@@ -4,7 +4,7 @@ use arrow_array::{Array, Int64Array, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take;
 
-use super::ingress::put_aside_untimed;
+use super::ingress::reject_untimed;
 use super::window::check_alignment;
 use super::{Operator, OperatorContext};
 use crate::dag::{AssignSpec, EdgeProperties};
@@ -43,7 +43,7 @@ impl AssignWindow {
 impl Operator for AssignWindow {
     fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let panes = self.panes.panes_of(&to_nanos(changes.column(self.time))?);
-        put_aside_untimed(&changes, self.time, &panes, cx)?;
+        reject_untimed(&changes, self.time, &panes, cx)?;
         let (mut rows, mut windows) = (Vec::new(), Vec::new());
         for row in (0..changes.len()).filter(|row| panes.is_valid(*row)) {
             windows.extend(self.panes.windows_of(panes.value(row)));
@@ -89,12 +89,12 @@ mod tests {
         };
         let mut operator =
             AssignWindow::new(&AssignSpec { shape, time: 0 }, &input, schema(&["ts", "window_start", "window_end"])).unwrap();
-        let (mut out, mut aside, mut wake_at) = (Vec::new(), Vec::new(), None);
-        let mut cx = OperatorContext::new(StepId(1), 0, Watermark::START, &mut out, &mut aside, &mut wake_at);
+        let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+        let mut cx = OperatorContext::new(StepId(1), 0, Watermark::START, &mut out, &mut rejected, &mut wake_at);
         let changes = ChangeBatch::parse(&schema_in, rows).unwrap();
         let arrivals = (0..changes.len() as i64).collect::<Vec<_>>();
         operator.on_changes(Port::LEFT, changes.with_arrivals(arrivals.into()), &mut cx).unwrap();
-        let late: Vec<_> = aside.iter().flat_map(|aside| &aside.reasons).map(String::as_str).collect();
+        let late: Vec<_> = rejected.iter().flat_map(|rejected| &rejected.reasons).map(String::as_str).collect();
         let arrivals: Vec<_> = out.iter().flat_map(|batch| batch.arrivals().unwrap().to_vec()).collect();
         expected.assert_eq(&format!("{}\narrivals {arrivals:?}\n{}", print_all(&out), late.join("\n")));
     }

@@ -6,14 +6,14 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
 use arrow_select::filter::{FilterBuilder, filter_record_batch};
 
-use super::{Aside, AsideRows, Operator, OperatorContext};
+use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::dag::ComputeSpec;
 use crate::expr::{BadRow, ExprRef, Isolated, RowMask, evaluate_all_isolating, evaluate_isolating};
 use crate::{ChangeBatch, Port, Result};
 
 /// `SELECT projection WHERE filter`.
 ///
-/// A row for which an expression fails is put aside with the reason and goes no further; its retraction, which fails in the
+/// A row for which an expression fails is rejected with the reason and goes no further; its retraction, which fails in the
 /// same way, is dropped as well, so that the output stays what it would be had the row never come.
 #[derive(Debug)]
 pub struct Compute {
@@ -55,7 +55,7 @@ impl Compute {
             return kept(changes, self.mask.count(), || BooleanArray::new(self.mask.to_buffer(), None));
         }
         let (values, bad) = evaluate_isolating(filter.as_ref(), changes.rows())?;
-        put_aside(&changes, bad, cx)?;
+        reject(&changes, bad, cx)?;
         // A bad row's value is NULL, so it is dropped like any row for which the filter is not true.
         let keep = values.as_boolean();
         kept(changes, keep.true_count(), || keep.clone())
@@ -79,7 +79,7 @@ impl Compute {
             return changes.with_columns(self.output.clone(), columns);
         }
         let keep = all_but(&bad, changes.len());
-        put_aside(&changes, bad, cx)?;
+        reject(&changes, bad, cx)?;
         let filter = FilterBuilder::new(&keep).optimize().build();
         let columns = columns.iter().map(|column| filter.filter(column)).collect::<Result<_, _>>()?;
         changes.filter(&keep)?.with_columns(self.output.clone(), columns)
@@ -111,14 +111,14 @@ fn all_but(bad: &[BadRow], rows: usize) -> BooleanArray {
     BooleanArray::new(keep, None)
 }
 
-/// Puts the bad rows aside, in ascending order. Their retractions were reported when they came, so those only vanish.
-fn put_aside(changes: &ChangeBatch, mut bad: Vec<BadRow>, cx: &mut OperatorContext<'_>) -> Result<()> {
+/// Rejects the bad rows, in ascending order. Their retractions were reported when they came, so those only vanish.
+fn reject(changes: &ChangeBatch, mut bad: Vec<BadRow>, cx: &mut OperatorContext<'_>) -> Result<()> {
     bad.retain(|bad| changes.weight(bad.row) > 0);
     if bad.is_empty() {
         return Ok(());
     }
     let keep = all_but(&bad, changes.len());
     let rows = filter_record_batch(changes.rows(), &BooleanArray::new(!keep.values(), None))?;
-    cx.put_aside(AsideRows { kind: Aside::Error, rows, reasons: bad.into_iter().map(|bad| bad.reason).collect() });
+    cx.reject(RejectedRows { reason: RejectReason::Error, rows, reasons: bad.into_iter().map(|bad| bad.reason).collect() });
     Ok(())
 }

@@ -3,7 +3,7 @@
 use arrow_array::{Array, UInt32Array};
 use arrow_schema::SchemaRef;
 
-use super::{Aside, AsideRows, Operator, OperatorContext};
+use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::changelog::{consolidate, consolidate_all, take_rows};
 use crate::dag::{EdgeProperties, OutputSpec};
 use crate::state::{Contents, Imaged};
@@ -54,7 +54,7 @@ impl Egress {
         })
     }
 
-    /// Puts aside the rows that are NULL where they must not be.
+    /// Rejects the rows that are NULL where they must not be.
     fn with_required(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
         let null_in = |row: usize| self.required.iter().find(|column| changes.column(**column).is_null(row));
         if self.required.iter().all(|column| changes.column(*column).logical_null_count() == 0) {
@@ -64,7 +64,7 @@ impl Egress {
         let bad: Vec<(usize, String)> = (0..changes.len()).filter_map(|row| Some((row, reason(null_in(row)?)))).collect();
         let mut keep = vec![true; changes.len()];
         bad.iter().for_each(|(row, _)| keep[*row] = false);
-        put_aside(&changes, bad, cx)?;
+        reject(&changes, bad, cx)?;
         changes.filter(&keep.into())
     }
 
@@ -84,14 +84,14 @@ impl Egress {
         Ok(())
     }
 
-    /// Rows that contradict the contents: people's mistakes are put aside, and ours stop the object.
+    /// Rows that contradict the contents: people's mistakes are rejected, and ours stop the object.
     fn refuse(&self, changes: &ChangeBatch, refused: Vec<(usize, String)>, cx: &mut OperatorContext<'_>) -> Result<()> {
         match refused.first() {
             Some((row, reason)) if !self.pushed => {
                 let row = changes.slice(*row, 1).print();
                 Err(Error::internal(format!("the change '{row}' does not fit to the view's contents: {reason}")))
             }
-            _ => put_aside(changes, refused, cx),
+            _ => reject(changes, refused, cx),
         }
     }
 }
@@ -109,10 +109,10 @@ fn contents_for(spec: &OutputSpec, input: &EdgeProperties) -> Result<Option<Cont
     })
 }
 
-fn put_aside(changes: &ChangeBatch, bad: Vec<(usize, String)>, cx: &mut OperatorContext<'_>) -> Result<()> {
+fn reject(changes: &ChangeBatch, bad: Vec<(usize, String)>, cx: &mut OperatorContext<'_>) -> Result<()> {
     let (rows, reasons): (Vec<u32>, Vec<String>) = bad.into_iter().map(|(row, reason)| (row as u32, reason)).unzip();
     let rows = take_rows(changes.rows(), &UInt32Array::from(rows))?;
-    cx.put_aside(AsideRows { kind: Aside::Error, rows, reasons });
+    cx.reject(RejectedRows { reason: RejectReason::Error, rows, reasons });
     Ok(())
 }
 

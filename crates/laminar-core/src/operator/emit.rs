@@ -7,7 +7,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use super::{Aside, AsideRows, Operator, OperatorContext};
+use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::changelog::consolidate_all;
 use crate::dag::{EdgeProperties, EmitSpec, EmitWhen};
 use crate::state::{Imaged, StateImage};
@@ -39,9 +39,9 @@ impl Emit {
     }
 
     /// Rows that come after the only result was shown can no longer be part of it.
-    fn put_aside(&self, changes: &ChangeBatch, cx: &mut OperatorContext<'_>) {
+    fn reject(&self, changes: &ChangeBatch, cx: &mut OperatorContext<'_>) {
         let reasons = vec!["came after the final result had been emitted".to_owned(); changes.len()];
-        cx.put_aside(AsideRows { kind: Aside::Late, rows: changes.rows().clone(), reasons });
+        cx.reject(RejectedRows { reason: RejectReason::Late, rows: changes.rows().clone(), reasons });
     }
 
     fn hold(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) {
@@ -83,7 +83,7 @@ fn one_by_one(changes: ChangeBatch) -> Result<ChangeBatch> {
 impl Operator for Emit {
     fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         if self.when == EmitWhen::AtEnd && self.input.is_end() {
-            self.put_aside(&changes, cx);
+            self.reject(&changes, cx);
         } else {
             self.hold(changes, cx);
         }

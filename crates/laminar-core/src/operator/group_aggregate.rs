@@ -12,7 +12,7 @@ use arrow_select::take::take;
 use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, GroupedMemory, ResultColumn, Space, pack};
 use super::difference::{After, GROUPS_AT_ONCE, TouchedGroups};
 use super::groups_ahead::GroupsAhead;
-use super::{Aside, AsideRows, FirstPhase, Operator, OperatorContext, SentGroups, can_be_sent};
+use super::{FirstPhase, Operator, OperatorContext, RejectReason, RejectedRows, SentGroups, can_be_sent};
 use crate::dag::{AggregateSpec, EdgeProperties};
 use crate::expr::ExprRef;
 use crate::state::{Imaged, StateImage};
@@ -114,7 +114,7 @@ impl GroupAggregate {
         }
     }
 
-    /// Puts aside the rows whose results became faulty in this step.
+    /// Rejects the rows whose results became faulty in this step.
     fn report(&mut self, after: &After, mut faults: Vec<Fault>, cx: &mut OperatorContext<'_>) -> Result<()> {
         if faults.is_empty() && self.faulty.is_empty() {
             return Ok(());
@@ -132,7 +132,7 @@ impl GroupAggregate {
         }
         self.faulty.retain(|group| !healthy.contains(group));
         let groups: Vec<u32> = rows.iter().map(|row| after.groups[*row as usize]).collect();
-        cx.put_aside(AsideRows { kind: Aside::Error, rows: self.faulty_rows(&groups, after, &rows.into())?, reasons });
+        cx.reject(RejectedRows { reason: RejectReason::Error, rows: self.faulty_rows(&groups, after, &rows.into())?, reasons });
         Ok(())
     }
 

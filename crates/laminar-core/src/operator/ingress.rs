@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take_record_batch;
 
-use super::{Aside, AsideRows, Operator, OperatorContext};
+use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::dag::{EdgeProperties, SourceSpec};
 use crate::state::{Imaged, StateImage};
 use crate::time::Watermark;
@@ -101,7 +101,7 @@ impl Operator for Ingress {
 impl EventTimes {
     fn watch(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
         let times = to_nanos(changes.column(self.column))?;
-        put_aside_untimed(&changes, self.column, &times, cx)?;
+        reject_untimed(&changes, self.column, &times, cx)?;
         let arriving = ArrivingRows { times: &times, weights: changes.weights(), rows: changes.rows(), now: cx.now() };
         let stood = self.generator.observe(&arriving)?;
         if let Some(idle) = &mut self.idle {
@@ -126,8 +126,8 @@ impl EventTimes {
     }
 }
 
-/// Puts the inserted rows aside that have no usable event time: a copy, the rows themselves may go on.
-pub(super) fn put_aside_untimed(
+/// Rejects the inserted rows that have no usable event time: a copy, the rows themselves may go on.
+pub(super) fn reject_untimed(
     changes: &ChangeBatch,
     column: usize,
     times: &Int64Array,
@@ -146,7 +146,7 @@ pub(super) fn put_aside_untimed(
     };
     let reasons = untimed.iter().map(reason).collect();
     let rows = take_record_batch(changes.rows(), &UInt32Array::from(untimed))?;
-    cx.put_aside(AsideRows { kind: Aside::Late, rows, reasons });
+    cx.reject(RejectedRows { reason: RejectReason::Late, rows, reasons });
     Ok(())
 }
 
@@ -204,7 +204,7 @@ mod tests {
     struct Door {
         ingress: Ingress,
         out: Vec<ChangeBatch>,
-        aside: Vec<AsideRows>,
+        rejected: Vec<RejectedRows>,
         wake_at: Option<i64>,
     }
 
@@ -213,14 +213,14 @@ mod tests {
             let rule = WatermarkRule::BoundedOutOfOrderness { delay: 60 * SECOND };
             let spec = SourceSpec { watermark: Some(WatermarkSpec { column: 1, rule }), idle_timeout };
             let ingress = Ingress::new(&spec, &edge()).unwrap();
-            Self { ingress, out: Vec::new(), aside: Vec::new(), wake_at: None }
+            Self { ingress, out: Vec::new(), rejected: Vec::new(), wake_at: None }
         }
 
         /// One step at `now` seconds with these rows; the watermark after it.
         fn step(&mut self, now: i64, rows: &str) -> String {
             self.wake_at = None;
             let (step, start) = (StepId(1), Watermark::START);
-            let mut cx = OperatorContext::new(step, now * SECOND, start, &mut self.out, &mut self.aside, &mut self.wake_at);
+            let mut cx = OperatorContext::new(step, now * SECOND, start, &mut self.out, &mut self.rejected, &mut self.wake_at);
             let changes = ChangeBatch::parse(&edge().schema, rows).unwrap();
             self.ingress.on_changes(Port::LEFT, changes, &mut cx).unwrap();
             self.ingress.end_step(&mut cx).unwrap();
@@ -243,9 +243,9 @@ mod tests {
         let mut door = Door::new(None);
         door.step(0, "+1 | a | NULL ; +1 | b | 00:10 ; +1 | c | 9999-01-01 00:00:00 ; -1 | a | NULL");
         assert_eq!(door.out[0].len(), 4);
-        let [aside] = door.aside.as_slice() else { panic!("one group of rows aside") };
-        assert_eq!(aside.reasons.len(), 2);
-        assert!(aside.reasons[0].contains("ts is NULL") && aside.reasons[1].contains("too far"), "{:?}", aside.reasons);
+        let [rejected] = door.rejected.as_slice() else { panic!("one group of rejected rows") };
+        assert_eq!(rejected.reasons.len(), 2);
+        assert!(rejected.reasons[0].contains("ts is NULL") && rejected.reasons[1].contains("too far"), "{:?}", rejected.reasons);
     }
 
     #[test]

@@ -76,9 +76,9 @@ pub trait Operator: Send {
     }
 }
 
-/// Why a row was put aside.
+/// Why a row was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Aside {
+pub enum RejectReason {
     /// It came after its windows had closed, or it has no event time: readable in `<object>$late`.
     Late,
     /// It could not be evaluated: readable in `<object>$errors`.
@@ -87,9 +87,9 @@ pub enum Aside {
 
 /// Rows that an operator could not use, with one reason each. They are counted and readable, never lost in silence.
 #[derive(Debug, Clone)]
-pub struct AsideRows {
+pub struct RejectedRows {
     /// Late or in error.
-    pub kind: Aside,
+    pub reason: RejectReason,
     /// The rows as they reached the operator.
     pub rows: RecordBatch,
     /// One reason for each row.
@@ -102,7 +102,7 @@ pub struct OperatorContext<'a> {
     now: i64,
     watermark: Watermark,
     out: &'a mut Vec<ChangeBatch>,
-    aside: &'a mut Vec<AsideRows>,
+    rejected: &'a mut Vec<RejectedRows>,
     wake_at: &'a mut Option<i64>,
 }
 
@@ -113,10 +113,10 @@ impl<'a> OperatorContext<'a> {
         now: i64,
         watermark: Watermark,
         out: &'a mut Vec<ChangeBatch>,
-        aside: &'a mut Vec<AsideRows>,
+        rejected: &'a mut Vec<RejectedRows>,
         wake_at: &'a mut Option<i64>,
     ) -> Self {
-        Self { step, now, watermark, out, aside, wake_at }
+        Self { step, now, watermark, out, rejected, wake_at }
     }
 
     /// The number of the step.
@@ -141,11 +141,11 @@ impl<'a> OperatorContext<'a> {
         }
     }
 
-    /// Puts rows aside.
-    pub fn put_aside(&mut self, aside: AsideRows) {
-        debug_assert_eq!(aside.rows.num_rows(), aside.reasons.len(), "one reason a row");
-        if aside.rows.num_rows() > 0 {
-            self.aside.push(aside);
+    /// Rejects rows.
+    pub fn reject(&mut self, rejected: RejectedRows) {
+        debug_assert_eq!(rejected.rows.num_rows(), rejected.reasons.len(), "one reason a row");
+        if rejected.rows.num_rows() > 0 {
+            self.rejected.push(rejected);
         }
     }
 

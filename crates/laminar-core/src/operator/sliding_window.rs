@@ -6,7 +6,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 
 use super::aggregate::AggregateCall;
 use super::window::{EmitStrategy, LateDataConfig, LateDataMetrics, WindowAggregator, WindowOperator};
-use super::{Aside, Operator, OperatorContext};
+use super::{Operator, OperatorContext, RejectReason};
 use crate::changelog::consolidate_all;
 use crate::dag::{ChangeKind, EdgeProperties, Partitioning, WindowEmission, WindowSpec};
 use crate::state::Imaged;
@@ -114,17 +114,17 @@ impl SlidingWindowOperator {
         act: impl FnOnce(&mut WindowOperator, &mut OperatorContext<'_>) -> Result<()>,
     ) -> Result<()> {
         let Some(windows) = &mut self.windows else { return Ok(()) };
-        let (mut out, mut aside, mut wake_at) = (Vec::new(), Vec::new(), None);
-        act(windows, &mut OperatorContext::new(cx.step(), cx.now(), cx.watermark(), &mut out, &mut aside, &mut wake_at))?;
-        for rows in aside {
+        let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+        act(windows, &mut OperatorContext::new(cx.step(), cx.now(), cx.watermark(), &mut out, &mut rejected, &mut wake_at))?;
+        for rows in rejected {
             let count = rows.reasons.len() as u64;
-            match rows.kind {
-                Aside::Late if !self.late.has_side_output() => self.metrics.dropped += count,
-                Aside::Late => {
+            match rows.reason {
+                RejectReason::Late if !self.late.has_side_output() => self.metrics.dropped += count,
+                RejectReason::Late => {
                     self.metrics.side_output += count;
-                    cx.put_aside(rows);
+                    cx.reject(rows);
                 }
-                Aside::Error => cx.put_aside(rows),
+                RejectReason::Error => cx.reject(rows),
             }
         }
         match self.strategy {

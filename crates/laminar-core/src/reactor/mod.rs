@@ -56,7 +56,7 @@ use crate::dag::{
     explain_distributed,
 };
 use crate::limits::{MEASURED_ROWS_MIN, MEASURED_STEPS, STEP_ROWS_MAX};
-use crate::operator::AsideRows;
+use crate::operator::RejectedRows;
 use crate::time::{Clock, Watermark};
 use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId, hot_path};
 pub(crate) use fitted::fitted;
@@ -315,9 +315,9 @@ impl Reactor {
         either!(&self.graph, graph => graph.contents(node))
     }
 
-    /// The rows that operators put aside since the last call, with the node that did.
-    pub fn take_aside(&mut self) -> Vec<(NodeId, AsideRows)> {
-        either!(&mut self.graph, graph => graph.take_aside())
+    /// The rows that operators rejected since the last call, with the node that did.
+    pub fn take_rejected(&mut self) -> Vec<(NodeId, RejectedRows)> {
+        either!(&mut self.graph, graph => graph.take_rejected())
     }
 
     /// The counters of `node`.

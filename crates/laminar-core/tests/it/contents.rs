@@ -74,7 +74,7 @@ fn a_view_holds_the_sum_of_its_changes_and_shows_each_step_as_a_whole() {
                 harness.replace_by_image(egress(&spec, ChangeKind::Retract)).unwrap();
             }
         }
-        assert_eq!(harness.aside_rows(), 0);
+        assert_eq!(harness.rejected_rows(), 0);
     });
 }
 
@@ -136,7 +136,7 @@ fn a_table_with_a_key_keeps_the_last_row_of_each_key() {
             harness.step(inputs(rng, &rows)).unwrap();
             check_same("contents", &[table.batch()], &harness.operator.contents().unwrap());
             check_same("changes", &[table.batch()], &harness.emitted);
-            assert_eq!(harness.aside_rows(), table.unusable, "rows put aside");
+            assert_eq!(harness.rejected_rows(), table.unusable, "rows rejected");
             if rng.random_bool(0.2) {
                 harness.replace_by_image(egress(&spec, ChangeKind::Upsert(vec![0]))).unwrap();
             }
@@ -145,7 +145,7 @@ fn a_table_with_a_key_keeps_the_last_row_of_each_key() {
 }
 
 #[test]
-fn a_table_without_key_puts_deletions_of_absent_rows_aside() {
+fn a_table_without_key_rejects_deletions_of_absent_rows() {
     for_each_case(cases() / 5, |rng| {
         let spec = spec(true, true, None);
         let mut harness = Harness::new(egress(&spec, ChangeKind::Retract));
@@ -168,7 +168,7 @@ fn a_table_without_key_puts_deletions_of_absent_rows_aside() {
             harness.step(inputs(rng, &rows)).unwrap();
             check_same("contents", &[batch(&held)], &harness.operator.contents().unwrap());
             check_same("changes", &[batch(&held)], &harness.emitted);
-            assert_eq!(harness.aside_rows(), refused, "rows put aside");
+            assert_eq!(harness.rejected_rows(), refused, "rows rejected");
         }
     });
 }
@@ -182,7 +182,7 @@ fn two_columns() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("k", DataType::Utf8, false), Field::new("v", DataType::Int64, true)]))
 }
 
-fn check_table(primary_key: Option<Vec<usize>>, steps: &[&str], emitted: &str, contents: &str, aside: &[&str]) {
+fn check_table(primary_key: Option<Vec<usize>>, steps: &[&str], emitted: &str, contents: &str, rejected: &[&str]) {
     let edge_schema =
         Schema::new(two_columns().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
     let edge = EdgeProperties {
@@ -198,8 +198,8 @@ fn check_table(primary_key: Option<Vec<usize>>, steps: &[&str], emitted: &str, c
     }
     assert_eq!(laminar_core::changelog::print_all(&harness.emitted), emitted);
     assert_eq!(laminar_core::changelog::print_net(&harness.operator.contents().unwrap()).unwrap(), contents);
-    let reasons: Vec<_> = harness.aside.iter().flat_map(|aside| aside.reasons.clone()).collect();
-    assert_eq!(reasons, aside);
+    let reasons: Vec<_> = harness.rejected.iter().flat_map(|rejected| rejected.reasons.clone()).collect();
+    assert_eq!(reasons, rejected);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_new_row_replaces_the_old_one_of_its_key() {
 }
 
 #[test]
-fn rows_that_a_table_cannot_take_are_put_aside_with_their_reason() {
+fn rows_that_a_table_cannot_take_are_rejected_with_their_reason() {
     let absent = ["there is no row with this key to delete"];
     check_table(Some(vec![0]), &["-1 | a | 1 ; +1 | b | 1"], "+1 | b | 1", "+1 | b | 1", &absent);
     let null = ["column 'k' is NULL, which it must not be"];

@@ -1,6 +1,6 @@
-//! Runs one operator step by step, as the executor does, and collects what it emits and puts aside.
+//! Runs one operator step by step, as the executor does, and collects what it emits and rejects.
 
-use laminar_core::operator::{AsideRows, Operator, OperatorContext};
+use laminar_core::operator::{Operator, OperatorContext, RejectedRows};
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Port, Result, StepId};
 
@@ -8,20 +8,20 @@ use laminar_core::{ChangeBatch, Port, Result, StepId};
 pub(crate) struct Harness<O> {
     pub(crate) operator: O,
     pub(crate) emitted: Vec<ChangeBatch>,
-    pub(crate) aside: Vec<AsideRows>,
+    pub(crate) rejected: Vec<RejectedRows>,
     step: StepId,
 }
 
 impl<O: Operator> Harness<O> {
     pub(crate) fn new(operator: O) -> Self {
-        Self { operator, emitted: Vec::new(), aside: Vec::new(), step: StepId(0) }
+        Self { operator, emitted: Vec::new(), rejected: Vec::new(), step: StepId(0) }
     }
 
     /// One step over these changes, in this order. Returns what it emitted.
     pub(crate) fn step(&mut self, inputs: Vec<(Port, ChangeBatch)>) -> Result<Vec<ChangeBatch>> {
         self.step = self.step.next();
         let (mut out, mut wake_at) = (Vec::new(), None);
-        let mut cx = OperatorContext::new(self.step, 0, Watermark::START, &mut out, &mut self.aside, &mut wake_at);
+        let mut cx = OperatorContext::new(self.step, 0, Watermark::START, &mut out, &mut self.rejected, &mut wake_at);
         for (port, changes) in inputs {
             self.operator.on_changes(port, changes, &mut cx)?;
         }
@@ -40,8 +40,8 @@ impl<O: Operator> Harness<O> {
         Ok(())
     }
 
-    /// How many rows were put aside.
-    pub(crate) fn aside_rows(&self) -> usize {
-        self.aside.iter().map(|aside| aside.reasons.len()).sum()
+    /// How many rows were rejected.
+    pub(crate) fn rejected_rows(&self) -> usize {
+        self.rejected.iter().map(|rejected| rejected.reasons.len()).sum()
     }
 }

@@ -194,7 +194,7 @@ fn check_random_case(rng: &mut StdRng) {
         check_same(&pairs, &harness.emitted);
         if case.kind == [true, true] {
             let bad_keys = |rows: &[(Row, i64)]| rows.iter().filter(|(row, _)| case.on == On::Parity && row.k == Some(5)).count();
-            assert_eq!(harness.aside_rows(), failed + bad_keys(&all[0]) + bad_keys(&all[1]), "rows put aside");
+            assert_eq!(harness.rejected_rows(), failed + bad_keys(&all[0]) + bad_keys(&all[1]), "rows rejected");
         }
         if rng.random_bool(0.2) {
             harness.replace_by_image(operator(case)).unwrap();
@@ -217,7 +217,7 @@ fn case(on: On, with_residual: bool) -> Case {
 }
 
 /// One step for each text: changes on the left, `~`, changes on the right.
-fn check(case: Case, steps: &[&str], emitted: &str, aside: &[&str]) {
+fn check(case: Case, steps: &[&str], emitted: &str, rejected: &[&str]) {
     let mut harness = Harness::new(operator(case));
     for step in steps {
         let (left, right) = step.split_once('~').unwrap();
@@ -225,8 +225,8 @@ fn check(case: Case, steps: &[&str], emitted: &str, aside: &[&str]) {
         harness.step(vec![(Port::LEFT, parse(left)), (Port::RIGHT, parse(right))]).unwrap();
     }
     assert_eq!(print_all(&harness.emitted), emitted);
-    let reasons: Vec<_> = harness.aside.iter().flat_map(|aside| aside.reasons.clone()).collect();
-    assert_eq!(reasons, aside);
+    let reasons: Vec<_> = harness.rejected.iter().flat_map(|rejected| rejected.reasons.clone()).collect();
+    assert_eq!(reasons, rejected);
 }
 
 #[test]
@@ -245,13 +245,13 @@ fn null_keys_match_nothing_not_even_each_other() {
 }
 
 #[test]
-fn a_pair_whose_condition_fails_is_put_aside_alone() {
+fn a_pair_whose_condition_fails_is_rejected_alone() {
     let steps = ["+1 | 1 | a | 0 ~ +1 | 1 | b | 7 ; +1 | 1 | c | 1 ; +1 | 1 | d | NULL ; +1 | 1 | e | 0"];
     check(case(On::Columns(&[0]), true), &steps, "+1 | 1 | a | 0.0 | 1 | c | 1.0", &["seven"]);
 }
 
 #[test]
-fn a_row_whose_key_fails_is_put_aside_and_its_retraction_is_not() {
+fn a_row_whose_key_fails_is_rejected_and_its_retraction_is_not() {
     let steps = ["+1 | 5 | a | 0 ; +1 | 3 | b | 0 ~ +1 | 1 | c | 0", "-1 | 5 | a | 0 ~ "];
     check(case(On::Parity, false), &steps, "+1 | 3 | b | 0.0 | 1 | c | 0.0", &["five"]);
 }

@@ -10,13 +10,13 @@ use laminar_sql::plan::{self, Planner, Relation, RelationKind};
 
 use super::Catalog;
 use super::object::{Body, Object, ObjectKind};
-use crate::engine::{Aside, SideName};
+use crate::engine::{SideName, SideOutputs};
 use laminar_core::reactor::Reactor;
 
 /// Relations for continuous queries. Views are planned when they are asked for.
 pub(crate) struct Inlining<'a> {
     pub(crate) catalog: &'a Catalog,
-    pub(crate) aside: &'a Aside,
+    pub(crate) side_outputs: &'a SideOutputs,
     pub(crate) planner: &'a Planner,
     /// What went wrong while planning a view: DataFusion's callback cannot say it.
     pub(crate) trouble: std::cell::RefCell<Option<Error>>,
@@ -27,10 +27,10 @@ pub(crate) struct Inlining<'a> {
 }
 
 impl<'a> Inlining<'a> {
-    pub(crate) fn new(catalog: &'a Catalog, aside: &'a Aside, planner: &'a Planner) -> Self {
+    pub(crate) fn new(catalog: &'a Catalog, side_outputs: &'a SideOutputs, planner: &'a Planner) -> Self {
         Self {
             catalog,
-            aside,
+            side_outputs,
             planner,
             trouble: std::cell::RefCell::default(),
             inlined: std::cell::Cell::default(),
@@ -39,8 +39,8 @@ impl<'a> Inlining<'a> {
     }
 
     /// Relations for a query of which only the columns are wanted.
-    pub(crate) fn of_columns(catalog: &'a Catalog, aside: &'a Aside, planner: &'a Planner) -> Self {
-        Self { with_queries: false, ..Self::new(catalog, aside, planner) }
+    pub(crate) fn of_columns(catalog: &'a Catalog, side_outputs: &'a SideOutputs, planner: &'a Planner) -> Self {
+        Self { with_queries: false, ..Self::new(catalog, side_outputs, planner) }
     }
 
     /// How many views have been put in, or would be.
@@ -56,9 +56,9 @@ impl<'a> Inlining<'a> {
         }
     }
 
-    /// What an object put aside, as a stream.
-    fn put_aside(&self, side: &SideName) -> Option<Relation> {
-        let (node, schema) = (self.aside.newest_stream(side)?, self.aside.schema(side)?);
+    /// What an object rejected, as a stream.
+    fn side_output(&self, side: &SideName) -> Option<Relation> {
+        let (node, schema) = (self.side_outputs.newest_stream(side)?, self.side_outputs.schema(side)?);
         let properties = EdgeProperties { changes: ChangeKind::Append, ..unknown(schema) };
         Some(Relation { name: side.to_string(), kind: RelationKind::Stream, node, properties, inlined: None })
     }
@@ -88,7 +88,7 @@ fn unknown(schema: arrow_schema::SchemaRef) -> EdgeProperties {
 impl plan::Catalog for Inlining<'_> {
     fn relation(&self, name: &str) -> Option<Relation> {
         if let Some(side) = SideName::parse(name) {
-            return self.put_aside(&side);
+            return self.side_output(&side);
         }
         let object = self.catalog.get(name)?;
         if let Body::View { query, schema, inlined } = &object.body {
@@ -126,12 +126,12 @@ fn readable_names(catalog: &Catalog) -> Vec<String> {
 pub(crate) struct Resting<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) reactor: &'a Reactor,
-    pub(crate) aside: &'a Aside,
+    pub(crate) side_outputs: &'a SideOutputs,
 }
 
 impl RestingTables for Resting<'_> {
     fn relation(&self, name: &str) -> Result<Option<RestingRelation>> {
-        if let Some((schema, batches)) = SideName::parse(name).and_then(|side| self.aside.table(&side)) {
+        if let Some((schema, batches)) = SideName::parse(name).and_then(|side| self.side_outputs.table(&side)) {
             return Ok(Some(RestingRelation::Rows(schema, batches)));
         }
         let Some(object) = self.catalog.get(name) else { return Ok(None) };
@@ -173,7 +173,7 @@ pub(crate) fn objects_in(query: &StreamQuery, catalog: &Catalog) -> Vec<String> 
     relations_in(query).into_iter().filter(|name| catalog.get(name).is_some()).collect()
 }
 
-/// The same with the objects whose rows aside it names.
+/// The same with the objects whose rejected rows it names.
 pub(crate) fn inputs_in(query: &StreamQuery, catalog: &Catalog) -> Vec<String> {
     let mut inputs = objects_in(query, catalog);
     for side in direct_sides(query, catalog) {
@@ -184,7 +184,7 @@ pub(crate) fn inputs_in(query: &StreamQuery, catalog: &Catalog) -> Vec<String> {
     inputs
 }
 
-/// What `query` names of the rows that objects put aside, itself or in a view.
+/// What `query` names of the rows that objects rejected, itself or in a view.
 pub(crate) fn sides_in(query: &StreamQuery, catalog: &Catalog) -> Vec<SideName> {
     let mut sides = direct_sides(query, catalog);
     for name in objects_in(query, catalog) {

@@ -8,8 +8,8 @@ use laminar_sql::parse::{ConnectorDef, StreamQuery};
 use laminar_sql::plan::{ContinuousPlan, Purpose};
 
 use super::Engine;
-use super::aside::LateColumns;
 use super::readers::Reader;
+use super::side_outputs::LateColumns;
 use crate::catalog::{Body, Inlining, Once, SourceBody, inputs_in, objects_in, sides_in};
 use crate::statements::refuse_repeated_names;
 
@@ -24,7 +24,7 @@ impl Engine {
     /// The plan of a continuous query, every source of it ready to be read.
     pub(crate) fn plan(&mut self, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<(ContinuousPlan, Vec<String>)> {
         self.ensure_inputs(query)?;
-        let relations = Inlining::new(&self.catalog, &self.aside, &self.planner);
+        let relations = Inlining::new(&self.catalog, &self.side_outputs, &self.planner);
         let planned = self.planner.plan_continuous(query, purpose, text, &relations);
         Ok((relations.checked(planned)?, inputs_in(query, &self.catalog)))
     }
@@ -64,9 +64,9 @@ impl Engine {
             _ => None,
         };
         self.attach_nodes(nodes.clone())?;
-        self.aside.declare_errors(name);
+        self.side_outputs.declare_errors(name);
         if let Some(late) = late {
-            self.aside.declare_late(name, late);
+            self.side_outputs.declare_late(name, late);
         }
         if let Some(target) = target {
             self.connect_target(name, target)?;
@@ -177,9 +177,9 @@ impl Engine {
     /// Takes the nodes of an object out, with everything that was kept for them.
     pub(crate) fn detach(&mut self, name: &str, nodes: &[NodeId]) -> Result<()> {
         self.readers.remove(nodes);
-        let streams = self.aside.streams_of(name);
+        let streams = self.side_outputs.streams_of(name);
         self.reactor.detach(&[nodes, &streams].concat())?;
-        self.aside.forget(name);
+        self.side_outputs.forget(name);
         self.drop_unread_streams()
     }
 }

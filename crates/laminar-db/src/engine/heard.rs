@@ -1,10 +1,10 @@
-//! What can be listened to by name: the changes of an object, and what it put aside.
+//! What can be listened to by name: the changes of an object, and what it rejected.
 
 use laminar_core::dag::{EdgeProperties, Outlet, OutletId};
 use laminar_core::{Error, NodeId, Result};
 
 use super::Engine;
-use super::aside::SideName;
+use super::side_outputs::SideName;
 use crate::catalog::Body;
 use crate::subscription::Description;
 
@@ -16,7 +16,7 @@ pub(crate) struct Heard {
     pub(crate) stored: bool,
     /// How its changes are told.
     pub(crate) description: Description,
-    /// The object whose changes or whose rows aside they are.
+    /// The object whose changes or whose rejected rows they are.
     pub(crate) object: String,
     is_side: bool,
 }
@@ -25,7 +25,7 @@ impl Engine {
     /// Where to listen to `name`, ready to be read.
     pub(crate) fn heard(&mut self, name: &str) -> Result<Heard> {
         if let Some(side) = SideName::parse(name) {
-            return self.heard_aside(name, side);
+            return self.side_output_target(name, side);
         }
         self.ensure_reader(name)?;
         let node = self.output_of(name)?;
@@ -42,9 +42,9 @@ impl Engine {
         })
     }
 
-    fn heard_aside(&mut self, name: &str, side: SideName) -> Result<Heard> {
+    fn side_output_target(&mut self, name: &str, side: SideName) -> Result<Heard> {
         self.ensure_side(&side)?;
-        let node = self.aside.newest_stream(&side).ok_or_else(|| self.catalog.unknown(name))?;
+        let node = self.side_outputs.newest_stream(&side).ok_or_else(|| self.catalog.unknown(name))?;
         let properties = self.reactor.properties(node).cloned();
         let properties = properties.ok_or_else(|| Error::internal("a stream without properties"))?;
         let description = Description { kind: properties.changes.clone(), latest_only: false };

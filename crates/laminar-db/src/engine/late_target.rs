@@ -6,7 +6,7 @@ use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, 
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{ConnectorDef, Name};
 
-use super::aside::{LateTarget, places_in_sink, places_in_table};
+use super::side_outputs::{LateTarget, places_in_sink, places_in_table};
 use super::{Engine, SinkHandle, options_of};
 use crate::catalog::{Body, Object, kind_name};
 
@@ -64,7 +64,7 @@ impl Engine {
             Fitting::Standing(target) => target,
             Fitting::New { object, schema, sink } => self.settle_sink(object, schema, sink)?,
         };
-        self.aside.set_target(object, target);
+        self.side_outputs.set_target(object, target);
         Ok(())
     }
 

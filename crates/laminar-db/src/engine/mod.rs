@@ -1,6 +1,5 @@
-//! The engine behind a database: one reactor, the readers that feed it, the sinks that it feeds, and what was put aside.
+//! The engine behind a database: one reactor, the readers that feed it, the sinks that it feeds, and what was rejected.
 
-mod aside;
 mod attach;
 mod company;
 mod crew;
@@ -11,6 +10,7 @@ mod notices;
 mod pass_on;
 mod readers;
 mod round;
+mod side_outputs;
 mod sinks;
 mod text_lengths;
 
@@ -23,7 +23,6 @@ use laminar_core::time::Clock;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::plan::Planner;
 
-pub(crate) use aside::{Aside, LateColumns, Side, SideName};
 pub(crate) use attach::options_of;
 use company::Company;
 use crew::CrewSpec;
@@ -33,6 +32,7 @@ pub(crate) use late_target::{SinkIntake, late_sink_request};
 pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
 pub(crate) use round::Round;
+pub(crate) use side_outputs::{LateColumns, Side, SideName, SideOutputs};
 pub(crate) use sinks::{SinkHandle, SinkState};
 pub(crate) use text_lengths::TextLengths;
 
@@ -51,7 +51,7 @@ pub(crate) struct Engine {
     pub(crate) catalog: Catalog,
     pub(crate) reactor: Reactor,
     pub(crate) readers: Readers,
-    pub(crate) aside: Aside,
+    pub(crate) side_outputs: SideOutputs,
     pub(crate) files: ObjectFiles,
     pub(crate) next_node: u32,
     company: Company,
@@ -64,8 +64,8 @@ impl Engine {
         let crew = CrewSpec { checked: parts.checked, in_turn: parts.in_turn };
         let mut reactor = crew.reactor_or_inline(&parts.clock, parts.settings.workers);
         reactor.set_step_budget(parts.settings.step_budget.limit_ns());
-        let mut aside = Aside::default();
-        aside.set_bytes_max(parts.settings.side_output_memory);
+        let mut side_outputs = SideOutputs::default();
+        side_outputs.set_bytes_max(parts.settings.side_output_memory);
         Self {
             crew,
             clock: parts.clock,
@@ -76,7 +76,7 @@ impl Engine {
             catalog: Catalog::default(),
             reactor,
             readers: Readers::default(),
-            aside,
+            side_outputs,
             files: ObjectFiles::default(),
             next_node: 0,
             company: Company::default(),
@@ -95,7 +95,7 @@ impl Engine {
             self.reactor = self.crew.reactor(&self.clock, settings.workers)?;
         }
         self.reactor.set_step_budget(settings.step_budget.limit_ns());
-        self.aside.set_bytes_max(settings.side_output_memory);
+        self.side_outputs.set_bytes_max(settings.side_output_memory);
         self.settings = settings;
         Ok(())
     }
@@ -105,14 +105,14 @@ impl Engine {
         NodeId(self.next_node)
     }
 
-    /// Puts aside what sources have read and is not a whole row, since nothing more will be read.
+    /// Rejects what sources have read and is not a whole row, since nothing more will be read.
     pub(crate) fn stop_reading(&mut self) -> Result<()> {
-        self.readers.give_up(&mut self.aside)?;
+        self.readers.give_up(&mut self.side_outputs)?;
         self.settle_all()
     }
 
     /// Ends everything that has not failed, and completes the sinks that this reaches. What gets its rows from others ends after
-    /// them, so that rows which the last step puts aside still arrive.
+    /// them, so that rows which the last step rejects still arrive.
     pub(crate) fn finish(&mut self) -> Result<()> {
         self.stop_reading()?;
         let failed =

@@ -4,7 +4,7 @@ use laminar_core::Error;
 use laminar_core::dag::NodeStatus;
 use laminar_sql::parse::StreamQuery;
 
-use super::aside::SideName;
+use super::side_outputs::SideName;
 use super::{Engine, ReaderState};
 use crate::catalog::{inputs_in, kind_name, sides_in};
 use crate::settings::size_text;
@@ -64,7 +64,7 @@ impl Engine {
     }
 
     fn forgotten(&self, side: &SideName) -> Option<Notice> {
-        let kept = self.aside.kept(side).filter(|kept| kept.rows < kept.of)?;
+        let kept = self.side_outputs.kept(side).filter(|kept| kept.rows < kept.of)?;
         let message = format!(
             "of the {} rows of {side} the newest {} are kept, within {} (side_output_memory)",
             kept.of,

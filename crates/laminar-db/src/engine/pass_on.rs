@@ -1,4 +1,4 @@
-//! Passes rows that were put aside on to whoever follows them: after each step into their nodes, so that they take part in the
+//! Passes rows that were rejected on to whoever follows them: after each step into their nodes, so that they take part in the
 //! next one, and the end when nothing more can come.
 
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, Partitioning, SourceSpec};
@@ -6,17 +6,17 @@ use laminar_core::limits::STEP_ROWS_MAX;
 use laminar_core::{ChangeBatch, NodeId, Result};
 
 use super::Engine;
-use super::aside::{SideName, TargetParcel};
+use super::side_outputs::{SideName, TargetParcel};
 use crate::catalog::Body;
 
 impl Engine {
-    /// Passes on what was put aside since the last call. True if that moved something, so that another step has work.
+    /// Passes on what was rejected since the last call. True if that moved something, so that another step has work.
     pub(crate) fn pass_on(&mut self) -> Result<bool> {
-        self.aside.collect(&mut self.reactor)?;
+        self.side_outputs.collect(&mut self.reactor)?;
         self.collect_unwritten()?;
         let mut moved = false;
-        for object in self.aside.followed() {
-            moved |= self.push_aside(&object)?;
+        for object in self.side_outputs.followed() {
+            moved |= self.push_side_outputs(&object)?;
             if self.has_ended(&object) {
                 moved |= self.end_followers(&object)?;
             }
@@ -24,9 +24,9 @@ impl Engine {
         Ok(moved)
     }
 
-    fn push_aside(&mut self, object: &str) -> Result<bool> {
-        let parcels = self.aside.take_for_streams(object);
-        let targeted = self.aside.take_for_target(object)?;
+    fn push_side_outputs(&mut self, object: &str) -> Result<bool> {
+        let parcels = self.side_outputs.take_for_streams(object);
+        let targeted = self.side_outputs.take_for_target(object)?;
         let moved = !parcels.is_empty() || !targeted.is_empty();
         for parcel in parcels {
             self.reactor.push(parcel.node, ChangeBatch::append(parcel.rows))?;
@@ -38,16 +38,16 @@ impl Engine {
     /// Rows that the target does not take are in error there: they must not vanish, nor stop those of others.
     fn push_to_target(&mut self, targeted: TargetParcel) -> Result<()> {
         let TargetParcel { object, parcel, misfits } = targeted;
-        self.aside.add_bad_rows(&object, &misfits)?;
+        self.side_outputs.add_bad_rows(&object, &misfits)?;
         match self.reactor.push(parcel.node, ChangeBatch::append(parcel.rows.clone())) {
             Ok(()) => Ok(()),
-            Err(error) => self.aside.add_refused(&object, &parcel.rows, &error),
+            Err(error) => self.side_outputs.add_refused(&object, &parcel.rows, &error),
         }
     }
 
     fn end_followers(&mut self, object: &str) -> Result<bool> {
-        let mut ended = self.aside.end_streams(object);
-        if let Some(target) = self.aside.end_target(object)
+        let mut ended = self.side_outputs.end_streams(object);
+        if let Some(target) = self.side_outputs.end_target(object)
             && self.catalog.get(&target.object).is_some_and(|object| matches!(object.body, Body::LateSink { .. }))
         {
             ended.push(target.node);
@@ -58,13 +58,13 @@ impl Engine {
         Ok(!ended.is_empty())
     }
 
-    /// Whether nothing more will come out of `object`, nor be put aside by it.
+    /// Whether nothing more will come out of `object`, nor be rejected by it.
     fn has_ended(&self, object: &str) -> bool {
         let Some(object) = self.catalog.get(object) else { return false };
         let is_ended = |node: NodeId| self.reactor.status(node).is_ok_and(|status| status == NodeStatus::Ended);
         match &object.body {
             // All readers of a source read the same rows, and one of them tells.
-            Body::Source(_) => match self.aside.reporter(&object.name) {
+            Body::Source(_) => match self.side_outputs.reporter(&object.name) {
                 Some(reporter) => is_ended(reporter),
                 None => !object.nodes.is_empty() && object.nodes.iter().all(|node| is_ended(*node)),
             },
@@ -111,22 +111,23 @@ impl Engine {
 
     /// Whether `node` gets its rows from others in this engine, which must end before it.
     pub(super) fn is_fed(&self, node: NodeId) -> bool {
-        self.aside.is_stream(node) || self.target_nodes().iter().any(|(_, target)| *target == node)
+        self.side_outputs.is_stream(node) || self.target_nodes().iter().any(|(_, target)| *target == node)
     }
 
     /// The objects of which no more is to be read for now: their late rows or errors wait in front of a slow reader.
     pub(super) fn held_back(&self) -> Vec<String> {
         let is_full = |node: &NodeId| self.reactor.waiting_rows(*node) > STEP_ROWS_MAX;
-        let full = self.aside.followed().into_iter().filter(|object| self.aside.nodes_fed_by(object).iter().any(is_full));
+        let full =
+            self.side_outputs.followed().into_iter().filter(|object| self.side_outputs.nodes_fed_by(object).iter().any(is_full));
         let full: Vec<String> = full.collect();
         if full.is_empty() { full } else { self.catalog.with_inputs(&full) }
     }
 
-    /// Gives what an object put aside a node that has not begun, if it has none: a reader that comes now gets all that is kept.
+    /// Gives what an object rejected a node that has not begun, if it has none: a reader that comes now gets all that is kept.
     pub(crate) fn ensure_side(&mut self, name: &SideName) -> Result<()> {
         let Some(object) = self.catalog.get(&name.object) else { return Ok(()) };
-        let Some(schema) = self.aside.schema(name) else { return Ok(()) };
-        if self.aside.has_fresh_stream(name) {
+        let Some(schema) = self.side_outputs.schema(name) else { return Ok(()) };
+        if self.side_outputs.has_fresh_stream(name) {
             return Ok(());
         }
         if matches!(object.body, Body::Source(_)) && object.nodes.is_empty() {
@@ -137,11 +138,11 @@ impl Engine {
             EdgeProperties { schema, changes: ChangeKind::Append, partitioning: Partitioning::Any, time_columns: Vec::new() };
         let kind = NodeKind::Source(SourceSpec::TIMELESS);
         self.attach_nodes(vec![Node { id, name: name.to_string(), kind, inputs: Vec::new(), output }])?;
-        self.aside.add_stream(name, id);
+        self.side_outputs.add_stream(name, id);
         Ok(())
     }
 
-    /// Says that somebody reads from `node` now. If what an object put aside flows there, the rows that are kept come first.
+    /// Says that somebody reads from `node` now. If what an object rejected flows there, the rows that are kept come first.
     pub(crate) fn want(&mut self, node: NodeId) -> Result<()> {
         for rows in self.start(node)? {
             self.reactor.push(node, ChangeBatch::append(rows))?;
@@ -156,10 +157,10 @@ impl Engine {
 
     fn start(&mut self, node: NodeId) -> Result<Vec<arrow_array::RecordBatch>> {
         self.readers.want(node);
-        let Some(name) = self.aside.fresh_stream_at(node) else { return Ok(Vec::new()) };
+        let Some(name) = self.side_outputs.fresh_stream_at(node) else { return Ok(Vec::new()) };
         self.pass_on()?;
         self.want_rows_of(&name.object);
-        Ok(self.aside.start_stream(&name, node))
+        Ok(self.side_outputs.start_stream(&name, node))
     }
 
     /// Nobody would see what is wrong with a source's rows if nobody read them.
@@ -174,7 +175,7 @@ impl Engine {
 
     /// Takes out streams from which nobody reads any more.
     pub(crate) fn drop_unread_streams(&mut self) -> Result<()> {
-        let unread = self.aside.forget_unread(&self.reactor);
+        let unread = self.side_outputs.forget_unread(&self.reactor);
         self.reactor.detach(&unread)
     }
 }

@@ -7,7 +7,7 @@ use laminar_core::reactor::Reactor;
 use laminar_core::time::Clock;
 use laminar_core::{Error, NodeId};
 
-use super::aside::Aside;
+use super::side_outputs::SideOutputs;
 
 /// Rows that a reader is asked for at once.
 const READ_ROWS: usize = 4 * BATCH_ROWS_MAX;
@@ -131,10 +131,10 @@ impl Readers {
     }
 
     /// Asks every reader whose node has taken in what it got before, but not those of objects that are `held` back.
-    pub(crate) fn read(&mut self, reactor: &mut Reactor, aside: &mut Aside, held: &[String], now: i64) -> Read {
+    pub(crate) fn read(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, held: &[String], now: i64) -> Read {
         let mut read = Read::default();
         for reader in &mut self.readers {
-            reader.read(reactor, aside, (held, now), READ_ROWS, &mut read);
+            reader.read(reactor, side_outputs, (held, now), READ_ROWS, &mut read);
         }
         read
     }
@@ -143,7 +143,7 @@ impl Readers {
     pub(super) fn read_piece(
         &mut self,
         reactor: &mut Reactor,
-        aside: &mut Aside,
+        side_outputs: &mut SideOutputs,
         held: &[String],
         budget: &ReadBudget<'_>,
     ) -> Read {
@@ -152,7 +152,7 @@ impl Readers {
             let place = (self.turn + ahead) % self.readers.len();
             let reader = &mut self.readers[place];
             let (began, before, was_ahead) = (budget.clock.now(), reader.rows, reader.ahead.is_some());
-            reader.read(reactor, aside, (held, began), reader.piece.rows(), &mut read);
+            reader.read(reactor, side_outputs, (held, began), reader.piece.rows(), &mut read);
             if read.progressed {
                 if !was_ahead {
                     budget.teach(&mut reader.piece, (reader.rows - before) as usize, began);
@@ -164,12 +164,12 @@ impl Readers {
         read
     }
 
-    /// Puts aside what has been read and is not a whole row, since nothing more will be read.
-    pub(crate) fn give_up(&mut self, aside: &mut Aside) -> Result<(), Error> {
+    /// Rejects what has been read and is not a whole row, since nothing more will be read.
+    pub(crate) fn give_up(&mut self, side_outputs: &mut SideOutputs) -> Result<(), Error> {
         for reader in self.readers.iter_mut().filter(|reader| reader.is_open()) {
             let bad = reader.source.give_up();
             reader.bad += bad.len() as u64;
-            aside.add_unreadable(&reader.name, reader.node, &bad)?;
+            side_outputs.add_unreadable(&reader.name, reader.node, &bad)?;
         }
         Ok(())
     }
@@ -235,7 +235,7 @@ impl Reader {
     fn read(
         &mut self,
         reactor: &mut Reactor,
-        aside: &mut Aside,
+        side_outputs: &mut SideOutputs,
         (held, now): (&[String], i64),
         rows_max: usize,
         read: &mut Read,
@@ -246,7 +246,7 @@ impl Reader {
         if self.again_at > now {
             return read.wait_until(self.again_at);
         }
-        match self.ask(reactor, aside, now, rows_max) {
+        match self.ask(reactor, side_outputs, now, rows_max) {
             Ok(None) => read.progressed = true,
             Ok(Some(at)) => read.wait_until(at),
             Err(error) => {
@@ -257,13 +257,19 @@ impl Reader {
     }
 
     /// Passes the next rows on; if there are none yet, says when to ask again.
-    fn ask(&mut self, reactor: &mut Reactor, aside: &mut Aside, now: i64, rows_max: usize) -> Result<Option<i64>, Error> {
+    fn ask(
+        &mut self,
+        reactor: &mut Reactor,
+        side_outputs: &mut SideOutputs,
+        now: i64,
+        rows_max: usize,
+    ) -> Result<Option<i64>, Error> {
         match self.ahead.take().unwrap_or_else(|| self.source.poll(rows_max))? {
             SourcePoll::Rows { changes, bad } => {
                 self.state = ReaderState::Reading;
                 self.rows += changes.len() as u64;
                 self.bad += bad.len() as u64;
-                aside.add_unreadable(&self.name, self.node, &bad)?;
+                side_outputs.add_unreadable(&self.name, self.node, &bad)?;
                 reactor.push(self.node, changes)?;
                 Ok(None)
             }

@@ -39,7 +39,7 @@ impl Engine {
 
     /// A batch of each source and one step over everything; what reading did, and whether a step ran.
     fn whole(&mut self, held: &[String], now: i64) -> Result<(Read, bool)> {
-        let read = self.readers.read(&mut self.reactor, &mut self.aside, held, now);
+        let read = self.readers.read(&mut self.reactor, &mut self.side_outputs, held, now);
         let started = self.reactor.start_poll()?;
         if started.is_running() && self.settings.workers > 1 {
             self.readers.read_ahead(held);
@@ -64,7 +64,7 @@ impl Engine {
         }
         self.passed_over = 0;
         let budget = ReadBudget { limit_ns: self.settings.step_budget.limit_ns(), clock: self.clock.as_ref() };
-        Ok((self.readers.read_piece(&mut self.reactor, &mut self.aside, held, &budget), progressed))
+        Ok((self.readers.read_piece(&mut self.reactor, &mut self.side_outputs, held, &budget), progressed))
     }
 
     /// Runs steps until nothing waits that somebody has pushed: what a statement does. Reads no source, and leaves alone what sources have delivered.

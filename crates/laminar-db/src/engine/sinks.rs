@@ -98,7 +98,7 @@ impl Engine {
     pub(crate) fn collect_unwritten(&mut self) -> Result<()> {
         for object in self.catalog.iter() {
             if let Some(handle) = object.sink() {
-                self.aside.add_bad_rows(&object.name, &handle.take_bad_rows())?;
+                self.side_outputs.add_bad_rows(&object.name, &handle.take_bad_rows())?;
             }
         }
         Ok(())

@@ -49,7 +49,7 @@ fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<
     }
     engine.ensure_inputs(query)?;
     let depends_on = inputs_in(query, &engine.catalog);
-    let relations = Inlining::of_columns(&engine.catalog, &engine.aside, &engine.planner);
+    let relations = Inlining::of_columns(&engine.catalog, &engine.side_outputs, &engine.planner);
     let planned = engine.planner.plan_view(query, text, &relations);
     let inlined = relations.inlined() + 1;
     let schema = Arc::new(relations.checked(planned)?.schema().as_arrow().clone());

@@ -16,7 +16,7 @@ use crate::engine::{Engine, Heard, SinkHandle, late_sink_request, options_of};
 
 /// What a sink listens to.
 enum Input {
-    /// An object, or what it put aside.
+    /// An object, or what it rejected.
     Object(Heard),
     /// The nodes of a query that exist for this sink alone.
     Query { root: NodeId, properties: EdgeProperties, depends_on: Vec<String>, nodes: Vec<NodeId> },
@@ -51,7 +51,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
         }
     };
     engine.files.add_written(&name, files);
-    engine.aside.declare_errors(&name);
+    engine.side_outputs.declare_errors(&name);
     engine.catalog.insert(Object {
         name,
         sql: text.to_owned(),
@@ -71,7 +71,7 @@ fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str, files: Fi
     engine.sink_accepts(&connector, &request)?;
     engine.open_sink(&connector, request)?;
     engine.files.add_written(&name, files);
-    engine.aside.declare_errors(&name);
+    engine.side_outputs.declare_errors(&name);
     let body = Body::LateSink { connector, intake: None };
     engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on: Vec::new(), late_to: None, nodes: Vec::new(), body });
     Ok(Outcome::done(format!("CREATE SINK {} (it waits for a query with LATE DATA TO {0})", create.name.text)))

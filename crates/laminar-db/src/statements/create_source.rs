@@ -47,8 +47,8 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let changes = if create.changelog { ChangeKind::Retract } else { ChangeKind::Append };
     let properties = EdgeProperties { schema: schema.clone(), changes, partitioning: Partitioning::Any, time_columns };
     engine.files.add_read(&name, files);
-    engine.aside.declare_errors(&name);
-    engine.aside.declare_late(&name, LateColumns::new(&schema));
+    engine.side_outputs.declare_errors(&name);
+    engine.side_outputs.declare_late(&name, LateColumns::new(&schema));
     let lengths = TextLengths::of(&create.columns);
     let body =
         SourceBody { schema, spec, properties, lengths, connector: create.connector.clone(), replayable, once, reader: None };

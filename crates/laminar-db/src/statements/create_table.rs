@@ -50,7 +50,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         Node { id: output, name: name.clone(), kind: NodeKind::Output(spec), inputs: vec![source], output: properties.clone() },
     ])?;
     engine.files.add_read(&name, files);
-    engine.aside.declare_errors(&name);
+    engine.side_outputs.declare_errors(&name);
     let lengths = TextLengths::of(&create.columns);
     if let Some(opened) = opened {
         engine.reactor.defer(source)?;

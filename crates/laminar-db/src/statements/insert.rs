@@ -40,7 +40,7 @@ pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<Ou
 /// The rows that the statement gives, as of the last step, one column for each that it fills.
 fn rows_of(engine: &mut Engine, insert: &Insert, text: &str, target: &InsertTarget) -> Result<Vec<RecordBatch>> {
     engine.settle()?;
-    let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, aside: &engine.aside };
+    let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, side_outputs: &engine.side_outputs };
     let rows = engine.planner.insert_rows(insert, text, &tables, target, engine.clock.now(), engine.settings.query_memory);
     engine.interrupt.reset();
     block_on(unless_interrupted(rows, &engine.interrupt))

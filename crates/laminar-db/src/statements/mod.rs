@@ -105,15 +105,16 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<Outcome> {
 /// Whether a bounded input of a SELECT over rows at rest is still being read.
 pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> bool {
     let Statement::Select(query) = &parsed.statement else { return false };
-    let names = relations_in(query).into_iter().map(|name| SideName::parse(&name).map_or(name, |aside| aside.object));
+    let names =
+        relations_in(query).into_iter().map(|name| SideName::parse(&name).map_or(name, |side_outputs| side_outputs.object));
     let names: Vec<String> = names.collect();
     !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_feeders(&names))
 }
 
 /// Whether a `CREATE` may go on: the name must be free. Objects are not replaced yet.
 fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: bool) -> Result<Option<Outcome>> {
-    if let Some(aside) = SideName::parse(&name.text) {
-        let suffix = aside.side.suffix();
+    if let Some(side_outputs) = SideName::parse(&name.text) {
+        let suffix = side_outputs.side.suffix();
         let text = format!("names that end in {suffix} belong to rows that another object could not use");
         return Err(Error::new(Code::InvalidQuery, text).with_hint("choose another name").at(name.span));
     }

@@ -36,7 +36,7 @@ pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
 /// The rows of a query over everything that is stored, as of the last step.
 pub(super) fn rows_of(engine: &mut Engine, query: &StreamQuery, text: &str) -> Result<Rows> {
     engine.settle()?;
-    let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, aside: &engine.aside };
+    let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, side_outputs: &engine.side_outputs };
     let select = engine.planner.select(query, text, &tables, engine.clock.now(), engine.settings.query_memory);
     engine.interrupt.reset();
     let selected = block_on(unless_interrupted(select, &engine.interrupt))?;

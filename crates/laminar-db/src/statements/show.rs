@@ -94,7 +94,7 @@ fn setting(engine: &Engine, name: &Name) -> Result<Outcome> {
 
 /// `DESCRIBE name`: columns with their types and what is known of them.
 pub(super) fn describe(engine: &Engine, name: &Name) -> Result<Outcome> {
-    if let Some(schema) = SideName::parse(&name.text).and_then(|aside| engine.aside.schema(&aside)) {
+    if let Some(schema) = SideName::parse(&name.text).and_then(|side_outputs| engine.side_outputs.schema(&side_outputs)) {
         return text_rows(&COLUMNS, schema.fields().iter().map(|field| described(field, String::new())).collect());
     }
     let object = engine.catalog.require(name)?;

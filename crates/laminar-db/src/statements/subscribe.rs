@@ -30,7 +30,8 @@ pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Res
 pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: SubscribeOptions) -> Result<Subscription> {
     let is_object = {
         let engine = database.lock();
-        engine.catalog.get(text).is_some() || SideName::parse(text).is_some_and(|aside| engine.aside.schema(&aside).is_some())
+        engine.catalog.get(text).is_some()
+            || SideName::parse(text).is_some_and(|side_outputs| engine.side_outputs.schema(&side_outputs).is_some())
     };
     if is_object {
         return to_object(database, text, options);

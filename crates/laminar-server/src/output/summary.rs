@@ -4,7 +4,7 @@ use std::io::{Write, stderr};
 
 use laminar_db::Status;
 
-/// Says on standard error what happened, and where to look for what was put aside.
+/// Says on standard error what happened, and where to look for what was rejected.
 pub(crate) fn print_summary(status: &Status, nanos: i64) {
     let seconds = nanos as f64 / 1e9;
     let rows_in = status.rows_in();

@@ -266,7 +266,7 @@ fn dropping_what_others_use_names_them() {
 }
 
 #[test]
-fn a_value_that_cannot_be_computed_is_put_aside_and_the_rest_goes_on() {
+fn a_value_that_cannot_be_computed_is_rejected_and_the_rest_goes_on() {
     let ran = run_script(
         "CREATE TABLE t (a BIGINT, b BIGINT);
          CREATE MATERIALIZED VIEW v AS SELECT a, a / b AS q FROM t;

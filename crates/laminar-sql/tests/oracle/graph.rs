@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use laminar_core::dag::{DagBuilder, InTurn, Node, NodeStatus, SourceSpec, Workers};
-use laminar_core::operator::Aside;
+use laminar_core::operator::RejectReason;
 use laminar_core::reactor::Reactor;
 use laminar_core::time::ManualClock;
 use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
@@ -152,9 +152,9 @@ impl Running for Run<'_> {
             self.reactor.push(self.graph.inlets[table], changes)?;
         }
         while self.reactor.poll()?.progressed {}
-        let errors = self.reactor.take_aside().into_iter().filter(|(_, aside)| aside.kind == Aside::Error);
-        match errors.flat_map(|(_, aside)| aside.reasons).next() {
-            Some(reason) => Err(Error::internal(format!("a row was put aside: {reason}"))),
+        let errors = self.reactor.take_rejected().into_iter().filter(|(_, rejected)| rejected.kind == RejectReason::Error);
+        match errors.flat_map(|(_, rejected)| rejected.reasons).next() {
+            Some(reason) => Err(Error::internal(format!("a row was rejected: {reason}"))),
             None => Ok(()),
         }
     }

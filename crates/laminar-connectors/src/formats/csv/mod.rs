@@ -2,7 +2,7 @@
 //!
 //! Quoting follows RFC 4180, strictly: a quote opens only at the start of a field, and nothing may stand between the
 //! closing quote and the next delimiter. Strictness is what keeps damage local: when a stray quote swallows the lines
-//! after it, the record it ends in is malformed, only its first line is put aside, and reading goes on with the second.
+//! after it, the record it ends in is malformed, only its first line is rejected, and reading goes on with the second.
 //! Where quotes pair, a fault is one of the whole record. A record ends at a line feed, a carriage return, or both.
 //! The columns of a file are those of its [`header`], for who looks for types ([`sampler`]) as for who reads ([`decoder`]).
 //! An empty field without quotes is NULL; `""` is the empty text.

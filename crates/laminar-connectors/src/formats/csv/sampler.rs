@@ -45,7 +45,7 @@ impl CsvSampler {
             return self.start(Header::read(text, self.records.fields(), self.dialect.quote));
         }
         let Ok(text) = text else {
-            self.put_aside(NOT_UTF_8.to_owned());
+            self.reject(NOT_UTF_8.to_owned());
             return Ok(());
         };
         if self.records.is_blank() {
@@ -57,7 +57,7 @@ impl CsvSampler {
         let Some((guess, width)) = &mut self.columns else { return Ok(()) };
         let fields = self.records.fields();
         if let Some(reason) = width.misfit(fields) {
-            self.put_aside(reason);
+            self.reject(reason);
             return Ok(());
         }
         for (index, field) in fields.iter().enumerate().take(width.fields) {
@@ -75,12 +75,12 @@ impl CsvSampler {
         Ok(())
     }
 
-    fn put_aside(&mut self, reason: String) {
+    fn reject(&mut self, reason: String) {
         self.bad += 1;
         self.first_bad.get_or_insert((self.lines + 1, reason));
     }
 
-    /// The failure of a file of which no record could be a row: all would be put aside.
+    /// The failure of a file of which no record could be a row: all would be rejected.
     fn nothing_fits(&self, line: usize, reason: &str) -> Error {
         let header = match &self.columns {
             Some((_, width)) if self.dialect.header => format!("its header has {}; line {line}: {reason}", count(width.fields)),
@@ -105,7 +105,7 @@ impl Sampler for CsvSampler {
                 return Err(header_error(&self.name, &reason));
             }
             Err(Taken::Bad(extent, reason)) => {
-                self.put_aside(reason);
+                self.reject(reason);
                 extent
             }
             Err(Taken::Skipped(extent) | Taken::Row(extent)) => extent,

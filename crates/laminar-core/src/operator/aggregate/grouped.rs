@@ -1,4 +1,4 @@
-//! The first thing that every GROUP BY does with a batch: evaluate keys and arguments, and put aside the rows where that fails.
+//! The first thing that every GROUP BY does with a batch: evaluate keys and arguments, and reject the rows where that fails.
 
 use arrow_array::{ArrayRef, UInt32Array};
 use arrow_select::take::take_record_batch;
@@ -6,7 +6,7 @@ use arrow_select::take::take_record_batch;
 use super::AggregateCall;
 use super::inputs::{CallInputs, passing};
 use crate::expr::{BadRow, ExprRef, evaluate_all_isolating, evaluate_isolating};
-use crate::operator::{Aside, AsideRows, OperatorContext};
+use crate::operator::{OperatorContext, RejectReason, RejectedRows};
 use crate::{ChangeBatch, Result};
 
 /// A batch ready for a [`GroupTable`](super::GroupTable).
@@ -28,8 +28,8 @@ pub struct GroupedMemory {
 }
 
 impl Grouped {
-    /// Evaluates `keys` and the arguments of `calls`. A row for which any of them fails takes part in nothing and is put
-    /// aside; its retraction is not reported again.
+    /// Evaluates `keys` and the arguments of `calls`. A row for which any of them fails takes part in nothing and is
+    /// rejected; its retraction is not reported again.
     pub fn evaluate(
         keys: &[ExprRef],
         calls: &[AggregateCall],
@@ -51,7 +51,7 @@ impl Grouped {
             return Ok(memory.with(changes));
         }
         let bad = bad_rows(keys, calls, &changes)?;
-        put_aside(&changes, &bad, cx)?;
+        reject(&changes, &bad, cx)?;
         let mut good = vec![true; changes.len()];
         bad.iter().for_each(|bad| good[bad.row] = false);
         let changes = changes.filter(&good.into())?;
@@ -103,10 +103,10 @@ fn bad_rows(keys: &[ExprRef], calls: &[AggregateCall], changes: &ChangeBatch) ->
     Ok(bad)
 }
 
-fn put_aside(changes: &ChangeBatch, bad: &[BadRow], cx: &mut OperatorContext<'_>) -> Result<()> {
+fn reject(changes: &ChangeBatch, bad: &[BadRow], cx: &mut OperatorContext<'_>) -> Result<()> {
     let inserted = bad.iter().filter(|bad| changes.weight(bad.row) > 0);
     let (rows, reasons): (Vec<u32>, Vec<String>) = inserted.map(|bad| (bad.row as u32, bad.reason.clone())).unzip();
     let rows = take_record_batch(changes.rows(), &UInt32Array::from(rows))?;
-    cx.put_aside(AsideRows { kind: Aside::Error, rows, reasons });
+    cx.reject(RejectedRows { reason: RejectReason::Error, rows, reasons });
     Ok(())
 }

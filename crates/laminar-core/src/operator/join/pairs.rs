@@ -5,7 +5,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take_arrays;
 
-use super::side::{KeyedChanges, Side, put_aside_errors};
+use super::side::{KeyedChanges, Side, reject_errors};
 use crate::expr::{ExprRef, evaluate_isolating};
 use crate::limits::BATCH_ROWS_MAX;
 use crate::operator::OperatorContext;
@@ -46,11 +46,11 @@ impl Pairs {
         Ok(ChangeBatch::new(rows, weights(keyed, other, matches)?))
     }
 
-    /// The pairs for which the residual condition is true. A pair for which it cannot be evaluated is put aside.
+    /// The pairs for which the residual condition is true. A pair for which it cannot be evaluated is rejected.
     fn meet_residual(&self, pairs: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
         let Some(residual) = &self.residual else { return Ok(pairs) };
         let (met, bad) = evaluate_isolating(residual.as_ref(), pairs.rows())?;
-        put_aside_errors(&pairs, bad.into_iter().map(|bad| (bad.row, bad.reason)), cx)?;
+        reject_errors(&pairs, bad.into_iter().map(|bad| (bad.row, bad.reason)), cx)?;
         match met.data_type() {
             DataType::Boolean => pairs.filter(met.as_boolean()),
             // A condition that is the literal NULL.

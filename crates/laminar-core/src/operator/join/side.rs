@@ -9,7 +9,7 @@ use arrow_schema::{Field, Schema};
 use crate::changelog::consolidate;
 use crate::dag::EdgeProperties;
 use crate::expr::{ExprRef, evaluate_all_isolating};
-use crate::operator::{Aside, AsideRows, OperatorContext};
+use crate::operator::{OperatorContext, RejectReason, RejectedRows};
 use crate::state::{Arrangement, StateImage};
 use crate::{ChangeBatch, Result};
 
@@ -84,7 +84,7 @@ impl Side {
         let keyed = changes.with_columns(self.arrangement.schema().clone(), columns)?;
         let Some(good) = isolated.good_rows(changes.len()) else { return Ok(keyed) };
         let bad = isolated.bad.into_iter().map(|bad| (bad.row, bad.reason));
-        put_aside_errors(&changes, bad, cx)?;
+        reject_errors(&changes, bad, cx)?;
         keyed.filter(&good)
     }
 
@@ -98,8 +98,8 @@ impl Side {
     }
 }
 
-/// Puts the rows `bad` aside with their reasons. A retraction is not put aside: the row that it takes back has been.
-pub(super) fn put_aside_errors(
+/// Rejects the rows `bad` with their reasons. A retraction is not rejected: the row that it takes back has been.
+pub(super) fn reject_errors(
     changes: &ChangeBatch,
     bad: impl Iterator<Item = (usize, String)>,
     cx: &mut OperatorContext<'_>,
@@ -107,7 +107,7 @@ pub(super) fn put_aside_errors(
     let (rows, reasons): (Vec<u32>, Vec<String>) =
         bad.filter(|(row, _)| changes.weight(*row) > 0).map(|(row, reason)| (row as u32, reason)).unzip();
     let rows = changes.take(&rows.into())?.rows().clone();
-    cx.put_aside(AsideRows { kind: Aside::Error, rows, reasons });
+    cx.reject(RejectedRows { reason: RejectReason::Error, rows, reasons });
     Ok(())
 }
 

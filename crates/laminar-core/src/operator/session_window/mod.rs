@@ -19,8 +19,8 @@ use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
 
 use super::aggregate::{Fault, GroupTable};
-use super::ingress::put_aside_untimed;
-use super::window::{Evaluated, GroupInput, ResultRows, check_gap, put_aside_late};
+use super::ingress::reject_untimed;
+use super::window::{Evaluated, GroupInput, ResultRows, check_gap, reject_late};
 use super::{Operator, OperatorContext};
 use crate::dag::{EdgeProperties, SessionSpec, WindowEmission};
 use crate::state::{Imaged, StateImage};
@@ -317,12 +317,12 @@ impl Operator for SessionOperator {
     fn on_changes(&mut self, _port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let (changes, rows) = self.input.evaluate(changes, cx)?;
         let times = self.times(&changes)?;
-        put_aside_untimed(&changes, self.time, &times, cx)?;
+        reject_untimed(&changes, self.time, &times, cx)?;
         let timed = self.timed(&changes, &times, &rows, cx.watermark())?;
         let judge = Judge { gap: self.gap, lateness: self.lateness, time_lag: self.time_lag };
         let verdict = if self.in_order { judge.in_order(timed, &self.spans) } else { judge.alone(timed) };
         let reasons = verdict.late.iter().map(|row| self.reason(row)).collect();
-        put_aside_late(&changes, verdict.late.iter().map(|row| row.row).collect(), reasons, cx)?;
+        reject_late(&changes, verdict.late.iter().map(|row| row.row).collect(), reasons, cx)?;
         verdict.parts.into_iter().try_for_each(|part| self.add_part(part, &rows))
     }
 

@@ -143,7 +143,7 @@ impl LateDataConfig {
         Self { allowed: lateness, side_output: false }
     }
 
-    /// What is not taken is put aside, each row with its reason, and counted.
+    /// What is not taken is rejected, each row with its reason, and counted.
     #[must_use]
     pub fn with_side_output(self) -> Self {
         Self { side_output: true, ..self }
@@ -154,7 +154,7 @@ impl LateDataConfig {
         self.allowed
     }
 
-    /// Whether rows are put aside.
+    /// Whether rows are rejected.
     pub fn has_side_output(&self) -> bool {
         self.side_output
     }
@@ -165,7 +165,7 @@ impl LateDataConfig {
 pub struct LateDataMetrics {
     /// Rows that were dropped.
     pub dropped: u64,
-    /// Rows that were put aside.
+    /// Rows that were rejected.
     pub side_output: u64,
 }
 

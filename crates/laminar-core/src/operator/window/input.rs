@@ -54,7 +54,7 @@ impl GroupInput {
         GroupTable::new(key_types, &self.calls, self.retracts)
     }
 
-    /// Evaluates keys and arguments. Rows for which that fails are put aside; the changes that come back are without them.
+    /// Evaluates keys and arguments. Rows for which that fails are rejected; the changes that come back are without them.
     pub(in crate::operator) fn evaluate(
         &self,
         changes: ChangeBatch,

@@ -27,4 +27,4 @@ pub use operator::WindowOperator;
 
 pub(super) use input::{Evaluated, GroupInput};
 pub(super) use output::{ResultRows, check_alignment, check_gap};
-pub(super) use place::put_aside_late;
+pub(super) use place::reject_late;

@@ -18,7 +18,7 @@ use super::shown::Shown;
 use crate::dag::{EdgeProperties, WindowEmission, WindowSpec};
 use crate::operator::aggregate::GroupTable;
 use crate::operator::difference::Difference;
-use crate::operator::ingress::put_aside_untimed;
+use crate::operator::ingress::reject_untimed;
 use crate::operator::{FirstPhase, Operator, OperatorContext, SentGroups, can_be_sent};
 use crate::state::{Imaged, StateImage};
 use crate::time::event_time::to_nanos;
@@ -76,7 +76,7 @@ impl WindowOperator {
         })
     }
 
-    /// Evaluates a batch and finds the places of its rows; those that no window takes are put aside.
+    /// Evaluates a batch and finds the places of its rows; those that no window takes are rejected.
     fn take_in(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Taken> {
         let (changes, rows) = self.input.evaluate(changes, cx)?;
         let times = to_nanos(changes.column(self.time))?;
@@ -86,9 +86,9 @@ impl WindowOperator {
             Some(few) => Whereabouts::Few(few),
             None => {
                 let panes = self.panes.panes_of(&times);
-                put_aside_untimed(&changes, self.time, &panes, cx)?;
+                reject_untimed(&changes, self.time, &panes, cx)?;
                 let mut placed = door.place(&changes, &panes);
-                placed.put_aside(&changes, &self.panes, cx)?;
+                placed.reject(&changes, &self.panes, cx)?;
                 match placed.only_place(changes.len()) {
                     Some(only) => Whereabouts::One(only),
                     None => Whereabouts::Apart(placed.rows.into_iter().map(|(place, rows)| (place, rows.into())).collect()),

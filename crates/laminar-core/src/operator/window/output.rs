@@ -5,7 +5,7 @@ use arrow_schema::{DataType, Field, SchemaRef};
 use arrow_select::take::take_record_batch;
 
 use crate::operator::aggregate::Fault;
-use crate::operator::{Aside, AsideRows, OperatorContext};
+use crate::operator::{OperatorContext, RejectReason, RejectedRows};
 use crate::time::Length;
 use crate::time::event_time::{from_nanos, nanos_per_unit};
 use crate::time::windows::{WindowShape, WindowUnit};
@@ -28,7 +28,7 @@ pub(in crate::operator) struct ResultRows {
 }
 
 impl ResultRows {
-    /// Sends the rows to all readers, and those with faults aside as well.
+    /// Sends the rows to all readers, and rejects those with faults as well.
     pub(in crate::operator) fn emit(self, schema: &SchemaRef, cx: &mut OperatorContext<'_>) -> Result<()> {
         let mut columns = Vec::with_capacity(schema.fields().len());
         columns.push(from_nanos(&self.starts, schema.field(0).data_type())?);
@@ -37,13 +37,13 @@ impl ResultRows {
         columns.extend(self.results);
         let options = RecordBatchOptions::new().with_row_count(Some(self.weights.len()));
         let rows = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
-        put_faults_aside(&rows, self.faults, cx)?;
+        reject_faults(&rows, self.faults, cx)?;
         cx.emit(ChangeBatch::new(rows, self.weights));
         Ok(())
     }
 }
 
-fn put_faults_aside(rows: &RecordBatch, mut faults: Vec<Fault>, cx: &mut OperatorContext<'_>) -> Result<()> {
+fn reject_faults(rows: &RecordBatch, mut faults: Vec<Fault>, cx: &mut OperatorContext<'_>) -> Result<()> {
     if faults.is_empty() {
         return Ok(());
     }
@@ -51,7 +51,11 @@ fn put_faults_aside(rows: &RecordBatch, mut faults: Vec<Fault>, cx: &mut Operato
     faults.dedup_by_key(|fault| fault.position);
     let places = UInt32Array::from_iter_values(faults.iter().map(|fault| fault.position as u32));
     let rows = take_record_batch(rows, &places)?;
-    cx.put_aside(AsideRows { kind: Aside::Error, rows, reasons: faults.into_iter().map(|fault| fault.reason).collect() });
+    cx.reject(RejectedRows {
+        reason: RejectReason::Error,
+        rows,
+        reasons: faults.into_iter().map(|fault| fault.reason).collect(),
+    });
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use arrow_select::take::take_record_batch;
 
 use super::input::Evaluated;
 use crate::operator::aggregate::SPACES_AT_ONCE;
-use crate::operator::{Aside, AsideRows, OperatorContext};
+use crate::operator::{OperatorContext, RejectReason, RejectedRows};
 use crate::time::{EventTime, Panes, Watermark, Window, ends};
 use crate::{ChangeBatch, Result};
 
@@ -216,8 +216,8 @@ fn short(time: EventTime) -> String {
     if text.len() == "2013-01-01 10:00:00".len() { text.strip_suffix(":00").unwrap_or(&text).to_owned() } else { text }
 }
 
-/// Puts late rows aside, each with its reason.
-pub(in crate::operator) fn put_aside_late(
+/// Rejects late rows, each with its reason.
+pub(in crate::operator) fn reject_late(
     changes: &ChangeBatch,
     rows: Vec<u32>,
     reasons: Vec<String>,
@@ -230,7 +230,7 @@ pub(in crate::operator) fn put_aside_late(
     let mark = |(row, reason): (&u32, String)| if retracted(row) { format!("retraction: {reason}") } else { reason };
     let reasons = rows.iter().zip(reasons).map(mark).collect();
     let rows = take_record_batch(changes.rows(), &UInt32Array::from(rows))?;
-    cx.put_aside(AsideRows { kind: Aside::Late, rows, reasons });
+    cx.reject(RejectedRows { reason: RejectReason::Late, rows, reasons });
     Ok(())
 }
 
@@ -241,11 +241,11 @@ impl Placed {
         (own.len() == rows).then_some(*place)
     }
 
-    /// Puts the late rows aside.
-    pub(super) fn put_aside(&mut self, changes: &ChangeBatch, panes: &Panes, cx: &mut OperatorContext<'_>) -> Result<()> {
+    /// Rejects the late rows.
+    pub(super) fn reject(&mut self, changes: &ChangeBatch, panes: &Panes, cx: &mut OperatorContext<'_>) -> Result<()> {
         let late = std::mem::take(&mut self.late);
         let reasons = late.iter().map(|late| late.reason(panes)).collect();
-        put_aside_late(changes, late.iter().map(|late| late.row).collect(), reasons, cx)
+        reject_late(changes, late.iter().map(|late| late.row).collect(), reasons, cx)
     }
 }
 

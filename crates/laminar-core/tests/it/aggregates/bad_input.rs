@@ -113,36 +113,36 @@ fn rows_text(rows: &RecordBatch) -> Vec<String> {
     (0..rows.num_rows()).map(row_text).collect()
 }
 
-fn aside(harness: &Harness<GroupAggregate>) -> Vec<String> {
-    let all = harness.aside.iter().flat_map(|aside| rows_text(&aside.rows).into_iter().zip(&aside.reasons));
+fn rejected(harness: &Harness<GroupAggregate>) -> Vec<String> {
+    let all = harness.rejected.iter().flat_map(|rejected| rows_text(&rejected.rows).into_iter().zip(&rejected.reasons));
     all.map(|(row, reason)| format!("{row}: {reason}")).collect()
 }
 
 #[test]
-fn a_row_that_cannot_be_evaluated_is_put_aside_and_the_others_count() {
+fn a_row_that_cannot_be_evaluated_is_rejected_and_the_others_count() {
     let mut harness = operator(vec![column(0)], vec![call("count", None, None), call("sum", Some(Arc::new(Share)), None)]);
     assert_eq!(step(&mut harness, &[(1, 2, 1), (1, 0, 1), (2, 3, 1), (3, 0, 1)]), ["+1 1 1 30", "+1 2 1 20"]);
-    assert_eq!(aside(&harness), ["1 0: division by zero", "3 0: division by zero"]);
+    assert_eq!(rejected(&harness), ["1 0: division by zero", "3 0: division by zero"]);
     assert_eq!(step(&mut harness, &[(1, 0, -1), (1, 6, 1)]), ["-1 1 1 30", "+1 1 2 40"]);
-    assert_eq!(aside(&harness).len(), 2, "the retraction of a bad row is not bad once more");
+    assert_eq!(rejected(&harness).len(), 2, "the retraction of a bad row is not bad once more");
 }
 
 #[test]
-fn a_key_that_cannot_be_evaluated_puts_its_row_aside() {
+fn a_key_that_cannot_be_evaluated_rejects_its_row() {
     let mut harness = operator(vec![Arc::new(Share)], vec![call("count", None, None)]);
     assert_eq!(step(&mut harness, &[(1, 2, 1), (1, 0, 1), (2, 2, 1)]), ["+1 30 2"]);
-    assert_eq!(aside(&harness), ["1 0: division by zero"]);
+    assert_eq!(rejected(&harness), ["1 0: division by zero"]);
 }
 
 #[test]
 fn arguments_are_evaluated_behind_the_filter() {
     let mut harness = operator(vec![column(0)], vec![call("sum", Some(Arc::new(Share)), Some(Arc::new(NotZero)))]);
     assert_eq!(step(&mut harness, &[(1, 2, 1), (1, 0, 1), (2, 0, 1)]), ["+1 1 30", "+1 2 NULL"]);
-    assert!(aside(&harness).is_empty());
+    assert!(rejected(&harness).is_empty());
 }
 
 #[test]
-fn a_failing_filter_puts_its_row_aside() {
+fn a_failing_filter_rejects_its_row() {
     #[derive(Debug)]
     struct LargeShare;
     impl ScalarExpr for LargeShare {
@@ -166,7 +166,7 @@ fn a_failing_filter_puts_its_row_aside() {
     }
     let mut harness = operator(vec![], vec![call("sum", Some(Arc::new(Share)), Some(Arc::new(LargeShare)))]);
     assert_eq!(step(&mut harness, &[(1, 2, 1), (1, 0, 1), (2, 60, 1)]), ["+1 30"]);
-    assert_eq!(aside(&harness), ["1 0: division by zero"]);
+    assert_eq!(rejected(&harness), ["1 0: division by zero"]);
 }
 
 #[test]
@@ -174,10 +174,10 @@ fn a_sum_out_of_range_is_null_and_reported_once() {
     let mut harness = operator(vec![column(0)], vec![call("count", None, None), call("sum", Some(column(1)), None)]);
     assert_eq!(step(&mut harness, &[(7, i64::MAX, 1), (7, 1, 1)]), ["+1 7 2 NULL"]);
     assert_eq!(step(&mut harness, &[(7, 1, 1)]), ["-1 7 2 NULL", "+1 7 3 NULL"]);
-    assert_eq!(aside(&harness), ["7 2 NULL: sum is out of range for Int64"]);
+    assert_eq!(rejected(&harness), ["7 2 NULL: sum is out of range for Int64"]);
     assert_eq!(step(&mut harness, &[(7, 1, -2)]), ["-1 7 3 NULL", "+1 7 1 9223372036854775807"]);
     assert_eq!(step(&mut harness, &[(7, 1, 1)]), ["-1 7 1 9223372036854775807", "+1 7 2 NULL"]);
-    assert_eq!(aside(&harness).len(), 2, "a new fault of the same group is reported again");
+    assert_eq!(rejected(&harness).len(), 2, "a new fault of the same group is reported again");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_step_over_many_groups_tells_bad_rows_faults_and_empty_groups_as_a_small_one
         [Some(format!("-1 {key} 1 30 2")), new].into_iter().flatten()
     });
     assert_eq!(emitted, all.collect::<Vec<_>>());
-    assert_eq!(aside(&harness), ["2222 0: division by zero", "3333 2 NULL 2: sum is out of range for Int64"]);
+    assert_eq!(rejected(&harness), ["2222 0: division by zero", "3333 2 NULL 2: sum is out of range for Int64"]);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn run(functions: &[Tested], random: &mut StdRng) {
     for _ in 0..random.random_range(1..5) {
         let batches = cut(step(domain, &mut contents, random), random);
         let emitted = harness.step(batches.iter().map(|changes| (Port::LEFT, batch(changes))).collect()).unwrap();
-        assert_eq!(harness.aside_rows(), 0, "nothing is put aside");
+        assert_eq!(harness.rejected_rows(), 0, "nothing is rejected");
         shown.integrate(&emitted, keys.len());
         shown.check(&functions, &contents, keys);
         if random.random_bool(0.2) {

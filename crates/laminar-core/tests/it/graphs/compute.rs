@@ -4,7 +4,7 @@ use arrow_array::Int64Array;
 use expect_test::{Expect, expect};
 use laminar_core::dag::{DagBuilder, SourceSpec};
 use laminar_core::expr::{Column, CompareOp, ExprRef, both, compare_with_constant};
-use laminar_core::operator::Aside;
+use laminar_core::operator::RejectReason;
 use laminar_core::{ChangeBatch, NodeId};
 
 use super::exprs::{divide, greater, plus, ratio_above};
@@ -20,12 +20,12 @@ fn graph(filter: Option<ExprRef>, columns: Vec<(&str, ExprRef)>) -> (Graph, Node
     (Graph::new(dag.finish().unwrap()), source, computed)
 }
 
-/// What goes in, what comes out, what is put aside.
+/// What goes in, what comes out, what is rejected.
 fn check(filter: Option<ExprRef>, columns: Vec<(&str, ExprRef)>, input: &str, expected: Expect) {
     let (mut graph, source, computed) = graph(filter, columns);
     let ear = graph.listen(computed);
     graph.push_and_run(source, input);
-    let text = [ear.text(), graph.aside()];
+    let text = [ear.text(), graph.rejected()];
     expected.assert_eq(&text.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>().join("\n"));
 }
 
@@ -78,7 +78,7 @@ fn columns_are_computed_and_weights_stay() {
 }
 
 #[test]
-fn rows_that_cannot_be_evaluated_are_put_aside_and_the_rest_goes_on() {
+fn rows_that_cannot_be_evaluated_are_rejected_and_the_rest_goes_on() {
     check(
         Some(ratio_above(0, 1, 0)),
         vec![],
@@ -120,7 +120,9 @@ fn errors_are_counted() {
     graph.push_and_run(source, "+1 | 5 | 0 ; +1 | 4 | 2 ; +1 | 6 | 0");
     let metrics = graph.reactor.metrics(computed).unwrap();
     assert_eq!((metrics.rows_in, metrics.rows_out, metrics.errors, metrics.late), (3, 1, 2, 0));
-    assert!(graph.reactor.take_aside().iter().all(|(node, aside)| *node == computed && aside.kind == Aside::Error));
+    assert!(
+        graph.reactor.take_rejected().iter().all(|(node, rejected)| *node == computed && rejected.reason == RejectReason::Error)
+    );
 }
 
 #[test]

@@ -18,8 +18,8 @@ pub(crate) struct Case {
 /// What a run has shown.
 pub(crate) struct Shown {
     pub(crate) ears: Vec<Ear>,
-    /// The rows put aside, as text, sorted.
-    pub(crate) aside: Vec<String>,
+    /// The rows rejected, as text, sorted.
+    pub(crate) rejected: Vec<String>,
 }
 
 impl Case {
@@ -27,7 +27,7 @@ impl Case {
     pub(crate) fn run(&self, rng: &mut StdRng) -> Shown {
         let workers = (rng.random_range(1..=4), rng.random_bool(0.2));
         let mut graph = Graph::on_workers(self.nodes.clone(), workers.0, workers.1);
-        let mut shown = Shown { ears: self.listened.iter().map(|id| graph.listen(*id)).collect(), aside: Vec::new() };
+        let mut shown = Shown { ears: self.listened.iter().map(|id| graph.listen(*id)).collect(), rejected: Vec::new() };
         let mut waiting: Vec<(NodeId, ChangeBatch)> = self.sources.clone();
         let restarts = rng.random_bool(0.3);
         while !waiting.is_empty() {
@@ -54,15 +54,15 @@ impl Case {
             }
         }
         graph.run();
-        shown.collect_aside(&mut graph);
-        shown.aside.sort();
+        shown.collect_rejected(&mut graph);
+        shown.rejected.sort();
         shown
     }
 
     /// A new graph that goes on where the old one stood, heard by the same ears.
     fn restarted(&self, mut old: Graph, workers: (usize, bool), shown: &mut Shown) -> Graph {
         old.run();
-        shown.collect_aside(&mut old);
+        shown.collect_rejected(&mut old);
         let image = old.reactor.image().unwrap();
         let mut new = Graph::on_workers(self.nodes.clone(), workers.0, workers.1);
         new.reactor.restore(&image).unwrap();
@@ -78,14 +78,14 @@ impl Case {
         for ((one, other), node) in one.ears.iter().zip(&other.ears).zip(&self.listened) {
             expect_same(&one.seen().changes, &other.seen().changes, &format!("seed {seed}, {node} in other cuts"));
         }
-        assert_eq!(one.aside, other.aside, "seed {seed}: rows put aside");
+        assert_eq!(one.rejected, other.rejected, "seed {seed}: rows rejected");
         one
     }
 }
 
 impl Shown {
-    fn collect_aside(&mut self, graph: &mut Graph) {
-        self.aside.extend(graph.aside().lines().map(str::to_owned));
+    fn collect_rejected(&mut self, graph: &mut Graph) {
+        self.rejected.extend(graph.rejected().lines().map(str::to_owned));
     }
 }
 

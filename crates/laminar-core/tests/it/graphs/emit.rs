@@ -92,7 +92,7 @@ fn a_final_result_has_no_weights_and_is_not_changed_afterwards() {
     assert_eq!(ear.take(), "+1 | 1 | 1\n+1 | 1 | 1\n+1 | 2 | 2");
     graph.push_and_run(table, "+1 | 3 | 3");
     assert_eq!(ear.take(), "");
-    assert_eq!(graph.aside(), format!("{emit} late: +1 | 3 | 3: came after the final result had been emitted"));
+    assert_eq!(graph.rejected(), format!("{emit} late: +1 | 3 | 3: came after the final result had been emitted"));
 }
 
 #[test]

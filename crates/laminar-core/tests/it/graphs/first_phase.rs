@@ -54,7 +54,7 @@ fn rows(from: i64, rows: i64, key: impl Fn(i64) -> i64) -> ChangeBatch {
     ChangeBatch::append(RecordBatch::try_new(timed(), vec![keys, times]).unwrap())
 }
 
-/// What `workers` show of these batches, a step each, and the rows put aside.
+/// What `workers` show of these batches, a step each, and the rows rejected.
 fn run(workers: usize, batches: &[ChangeBatch]) -> (Vec<Vec<ChangeBatch>>, Vec<String>) {
     let (source, views, nodes) = nodes();
     let mut graph = Graph::on_workers(nodes, workers, false);
@@ -65,21 +65,21 @@ fn run(workers: usize, batches: &[ChangeBatch]) -> (Vec<Vec<ChangeBatch>>, Vec<S
     }
     graph.reactor.end(source).unwrap();
     graph.run();
-    let mut aside: Vec<String> = graph.aside().lines().map(str::to_owned).collect();
-    aside.sort();
-    (ears.iter().map(|ear| ear.seen().changes.clone()).collect(), aside)
+    let mut rejected: Vec<String> = graph.rejected().lines().map(str::to_owned).collect();
+    rejected.sort();
+    (ears.iter().map(|ear| ear.seen().changes.clone()).collect(), rejected)
 }
 
 fn check(batches: &[ChangeBatch], on_workers: &[usize]) {
-    let (expected, expected_aside) = run(1, batches);
+    let (expected, expected_rejected) = run(1, batches);
     for &workers in on_workers {
-        let (shown, aside) = run(workers, batches);
+        let (shown, rejected) = run(workers, batches);
         for (view, (shown, expected)) in shown.iter().zip(&expected).enumerate() {
             expect_same(shown, expected, &format!("view {view} on {workers} workers"));
         }
-        assert!(aside == expected_aside, "rows put aside on {workers} workers");
+        assert!(rejected == expected_rejected, "rows rejected on {workers} workers");
     }
-    assert!(!expected_aside.is_empty(), "some rows are late");
+    assert!(!expected_rejected.is_empty(), "some rows are late");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn many_groups_are_given_up_on_the_way_and_come_to_the_same() {
 }
 
 #[test]
-fn a_row_that_cannot_be_evaluated_is_put_aside_where_it_is() {
+fn a_row_that_cannot_be_evaluated_is_rejected_where_it_is() {
     let mut dag = DagBuilder::new();
     let source = dag.source("s", pairs(), laminar_core::dag::SourceSpec::TIMELESS);
     let by_a = dag.aggregate("by_a", source, vec![("a", Column::new(&pairs(), 0))], vec![call("sum", vec![divide(0, 1)])]);
@@ -108,8 +108,8 @@ fn a_row_that_cannot_be_evaluated_is_put_aside_where_it_is() {
         let ear = graph.listen(view);
         graph.push_and_run(source, "+1 | 6 | 2 ; +1 | 6 | 0 ; +1 | 6 | 3 ; +1 | 8 | 2 ; +1 | 8 | 0");
         assert_eq!(ear.net(), "+1 | 6 | 5\n+1 | 8 | 4", "{workers} workers");
-        let aside = graph.aside();
-        assert_eq!(aside.lines().count(), 2, "{workers} workers: {aside}");
+        let rejected = graph.rejected();
+        assert_eq!(rejected.lines().count(), 2, "{workers} workers: {rejected}");
         let metrics = graph.reactor.metrics(by_a).unwrap();
         assert_eq!((metrics.rows_in, metrics.errors), (5, 2), "{workers} workers");
     }

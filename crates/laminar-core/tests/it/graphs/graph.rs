@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::{print_all, print_net};
 use laminar_core::dag::{Crew, InTurn, Node, NodeStatus, Outlet, SourceSpec, Workers};
-use laminar_core::operator::Aside;
+use laminar_core::operator::RejectReason;
 use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
 use laminar_core::time::{ManualClock, Watermark};
@@ -150,13 +150,13 @@ impl Graph {
         }
     }
 
-    /// Rows put aside since the last call: kind, row, reason.
-    pub(crate) fn aside(&mut self) -> String {
+    /// Rows rejected since the last call: kind, row, reason.
+    pub(crate) fn rejected(&mut self) -> String {
         let mut lines = Vec::new();
-        for (node, aside) in self.reactor.take_aside() {
-            let kind = if aside.kind == Aside::Late { "late" } else { "error" };
-            let rows = ChangeBatch::append(aside.rows).print();
-            lines.extend(rows.lines().zip(&aside.reasons).map(|(row, reason)| format!("{node} {kind}: {row}: {reason}")));
+        for (node, rejected) in self.reactor.take_rejected() {
+            let kind = if rejected.reason == RejectReason::Late { "late" } else { "error" };
+            let rows = ChangeBatch::append(rejected.rows).print();
+            lines.extend(rows.lines().zip(&rejected.reasons).map(|(row, reason)| format!("{node} {kind}: {row}: {reason}")));
         }
         lines.join("\n")
     }

@@ -75,7 +75,7 @@ fn check(operator: SlidingWindowOperator, steps: &[&str], expected: Expect) {
     check_late(operator, steps, (0, 0), expected);
 }
 
-/// `late`: rows that were dropped, and put aside.
+/// `late`: rows that were dropped, and rejected.
 fn check_late(mut operator: SlidingWindowOperator, steps: &[&str], late: (u64, u64), expected: Expect) {
     expected.assert_eq(&tell(&mut operator, steps));
     let metrics = operator.late_data_metrics();
@@ -269,7 +269,7 @@ fn periodic_shows_what_has_changed_since_the_last_time() {
 }
 
 #[test]
-fn late_rows_are_dropped_allowed_or_put_aside() {
+fn late_rows_are_dropped_allowed_or_rejected() {
     let steps = ["+1 | 00:01 | a", "watermark 00:10", "+1 | 00:02 | a", "watermark 00:15", "+1 | 00:03 | a"];
     let with = |late| count(10, 10, 0).with_late_data(late);
     check_late(
@@ -313,7 +313,7 @@ fn late_rows_are_dropped_allowed_or_put_aside() {
         +1 | 00:00 | 00:10 | 2
         > watermark 00:15
         > +1 | 00:03 | a
-        aside: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
+        rejected: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
     "#]],
     );
     check_late(
@@ -325,10 +325,10 @@ fn late_rows_are_dropped_allowed_or_put_aside() {
         > watermark 00:10
         +1 | 00:00 | 00:10 | 1
         > +1 | 00:02 | a
-        aside: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:10:00
+        rejected: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:10:00
         > watermark 00:15
         > +1 | 00:03 | a
-        aside: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
+        rejected: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
     "#]],
     );
 }

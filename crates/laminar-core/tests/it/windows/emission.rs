@@ -77,7 +77,7 @@ fn changes_are_shown_after_every_step() {
         -1 | 00:00 | 00:10 | b | 1
         > watermark 00:10
         > +1 | 00:09 | a
-        aside: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:10:00
+        rejected: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:10:00
     "#]],
     );
 }
@@ -106,14 +106,14 @@ fn a_window_is_shown_when_the_watermark_passes_its_end_and_again_for_late_rows()
         > +1 | 00:02 | a ; +1 | NULL | a
         -1 | 00:00 | 00:10 | a | 1
         +1 | 00:00 | 00:10 | a | 2
-        aside: ts is NULL: a row without event time belongs to no window
+        rejected: ts is NULL: a row without event time belongs to no window
         > -1 | 00:02 | a ; -1 | 00:01 | a
         -1 | 00:00 | 00:10 | a | 2
         > +1 | 00:03 | b
         +1 | 00:00 | 00:10 | b | 1
         > watermark 00:15
         > +1 | 00:03 | c
-        aside: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
+        rejected: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
         > end
         +1 | 00:10 | 00:20 | a | 1
     "#]],
@@ -133,7 +133,7 @@ fn on_close_shows_a_window_once() {
         > watermark 00:15
         +1 | 00:00 | 00:10 | a | 2
         > +1 | 00:03 | a
-        aside: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
+        rejected: window 1970-01-01 00:00 .. 00:10 had closed: watermark was 1970-01-01 00:15:00
         > end
     "#]],
     );
@@ -206,7 +206,7 @@ fn sessions_meet_and_split() {
         > watermark 00:15
         > watermark 00:16
         > +1 | 00:15 | a
-        aside: a session may have closed before 1970-01-01 00:15:00 came: watermark was 1970-01-01 00:16:00
+        rejected: a session may have closed before 1970-01-01 00:15:00 came: watermark was 1970-01-01 00:16:00
     "#]],
     );
 }

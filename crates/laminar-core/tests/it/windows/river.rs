@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_core::dag::WindowEmission;
 use laminar_core::operator::assign_window::AssignWindow;
 use laminar_core::operator::ingress::Ingress;
-use laminar_core::operator::{Aside, AsideRows, Operator, OperatorContext};
+use laminar_core::operator::{Operator, OperatorContext, RejectReason, RejectedRows};
 use laminar_core::time::Watermark;
 use laminar_core::time::event_time::to_nanos;
 use laminar_core::{ChangeBatch, Port, StepId};
@@ -29,7 +29,7 @@ pub(super) struct River<'a> {
     promised: Watermark,
     seen: Vec<&'a Event>,
     shown: Shown,
-    aside: Vec<AsideRows>,
+    rejected: Vec<RejectedRows>,
 }
 
 impl<'a> River<'a> {
@@ -43,7 +43,7 @@ impl<'a> River<'a> {
             promised: Watermark::START,
             seen: Vec::new(),
             shown: Shown::new(),
-            aside: Vec::new(),
+            rejected: Vec::new(),
         }
     }
 
@@ -58,7 +58,7 @@ impl<'a> River<'a> {
             }
         }
         self.step(Vec::new(), Watermark::END);
-        self.check_aside();
+        self.check_rejected();
     }
 
     /// The next rows of some source, through its door.
@@ -70,8 +70,8 @@ impl<'a> River<'a> {
         let batch = self.history.batch(&events[*at..end]);
         self.seen.extend(&events[*at..end]);
         *at = end;
-        let (mut out, mut aside, mut wake_at) = (Vec::new(), Vec::new(), None);
-        let mut cx = OperatorContext::new(StepId(0), 0, Watermark::START, &mut out, &mut aside, &mut wake_at);
+        let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+        let mut cx = OperatorContext::new(StepId(0), 0, Watermark::START, &mut out, &mut rejected, &mut wake_at);
         let empty = batch.is_empty().then(|| batch.clone());
         door.on_changes(Port::LEFT, batch, &mut cx).unwrap();
         empty.or_else(|| out.pop()).unwrap()
@@ -79,7 +79,7 @@ impl<'a> River<'a> {
 
     fn step(&mut self, batches: Vec<ChangeBatch>, watermark: Watermark) {
         let (mut out, mut wake_at) = (Vec::new(), None);
-        let mut cx = OperatorContext::new(StepId(0), 0, self.watermark, &mut out, &mut self.aside, &mut wake_at);
+        let mut cx = OperatorContext::new(StepId(0), 0, self.watermark, &mut out, &mut self.rejected, &mut wake_at);
         for batch in batches {
             self.operator.on_changes(Port::LEFT, batch, &mut cx).unwrap();
         }
@@ -121,16 +121,16 @@ impl<'a> River<'a> {
         self.operator.state().unwrap().restore(&image).unwrap();
     }
 
-    /// Every row that no window took was put aside, once.
-    fn check_aside(&self) {
-        assert!(self.aside.iter().all(|aside| aside.kind == Aside::Late));
-        let aside: usize = self.aside.iter().map(|aside| aside.reasons.len()).sum();
+    /// Every row that no window took was rejected, once.
+    fn check_rejected(&self) {
+        assert!(self.rejected.iter().all(|rejected| rejected.reason == RejectReason::Late));
+        let rejected: usize = self.rejected.iter().map(|rejected| rejected.reasons.len()).sum();
         let taken = self.rules.taken(&self.seen, self.history.is_mixed());
         let untaken = self.seen.iter().zip(taken).filter(|(event, taken)| match event.row.time {
             Some(_) => !taken,
             None => event.weight > 0,
         });
-        assert_eq!(aside, untaken.count(), "{:#?}", self.rules);
+        assert_eq!(rejected, untaken.count(), "{:#?}", self.rules);
     }
 }
 
@@ -155,8 +155,8 @@ pub(super) fn assigned_schema(input: &Schema) -> SchemaRef {
 pub(super) fn check_assigned(rng: &mut StdRng, mut operator: AssignWindow, shape: &Shape, history: &History) {
     let events = &history.sources[0].events;
     let batch = history.batch(&events[..rng.random_range(0..=events.len())]);
-    let (mut out, mut aside, mut wake_at) = (Vec::new(), Vec::new(), None);
-    let mut cx = OperatorContext::new(StepId(0), 0, Watermark::START, &mut out, &mut aside, &mut wake_at);
+    let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+    let mut cx = OperatorContext::new(StepId(0), 0, Watermark::START, &mut out, &mut rejected, &mut wake_at);
     operator.on_changes(Port::LEFT, batch.clone(), &mut cx).unwrap();
     let expected = events[..batch.len()].iter().flat_map(|event| {
         let windows = event.row.time.map_or_else(Vec::new, |time| shape.windows(time));

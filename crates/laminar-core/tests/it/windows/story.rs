@@ -19,15 +19,15 @@ pub(super) fn columns() -> SchemaRef {
 }
 
 /// Each step is rows (`+1 | 00:10 | a`), or `watermark 01:00`, or `end`, or `clock 00:05` (wall clock); what it shows, puts
-/// aside and wishes to be woken for follows it.
+/// rejected and wishes to be woken for follows it.
 pub(super) fn tell(operator: &mut dyn Operator, steps: &[&str]) -> String {
     let (mut story, mut watermark, mut now) = (String::new(), Watermark::START, 0);
     for step in steps {
-        let (mut out, mut aside, mut wake_at) = (Vec::new(), Vec::new(), None);
+        let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
         if let Some(time) = step.strip_prefix("clock ") {
             now = nanos(time);
         }
-        let mut cx = OperatorContext::new(StepId(0), now, watermark, &mut out, &mut aside, &mut wake_at);
+        let mut cx = OperatorContext::new(StepId(0), now, watermark, &mut out, &mut rejected, &mut wake_at);
         match (step.split_once(' '), *step) {
             (Some(("watermark", time)), _) => watermark = Watermark(nanos(time)),
             (_, "end") => watermark = Watermark::END,
@@ -40,7 +40,7 @@ pub(super) fn tell(operator: &mut dyn Operator, steps: &[&str]) -> String {
         operator.end_step(&mut cx).unwrap();
         story.push_str(&format!("> {step}\n"));
         story.extend(Some(print_all(&out)).filter(|rows| !rows.is_empty()).map(|rows| rows + "\n"));
-        story.extend(aside.iter().flat_map(|aside| &aside.reasons).map(|reason| format!("aside: {reason}\n")));
+        story.extend(rejected.iter().flat_map(|rejected| &rejected.reasons).map(|reason| format!("rejected: {reason}\n")));
         story.extend(wake_at.map(|at| format!("wakes after {} s\n", (at - now) / 1_000_000_000)));
     }
     story

@@ -45,7 +45,7 @@ fn ad_hoc(db: &Database, expression: &str) -> Answer {
     answer(db.query(&format!("SELECT {} AS x", as_text(expression))).map(|rows| rows.to_strings()))
 }
 
-/// The answers of a view, row by row; rows that are not there have been put aside.
+/// The answers of a view, row by row; rows that are not there have been rejected.
 fn in_view(db: &Database, expression: &str, rows: usize) -> Vec<Answer> {
     if db.execute(&format!("CREATE MATERIALIZED VIEW v AS SELECT id, {} AS x FROM args", as_text(expression))).is_err() {
         return vec![Answer::Error; rows];

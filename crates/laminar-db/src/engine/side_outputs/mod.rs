@@ -1,7 +1,7 @@
 //! Rows that could not be used: counted, the newest of them readable as `<object>$late` and `<object>$errors`, and passed on to
 //! whoever follows them.
 //!
-//! * [`collected`]: what every object put aside.
+//! * [`collected`]: what every object rejected.
 //! * [`late_rows`], [`bad_rows`]: the columns of both kinds. [`kept_rows`]: the newest rows. [`side`]: what the two are called.
 //! * [`stream`]: a node through which they flow to continuous queries, sinks and subscriptions.
 //! * [`target`]: the table or sink that `LATE DATA TO` names. [`followers`]: who follows which object, and what is due to them.
@@ -15,7 +15,7 @@ mod side;
 mod stream;
 mod target;
 
-pub(crate) use collected::Aside;
+pub(crate) use collected::SideOutputs;
 pub(crate) use followers::TargetParcel;
 pub(crate) use late_rows::LateColumns;
 pub(crate) use side::{Side, SideName};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_core::Result;
-use laminar_core::operator::AsideRows;
+use laminar_core::operator::RejectedRows;
 use laminar_sql::plan::is_window_bound;
 
 /// Which columns the late rows of an object have: those of its first window's input, all nullable, and the reason.
@@ -45,15 +45,15 @@ impl LateColumns {
     }
 
     /// Late rows in these columns. Those of a second window of the query may lack some; they are NULL then.
-    pub(super) fn arrange(&self, aside: &AsideRows) -> Result<RecordBatch> {
-        let reasons: ArrayRef = Arc::new(StringArray::from_iter_values(&aside.reasons));
-        let theirs = aside.rows.schema();
+    pub(super) fn arrange(&self, side: &RejectedRows) -> Result<RecordBatch> {
+        let reasons: ArrayRef = Arc::new(StringArray::from_iter_values(&side.reasons));
+        let theirs = side.rows.schema();
         let same = theirs.fields() == self.input.fields();
         let found = self.shown.iter().map(|column| {
             let field = self.input.field(*column);
             let place = if same { Some(*column) } else { theirs.index_of(field.name()).ok() };
-            let fitting = place.map(|place| aside.rows.column(place)).filter(|found| found.data_type() == field.data_type());
-            fitting.cloned().unwrap_or_else(|| new_null_array(field.data_type(), aside.rows.num_rows()))
+            let fitting = place.map(|place| side.rows.column(place)).filter(|found| found.data_type() == field.data_type());
+            fitting.cloned().unwrap_or_else(|| new_null_array(field.data_type(), side.rows.num_rows()))
         });
         let columns = found.chain(std::iter::once(reasons)).collect();
         Ok(RecordBatch::try_new(self.schema.clone(), columns)?)

@@ -1,4 +1,4 @@
-//! What every object put aside: counts, the newest rows, and what has come since it was passed on last.
+//! What every object rejected: counts, the newest rows, and what has come since it was passed on last.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use arrow_select::filter::filter_record_batch;
 use laminar_connectors::BadRow;
 use laminar_core::dag::{Node, NodeKind};
 use laminar_core::limits::SIDE_BYTES_MAX;
-use laminar_core::operator::{Aside as Kind, AsideRows};
+use laminar_core::operator::{RejectReason, RejectedRows};
 use laminar_core::reactor::Reactor;
 use laminar_core::time::event_time::to_nanos;
 use laminar_core::{Error, NodeId, Result};
@@ -20,14 +20,14 @@ use super::side::{Side, SideName};
 use super::stream::SideStream;
 use super::target::LateTarget;
 
-/// What was put aside, by object.
-pub(crate) struct Aside {
-    pub(super) objects: BTreeMap<String, ObjectAside>,
+/// What was rejected, by object.
+pub(crate) struct SideOutputs {
+    pub(super) objects: BTreeMap<String, ObjectSideOutputs>,
     /// Bytes that the rows of one object on one side may take.
     bytes_max: usize,
 }
 
-impl Default for Aside {
+impl Default for SideOutputs {
     fn default() -> Self {
         Self { objects: BTreeMap::new(), bytes_max: SIDE_BYTES_MAX }
     }
@@ -40,9 +40,9 @@ pub(crate) struct Kept {
     pub(crate) of: u64,
 }
 
-/// What one object put aside.
+/// What one object rejected.
 #[derive(Default)]
-pub(super) struct ObjectAside {
+pub(super) struct ObjectSideOutputs {
     /// The columns of its late rows, once they are known.
     pub(super) columns: Option<LateColumns>,
     late: KeptRows,
@@ -63,7 +63,7 @@ pub(super) struct Fresh {
     pub(super) errors: Vec<RecordBatch>,
 }
 
-impl Aside {
+impl SideOutputs {
     /// Says how many bytes the rows of one object on one side may take from now on.
     pub(crate) fn set_bytes_max(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max;
@@ -71,8 +71,8 @@ impl Aside {
 
     /// How many of the rows of this name are kept, if there is such an object.
     pub(crate) fn kept(&self, name: &SideName) -> Option<Kept> {
-        let aside = self.objects.get(&name.object)?;
-        let rows = aside.rows(name.side);
+        let side = self.objects.get(&name.object)?;
+        let rows = side.rows(name.side);
         Some(Kept { rows: rows.kept(), of: rows.came() })
     }
 
@@ -91,12 +91,12 @@ impl Aside {
 
     /// How many rows were late and how many in error.
     pub(crate) fn counts(&self, object: &str) -> (u64, u64) {
-        self.objects.get(object).map_or((0, 0), |aside| (aside.late.came(), aside.errors.came()))
+        self.objects.get(object).map_or((0, 0), |side| (side.late.came(), side.errors.came()))
     }
 
     /// How many rows were late and how many in error, of all objects that there are and of queries without a name.
     pub(crate) fn totals(&self) -> (u64, u64) {
-        self.objects.values().fold((0, 0), |(late, errors), aside| (late + aside.late.came(), errors + aside.errors.came()))
+        self.objects.values().fold((0, 0), |(late, errors), side| (late + side.late.came(), errors + side.errors.came()))
     }
 
     pub(crate) fn add_bad_rows(&mut self, object: &str, rows: &[BadRow]) -> Result<()> {
@@ -120,9 +120,9 @@ impl Aside {
         *self.object(object).reporter.get_or_insert(node) == node
     }
 
-    /// Takes over what operators put aside since the last call.
+    /// Takes over what operators rejected since the last call.
     pub(crate) fn collect(&mut self, reactor: &mut Reactor) -> Result<()> {
-        let taken = reactor.take_aside();
+        let taken = reactor.take_rejected();
         if taken.is_empty() {
             return Ok(());
         }
@@ -133,13 +133,13 @@ impl Aside {
             if matches!(node.kind, NodeKind::Source(_)) && !self.may_tell(&name, node.id) {
                 continue;
             }
-            match rows.kind {
-                Kind::Late => {
+            match rows.reason {
+                RejectReason::Late => {
                     let own = told_here(node, &rows, reactor)?;
                     let bytes_max = self.bytes_max;
                     self.object(&name).add_late(&rows, own.as_ref(), bytes_max)?;
                 }
-                Kind::Error => self.add_bad_rows(&name, &as_bad_rows(&rows, &format!("step {step}")))?,
+                RejectReason::Error => self.add_bad_rows(&name, &as_bad_rows(&rows, &format!("step {step}")))?,
             }
         }
         Ok(())
@@ -147,16 +147,16 @@ impl Aside {
 
     /// The rows that are kept under this name, if there is such an object.
     pub(crate) fn table(&self, name: &SideName) -> Option<(SchemaRef, Vec<RecordBatch>)> {
-        let aside = self.objects.get(&name.object)?;
-        Some((aside.schema(name.side), aside.rows(name.side).batches()))
+        let side = self.objects.get(&name.object)?;
+        Some((side.schema(name.side), side.rows(name.side).batches()))
     }
 
-    pub(super) fn object(&mut self, name: &str) -> &mut ObjectAside {
+    pub(super) fn object(&mut self, name: &str) -> &mut ObjectSideOutputs {
         self.objects.entry(name.to_owned()).or_default()
     }
 }
 
-impl ObjectAside {
+impl ObjectSideOutputs {
     /// The columns of the rows on this side.
     pub(super) fn schema(&self, side: Side) -> SchemaRef {
         match (side, &self.columns) {
@@ -184,9 +184,9 @@ impl ObjectAside {
     }
 
     /// Late rows; `own`: those that are not told by their source already (`None`: all).
-    fn add_late(&mut self, aside: &AsideRows, own: Option<&BooleanArray>, bytes_max: usize) -> Result<()> {
-        let columns = self.columns.get_or_insert_with(|| LateColumns::new(&aside.rows.schema()));
-        let rows = columns.arrange(aside)?;
+    fn add_late(&mut self, side: &RejectedRows, own: Option<&BooleanArray>, bytes_max: usize) -> Result<()> {
+        let columns = self.columns.get_or_insert_with(|| LateColumns::new(&side.rows.schema()));
+        let rows = columns.arrange(side)?;
         if self.target.is_some() {
             self.fresh.for_target.push(rows.clone());
         }
@@ -210,7 +210,7 @@ impl ObjectAside {
 }
 
 /// Which of the rows that a window could not use are told here: not those without usable event time that their source has told already.
-fn told_here(node: &Node, aside: &AsideRows, reactor: &Reactor) -> Result<Option<BooleanArray>> {
+fn told_here(node: &Node, side: &RejectedRows, reactor: &Reactor) -> Result<Option<BooleanArray>> {
     let time = match &node.kind {
         NodeKind::Window(window) => window.time,
         NodeKind::Session(session) => session.time,
@@ -218,7 +218,7 @@ fn told_here(node: &Node, aside: &AsideRows, reactor: &Reactor) -> Result<Option
         _ => return Ok(None),
     };
     let Some(input) = node.inputs.first().and_then(|input| reactor.properties(*input)) else { return Ok(None) };
-    let times = to_nanos(aside.rows.column(time))?;
+    let times = to_nanos(side.rows.column(time))?;
     if input.time_column(time).is_none() || times.null_count() == 0 {
         return Ok(None);
     }

@@ -1,6 +1,6 @@
-//! What rows that were put aside are called in SQL: `<object>$late` and `<object>$errors`.
+//! What rows that were rejected are called in SQL: `<object>$late` and `<object>$errors`.
 
-/// Why rows are aside.
+/// Why rows are side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     /// No window takes them: `$late`.
@@ -22,7 +22,7 @@ impl Side {
     }
 }
 
-/// The name of what an object put aside.
+/// The name of what an object rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SideName {
     /// The object.

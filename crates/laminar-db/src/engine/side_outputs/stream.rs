@@ -1,4 +1,4 @@
-//! A node through which what an object put aside flows to continuous queries, sinks and subscriptions.
+//! A node through which what an object rejected flows to continuous queries, sinks and subscriptions.
 
 use laminar_core::NodeId;
 

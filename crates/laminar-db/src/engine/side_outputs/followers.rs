@@ -1,4 +1,4 @@
-//! Who follows what was put aside: the streams and the target of each object, and what is due to them.
+//! Who follows what was rejected: the streams and the target of each object, and what is due to them.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -6,7 +6,7 @@ use laminar_connectors::BadRow;
 use laminar_core::reactor::Reactor;
 use laminar_core::{NodeId, Result};
 
-use super::collected::{Aside, ObjectAside};
+use super::collected::{ObjectSideOutputs, SideOutputs};
 use super::side::{Side, SideName};
 use super::stream::SideStream;
 use super::target::LateTarget;
@@ -26,10 +26,10 @@ pub(crate) struct TargetParcel {
     pub(crate) misfits: Vec<BadRow>,
 }
 
-impl Aside {
+impl SideOutputs {
     /// The columns of these rows, if there is such an object.
     pub(crate) fn schema(&self, name: &SideName) -> Option<SchemaRef> {
-        self.objects.get(&name.object).map(|aside| aside.schema(name.side))
+        self.objects.get(&name.object).map(|side| side.schema(name.side))
     }
 
     /// The node that readers who come now attach to.
@@ -50,28 +50,28 @@ impl Aside {
 
     /// Whose rows flow through `node`, if it has not begun.
     pub(crate) fn fresh_stream_at(&self, node: NodeId) -> Option<SideName> {
-        self.objects.iter().find_map(|(object, aside)| {
-            let stream = aside.streams.iter().find(|stream| stream.node == node && stream.is_fresh())?;
+        self.objects.iter().find_map(|(object, side)| {
+            let stream = side.streams.iter().find(|stream| stream.node == node && stream.is_fresh())?;
             Some(SideName { object: object.clone(), side: stream.side })
         })
     }
 
     /// Begins to pass on through `node`; gives the rows that are kept, which come first.
     pub(crate) fn start_stream(&mut self, name: &SideName, node: NodeId) -> Vec<RecordBatch> {
-        let aside = self.object(&name.object);
-        aside.streams.iter_mut().filter(|stream| stream.node == node).for_each(SideStream::start);
-        aside.rows(name.side).batches()
+        let side = self.object(&name.object);
+        side.streams.iter_mut().filter(|stream| stream.node == node).for_each(SideStream::start);
+        side.rows(name.side).batches()
     }
 
     /// The nodes through which rows of `object` flow, or could.
     pub(crate) fn streams_of(&self, object: &str) -> Vec<NodeId> {
-        self.objects.get(object).map(|aside| aside.streams.iter().map(|stream| stream.node).collect()).unwrap_or_default()
+        self.objects.get(object).map(|side| side.streams.iter().map(|stream| stream.node).collect()).unwrap_or_default()
     }
 
     /// Forgets streams that have begun and from which nobody reads any more; gives their nodes.
     pub(crate) fn forget_unread(&mut self, reactor: &Reactor) -> Vec<NodeId> {
         let is_unread = |stream: &mut SideStream| !stream.is_fresh() && !reactor.is_read(stream.node);
-        self.objects.values_mut().flat_map(|aside| aside.streams.extract_if(.., is_unread)).map(|stream| stream.node).collect()
+        self.objects.values_mut().flat_map(|side| side.streams.extract_if(.., is_unread)).map(|stream| stream.node).collect()
     }
 
     /// Whether `node` is one of all streams.
@@ -80,7 +80,7 @@ impl Aside {
     }
 
     fn streams(&self) -> impl Iterator<Item = &SideStream> {
-        self.objects.values().flat_map(|aside| &aside.streams)
+        self.objects.values().flat_map(|side| &side.streams)
     }
 
     pub(crate) fn set_target(&mut self, object: &str, target: LateTarget) {
@@ -89,12 +89,12 @@ impl Aside {
 
     /// The targets of all objects.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &LateTarget> {
-        self.objects.values().filter_map(|aside| aside.target.as_ref())
+        self.objects.values().filter_map(|side| side.target.as_ref())
     }
 
     /// The objects that somebody follows.
     pub(crate) fn followed(&self) -> Vec<String> {
-        let followed = self.objects.iter().filter(|(_, aside)| aside.is_followed());
+        let followed = self.objects.iter().filter(|(_, side)| side.is_followed());
         followed.map(|(object, _)| object.clone()).collect()
     }
 
@@ -105,26 +105,26 @@ impl Aside {
 
     /// The nodes into which rows of `object` are pushed.
     pub(crate) fn nodes_fed_by(&self, object: &str) -> Vec<NodeId> {
-        let Some(aside) = self.objects.get(object) else { return Vec::new() };
-        let streams = aside.streams.iter().filter(|stream| stream.is_flowing()).map(|stream| stream.node);
-        streams.chain(aside.target.as_ref().map(|target| target.node)).collect()
+        let Some(side) = self.objects.get(object) else { return Vec::new() };
+        let streams = side.streams.iter().filter(|stream| stream.is_flowing()).map(|stream| stream.node);
+        streams.chain(side.target.as_ref().map(|target| target.node)).collect()
     }
 
     /// Takes out what `object`'s streams have not got yet.
     pub(crate) fn take_for_streams(&mut self, object: &str) -> Vec<Parcel> {
-        let aside = self.object(object);
-        let late = std::mem::take(&mut aside.fresh.late);
-        let errors = std::mem::take(&mut aside.fresh.errors);
+        let side = self.object(object);
+        let late = std::mem::take(&mut side.fresh.late);
+        let errors = std::mem::take(&mut side.fresh.errors);
         let of = |side: Side| if side == Side::Late { late.iter() } else { errors.iter() };
-        let flowing = aside.streams.iter().filter(|stream| stream.is_flowing());
+        let flowing = side.streams.iter().filter(|stream| stream.is_flowing());
         flowing.flat_map(|stream| of(stream.side).map(|rows| Parcel { node: stream.node, rows: rows.clone() })).collect()
     }
 
     /// Takes out what `object`'s target has not got yet.
     pub(crate) fn take_for_target(&mut self, object: &str) -> Result<Vec<TargetParcel>> {
-        let aside = self.object(object);
-        let fresh = std::mem::take(&mut aside.fresh.for_target);
-        let Some(target) = &mut aside.target else { return Ok(Vec::new()) };
+        let side = self.object(object);
+        let fresh = std::mem::take(&mut side.fresh.for_target);
+        let Some(target) = &mut side.target else { return Ok(Vec::new()) };
         let mut parcels = Vec::with_capacity(fresh.len());
         for late in &fresh {
             let arranged = target.arrange(late)?;
@@ -156,7 +156,7 @@ impl Aside {
     }
 }
 
-impl ObjectAside {
+impl ObjectSideOutputs {
     fn is_followed(&self) -> bool {
         self.target.is_some() || self.streams.iter().any(SideStream::is_flowing)
     }

@@ -1,4 +1,4 @@
-//! Rows in error as text: what operators put aside in the form of what sources could not read, and both as a table.
+//! Rows in error as text: what operators rejected in the form of what sources could not read, and both as a table.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_connectors::BadRow;
 use laminar_core::Result;
-use laminar_core::operator::AsideRows;
+use laminar_core::operator::RejectedRows;
 
 /// The columns of `<object>$errors`.
 pub(super) fn error_schema() -> SchemaRef {
@@ -23,8 +23,8 @@ pub(super) fn error_table<'a>(rows: impl Iterator<Item = &'a BadRow> + Clone) ->
 }
 
 /// Rows of an operator, each as `column=value, …`.
-pub(super) fn as_bad_rows(aside: &AsideRows, position: &str) -> Vec<BadRow> {
-    bad_rows(&aside.rows, &aside.reasons, position)
+pub(super) fn as_bad_rows(side: &RejectedRows, position: &str) -> Vec<BadRow> {
+    bad_rows(&side.rows, &side.reasons, position)
 }
 
 /// Each row as `column=value, …`, with its reason.
