@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt3
 use arrow_schema::SchemaRef;
 use arrow_select::take::take;
 
-use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, GroupedMemory, ResultColumn, Space, pack};
+use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, GroupedMemory, Namespace, ResultColumn, pack};
 use super::difference::{After, GROUPS_AT_ONCE, TouchedGroups};
 use super::groups_ahead::GroupsAhead;
 use super::{FirstPhase, Operator, OperatorContext, RejectReason, RejectedRows, SentGroups, can_be_sent};
@@ -73,7 +73,7 @@ impl GroupAggregate {
     /// Adds groups that another worker aggregated.
     fn merge_arrived(&mut self, image: &RecordBatch) -> Result<()> {
         let mut theirs = self.fresh_table()?;
-        let groups = self.table.assign_image(Space::FIRST, image, &mut theirs)?;
+        let groups = self.table.assign_image(Namespace::FIRST, image, &mut theirs)?;
         self.remember(&groups)?;
         self.table.merge_all(&theirs, &groups)
     }

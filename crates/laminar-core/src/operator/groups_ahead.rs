@@ -1,7 +1,7 @@
 //! The first phase of groups without windows: what the rows of a step add up to on the worker where they are.
 
 use super::SentGroups;
-use super::aggregate::{GroupTable, Grouped, RowSpaces, Space};
+use super::aggregate::{GroupTable, Grouped, Namespace, RowNamespaces};
 use super::first_phase::Payoff;
 use crate::Result;
 
@@ -9,14 +9,14 @@ use crate::Result;
 pub(super) struct GroupsAhead {
     table: GroupTable,
     /// Closed with each step, so that the next one can reserve the groups of the same keys.
-    space: Space,
+    namespace: Namespace,
     payoff: Payoff,
 }
 
 impl GroupsAhead {
     /// With an empty table of the same kind as that of the second phase.
     pub(super) fn new(mut table: GroupTable) -> Self {
-        Self { space: table.open(), table, payoff: Payoff::default() }
+        Self { namespace: table.open(), table, payoff: Payoff::default() }
     }
 
     /// Whether it takes so many rows.
@@ -26,20 +26,20 @@ impl GroupsAhead {
 
     /// Adds rows, all of them insertions.
     pub(super) fn add(&mut self, rows: &Grouped) -> Result<()> {
-        let groups = self.table.assign_in(RowSpaces::One(self.space), &rows.keys, rows.changes.len())?;
+        let groups = self.table.assign_in(RowNamespaces::One(self.namespace), &rows.keys, rows.changes.len())?;
         self.table.update(&rows.inputs, rows.changes.weights(), &groups)
     }
 
     /// Takes all groups out.
     pub(super) fn leave(&mut self) -> Result<Vec<SentGroups>> {
-        let groups = self.table.groups_in(self.space);
+        let groups = self.table.groups_in(self.namespace);
         if groups.is_empty() {
             return Ok(Vec::new());
         }
         let rows = self.table.image_of(&groups)?;
         self.payoff.learn(GroupTable::image_weight(&rows).unsigned_abs(), groups.len());
-        self.table.close(self.space);
-        self.space = self.table.open();
+        self.table.close(self.namespace);
+        self.namespace = self.table.open();
         Ok(vec![SentGroups { rows, keys: self.table.image_keys() }])
     }
 

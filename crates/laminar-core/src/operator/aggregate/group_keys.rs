@@ -8,22 +8,22 @@ use arrow_schema::DataType;
 use arrow_select::take::take;
 
 use super::ResultColumn;
+use super::int64_keys::Int64Keys;
 use super::key_codes::KeyCodes;
+use super::namespaces::{Namespace, Numbers, RowNamespaces};
 use super::slots::Slots;
-use super::spaces::{Numbers, RowSpaces, Space};
-use super::word_keys::WordKeys;
 use super::word_types::with_word_type;
 use super::words::is_wide;
 use crate::{Error, Result};
 
 /// Keys of the groups of one table.
 pub(super) enum GroupKeys {
-    /// No keys: one group in each space.
+    /// No keys: one group in each namespace.
     Nothing { groups: Vec<Option<u32>> },
     /// One integer, date, time or timestamp.
-    Word(WordKeys, DataType),
+    Word(Int64Keys, DataType),
     /// Anything else, which has a number.
-    Coded(WordKeys, KeyCodes),
+    Coded(Int64Keys, KeyCodes),
 }
 
 impl GroupKeys {
@@ -31,34 +31,34 @@ impl GroupKeys {
     pub(super) fn new(types: &[DataType], append: bool) -> Result<Self> {
         Ok(match types {
             [] => GroupKeys::Nothing { groups: Vec::new() },
-            [only] if is_word(only) => GroupKeys::Word(WordKeys::new(append), only.clone()),
-            types => GroupKeys::Coded(WordKeys::new(append), KeyCodes::new(types)?),
+            [only] if is_word(only) => GroupKeys::Word(Int64Keys::new(append), only.clone()),
+            types => GroupKeys::Coded(Int64Keys::new(append), KeyCodes::new(types)?),
         })
     }
 
-    /// The group of each row in its space; new ones get a number.
+    /// The group of each row in its namespace; new ones get a number.
     pub(super) fn assign(
         &mut self,
         keys: &[ArrayRef],
         rows: usize,
-        spaces: RowSpaces<'_>,
+        namespaces: RowNamespaces<'_>,
         numbers: &mut Numbers,
     ) -> Result<Vec<u32>> {
         Ok(match self {
-            GroupKeys::Nothing { groups } => (0..rows).map(|row| only_group(groups, spaces.of(row), numbers)).collect(),
-            GroupKeys::Word(words, _) => words.assign(&word_values(&keys[0])?, keys[0].nulls(), spaces, numbers),
+            GroupKeys::Nothing { groups } => (0..rows).map(|row| only_group(groups, namespaces.of(row), numbers)).collect(),
+            GroupKeys::Word(words, _) => words.assign(&word_values(&keys[0])?, keys[0].nulls(), namespaces, numbers),
             GroupKeys::Coded(words, codes) => {
                 forget_unused(words, codes);
-                words.assign(&codes.numbers(keys, rows)?, None, spaces, numbers)
+                words.assign(&codes.numbers(keys, rows)?, None, namespaces, numbers)
             }
         })
     }
 
-    /// The groups in the first space here of groups of another table with keys of the same types, whatever space they are in.
+    /// The groups in the first namespace here of groups of another table with keys of the same types, whatever namespace they are in.
     pub(super) fn assign_from(&mut self, other: &GroupKeys, groups: &[u32], numbers: &mut Numbers) -> Result<Vec<u32>> {
         Ok(match (self, other) {
             (GroupKeys::Nothing { groups: own }, GroupKeys::Nothing { .. }) => {
-                groups.iter().map(|_| only_group(own, Space::FIRST, numbers)).collect()
+                groups.iter().map(|_| only_group(own, Namespace::FIRST, numbers)).collect()
             }
             (GroupKeys::Word(words, _), GroupKeys::Word(others, _)) => words.assign_from(others, groups, numbers),
             (GroupKeys::Coded(words, codes), GroupKeys::Coded(others, their_codes)) => {
@@ -88,19 +88,19 @@ impl GroupKeys {
         Ok(())
     }
 
-    /// Forgets the keys of a whole space, of whose groups `reserved` have reserved numbers.
-    pub(super) fn close(&mut self, space: Space, reserved: usize) {
+    /// Forgets the keys of a whole namespace, of whose groups `reserved` have reserved numbers.
+    pub(super) fn close(&mut self, namespace: Namespace, reserved: usize) {
         match self {
             GroupKeys::Nothing { groups } => {
-                if let Some(group) = groups.get_mut(space.index()) {
+                if let Some(group) = groups.get_mut(namespace.index()) {
                     *group = None;
                 }
             }
-            GroupKeys::Word(words, _) | GroupKeys::Coded(words, _) => words.close(space, reserved),
+            GroupKeys::Word(words, _) | GroupKeys::Coded(words, _) => words.close(namespace, reserved),
         }
     }
 
-    /// Forgets the keys of `groups`, all of the first space.
+    /// Forgets the keys of `groups`, all of the first namespace.
     pub(super) fn remove(&mut self, groups: &[u32]) {
         match self {
             GroupKeys::Nothing { groups: own } => {
@@ -128,7 +128,7 @@ impl GroupKeys {
         let keys = columns.iter().map(|column| Ok(take(column, &rows, None)?)).collect::<Result<Vec<_>>>()?;
         // Numbers are handed out lowest first, which is the order of the rows.
         let mut numbers = Numbers::of_slots(Slots::with_free(live.len(), &groups));
-        let assigned = self.assign(&keys, groups.len(), RowSpaces::One(Space::FIRST), &mut numbers)?;
+        let assigned = self.assign(&keys, groups.len(), RowNamespaces::One(Namespace::FIRST), &mut numbers)?;
         if assigned == groups { Ok(()) } else { Err(Error::internal("a group table's image has a key twice")) }
     }
 
@@ -151,7 +151,7 @@ fn is_word(data_type: &DataType) -> bool {
 }
 
 /// Gives back the numbers of keys that have no group any more, if there are many.
-fn forget_unused(words: &WordKeys, codes: &mut KeyCodes) {
+fn forget_unused(words: &Int64Keys, codes: &mut KeyCodes) {
     if codes.has_many() {
         codes.retain(|used| words.each_in_use(used));
     }
@@ -171,10 +171,10 @@ fn word_values(array: &ArrayRef) -> Result<ScalarBuffer<i64>> {
     Ok(with_word_type!(array.data_type(), values, return Err(Error::internal("not a 64-bit key"))))
 }
 
-/// The group of a space without keys.
-fn only_group(groups: &mut Vec<Option<u32>>, space: Space, numbers: &mut Numbers) -> u32 {
-    if groups.len() <= space.index() {
-        groups.resize(space.index() + 1, None);
+/// The group of a namespace without keys.
+fn only_group(groups: &mut Vec<Option<u32>>, namespace: Namespace, numbers: &mut Numbers) -> u32 {
+    if groups.len() <= namespace.index() {
+        groups.resize(namespace.index() + 1, None);
     }
-    *groups[space.index()].get_or_insert_with(|| numbers.take(space))
+    *groups[namespace.index()].get_or_insert_with(|| numbers.take(namespace))
 }

@@ -11,9 +11,9 @@ use arrow_select::take::take;
 
 use super::group_keys::GroupKeys;
 use super::inputs::CallInputs;
+use super::namespaces::{Block, Namespace, Numbers, RowNamespaces};
 use super::rows::each_valid;
 use super::slots::Slots;
-use super::spaces::{Block, Numbers, RowSpaces, Space};
 use super::{AggregateCall, Fault, GroupAccumulator, ResultColumn};
 use crate::changelog::Weights;
 use crate::state::ask_for_groups;
@@ -21,8 +21,8 @@ use crate::{Error, Result};
 
 /// Groups by key, numbered from 0, with one accumulator for each aggregate call and the weight of all rows of each group.
 ///
-/// A group lives from the first [`assign`](Self::assign) of its key to its [`release`](Self::release), or until its space is
-/// [closed](Self::close); its number is then used anew, the lowest first. Without keys there is one group in each space, from
+/// A group lives from the first [`assign`](Self::assign) of its key to its [`release`](Self::release), or until its namespace is
+/// [closed](Self::close); its number is then used anew, the lowest first. Without keys there is one group in each namespace, from
 /// the first row on.
 pub struct GroupTable {
     keys: GroupKeys,
@@ -55,16 +55,16 @@ impl GroupTable {
         Ok(Self { keys: GroupKeys::new(key_types, !retracts)?, numbers: Numbers::default(), weights: Vec::new(), calls })
     }
 
-    /// The group of each of `rows` rows with these keys in the first space. New keys get new, empty groups. NULL is a key like
+    /// The group of each of `rows` rows with these keys in the first namespace. New keys get new, empty groups. NULL is a key like
     /// any other.
     pub fn assign(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
-        self.assign_in(RowSpaces::One(Space::FIRST), keys, rows)
+        self.assign_in(RowNamespaces::One(Namespace::FIRST), keys, rows)
     }
 
-    /// The same, each row in its space.
-    pub fn assign_in(&mut self, spaces: RowSpaces<'_>, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
+    /// The same, each row in its namespace.
+    pub fn assign_in(&mut self, namespaces: RowNamespaces<'_>, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
         debug_assert!(keys.iter().all(|key| key.len() == rows), "one key a row");
-        let groups = self.keys.assign(keys, rows, spaces, &mut self.numbers)?;
+        let groups = self.keys.assign(keys, rows, namespaces, &mut self.numbers)?;
         self.make_room();
         Ok(groups)
     }
@@ -84,22 +84,22 @@ impl GroupTable {
         })
     }
 
-    /// A new space without groups.
-    pub fn open(&mut self) -> Space {
+    /// A new namespace without groups.
+    pub fn open(&mut self) -> Namespace {
         self.numbers.open()
     }
 
-    /// The groups of an open space but the first.
-    pub fn groups_in(&self, space: Space) -> Vec<u32> {
-        let (listed, block) = self.numbers.members(space);
+    /// The groups of an open namespace but the first.
+    pub fn groups_in(&self, namespace: Namespace) -> Vec<u32> {
+        let (listed, block) = self.numbers.members(namespace);
         let mut groups = listed.to_vec();
         groups.extend(self.with_rows(block));
         groups
     }
 
     /// How many they are at most.
-    pub fn count_in(&self, space: Space) -> usize {
-        let (listed, block) = self.numbers.members(space);
+    pub fn count_in(&self, namespace: Namespace) -> usize {
+        let (listed, block) = self.numbers.members(namespace);
         listed.len() + block.len()
     }
 
@@ -109,12 +109,12 @@ impl GroupTable {
         block.zip(weights).filter(|(_, weight)| **weight != 0).map(|(group, _)| group)
     }
 
-    /// Forgets a space but the first, with all its groups.
-    pub fn close(&mut self, space: Space) {
-        let (mut groups, block) = self.numbers.close(space);
+    /// Forgets a namespace but the first, with all its groups.
+    pub fn close(&mut self, namespace: Namespace) {
+        let (mut groups, block) = self.numbers.close(namespace);
         let listed = groups.len();
         groups.extend(self.with_rows(block));
-        self.keys.close(space, groups.len() - listed);
+        self.keys.close(namespace, groups.len() - listed);
         self.clear(&groups);
     }
 
@@ -195,7 +195,7 @@ impl GroupTable {
         Ok(())
     }
 
-    /// Adds groups of another table of the same kind to those of the same keys in the first space here, and says which they
+    /// Adds groups of another table of the same kind to those of the same keys in the first namespace here, and says which they
     /// are.
     pub fn merge_from(&mut self, other: &GroupTable, groups_of_other: &[u32]) -> Result<Vec<u32>> {
         let groups = self.keys.assign_from(&other.keys, groups_of_other, &mut self.numbers)?;
@@ -216,11 +216,11 @@ impl GroupTable {
     }
 
     /// Puts the groups of an [`image_of`](Self::image_of) another table into a `fresh` one of the same kind, numbered by row and without
-    /// keys, and gives the groups of the same keys in `space` here: what [`merge_all`](Self::merge_all) takes.
-    pub fn assign_image(&mut self, space: Space, image: &RecordBatch, fresh: &mut GroupTable) -> Result<Vec<u32>> {
+    /// keys, and gives the groups of the same keys in `namespace` here: what [`merge_all`](Self::merge_all) takes.
+    pub fn assign_image(&mut self, namespace: Namespace, image: &RecordBatch, fresh: &mut GroupTable) -> Result<Vec<u32>> {
         let (keys, accumulators) = fresh.restore_weights(image.columns())?;
         fresh.restore_accumulators(accumulators)?;
-        self.assign_in(RowSpaces::One(space), keys, image.num_rows())
+        self.assign_in(RowNamespaces::One(namespace), keys, image.num_rows())
     }
 
     /// Adds group `i` of another table of the same calls to group `into[i]` here.
@@ -264,7 +264,7 @@ impl GroupTable {
         Ok(())
     }
 
-    /// Forgets `groups` of the first space, each of which must be live; their numbers will be used anew.
+    /// Forgets `groups` of the first namespace, each of which must be live; their numbers will be used anew.
     pub fn release(&mut self, groups: &[u32]) {
         self.keys.remove(groups);
         self.clear(groups);
@@ -301,7 +301,7 @@ impl GroupTable {
     }
 
     /// The state, one row for each group number: whether it is live, its weight, its keys, then the accumulators' columns.
-    /// Spaces are not part of it, see [`image_of`](Self::image_of).
+    /// Namespaces are not part of it, see [`image_of`](Self::image_of).
     pub fn image(&self) -> Result<RecordBatch> {
         let live: Vec<u32> = self.groups().collect();
         // A number that is not in use has no key; it repeats the NULL that `take` gives for no row.
@@ -349,13 +349,13 @@ impl GroupTable {
         self.restore_accumulators(accumulators)
     }
 
-    /// Puts the groups of [`image_of`](Self::image_of) into spaces of a fresh table: so many into each, in their order.
-    pub fn restore_in(&mut self, spaces: &[(Space, usize)], image: &RecordBatch) -> Result<()> {
+    /// Puts the groups of [`image_of`](Self::image_of) into namespaces of a fresh table: so many into each, in their order.
+    pub fn restore_in(&mut self, namespaces: &[(Namespace, usize)], image: &RecordBatch) -> Result<()> {
         let (keys, accumulators) = self.restore_weights(image.columns())?;
         let mut end = 0;
-        for (space, groups) in spaces {
+        for (namespace, groups) in namespaces {
             let own: Vec<ArrayRef> = keys.iter().map(|key| key.slice(end, *groups)).collect();
-            let assigned = self.keys.assign(&own, *groups, RowSpaces::One(*space), &mut self.numbers)?;
+            let assigned = self.keys.assign(&own, *groups, RowNamespaces::One(*namespace), &mut self.numbers)?;
             if !assigned.into_iter().map(|group| group as usize).eq(end..end + groups) {
                 return Err(Error::internal("a group table's image has a key twice"));
             }

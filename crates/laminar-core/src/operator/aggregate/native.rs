@@ -12,7 +12,7 @@ use super::distinct::Distinct;
 use super::extreme::{End, Extreme};
 use super::min_max::MinMax;
 use super::sum_float::FloatFunction;
-use super::sum_whole::{Whole, WholeFunction};
+use super::sum_int::{Whole, WholeFunction};
 use super::variance::Variance;
 use crate::Result;
 use crate::changelog::RowKeys;

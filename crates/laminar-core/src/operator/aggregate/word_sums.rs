@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
 
+use super::int_sums::Sums;
 use super::rows::image_column;
-use super::whole_sums::Sums;
 use crate::Result;
 use crate::state::ask_for_groups;
 

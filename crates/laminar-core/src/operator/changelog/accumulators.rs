@@ -20,7 +20,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::operator::aggregate::{FloatSums, WholeSums};
+use crate::operator::aggregate::{FloatSums, IntSums};
 
 /// The aggregate of values that come and go. A retraction may come before its insertion.
 pub trait RetractableAccumulator: Default + Send {
@@ -86,11 +86,11 @@ impl RetractableAccumulator for RetractableCount {
 
 /// The exact sum of integers; `None` without values. 2^63 values cannot overflow its 128 bits.
 #[derive(Debug)]
-pub struct RetractableSum(WholeSums);
+pub struct RetractableSum(IntSums);
 
 impl Default for RetractableSum {
     fn default() -> Self {
-        let mut sums = WholeSums::default();
+        let mut sums = IntSums::default();
         sums.resize(1);
         Self(sums)
     }

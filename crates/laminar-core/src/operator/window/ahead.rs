@@ -12,7 +12,7 @@ use super::place::{Place, Taken, Whereabouts};
 use super::placed_groups::PlacedGroups;
 use crate::limits::AHEAD_GROUPS_MAX;
 use crate::operator::SentGroups;
-use crate::operator::aggregate::{GroupTable, Space};
+use crate::operator::aggregate::{GroupTable, Namespace};
 use crate::operator::first_phase::Payoff;
 use crate::{Error, Result};
 
@@ -59,7 +59,7 @@ impl Ahead {
 
     /// Many groups with few rows each are not worth the memory: they are sent before they are due.
     fn look_at_groups(&mut self) {
-        let groups: usize = self.placed.places().map(|(_, space)| self.placed.table().count_in(space)).sum();
+        let groups: usize = self.placed.places().map(|(_, namespace)| self.placed.table().count_in(namespace)).sum();
         if groups > self.groups_max {
             self.gives_up = !Payoff::is_worth(self.rows, groups);
             self.groups_max = groups * 2;
@@ -69,10 +69,10 @@ impl Ahead {
     /// Takes out the groups at the places of which `is_due` says so.
     pub(super) fn leave(&mut self, is_due: impl Fn(Place) -> bool) -> Result<Vec<SentGroups>> {
         let all = std::mem::take(&mut self.gives_up);
-        let due: Vec<(Place, Space)> = self.placed.places().filter(|(place, _)| all || is_due(*place)).collect();
+        let due: Vec<(Place, Namespace)> = self.placed.places().filter(|(place, _)| all || is_due(*place)).collect();
         let (mut sent, mut rows) = (Vec::with_capacity(due.len()), 0);
-        for (place, space) in due {
-            let groups = self.placed.image_at(space)?;
+        for (place, namespace) in due {
+            let groups = self.placed.image_at(namespace)?;
             rows += GroupTable::image_weight(&groups).unsigned_abs();
             sent.push(labelled(place, &groups, self.placed.table())?);
             self.placed.close(place);

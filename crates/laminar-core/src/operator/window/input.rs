@@ -7,7 +7,7 @@ use arrow_select::take::take;
 use crate::changelog::Weights;
 use crate::expr::ExprRef;
 use crate::operator::OperatorContext;
-use crate::operator::aggregate::{AggregateCall, CallInputs, GroupTable, Grouped, RowSpaces, Space};
+use crate::operator::aggregate::{AggregateCall, CallInputs, GroupTable, Grouped, Namespace, RowNamespaces};
 use crate::{ChangeBatch, Result};
 
 /// Group keys and aggregate calls.
@@ -75,12 +75,12 @@ impl Evaluated {
 
     /// Adds all rows to `table`, to the groups of their keys.
     pub(in crate::operator) fn add_to(&self, table: &mut GroupTable) -> Result<()> {
-        self.add_in(RowSpaces::One(Space::FIRST), table)
+        self.add_in(RowNamespaces::One(Namespace::FIRST), table)
     }
 
-    /// The same, each row in its space.
-    pub(in crate::operator) fn add_in(&self, spaces: RowSpaces<'_>, table: &mut GroupTable) -> Result<()> {
-        let groups = table.assign_in(spaces, &self.keys, self.inputs.rows())?;
+    /// The same, each row in its namespace.
+    pub(in crate::operator) fn add_in(&self, namespaces: RowNamespaces<'_>, table: &mut GroupTable) -> Result<()> {
+        let groups = table.assign_in(namespaces, &self.keys, self.inputs.rows())?;
         table.update(&self.inputs, &self.weights, &groups)
     }
 }

@@ -6,7 +6,7 @@ use arrow_array::{Array, Int64Array, UInt32Array};
 use arrow_select::take::take_record_batch;
 
 use super::input::Evaluated;
-use crate::operator::aggregate::SPACES_AT_ONCE;
+use crate::operator::aggregate::NAMESPACES_AT_ONCE;
 use crate::operator::{OperatorContext, RejectReason, RejectedRows};
 use crate::time::{EventTime, Panes, Watermark, Window, ends};
 use crate::{ChangeBatch, Result};
@@ -138,7 +138,7 @@ impl Door<'_> {
         let (first, last) = stretches.iter().copied().reduce(|(a, b), (first, last)| (a.min(first), b.max(last)))?;
         last.checked_sub(first)?;
         let (first, last) = (self.panes.pane_of(first)?, self.panes.pane_of(last)?);
-        let run = self.panes.run(first, last, SPACES_AT_ONCE)?;
+        let run = self.panes.run(first, last, NAMESPACES_AT_ONCE)?;
         let places = run.iter().map(|pane| self.place_of(*pane, self.watermark)).collect::<Option<Vec<_>>>()?;
         let starts: Vec<i64> = run.iter().skip(1).map(|pane| self.panes.start_of(*pane)).collect();
         Some(FewPlaces { places, of_row: numbers_of(times.values(), &starts, &stretches) })

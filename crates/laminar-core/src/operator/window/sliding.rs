@@ -3,7 +3,7 @@
 use super::input::GroupInput;
 use super::place::Place;
 use crate::Result;
-use crate::operator::aggregate::{GroupTable, Space};
+use crate::operator::aggregate::{GroupTable, Namespace};
 
 /// The groups of the last window of several panes.
 ///
@@ -14,7 +14,7 @@ pub(super) struct Sliding {
     slides: bool,
     table: GroupTable,
     /// What is in the table, in order.
-    places: Vec<(Place, Space)>,
+    places: Vec<(Place, Namespace)>,
 }
 
 impl Sliding {
@@ -25,17 +25,21 @@ impl Sliding {
         Ok(Self { input: input.clone(), slides, table, places: Vec::new() })
     }
 
-    /// All groups of a window of these places, in order, whose spaces are in `panes`.
-    pub(super) fn of_places(&mut self, places: Vec<(Place, Space)>, panes: &GroupTable) -> Result<(&mut GroupTable, Vec<u32>)> {
+    /// All groups of a window of these places, in order, whose namespaces are in `panes`.
+    pub(super) fn of_places(
+        &mut self,
+        places: Vec<(Place, Namespace)>,
+        panes: &GroupTable,
+    ) -> Result<(&mut GroupTable, Vec<u32>)> {
         let gone = not_in(&self.places, &places);
         if self.slides && groups_in(&gone, panes) <= groups_in(&places, panes) / 2 {
-            gone.iter().try_for_each(|(_, space)| self.table.take_out(panes, &panes.groups_in(*space)))?;
+            gone.iter().try_for_each(|(_, namespace)| self.table.take_out(panes, &panes.groups_in(*namespace)))?;
         } else {
             self.table = self.input.table()?;
             self.places.clear();
         }
-        for (_, space) in not_in(&places, &self.places) {
-            self.table.merge_from(panes, &panes.groups_in(space))?;
+        for (_, namespace) in not_in(&places, &self.places) {
+            self.table.merge_from(panes, &panes.groups_in(namespace))?;
         }
         self.places = places;
         let groups = self.table.groups().collect();
@@ -50,8 +54,8 @@ impl Sliding {
             self.places.clear();
             return Ok(());
         }
-        let (_, space) = self.places.remove(at);
-        self.table.take_out(panes, &panes.groups_in(space))
+        let (_, namespace) = self.places.remove(at);
+        self.table.take_out(panes, &panes.groups_in(namespace))
     }
 
     /// Bytes held, roughly.
@@ -61,12 +65,12 @@ impl Sliding {
 }
 
 /// Those of some places that are not among others; both in order.
-fn not_in(places: &[(Place, Space)], others: &[(Place, Space)]) -> Vec<(Place, Space)> {
+fn not_in(places: &[(Place, Namespace)], others: &[(Place, Namespace)]) -> Vec<(Place, Namespace)> {
     let is_among = |place: &Place| others.binary_search_by_key(place, |(place, _)| *place).is_ok();
     places.iter().filter(|(place, _)| !is_among(place)).copied().collect()
 }
 
 /// How many groups all these places have at most.
-fn groups_in(places: &[(Place, Space)], panes: &GroupTable) -> usize {
-    places.iter().map(|(_, space)| panes.count_in(*space)).sum()
+fn groups_in(places: &[(Place, Namespace)], panes: &GroupTable) -> usize {
+    places.iter().map(|(_, namespace)| panes.count_in(*namespace)).sum()
 }

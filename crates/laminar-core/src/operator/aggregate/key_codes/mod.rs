@@ -1,6 +1,6 @@
 //! From keys of any types to small numbers, and back.
 //!
-//! * [`KeyCodes`]: the keys of one table. A number is the same in all its spaces, so that finding a key's group in one of them is
+//! * [`KeyCodes`]: the keys of one table. A number is the same in all its namespaces, so that finding a key's group in one of them is
 //!   what it is for numbers close together.
 //! * `columns`: one key column; `byte_codes`: texts and other values as bytes; `code_table`: 16 bytes.
 

@@ -8,8 +8,8 @@ use arrow_array::{Array, ArrayRef, DictionaryArray, Float64Array, Int32Array, In
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::DataType;
 
-use super::super::spaces::{Numbers, RowSpaces};
-use super::super::word_keys::WordKeys;
+use super::super::int64_keys::Int64Keys;
+use super::super::namespaces::{Numbers, RowNamespaces};
 use super::*;
 
 /// A text for a number: none, of few bytes, of the most that are short, of more.
@@ -89,13 +89,13 @@ fn windows_over_ever_new_keys_take_no_more_memory() {
     let mut numbers = Numbers::default();
     let mut bytes = Vec::new();
     for window in 0..60_i64 {
-        let space = numbers.open();
+        let namespace = numbers.open();
         let texts = (0..2_000).map(|row| Some(format!("a text of window {window}, key {row}"))).collect::<StringArray>();
         let columns: Vec<ArrayRef> = vec![Arc::new(texts), Arc::new(Int64Array::from(vec![window; 2_000]))];
-        keys.assign(&columns, 2_000, RowSpaces::One(space), &mut numbers).unwrap();
+        keys.assign(&columns, 2_000, RowNamespaces::One(namespace), &mut numbers).unwrap();
         bytes.push(keys.bytes());
-        numbers.close(space);
-        keys.close(space, 0);
+        numbers.close(namespace);
+        keys.close(namespace, 0);
     }
     // Each window alone brings 80 kB of text.
     assert!(bytes[59] < 2 * bytes[0], "{bytes:?}");
@@ -103,13 +103,13 @@ fn windows_over_ever_new_keys_take_no_more_memory() {
 
 #[test]
 fn keys_in_use_are_those_with_a_group_and_those_with_a_reserved_one() {
-    let (mut words, mut numbers) = (WordKeys::new(true), Numbers::default());
+    let (mut words, mut numbers) = (Int64Keys::new(true), Numbers::default());
     let first = numbers.open();
-    words.assign(&(0..100).collect::<Vec<_>>(), None, RowSpaces::One(first), &mut numbers);
+    words.assign(&(0..100).collect::<Vec<_>>(), None, RowNamespaces::One(first), &mut numbers);
     numbers.close(first);
     words.close(first, 0);
     let second = numbers.open();
-    words.assign(&[3, 1_000_000_000_000], None, RowSpaces::One(second), &mut numbers);
+    words.assign(&[3, 1_000_000_000_000], None, RowNamespaces::One(second), &mut numbers);
     let mut used = Vec::new();
     words.each_in_use(&mut |word| used.push(word));
     used.sort_unstable();

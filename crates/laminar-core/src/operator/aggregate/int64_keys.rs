@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 
 use super::ResultColumn;
 use super::dense_keys::{DenseKeys, NO_GROUP};
-use super::spaces::{Block, Numbers, RowSpaces, SPACES_AT_ONCE, Space};
+use super::namespaces::{Block, NAMESPACES_AT_ONCE, Namespace, Numbers, RowNamespaces};
 use super::word_types::with_word_type;
 use crate::limits::{DENSE_KEYS_PER_GROUP, RESERVED_KEYS_PER_GROUP};
 use crate::state::ask_for_groups;
@@ -18,19 +18,19 @@ use crate::{Error, Result};
 
 /// One 64-bit key a group.
 #[derive(Default)]
-pub(super) struct WordKeys {
-    /// By space.
+pub(super) struct Int64Keys {
+    /// By namespace.
     lookups: Vec<Lookup>,
     words: Vec<i64>,
     /// Whether every group has rows from its first row on, so that a number may be set apart for a key that may never come.
     may_reserve: bool,
-    /// The stretch in which most keys of the last space lay: the next one will probably have the same keys.
+    /// The stretch in which most keys of the last namespace lay: the next one will probably have the same keys.
     stretch: Option<(i64, u32)>,
-    /// What a closed space had for its keys: the next one need not grow its own if it has the same.
+    /// What a closed namespace had for its keys: the next one need not grow its own if it has the same.
     spare: DenseKeys,
 }
 
-/// From the keys of one space to their groups.
+/// From the keys of one namespace to their groups.
 #[derive(Default)]
 struct Lookup {
     /// Keys within a stretch of numbers of which each has its group already: the first, and the numbers of the groups.
@@ -43,7 +43,7 @@ struct Lookup {
     groups: usize,
 }
 
-impl WordKeys {
+impl Int64Keys {
     /// `append`: no row is ever taken back.
     pub(super) fn new(append: bool) -> Self {
         Self { may_reserve: append, ..Self::default() }
@@ -53,31 +53,31 @@ impl WordKeys {
         &mut self,
         words: &[i64],
         nulls: Option<&NullBuffer>,
-        spaces: RowSpaces<'_>,
+        namespaces: RowNamespaces<'_>,
         numbers: &mut Numbers,
     ) -> Vec<u32> {
-        self.make_room(spaces, numbers);
+        self.make_room(namespaces, numbers);
         if let Some(nulls) = nulls.filter(|nulls| nulls.null_count() > 0) {
             let keys = words.iter().zip(nulls).enumerate();
-            return keys.map(|(row, (word, valid))| self.group(valid.then_some(*word), spaces.of(row), numbers)).collect();
+            return keys.map(|(row, (word, valid))| self.group(valid.then_some(*word), namespaces.of(row), numbers)).collect();
         }
         let mut groups = Vec::with_capacity(words.len());
         for begin in (0..words.len()).step_by(ROWS_AT_ONCE) {
             let words = &words[begin..words.len().min(begin + ROWS_AT_ONCE)];
-            let spaces = spaces.from(begin).of_first(words.len());
-            self.find_known(words, spaces, &mut groups);
+            let namespaces = namespaces.from(begin).of_first(words.len());
+            self.find_known(words, namespaces, &mut groups);
             if groups[begin..].contains(&NO_GROUP) {
-                self.add_unknown(words, spaces, &mut groups[begin..], numbers);
+                self.add_unknown(words, namespaces, &mut groups[begin..], numbers);
             }
         }
         groups
     }
 
     /// Gives a group to every key that was not found by place.
-    fn add_unknown(&mut self, words: &[i64], spaces: RowSpaces<'_>, groups: &mut [u32], numbers: &mut Numbers) {
+    fn add_unknown(&mut self, words: &[i64], namespaces: RowNamespaces<'_>, groups: &mut [u32], numbers: &mut Numbers) {
         if let Some(ends) = ends(words) {
-            for space in spaces.all() {
-                let lookup = &mut self.lookups[space.index()];
+            for namespace in namespaces.all() {
+                let lookup = &mut self.lookups[namespace.index()];
                 if lookup.is_new() && self.spare.has(ends) {
                     lookup.dense = std::mem::take(&mut self.spare).emptied();
                 }
@@ -85,15 +85,15 @@ impl WordKeys {
             }
         }
         for (row, (group, word)) in groups.iter_mut().zip(words).enumerate().filter(|(_, (group, _))| **group == NO_GROUP) {
-            let space = spaces.of(row);
-            let lookup = &mut self.lookups[space.index()];
+            let namespace = namespaces.of(row);
+            let lookup = &mut self.lookups[namespace.index()];
             let Some(place) = lookup.dense.place(*word) else {
-                *group = self.group(Some(*word), space, numbers);
+                *group = self.group(Some(*word), namespace, numbers);
                 continue;
             };
             let own = lookup.dense.group_mut(place);
             if *own == NO_GROUP {
-                *own = numbers.take(space);
+                *own = numbers.take(namespace);
                 lookup.groups += 1;
                 remember_word(&mut self.words, *own, *word);
             }
@@ -102,10 +102,10 @@ impl WordKeys {
     }
 
     /// The groups of keys that are found by place; [`NO_GROUP`] for all others.
-    fn find_known(&self, words: &[i64], spaces: RowSpaces<'_>, found: &mut Vec<u32>) {
-        match spaces {
-            RowSpaces::One(space) => {
-                let lookup = &self.lookups[space.index()];
+    fn find_known(&self, words: &[i64], namespaces: RowNamespaces<'_>, found: &mut Vec<u32>) {
+        match namespaces {
+            RowNamespaces::One(namespace) => {
+                let lookup = &self.lookups[namespace.index()];
                 let (first, block) = (lookup.reserved.0, lookup.reserved.1.clone());
                 if block.is_empty() {
                     lookup.dense.ask_for(words);
@@ -114,45 +114,45 @@ impl WordKeys {
                     found.extend(words.iter().map(|word| reserved(*word, first, &block)));
                 }
             }
-            RowSpaces::Each { spaces, of_row } => {
-                let rows = words.iter().zip(of_row).map(|(word, space)| (*word, *space as usize % SPACES_AT_ONCE));
-                match self.common_stretch(spaces) {
-                    Some((first, length, starts)) => found.extend(rows.map(|(word, space)| {
+            RowNamespaces::Each { namespaces, of_row } => {
+                let rows = words.iter().zip(of_row).map(|(word, namespace)| (*word, *namespace as usize % NAMESPACES_AT_ONCE));
+                match self.common_stretch(namespaces) {
+                    Some((first, length, starts)) => found.extend(rows.map(|(word, namespace)| {
                         let place = word.wrapping_sub(first).cast_unsigned();
-                        if place < length { starts[space] + place as u32 } else { NO_GROUP }
+                        if place < length { starts[namespace] + place as u32 } else { NO_GROUP }
                     })),
-                    None => found.extend(rows.map(|(word, space)| self.lookups[spaces[space].index()].place(word))),
+                    None => found.extend(rows.map(|(word, namespace)| self.lookups[namespaces[namespace].index()].place(word))),
                 }
             }
         }
     }
 
-    /// If the groups of the same keys are reserved in all these spaces: the first key, how many, and each space's first group.
-    fn common_stretch(&self, spaces: &[Space]) -> Option<(i64, u64, [u32; SPACES_AT_ONCE])> {
-        let reserved = |space: &Space| &self.lookups[space.index()].reserved;
-        let (first, block) = reserved(spaces.first()?);
-        let same = |space: &Space| reserved(space).0 == *first && reserved(space).1.len() == block.len();
-        if block.is_empty() || !spaces.iter().all(same) {
+    /// If the groups of the same keys are reserved in all these namespaces: the first key, how many, and each namespace's first group.
+    fn common_stretch(&self, namespaces: &[Namespace]) -> Option<(i64, u64, [u32; NAMESPACES_AT_ONCE])> {
+        let reserved = |namespace: &Namespace| &self.lookups[namespace.index()].reserved;
+        let (first, block) = reserved(namespaces.first()?);
+        let same = |namespace: &Namespace| reserved(namespace).0 == *first && reserved(namespace).1.len() == block.len();
+        if block.is_empty() || !namespaces.iter().all(same) {
             return None;
         }
-        let mut starts = [0; SPACES_AT_ONCE];
-        starts.iter_mut().zip(spaces).for_each(|(start, space)| *start = reserved(space).1.start);
+        let mut starts = [0; NAMESPACES_AT_ONCE];
+        starts.iter_mut().zip(namespaces).for_each(|(start, namespace)| *start = reserved(namespace).1.start);
         Some((*first, block.len() as u64, starts))
     }
 
-    /// The groups in the first space of groups of another table, whatever space they are in there.
-    pub(super) fn assign_from(&mut self, other: &WordKeys, groups: &[u32], numbers: &mut Numbers) -> Vec<u32> {
+    /// The groups in the first namespace of groups of another table, whatever namespace they are in there.
+    pub(super) fn assign_from(&mut self, other: &Int64Keys, groups: &[u32], numbers: &mut Numbers) -> Vec<u32> {
         self.assign_close(&other.words_of(groups), other.null_groups(groups).as_ref(), numbers)
     }
 
-    /// The groups in the first space of keys that each come once and are probably close together.
+    /// The groups in the first namespace of keys that each come once and are probably close together.
     pub(super) fn assign_close(&mut self, words: &[i64], nulls: Option<&NullBuffer>, numbers: &mut Numbers) -> Vec<u32> {
-        let space = RowSpaces::One(Space::FIRST);
-        self.make_room(space, numbers);
+        let namespace = RowNamespaces::One(Namespace::FIRST);
+        self.make_room(namespace, numbers);
         if let Some(ends) = ends(words) {
             self.lookups[0].make_dense(ends, words.len());
         }
-        self.assign(words, nulls, space, numbers)
+        self.assign(words, nulls, namespace, numbers)
     }
 
     /// The keys of `groups`; any number where one is NULL or not in use.
@@ -160,7 +160,7 @@ impl WordKeys {
         groups.iter().map(|group| self.words.get(*group as usize).copied().unwrap_or(0)).collect()
     }
 
-    /// Calls `take` with every key that has a group in some space or one reserved, some of them several times.
+    /// Calls `take` with every key that has a group in some namespace or one reserved, some of them several times.
     pub(super) fn each_in_use(&self, take: &mut dyn FnMut(i64)) {
         for lookup in &self.lookups {
             (lookup.reserved.0..).take(lookup.reserved.1.len()).for_each(&mut *take);
@@ -170,8 +170,8 @@ impl WordKeys {
     }
 
     #[inline]
-    fn group(&mut self, word: Option<i64>, space: Space, numbers: &mut Numbers) -> u32 {
-        let lookup = &mut self.lookups[space.index()];
+    fn group(&mut self, word: Option<i64>, namespace: Namespace, numbers: &mut Numbers) -> u32 {
+        let lookup = &mut self.lookups[namespace.index()];
         let found = match word {
             Some(word) => lookup.find(word),
             None => lookup.null_group,
@@ -179,24 +179,24 @@ impl WordKeys {
         if let Some(group) = found {
             return group;
         }
-        let group = numbers.take(space);
+        let group = numbers.take(namespace);
         lookup.put(word, group);
         remember_word(&mut self.words, group, word.unwrap_or(0));
         group
     }
 
-    /// Lookups for these spaces.
-    fn make_room(&mut self, spaces: RowSpaces<'_>, numbers: &mut Numbers) {
-        for space in spaces.all() {
-            if space.index() >= self.lookups.len() {
-                self.lookups.resize_with(space.index() + 1, Lookup::default);
+    /// Lookups for these namespaces.
+    fn make_room(&mut self, namespaces: RowNamespaces<'_>, numbers: &mut Numbers) {
+        for namespace in namespaces.all() {
+            if namespace.index() >= self.lookups.len() {
+                self.lookups.resize_with(namespace.index() + 1, Lookup::default);
             }
-            let lookup = &mut self.lookups[space.index()];
+            let lookup = &mut self.lookups[namespace.index()];
             if let Some((first, length)) = self.stretch
-                && *space != Space::FIRST
+                && *namespace != Namespace::FIRST
                 && lookup.is_new()
             {
-                let begin = numbers.take_block(*space, length).start;
+                let begin = numbers.take_block(*namespace, length).start;
                 let block = begin..begin + length;
                 self.words.resize(numbers.slots.end(), 0);
                 let words = &mut self.words[block.start as usize..block.end as usize];
@@ -206,7 +206,7 @@ impl WordKeys {
         }
     }
 
-    /// Forgets a group of the first space.
+    /// Forgets a group of the first namespace.
     pub(super) fn remove(&mut self, group: u32) {
         let lookup = &mut self.lookups[0];
         lookup.groups -= 1;
@@ -222,9 +222,9 @@ impl WordKeys {
         }
     }
 
-    /// Forgets a whole space, of whose reserved groups `used` had rows.
-    pub(super) fn close(&mut self, space: Space, used: usize) {
-        let Some(lookup) = self.lookups.get_mut(space.index()) else { return };
+    /// Forgets a whole namespace, of whose reserved groups `used` had rows.
+    pub(super) fn close(&mut self, namespace: Namespace, used: usize) {
+        let Some(lookup) = self.lookups.get_mut(namespace.index()) else { return };
         let mut lookup = std::mem::take(lookup);
         let length = lookup.reserved.1.len();
         if length > 0 {
@@ -316,7 +316,7 @@ impl Lookup {
     }
 
     /// Finds keys by place from now on if those that are there and new ones between `ends` lie close enough together for so many
-    /// groups as there are, and at least for `expected`. Not beside reserved ones: the next space will have a better stretch.
+    /// groups as there are, and at least for `expected`. Not beside reserved ones: the next namespace will have a better stretch.
     fn make_dense(&mut self, ends: (i64, i64), expected: usize) {
         if !self.reserved.1.is_empty() {
             return;
@@ -364,11 +364,11 @@ mod tests {
     use super::super::slots::Slots;
     use super::*;
 
-    const FIRST: RowSpaces<'static> = RowSpaces::One(Space::FIRST);
+    const FIRST: RowNamespaces<'static> = RowNamespaces::One(Namespace::FIRST);
 
     /// Assigns batches of keys; the groups of all, which must be those of a map from key to number.
-    fn check(batches: &[Vec<i64>]) -> WordKeys {
-        let (mut keys, mut numbers) = (WordKeys::default(), Numbers::default());
+    fn check(batches: &[Vec<i64>]) -> Int64Keys {
+        let (mut keys, mut numbers) = (Int64Keys::default(), Numbers::default());
         let mut model = std::collections::BTreeMap::new();
         for batch in batches {
             let groups = keys.assign(batch, None, FIRST, &mut numbers);
@@ -411,31 +411,31 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_another_group_in_each_space() {
-        let (mut keys, mut numbers) = (WordKeys::default(), Numbers::default());
-        let spaces = [numbers.open(), numbers.open()];
-        let each = RowSpaces::Each { spaces: &spaces, of_row: &[0, 1, 0, 1, 1] };
+    fn a_key_is_another_group_in_each_namespace() {
+        let (mut keys, mut numbers) = (Int64Keys::default(), Numbers::default());
+        let namespaces = [numbers.open(), numbers.open()];
+        let each = RowNamespaces::Each { namespaces: &namespaces, of_row: &[0, 1, 0, 1, 1] };
         let nulls = NullBuffer::from(vec![true, true, true, false, true]);
         assert_eq!(keys.assign(&[7, 7, 1 << 50, 0, 7], Some(&nulls), each, &mut numbers), [0, 1, 2, 3, 1]);
         assert_eq!(keys.assign(&[7, 7, 1 << 50, 0, 8], None, each, &mut numbers), [0, 1, 2, 4, 5]);
-        assert_eq!((numbers.members(spaces[0]).0, numbers.members(spaces[1]).0), (&[0, 2][..], &[1, 3, 4, 5][..]));
-        assert_eq!(numbers.close(spaces[1]), (vec![1, 3, 4, 5], 0..0));
-        keys.close(spaces[1], 0);
+        assert_eq!((numbers.members(namespaces[0]).0, numbers.members(namespaces[1]).0), (&[0, 2][..], &[1, 3, 4, 5][..]));
+        assert_eq!(numbers.close(namespaces[1]), (vec![1, 3, 4, 5], 0..0));
+        keys.close(namespaces[1], 0);
         let next = numbers.open();
-        assert_eq!((next, keys.assign(&[7, 9], None, RowSpaces::One(next), &mut numbers)), (spaces[1], vec![1, 3]));
+        assert_eq!((next, keys.assign(&[7, 9], None, RowNamespaces::One(next), &mut numbers)), (namespaces[1], vec![1, 3]));
     }
 
     #[test]
     fn after_a_space_of_keys_close_together_the_next_one_has_their_groups_reserved() {
-        let (mut keys, mut numbers) = (WordKeys::new(true), Numbers::default());
+        let (mut keys, mut numbers) = (Int64Keys::new(true), Numbers::default());
         let first = numbers.open();
-        keys.assign(&(100..1100).collect::<Vec<_>>(), None, RowSpaces::One(first), &mut numbers);
+        keys.assign(&(100..1100).collect::<Vec<_>>(), None, RowNamespaces::One(first), &mut numbers);
         numbers.close(first);
         keys.close(first, 0);
         let (second, third) = (numbers.open(), numbers.open());
-        let each = RowSpaces::Each { spaces: &[second, third], of_row: &[0, 1, 1, 0] };
+        let each = RowNamespaces::Each { namespaces: &[second, third], of_row: &[0, 1, 1, 0] };
         let groups = keys.assign(&[100, 100, 5000, 101], None, each, &mut numbers);
-        let blocks = [second, third].map(|space| numbers.members(space).1);
+        let blocks = [second, third].map(|namespace| numbers.members(namespace).1);
         assert!(blocks.iter().all(|block| block.len() >= 1000) && blocks[0].end <= blocks[1].start, "{blocks:?}");
         assert_eq!(groups, [blocks[0].start, blocks[1].start, 0, blocks[0].start + 1]);
         assert_eq!(numbers.members(third).0, [groups[2]]);
@@ -445,27 +445,27 @@ mod tests {
         numbers.close(second);
         keys.close(second, 2);
         let fourth = numbers.open();
-        keys.assign(&[100], None, RowSpaces::One(fourth), &mut numbers);
+        keys.assign(&[100], None, RowNamespaces::One(fourth), &mut numbers);
         assert!(numbers.members(fourth).1.is_empty());
         assert_eq!(numbers.take_block(fourth, blocks[0].len() as u32), blocks[0]);
     }
 
     #[test]
     fn a_new_space_takes_over_the_places_of_a_closed_one_if_it_has_the_same_keys() {
-        let (mut keys, mut numbers) = (WordKeys::default(), Numbers::default());
+        let (mut keys, mut numbers) = (Int64Keys::default(), Numbers::default());
         let many: Vec<i64> = (0..5_000).collect();
         for (next, takes_over) in [(vec![4_999, 7, 4_999], true), (vec![1 << 40, 7, 1 << 40], false)] {
             let closed = numbers.open();
-            keys.assign(&many, None, RowSpaces::One(closed), &mut numbers);
+            keys.assign(&many, None, RowNamespaces::One(closed), &mut numbers);
             let places = keys.lookups[closed.index()].dense.len();
             numbers.close(closed);
             keys.close(closed, 0);
-            let space = numbers.open();
-            let groups = keys.assign(&next, None, RowSpaces::One(space), &mut numbers);
-            assert_eq!(groups, [0, 1, 0], "a closed space has left no groups");
-            assert_eq!(keys.lookups[space.index()].dense.len() == places, takes_over);
-            numbers.close(space);
-            keys.close(space, 0);
+            let namespace = numbers.open();
+            let groups = keys.assign(&next, None, RowNamespaces::One(namespace), &mut numbers);
+            assert_eq!(groups, [0, 1, 0], "a closed namespace has left no groups");
+            assert_eq!(keys.lookups[namespace.index()].dense.len() == places, takes_over);
+            numbers.close(namespace);
+            keys.close(namespace, 0);
         }
     }
 

@@ -46,17 +46,17 @@ pub(super) trait Sums<N>: Default + Send + 'static {
 
 /// For each group the sum of its values and their weight, side by side: a row touches one cache line.
 #[derive(Debug, Default)]
-pub(in crate::operator) struct WholeSums(Vec<WholeSum>);
+pub(in crate::operator) struct IntSums(Vec<IntSum>);
 
 /// The sum `low + high * 2^128`, and the weight of the values in it.
 #[derive(Debug, Default, Clone, Copy)]
-struct WholeSum {
+struct IntSum {
     low: i128,
     high: i64,
     count: i64,
 }
 
-impl WholeSum {
+impl IntSum {
     #[inline]
     fn add_low(&mut self, value: i128) {
         let (low, overflow) = self.low.overflowing_add(value);
@@ -102,9 +102,9 @@ impl WholeSum {
     }
 }
 
-impl WholeSums {
+impl IntSums {
     pub(in crate::operator) fn resize(&mut self, groups: usize) {
-        self.0.resize(groups, WholeSum::default());
+        self.0.resize(groups, IntSum::default());
     }
 
     #[inline]
@@ -134,7 +134,7 @@ impl WholeSums {
     }
 }
 
-impl<N: Into<i128>> Sums<N> for WholeSums {
+impl<N: Into<i128>> Sums<N> for IntSums {
     fn resize(&mut self, groups: usize) {
         self.resize(groups);
     }
@@ -165,7 +165,7 @@ impl<N: Into<i128>> Sums<N> for WholeSums {
     }
 
     fn clear(&mut self, groups: &[u32]) {
-        groups.iter().for_each(|group| self.0[*group as usize] = WholeSum::default());
+        groups.iter().for_each(|group| self.0[*group as usize] = IntSum::default());
     }
 
     fn image(&self) -> Vec<ArrayRef> {
@@ -182,11 +182,11 @@ impl<N: Into<i128>> Sums<N> for WholeSums {
         let highs = image_column::<Int64Array>(image, 1)?.values();
         let counts = image_column::<Int64Array>(image, 2)?.values();
         let sums = lows.iter().zip(highs).zip(counts);
-        self.0 = sums.map(|((low, high), count)| WholeSum { low: *low, high: *high, count: *count }).collect();
+        self.0 = sums.map(|((low, high), count)| IntSum { low: *low, high: *high, count: *count }).collect();
         Ok(())
     }
 
     fn bytes(&self) -> usize {
-        self.0.capacity() * size_of::<WholeSum>()
+        self.0.capacity() * size_of::<IntSum>()
     }
 }

@@ -15,8 +15,8 @@ use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_cast::cast;
 use arrow_schema::{DataType, TimeUnit};
 
+use super::int_sums::{IntSums, Sums};
 use super::rows::{each_valid, only_arg, same_kind};
-use super::whole_sums::{Sums, WholeSums};
 use super::word_sums::WordSums;
 use super::{AggregateFunction, Fault, GroupAccumulator, Words};
 use crate::changelog::Weights;
@@ -106,10 +106,10 @@ impl AggregateFunction for WholeFunction {
             DataType::UInt8 => of!(UInt8Type),
             DataType::UInt16 => of!(UInt16Type),
             DataType::UInt32 => of!(UInt32Type),
-            DataType::UInt64 => of!(UInt64Type, WholeSums),
+            DataType::UInt64 => of!(UInt64Type, IntSums),
             DataType::Decimal32(..) => of!(Decimal32Type),
             DataType::Decimal64(..) => of!(Decimal64Type),
-            DataType::Decimal128(..) => of!(Decimal128Type, WholeSums),
+            DataType::Decimal128(..) => of!(Decimal128Type, IntSums),
             DataType::Duration(TimeUnit::Second) => of!(DurationSecondType),
             DataType::Duration(TimeUnit::Millisecond) => of!(DurationMillisecondType),
             DataType::Duration(TimeUnit::Microsecond) => of!(DurationMicrosecondType),
