@@ -63,7 +63,7 @@ impl Table {
 
     /// Asks for the line of a key that is looked up soon.
     #[expect(unsafe_code, reason = "a prefetch takes a raw address")]
-    fn ask_for(&self, key: u64) {
+    fn prefetch(&self, key: u64) {
         let slot: *const (u64, u64) = &raw const self.0[hash(key)];
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a prefetch reads nothing that the program could see; every x86-64 has it.
@@ -104,7 +104,7 @@ fn probe(c: &mut Criterion) {
             let batch = batches.next().unwrap_or_default();
             let ahead = batch[AHEAD..].iter().chain(&batch[..AHEAD]);
             batch.iter().zip(ahead).fold(0, |sum: u64, (key, later)| {
-                table.ask_for(*later);
+                table.prefetch(*later);
                 sum.wrapping_add(table.get(*key))
             })
         });

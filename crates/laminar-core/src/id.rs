@@ -28,7 +28,7 @@ impl Port {
     pub const LEFT: Port = Port(0);
     /// The right input of a join.
     pub const RIGHT: Port = Port(1);
-    /// Groups that were aggregated on other workers, for an operator with a [first phase](crate::operator::FirstPhase). No input of a node.
+    /// Groups that were aggregated on other workers, for an operator with a [first phase](crate::operator::PartialAggregation). No input of a node.
     pub const GROUPS: Port = Port(u8::MAX);
 
     /// Position in a table of inputs.

@@ -62,10 +62,10 @@ pub const DENSE_KEYS_MAX: usize = 1 << 24;
 /// Rows a group that make it worth to send groups instead of rows.
 pub const AHEAD_ROWS_PER_GROUP: u64 = 4;
 /// Groups ahead of an exchange from which on it is asked whether that is worth it; fewer stay in the cache.
-pub const AHEAD_GROUPS_MAX: usize = 1 << 14;
+pub const PARTIAL_GROUPS_MAX: usize = 1 << 14;
 /// Rows from which on groups that were sent tell whether that was worth it.
 pub const AHEAD_SAMPLE_ROWS_MIN: u64 = 1 << 10;
-/// Rows that are sent as they are before aggregating ahead is tried again.
+/// Rows that are sent as they are before aggregating before the exchange is tried again.
 pub const AHEAD_WAIT_ROWS_MIN: u64 = 1 << 20;
 /// The same after it was not worth it several times in a row: four times as many each time, and so many at most.
 pub const AHEAD_WAIT_ROWS_MAX: u64 = 1 << 26;

@@ -1,4 +1,4 @@
-//! Models of the queue: two threads over few slots.
+//! Models of the queue: two threads over few cells.
 
 use loom::sync::Arc;
 use loom::thread;

@@ -1,7 +1,7 @@
 //! The queue, over loom.
 
-#[path = "../../../crates/laminar-core/src/tpc/spsc/ahead.rs"]
-mod ahead;
+#[path = "../../../crates/laminar-core/src/tpc/spsc/prefetch.rs"]
+mod prefetch;
 #[path = "../../../crates/laminar-core/src/tpc/spsc/ends.rs"]
 mod ends;
 #[path = "../../../crates/laminar-core/src/tpc/spsc/ring.rs"]

@@ -18,7 +18,7 @@ pub struct Distributed {
     /// `None`: rows are where they are needed.
     pub exchanges: Vec<Option<Exchange>>,
     /// Whether rows are aggregated before they move, where that pays.
-    pub aggregates_ahead: bool,
+    pub aggregates_partially: bool,
 }
 
 /// Spreads `nodes`, which stand in the order of their numbers and may read from nodes that `known` knows, which are spread already.
@@ -29,9 +29,9 @@ pub fn distribute(nodes: Vec<Node>, known: &dyn Fn(NodeId) -> Option<EdgePropert
         let (exchanges, partitioning) = place(&node, &inputs);
         debug_assert_eq!(exchanges.len(), node.inputs.len(), "a port each");
         let moves = exchanges.iter().any(Option::is_some);
-        let aggregates_ahead = moves && inputs.first().is_some_and(|input| node.kind.has_first_phase(input));
+        let aggregates_partially = moves && inputs.first().is_some_and(|input| node.kind.has_partial_aggregation(input));
         let output = EdgeProperties { partitioning, ..node.output.clone() };
-        spread.push(Distributed { node: Node { output, ..node }, exchanges, aggregates_ahead });
+        spread.push(Distributed { node: Node { output, ..node }, exchanges, aggregates_partially });
     }
     spread
 }

@@ -26,7 +26,7 @@ pub fn explain_distributed(distributed: &[Distributed]) -> String {
     let exchange = |id: NodeId, port: usize| {
         let found = distributed.iter().find(|distributed| distributed.node.id == id)?;
         let exchange = found.exchanges.get(port)?.as_ref()?;
-        Some(format!("Exchange {exchange}{}", if found.aggregates_ahead { ", as groups where that pays" } else { "" }))
+        Some(format!("Exchange {exchange}{}", if found.aggregates_partially { ", as groups where that pays" } else { "" }))
     };
     print_graph(&nodes, &exchange)
 }

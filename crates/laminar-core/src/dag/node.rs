@@ -141,7 +141,7 @@ impl WindowSpec {
 
 impl NodeKind {
     /// Whether rows of `input` can be aggregated before they are sent to the worker of their key.
-    pub fn has_first_phase(&self, input: &EdgeProperties) -> bool {
+    pub fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
         match self {
             NodeKind::Window(spec) => spec.shows_once() && can_be_sent(&spec.aggregates, input),
             NodeKind::Aggregate(spec) => can_be_sent(&spec.aggregates, input),

@@ -172,7 +172,7 @@ impl Slot {
         }
         for (port, (rows, promise)) in rows_of.into_iter().zip(promises).enumerate() {
             let Some(exchange) = self.exchanges[port].clone() else { continue };
-            let rows = self.aggregate_ahead(rows, share.deal_rows_min, at, rejected)?;
+            let rows = self.aggregate_partially(rows, share.deal_rows_min, at, rejected)?;
             for (parcel, part) in parcels.iter_mut().zip(split(&exchange, rows, share)?) {
                 parcel.changes.extend(part.into_iter().map(|changes| (Port(port as u8), changes)));
             }
@@ -186,14 +186,14 @@ impl Slot {
     }
 
     /// Lets the operator take what it aggregates before it is sent; the rest comes back. Batches of fewer than `rows_min` rows do.
-    fn aggregate_ahead(
+    fn aggregate_partially(
         &mut self,
         rows: Vec<ChangeBatch>,
         rows_min: usize,
         (step, now): (StepId, i64),
         rejected: &mut Vec<RejectedRows>,
     ) -> Result<Vec<ChangeBatch>> {
-        let Some(phase) = self.operator.first_phase() else { return Ok(rows) };
+        let Some(phase) = self.operator.partial_aggregation() else { return Ok(rows) };
         let (mut sent, mut out, mut wake_at) = (Vec::with_capacity(rows.len()), Vec::new(), None);
         let mut cx = OperatorContext::new(step, now, self.watermark, &mut out, rejected, &mut wake_at);
         for changes in rows {
@@ -213,7 +213,7 @@ impl Slot {
     /// The groups that other workers need now. An input that does not hold time back does not say when they would be needed.
     fn leaving_groups(&mut self, promise: Promise) -> Result<Vec<SentGroups>> {
         let until = if promise.holds == Holds::Time { promise.watermark.max(self.told) } else { Watermark::END };
-        self.operator.first_phase().map_or(Ok(Vec::new()), |phase| phase.leave(until))
+        self.operator.partial_aggregation().map_or(Ok(Vec::new()), |phase| phase.leave(until))
     }
 
     /// Keeps up with time where the node works on another worker alone.

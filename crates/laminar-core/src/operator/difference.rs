@@ -4,9 +4,9 @@ use arrow_array::ArrayRef;
 use arrow_ord::ord::make_comparator;
 use arrow_schema::SortOptions;
 
-use super::aggregate::{Fault, GroupTable, Place, ResultColumn};
+use super::aggregate::{Fault, GroupTable, ResultColumn, RowRef};
 use crate::Result;
-use crate::state::ask_for_groups;
+use crate::state::prefetch_groups;
 
 /// Groups whose state is looked at together: that of so many stays in the second cache.
 pub(super) const GROUPS_AT_ONCE: usize = 1024;
@@ -43,7 +43,7 @@ pub(super) struct ChangedRows {
     pub(super) groups: Vec<u32>,
     /// −1 or +1.
     weights: Vec<i64>,
-    places: Vec<Place>,
+    places: Vec<RowRef>,
 }
 
 /// What changed for readers: −old and +new rows.
@@ -70,7 +70,7 @@ impl TouchedGroups {
         self.is_touched.resize(table.end().max(self.is_touched.len()), false);
         let known = self.groups.len();
         self.asked.clear();
-        ask_for_groups(&self.is_touched, groups);
+        prefetch_groups(&self.is_touched, groups);
         for group in groups {
             let is_touched = &mut self.is_touched[*group as usize];
             if !*is_touched {
@@ -104,7 +104,7 @@ impl TouchedGroups {
         let mut after = std::mem::take(&mut self.after);
         self.empty.clear();
         for groups in self.groups.chunks(GROUPS_AT_ONCE) {
-            table.ask_for(groups);
+            table.prefetch(groups);
             let (known, known_faults) = (after.groups.len(), faults.len());
             after.groups.extend(groups.iter().filter(|group| has_row(table, **group)));
             self.empty.extend(groups.iter().filter(|group| table.weight(**group) == 0));

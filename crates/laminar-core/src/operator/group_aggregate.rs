@@ -11,8 +11,8 @@ use arrow_select::take::take;
 
 use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, GroupedMemory, Namespace, ResultColumn, pack};
 use super::difference::{After, GROUPS_AT_ONCE, TouchedGroups};
-use super::groups_ahead::GroupsAhead;
-use super::{FirstPhase, Operator, OperatorContext, RejectReason, RejectedRows, SentGroups, can_be_sent};
+use super::partial_groups::PartialGroups;
+use super::{Operator, OperatorContext, PartialAggregation, RejectReason, RejectedRows, SentGroups, can_be_sent};
 use crate::dag::{AggregateSpec, EdgeProperties};
 use crate::expr::ExprRef;
 use crate::state::{Imaged, StateImage};
@@ -35,9 +35,9 @@ pub struct GroupAggregate {
     faulty: BTreeSet<u32>,
     /// Whether weights other than +1 can come.
     retracts: bool,
-    has_first_phase: bool,
+    has_partial_aggregation: bool,
     /// What is on its way to other workers.
-    ahead: Option<GroupsAhead>,
+    partial: Option<PartialGroups>,
 }
 
 impl GroupAggregate {
@@ -48,8 +48,8 @@ impl GroupAggregate {
         let mut operator = Self {
             table: GroupTable::new(&types, &spec.aggregates, retracts)?,
             retracts,
-            has_first_phase: can_be_sent(&spec.aggregates, input),
-            ahead: None,
+            has_partial_aggregation: can_be_sent(&spec.aggregates, input),
+            partial: None,
             keys: spec.keys.clone(),
             calls: spec.aggregates.clone(),
             output,
@@ -83,7 +83,7 @@ impl GroupAggregate {
         let memory = std::mem::take(&mut self.memory);
         let grouped = Grouped::evaluate_in(memory, &self.keys, &self.calls, changes, cx)?;
         let groups = self.table.assign(&grouped.keys, grouped.changes.len())?;
-        self.table.ask_for(&groups);
+        self.table.prefetch(&groups);
         self.remember(&groups)?;
         self.table.update(&grouped.inputs, grouped.changes.weights(), &groups)?;
         self.memory = grouped.into_memory();
@@ -209,8 +209,8 @@ impl Operator for GroupAggregate {
         Ok(())
     }
 
-    fn first_phase(&mut self) -> Option<&mut dyn FirstPhase> {
-        if !self.has_first_phase {
+    fn partial_aggregation(&mut self) -> Option<&mut dyn PartialAggregation> {
+        if !self.has_partial_aggregation {
             return None;
         }
         Some(self)
@@ -221,22 +221,22 @@ impl Operator for GroupAggregate {
     }
 }
 
-impl FirstPhase for GroupAggregate {
+impl PartialAggregation for GroupAggregate {
     fn absorb(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<ChangeBatch>> {
-        let mut ahead = match self.ahead.take() {
-            Some(ahead) => ahead,
-            None => GroupsAhead::new(self.fresh_table()?),
+        let mut partial = match self.partial.take() {
+            Some(partial) => partial,
+            None => PartialGroups::new(self.fresh_table()?),
         };
-        let back = match ahead.takes(changes.len()) {
-            true => Grouped::evaluate(&self.keys, &self.calls, changes, cx).and_then(|rows| ahead.add(&rows)).map(|()| None),
+        let back = match partial.takes(changes.len()) {
+            true => Grouped::evaluate(&self.keys, &self.calls, changes, cx).and_then(|rows| partial.add(&rows)).map(|()| None),
             false => Ok(Some(changes)),
         };
-        self.ahead = Some(ahead);
+        self.partial = Some(partial);
         back
     }
 
     fn leave(&mut self, _until: Watermark) -> Result<Vec<SentGroups>> {
-        self.ahead.as_mut().map_or(Ok(Vec::new()), GroupsAhead::leave)
+        self.partial.as_mut().map_or(Ok(Vec::new()), PartialGroups::leave)
     }
 }
 
@@ -257,6 +257,6 @@ impl Imaged for GroupAggregate {
     }
 
     fn bytes(&self) -> usize {
-        self.table.bytes() + self.ahead.as_ref().map_or(0, GroupsAhead::bytes)
+        self.table.bytes() + self.partial.as_ref().map_or(0, PartialGroups::bytes)
     }
 }

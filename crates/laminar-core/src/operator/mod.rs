@@ -18,17 +18,17 @@ pub mod compute;
 mod difference;
 pub mod egress;
 pub mod emit;
-mod first_phase;
 pub mod group_aggregate;
-mod groups_ahead;
 pub mod ingress;
 pub mod join;
+mod partial_aggregation;
+mod partial_groups;
 pub mod session_window;
 pub mod sliding_window;
 pub mod union;
 pub mod window;
 
-pub use first_phase::{FirstPhase, SentGroups, can_be_sent};
+pub use partial_aggregation::{PartialAggregation, SentGroups, can_be_sent};
 
 /// What a node does with its changes.
 pub trait Operator: Send {
@@ -66,7 +66,7 @@ pub trait Operator: Send {
     }
 
     /// What it can do with rows on their way to the worker of their key, if it is worth to do something there.
-    fn first_phase(&mut self) -> Option<&mut dyn FirstPhase> {
+    fn partial_aggregation(&mut self) -> Option<&mut dyn PartialAggregation> {
         None
     }
 

@@ -6,13 +6,13 @@ use arrow_select::take::take_arrays;
 
 use super::image::StateImage;
 use super::key_chains::KeyChains;
-use super::row_store::{NO_SLOT, Slot};
+use super::row_store::{NO_ROW, RowId};
 use super::row_table::{Applied, RowTable};
 use crate::changelog::{equal_rows, hash_rows};
 use crate::dag::ChangeKind;
 use crate::{ChangeBatch, Result};
 
-/// A Z-set of rows that are found by key. Many rows may share a key; equal rows share a slot and add up their weights.
+/// A Z-set of rows that are found by key. Many rows may share a key; equal rows share a row id and add up their weights.
 #[derive(Debug)]
 pub struct Arrangement {
     table: RowTable,
@@ -26,7 +26,7 @@ pub struct Matches {
     /// Which row asked.
     pub rows: Vec<u32>,
     /// Which stored row answers; for [`Arrangement::gather`] and [`Arrangement::weight`].
-    pub slots: Vec<Slot>,
+    pub row_ids: Vec<RowId>,
 }
 
 /// How far a probe has come, so that its matches can be taken in portions.
@@ -34,7 +34,7 @@ pub struct Matches {
 pub struct ProbeCursor {
     row: usize,
     /// The next stored row for `row`; `None`: its chain is still to be looked up.
-    slot: Option<Slot>,
+    row_id: Option<RowId>,
 }
 
 impl Arrangement {
@@ -75,11 +75,11 @@ impl Arrangement {
     /// Adds consolidated changes. `hashes` are those of their keys.
     pub fn apply(&mut self, changes: &ChangeBatch, hashes: &[u64]) -> Result<()> {
         let Applied { inserted, removed, .. } = self.table.apply(changes)?;
-        for (row, slot) in removed {
-            self.chains.remove(hashes[row as usize], slot);
+        for (row, row_id) in removed {
+            self.chains.remove(hashes[row as usize], row_id);
         }
-        for (row, slot) in inserted {
-            self.chains.insert(hashes[row as usize], slot);
+        for (row, row_id) in inserted {
+            self.chains.insert(hashes[row as usize], row_id);
         }
         self.compact()
     }
@@ -107,18 +107,18 @@ impl Arrangement {
     fn candidates(&self, hashes: &[u64], cursor: &mut ProbeCursor, limit: usize) -> Matches {
         let mut matches = Matches::default();
         while cursor.row < hashes.len() {
-            let mut slot = cursor.slot.unwrap_or_else(|| self.chains.first(hashes[cursor.row]));
-            while slot != NO_SLOT {
+            let mut row_id = cursor.row_id.unwrap_or_else(|| self.chains.first(hashes[cursor.row]));
+            while row_id != NO_ROW {
                 if matches.rows.len() == limit {
-                    cursor.slot = Some(slot);
+                    cursor.row_id = Some(row_id);
                     return matches;
                 }
                 matches.rows.push(cursor.row as u32);
-                matches.slots.push(slot);
-                slot = self.chains.next(slot);
+                matches.row_ids.push(row_id);
+                row_id = self.chains.next(row_id);
             }
             cursor.row += 1;
-            cursor.slot = None;
+            cursor.row_id = None;
         }
         matches
     }
@@ -127,25 +127,25 @@ impl Arrangement {
     fn compare(&self, keys: &[ArrayRef], candidates: Matches) -> Result<Matches> {
         let rows = UInt32Array::from(candidates.rows);
         let asking = take_arrays(keys, &rows, None)?;
-        let stored = self.table.store().gather(&candidates.slots, self.keys.iter().copied())?;
+        let stored = self.table.store().gather(&candidates.row_ids, self.keys.iter().copied())?;
         let equal = equal_rows(&asking, &stored, rows.len())?;
         if equal.count_set_bits() == rows.len() {
-            return Ok(Matches { rows: rows.values().to_vec(), slots: candidates.slots });
+            return Ok(Matches { rows: rows.values().to_vec(), row_ids: candidates.row_ids });
         }
         let kept = equal.set_indices();
-        let (rows, slots) = kept.map(|pair| (rows.value(pair), candidates.slots[pair])).unzip();
-        Ok(Matches { rows, slots })
+        let (rows, row_ids) = kept.map(|pair| (rows.value(pair), candidates.row_ids[pair])).unzip();
+        Ok(Matches { rows, row_ids })
     }
 
     /// The weight of a stored row.
     #[inline]
-    pub fn weight(&self, slot: Slot) -> i64 {
-        self.table.store().weight(slot)
+    pub fn weight(&self, row_id: RowId) -> i64 {
+        self.table.store().weight(row_id)
     }
 
-    /// The first `width` columns of the rows at `slots`.
-    pub fn gather(&self, slots: &[Slot], width: usize) -> Result<Vec<ArrayRef>> {
-        self.table.store().gather(slots, 0..width)
+    /// The first `width` columns of the rows at `row_ids`.
+    pub fn gather(&self, row_ids: &[RowId], width: usize) -> Result<Vec<ArrayRef>> {
+        self.table.store().gather(row_ids, 0..width)
     }
 
     /// All live rows with their weights.

@@ -4,7 +4,7 @@ use arrow_array::{RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::interleave::interleave_record_batch;
 
-use super::row_store::{NO_SLOT, Slot};
+use super::row_store::{NO_ROW, RowId};
 use super::row_table::RowTable;
 use crate::changelog::{equal_rows, first_equal_rows, take_rows};
 use crate::{ChangeBatch, Result};
@@ -30,7 +30,7 @@ enum Now {
 /// A stored row that goes, a row of the batch that comes, or both.
 #[derive(Debug, Clone, Copy)]
 struct Replacement {
-    old: Option<Slot>,
+    old: Option<RowId>,
     new: Option<u32>,
     /// A row of the batch with this key.
     row: u32,
@@ -62,14 +62,14 @@ impl KeyedRows {
     }
 
     /// What the batch makes of each of its keys, in the order of the keys' first occurrence.
-    fn replacements(&self, changes: &ChangeBatch, found: &[Slot]) -> Result<(Vec<Replacement>, Vec<u32>)> {
+    fn replacements(&self, changes: &ChangeBatch, found: &[RowId]) -> Result<(Vec<Replacement>, Vec<u32>)> {
         let keys: Vec<_> = self.keys.iter().map(|key| changes.column(*key).clone()).collect();
         let rows = 0..changes.len() as u32;
         let firsts = first_equal_rows(&keys, changes.len())?.unwrap_or_else(|| rows.clone().collect());
         let (mut now, mut absent) = (vec![Now::Unchanged; changes.len()], Vec::new());
         for (row, first) in rows.clone().zip(&firsts) {
             let first = *first as usize;
-            let is_there = now[first] != Now::Gone && (now[first] != Now::Unchanged || found[first] != NO_SLOT);
+            let is_there = now[first] != Now::Gone && (now[first] != Now::Unchanged || found[first] != NO_ROW);
             match changes.weight(row as usize) {
                 1.. => now[first] = Now::Row(row),
                 0 => {}
@@ -78,7 +78,7 @@ impl KeyedRows {
             }
         }
         let replacement = |row: u32| {
-            let old = Some(found[row as usize]).filter(|slot| *slot != NO_SLOT);
+            let old = Some(found[row as usize]).filter(|row_id| *row_id != NO_ROW);
             match now[row as usize] {
                 Now::Unchanged => None,
                 Now::Row(new) => Some(Replacement { old, new: Some(new), row }),
@@ -91,7 +91,7 @@ impl KeyedRows {
     /// Drops those that replace a row by an equal one.
     fn without_likes(&self, rows: &RecordBatch, mut replacements: Vec<Replacement>) -> Result<Vec<Replacement>> {
         let both = |replacement: &Replacement| replacement.old.zip(replacement.new);
-        let (old, new): (Vec<Slot>, Vec<u32>) = replacements.iter().filter_map(both).unzip();
+        let (old, new): (Vec<RowId>, Vec<u32>) = replacements.iter().filter_map(both).unzip();
         if old.is_empty() {
             return Ok(replacements);
         }
@@ -104,23 +104,23 @@ impl KeyedRows {
     }
 
     fn show(&self, rows: &RecordBatch, replacements: &[Replacement]) -> Result<ChangeBatch> {
-        let old: Vec<Slot> = replacements.iter().filter_map(|replacement| replacement.old).collect();
+        let old: Vec<RowId> = replacements.iter().filter_map(|replacement| replacement.old).collect();
         let new: Vec<u32> = replacements.iter().filter_map(|replacement| replacement.new).collect();
         let fresh = take_rows(rows, &UInt32Array::from(new))?;
         if old.is_empty() {
             return Ok(ChangeBatch::append(fresh));
         }
         let stored = self.table.store().gather_rows(&old)?;
-        let (mut places, mut weights, mut shown) = (Vec::new(), Vec::new(), [0, 0]);
+        let (mut positions, mut weights, mut shown) = (Vec::new(), Vec::new(), [0, 0]);
         for replacement in replacements {
             let parts = [(0, replacement.old.is_some(), -1), (1, replacement.new.is_some(), 1)];
             for (part, _, weight) in parts.into_iter().filter(|(_, is_there, _)| *is_there) {
-                places.push((part, shown[part]));
+                positions.push((part, shown[part]));
                 weights.push(weight);
                 shown[part] += 1;
             }
         }
-        Ok(ChangeBatch::new(interleave_record_batch(&[&stored, &fresh], &places)?, weights))
+        Ok(ChangeBatch::new(interleave_record_batch(&[&stored, &fresh], &positions)?, weights))
     }
 
     fn replace(&mut self, rows: &RecordBatch, hashes: &[u64], replacements: &[Replacement]) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Rows with weights in immutable Arrow chunks, each row at a slot that stays its own until its chunk is compacted.
+//! Rows with weights in immutable Arrow chunks, each row at a row id that stays its own until its chunk is compacted.
 //!
 //! Small appends do not make small chunks: the chunk at the tail is a list of pieces of which neighbours of like size are
 //! merged, so that a row is copied O(log rows of a chunk) times and every chunk ends as one piece.
@@ -16,30 +16,30 @@ use crate::changelog::{add_weights, take_rows};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX};
 use crate::{ChangeBatch, Code, Error, Result};
 
-/// Where a row is: its chunk's number in the high bits, its place in the chunk in the low ones.
-pub(crate) type Slot = u32;
+/// Where a row is: its chunk's number in the high bits, its position in the chunk in the low ones.
+pub(crate) type RowId = u32;
 
-/// The slot of no row.
-pub(crate) const NO_SLOT: Slot = Slot::MAX;
+/// The row id of no row.
+pub(crate) const NO_ROW: RowId = RowId::MAX;
 
 const ROW_BITS: u32 = CHUNK_ROWS_MAX.trailing_zeros();
-const CHUNKS_MAX: usize = (1 << (Slot::BITS - ROW_BITS)) - 1;
-const _: () = assert!(CHUNK_ROWS_MAX.is_power_of_two(), "slots are cut into bits");
+const CHUNKS_MAX: usize = (1 << (RowId::BITS - ROW_BITS)) - 1;
+const _: () = assert!(CHUNK_ROWS_MAX.is_power_of_two(), "row ids are cut into bits");
 
-/// The chunk that a slot is in.
+/// The chunk that a row id is in.
 #[inline]
-pub(crate) fn chunk_of(slot: Slot) -> usize {
-    (slot >> ROW_BITS) as usize
+pub(crate) fn chunk_of(row_id: RowId) -> usize {
+    (row_id >> ROW_BITS) as usize
 }
 
-/// The place of a slot in its chunk.
+/// The position of a row id in its chunk.
 #[inline]
-pub(crate) fn row_of(slot: Slot) -> usize {
-    slot as usize & (CHUNK_ROWS_MAX - 1)
+pub(crate) fn row_of(row_id: RowId) -> usize {
+    row_id as usize & (CHUNK_ROWS_MAX - 1)
 }
 
-fn slot_at(chunk: usize, row: usize) -> Slot {
-    (chunk << ROW_BITS | row) as Slot
+fn slot_at(chunk: usize, row: usize) -> RowId {
+    (chunk << ROW_BITS | row) as RowId
 }
 
 /// Rows of one schema. A row whose weight becomes 0 is dead; its bytes go when half of its chunk is dead.
@@ -83,25 +83,25 @@ impl RowStore {
     }
 
     #[inline]
-    pub(crate) fn weight(&self, slot: Slot) -> i64 {
-        self.chunks[chunk_of(slot)].as_ref().map_or(0, |chunk| chunk.weights[row_of(slot)])
+    pub(crate) fn weight(&self, row_id: RowId) -> i64 {
+        self.chunks[chunk_of(row_id)].as_ref().map_or(0, |chunk| chunk.weights[row_of(row_id)])
     }
 
-    /// Copies the rows `picked` of `rows` to the tail; `weights[i]` is that of `picked[i]` and not 0. Returns their slots.
-    pub(crate) fn append(&mut self, rows: &RecordBatch, picked: &[u32], weights: &[i64]) -> Result<Vec<Slot>> {
+    /// Copies the rows `picked` of `rows` to the tail; `weights[i]` is that of `picked[i]` and not 0. Returns their row ids.
+    pub(crate) fn append(&mut self, rows: &RecordBatch, picked: &[u32], weights: &[i64]) -> Result<Vec<RowId>> {
         debug_assert_eq!(picked.len(), weights.len(), "one weight a row");
-        let mut slots = Vec::with_capacity(picked.len());
-        while slots.len() < picked.len() {
+        let mut row_ids = Vec::with_capacity(picked.len());
+        while row_ids.len() < picked.len() {
             let number = self.tail_with_room()?;
             let Some(chunk) = self.chunks[number].as_mut() else { unreachable!("the tail exists") };
-            let (from, first) = (slots.len(), chunk.weights.len());
+            let (from, first) = (row_ids.len(), chunk.weights.len());
             let to = picked.len().min(from + CHUNK_ROWS_MAX - first);
             let piece = take_rows(rows, &UInt32Array::from_iter_values(picked[from..to].iter().copied()))?;
             chunk.push(&self.schema, own_views(piece)?, &weights[from..to])?;
-            slots.extend((first..first + to - from).map(|row| slot_at(number, row)));
+            row_ids.extend((first..first + to - from).map(|row| slot_at(number, row)));
             self.live += to - from;
         }
-        Ok(slots)
+        Ok(row_ids)
     }
 
     /// The chunk that takes the next rows. A full one is left behind.
@@ -132,15 +132,15 @@ impl RowStore {
     }
 
     /// Adds to the weight of a row and returns the new one.
-    pub(crate) fn add_weight(&mut self, slot: Slot, weight: i64) -> Result<i64> {
-        let number = chunk_of(slot);
+    pub(crate) fn add_weight(&mut self, row_id: RowId, weight: i64) -> Result<i64> {
+        let number = chunk_of(row_id);
         let Some(chunk) = self.chunks[number].as_mut() else {
-            return Err(Error::internal("a slot without chunk"));
+            return Err(Error::internal("a row id without chunk"));
         };
-        let old = chunk.weights[row_of(slot)];
+        let old = chunk.weights[row_of(row_id)];
         let new = add_weights(old, weight)?;
-        debug_assert_ne!(old, 0, "dead rows have no slot");
-        chunk.weights[row_of(slot)] = new;
+        debug_assert_ne!(old, 0, "dead rows have no row_id");
+        chunk.weights[row_of(row_id)] = new;
         if new == 0 {
             let was_sparse = chunk.is_sparse();
             chunk.live -= 1;
@@ -152,8 +152,8 @@ impl RowStore {
         Ok(new)
     }
 
-    /// A chunk that should be compacted: its number, the slots of its live rows.
-    pub(crate) fn next_sparse(&mut self) -> Option<(usize, Vec<Slot>)> {
+    /// A chunk that should be compacted: its number, the row ids of its live rows.
+    pub(crate) fn next_sparse(&mut self) -> Option<(usize, Vec<RowId>)> {
         let number = self.sparse.pop()?;
         let weights = self.chunks[number].as_ref().map_or(&[][..], |chunk| &chunk.weights);
         let live = weights.iter().enumerate().filter(|(_, weight)| **weight != 0);
@@ -168,11 +168,11 @@ impl RowStore {
         }
     }
 
-    /// Column `column` of the rows at `slots`, for each of `columns`.
-    pub(crate) fn gather(&self, slots: &[Slot], columns: impl IntoIterator<Item = usize>) -> Result<Vec<ArrayRef>> {
-        let (pieces, places) = self.places(slots);
+    /// Column `column` of the rows at `row_ids`, for each of `columns`.
+    pub(crate) fn gather(&self, row_ids: &[RowId], columns: impl IntoIterator<Item = usize>) -> Result<Vec<ArrayRef>> {
+        let (pieces, positions) = self.positions(row_ids);
         if let [only] = pieces.as_slice() {
-            let rows = UInt32Array::from_iter_values(places.iter().map(|(_, row)| *row as u32));
+            let rows = UInt32Array::from_iter_values(positions.iter().map(|(_, row)| *row as u32));
             return columns.into_iter().map(|column| Ok(take(only.rows.column(column), &rows, None)?)).collect();
         }
         let gather_one = |column: usize| -> Result<ArrayRef> {
@@ -180,34 +180,34 @@ impl RowStore {
                 return Ok(arrow_array::new_empty_array(self.schema.field(column).data_type()));
             }
             let arrays: Vec<&dyn Array> = pieces.iter().map(|piece| piece.rows.column(column).as_ref()).collect();
-            Ok(interleave(&arrays, &places)?)
+            Ok(interleave(&arrays, &positions)?)
         };
         columns.into_iter().map(gather_one).collect()
     }
 
-    /// The pieces that `slots` touch, and for each slot which of them and where in it.
-    fn places(&self, slots: &[Slot]) -> (Vec<&Piece>, Vec<(usize, usize)>) {
+    /// The pieces that `row_ids` touch, and for each row id which of them and where in it.
+    fn positions(&self, row_ids: &[RowId]) -> (Vec<&Piece>, Vec<(usize, usize)>) {
         let mut pieces: Vec<&Piece> = Vec::new();
         // For each chunk, where its pieces begin in `pieces`.
         let mut first_pieces: Vec<u32> = vec![u32::MAX; self.chunks.len()];
-        let mut places = Vec::with_capacity(slots.len());
-        for slot in slots {
-            let number = chunk_of(*slot);
-            let Some(chunk) = &self.chunks[number] else { unreachable!("live slots have a chunk") };
+        let mut positions = Vec::with_capacity(row_ids.len());
+        for row_id in row_ids {
+            let number = chunk_of(*row_id);
+            let Some(chunk) = &self.chunks[number] else { unreachable!("live row ids have a chunk") };
             if first_pieces[number] == u32::MAX {
                 first_pieces[number] = pieces.len() as u32;
                 pieces.extend(&chunk.pieces);
             }
-            let (piece, row) = chunk.place(row_of(*slot));
-            places.push((first_pieces[number] as usize + piece, row));
+            let (piece, row) = chunk.position(row_of(*row_id));
+            positions.push((first_pieces[number] as usize + piece, row));
         }
-        (pieces, places)
+        (pieces, positions)
     }
 
-    /// All rows at `slots`, with all columns.
-    pub(crate) fn gather_rows(&self, slots: &[Slot]) -> Result<RecordBatch> {
-        let columns = self.gather(slots, 0..self.schema.fields().len())?;
-        let options = RecordBatchOptions::new().with_row_count(Some(slots.len()));
+    /// All rows at `row_ids`, with all columns.
+    pub(crate) fn gather_rows(&self, row_ids: &[RowId]) -> Result<RecordBatch> {
+        let columns = self.gather(row_ids, 0..self.schema.fields().len())?;
+        let options = RecordBatchOptions::new().with_row_count(Some(row_ids.len()));
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
 
@@ -240,7 +240,7 @@ impl Chunk {
         self.live * 2 <= self.weights.len()
     }
 
-    fn place(&self, row: usize) -> (usize, usize) {
+    fn position(&self, row: usize) -> (usize, usize) {
         let piece = match self.pieces.as_slice() {
             [_] => 0,
             several => several.partition_point(|piece| piece.start <= row) - 1,

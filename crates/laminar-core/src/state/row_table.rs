@@ -6,7 +6,7 @@ use arrow_select::take::take_arrays;
 use hashbrown::HashTable;
 
 use super::image::StateImage;
-use super::row_store::{NO_SLOT, RowStore, Slot, from_image_table, to_image_table};
+use super::row_store::{NO_ROW, RowId, RowStore, from_image_table, to_image_table};
 use crate::changelog::{equal_rows, hash_rows};
 use crate::{ChangeBatch, Result};
 
@@ -15,23 +15,23 @@ use crate::{ChangeBatch, Result};
 pub(crate) struct RowTable {
     store: RowStore,
     identity: Vec<usize>,
-    /// Hash of the identity and slot of each live row; `None` if rows are only ever appended and never looked for.
-    index: Option<HashTable<Place>>,
+    /// Hash of the identity and row id of each live row; `None` if rows are only ever appended and never looked for.
+    index: Option<HashTable<Entry>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct Entry {
     hash: u64,
-    slot: Slot,
+    row_id: RowId,
 }
 
-/// What [`RowTable::apply`] did to rows of the batch: pairs of row and slot.
+/// What [`RowTable::apply`] did to rows of the batch: pairs of row and row id.
 #[derive(Debug, Default)]
 pub(crate) struct Applied {
     /// Rows that were not there.
-    pub(crate) inserted: Vec<(u32, Slot)>,
-    /// Rows that are gone. The slots are dead.
-    pub(crate) removed: Vec<(u32, Slot)>,
+    pub(crate) inserted: Vec<(u32, RowId)>,
+    /// Rows that are gone. The row ids are dead.
+    pub(crate) removed: Vec<(u32, RowId)>,
     /// Rows whose weight would have become too small; nothing was done with them.
     pub(crate) refused: Vec<u32>,
 }
@@ -40,8 +40,8 @@ pub(crate) struct Applied {
 #[derive(Debug)]
 pub(crate) struct Moved {
     pub(crate) chunk: usize,
-    pub(crate) from: Vec<Slot>,
-    pub(crate) to: Vec<Slot>,
+    pub(crate) from: Vec<RowId>,
+    pub(crate) to: Vec<RowId>,
     pub(crate) rows: RecordBatch,
 }
 
@@ -69,27 +69,27 @@ impl RowTable {
         self.identity.iter().map(|column| rows.column(*column).clone()).collect()
     }
 
-    /// The slot of the live row with the same identity, for each row; `NO_SLOT` where there is none.
-    pub(crate) fn find(&self, rows: &RecordBatch, hashes: &[u64]) -> Result<Vec<Slot>> {
-        let mut found = vec![NO_SLOT; rows.num_rows()];
-        let (mut asked, mut slots) = (Vec::new(), Vec::new());
+    /// The row id of the live row with the same identity, for each row; `NO_ROW` where there is none.
+    pub(crate) fn find(&self, rows: &RecordBatch, hashes: &[u64]) -> Result<Vec<RowId>> {
+        let mut found = vec![NO_ROW; rows.num_rows()];
+        let (mut asked, mut row_ids) = (Vec::new(), Vec::new());
         let Some(index) = &self.index else { return Ok(found) };
         for (row, hash) in (0_u32..).zip(hashes) {
-            for place in index.iter_hash(*hash).filter(|place| place.hash == *hash) {
+            for entry in index.iter_hash(*hash).filter(|entry| entry.hash == *hash) {
                 asked.push(row);
-                slots.push(place.slot);
+                row_ids.push(entry.row_id);
             }
         }
-        if slots.is_empty() {
+        if row_ids.is_empty() {
             return Ok(found);
         }
         // Equal hashes are nearly always equal rows, but only nearly: all pairs are compared, column by column.
-        let stored = self.store.gather(&slots, self.identity.iter().copied())?;
+        let stored = self.store.gather(&row_ids, self.identity.iter().copied())?;
         let asked = UInt32Array::from(asked);
-        let equal = equal_rows(&take_arrays(&self.identity_of(rows), &asked, None)?, &stored, slots.len())?;
-        for (pair, (row, slot)) in asked.values().iter().zip(slots).enumerate() {
+        let equal = equal_rows(&take_arrays(&self.identity_of(rows), &asked, None)?, &stored, row_ids.len())?;
+        for (pair, (row, row_id)) in asked.values().iter().zip(row_ids).enumerate() {
             if equal.value(pair) {
-                found[*row as usize] = slot;
+                found[*row as usize] = row_id;
             }
         }
         Ok(found)
@@ -113,15 +113,15 @@ impl RowTable {
     fn apply_hashed(&mut self, changes: &ChangeBatch, hashes: &[u64], weight_min: i64) -> Result<Applied> {
         let found = self.find(changes.rows(), hashes)?;
         let (mut applied, mut fresh) = (Applied::default(), Vec::new());
-        for (row, slot) in (0_u32..).zip(found) {
+        for (row, row_id) in (0_u32..).zip(found) {
             let weight = changes.weight(row as usize);
-            let before = if slot == NO_SLOT { 0 } else { self.store.weight(slot) };
+            let before = if row_id == NO_ROW { 0 } else { self.store.weight(row_id) };
             if before.saturating_add(weight) < weight_min {
                 applied.refused.push(row);
-            } else if slot == NO_SLOT {
+            } else if row_id == NO_ROW {
                 fresh.push((row, weight));
-            } else if self.add_weight(hashes[row as usize], slot, weight)? == 0 {
-                applied.removed.push((row, slot));
+            } else if self.add_weight(hashes[row as usize], row_id, weight)? == 0 {
+                applied.removed.push((row, row_id));
             }
         }
         applied.inserted = self.insert(changes.rows(), &fresh, hashes)?;
@@ -129,37 +129,37 @@ impl RowTable {
     }
 
     /// Adds to the weight of a stored row, whose identity has this hash, and returns the new weight. 0: the row is gone.
-    pub(crate) fn add_weight(&mut self, hash: u64, slot: Slot, weight: i64) -> Result<i64> {
-        let weight = self.store.add_weight(slot, weight)?;
+    pub(crate) fn add_weight(&mut self, hash: u64, row_id: RowId, weight: i64) -> Result<i64> {
+        let weight = self.store.add_weight(row_id, weight)?;
         if weight == 0 {
-            self.forget(hash, slot);
+            self.forget(hash, row_id);
         }
         Ok(weight)
     }
 
     /// Appends the rows `fresh` with their weights; none of them is there yet.
-    pub(crate) fn insert(&mut self, rows: &RecordBatch, fresh: &[(u32, i64)], hashes: &[u64]) -> Result<Vec<(u32, Slot)>> {
+    pub(crate) fn insert(&mut self, rows: &RecordBatch, fresh: &[(u32, i64)], hashes: &[u64]) -> Result<Vec<(u32, RowId)>> {
         let (picked, weights): (Vec<u32>, Vec<i64>) = fresh.iter().copied().unzip();
-        let slots = self.store.append(rows, &picked, &weights)?;
+        let row_ids = self.store.append(rows, &picked, &weights)?;
         if let Some(index) = &mut self.index {
-            index.reserve(slots.len(), |place| place.hash);
-            for (row, slot) in picked.iter().zip(&slots) {
-                let place = Place { hash: hashes[*row as usize], slot: *slot };
-                index.insert_unique(place.hash, place, |place| place.hash);
+            index.reserve(row_ids.len(), |entry| entry.hash);
+            for (row, row_id) in picked.iter().zip(&row_ids) {
+                let entry = Entry { hash: hashes[*row as usize], row_id: *row_id };
+                index.insert_unique(entry.hash, entry, |entry| entry.hash);
             }
         }
-        Ok(picked.into_iter().zip(slots).collect())
+        Ok(picked.into_iter().zip(row_ids).collect())
     }
 
-    fn forget(&mut self, hash: u64, slot: Slot) {
+    fn forget(&mut self, hash: u64, row_id: RowId) {
         if let Some(index) = &mut self.index
-            && let Ok(place) = index.find_entry(hash, |place| place.slot == slot)
+            && let Ok(entry) = index.find_entry(hash, |entry| entry.row_id == row_id)
         {
-            place.remove();
+            entry.remove();
         }
     }
 
-    /// Compacts all chunks that are mostly dead, when nobody else knows slots.
+    /// Compacts all chunks that are mostly dead, when nobody else knows row ids.
     pub(crate) fn compact(&mut self) -> Result<()> {
         while self.compact_one()?.is_some() {}
         Ok(())
@@ -169,7 +169,7 @@ impl RowTable {
     pub(crate) fn compact_one(&mut self) -> Result<Option<Moved>> {
         let Some((chunk, from)) = self.store.next_sparse() else { return Ok(None) };
         let rows = self.store.gather_rows(&from)?;
-        let weights: Vec<i64> = from.iter().map(|slot| self.store.weight(*slot)).collect();
+        let weights: Vec<i64> = from.iter().map(|row_id| self.store.weight(*row_id)).collect();
         let everything: Vec<u32> = (0..from.len() as u32).collect();
         let to = self.store.append(&rows, &everything, &weights)?;
         self.store.free(chunk);
@@ -177,18 +177,18 @@ impl RowTable {
         Ok(Some(Moved { chunk, from, to, rows }))
     }
 
-    fn repoint(&mut self, rows: &RecordBatch, from: &[Slot], to: &[Slot]) -> Result<()> {
+    fn repoint(&mut self, rows: &RecordBatch, from: &[RowId], to: &[RowId]) -> Result<()> {
         if self.index.is_none() {
             return Ok(());
         }
         let hashes = self.hashes(rows)?;
         let Some(index) = &mut self.index else { return Ok(()) };
         for ((hash, from), to) in hashes.iter().zip(from).zip(to) {
-            if let Some(place) = index.find_mut(*hash, |place| place.slot == *from) {
-                place.slot = *to;
+            if let Some(entry) = index.find_mut(*hash, |entry| entry.row_id == *from) {
+                entry.row_id = *to;
             }
         }
-        shrink(index, |place| place.hash);
+        shrink(index, |entry| entry.hash);
         Ok(())
     }
 

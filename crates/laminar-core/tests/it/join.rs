@@ -208,7 +208,7 @@ fn a_join_gives_what_nested_loops_give_after_every_step() {
 }
 
 #[test]
-fn equal_rows_of_one_batch_share_a_slot_if_they_can_be_retracted() {
+fn equal_rows_of_one_batch_share_a_row_id_if_they_can_be_retracted() {
     check_random_case(&mut StdRng::seed_from_u64(2941));
 }
 

@@ -68,11 +68,11 @@ impl Pair {
         let (mut cursor, mut found) = (ProbeCursor::default(), vec![BTreeMap::new(); keys.len()]);
         while let Some(matches) = self.arrangement.probe(&columns, &hashes, &mut cursor, limit).unwrap() {
             assert!(matches.rows.len() <= limit);
-            let stored = self.arrangement.gather(&matches.slots, 2).unwrap();
-            for (pair, (row, slot)) in matches.rows.iter().zip(&matches.slots).enumerate() {
+            let stored = self.arrangement.gather(&matches.row_ids, 2).unwrap();
+            for (pair, (row, row_id)) in matches.rows.iter().zip(&matches.row_ids).enumerate() {
                 assert_eq!(stored[0].as_primitive::<Int64Type>().value(pair), keys[*row as usize]);
                 let id: i64 = stored[1].as_string::<i32>().value(pair)["row number ".len()..].parse().unwrap();
-                assert!(found[*row as usize].insert(id, self.arrangement.weight(*slot)).is_none(), "a row found twice");
+                assert!(found[*row as usize].insert(id, self.arrangement.weight(*row_id)).is_none(), "a row found twice");
             }
         }
         for (key, found) in keys.iter().zip(found) {

@@ -1,7 +1,7 @@
 //! From keys that lie close together to group numbers: a place for each key of a stretch, whether it is one or not.
 
 use crate::limits::{DENSE_KEYS_EARLY, DENSE_KEYS_MAX, DENSE_KEYS_MIN, DENSE_KEYS_PER_GROUP, DENSE_KEYS_PER_GROUP_EARLY};
-use crate::state::ask_for;
+use crate::state::prefetch;
 
 /// No group has this number: numbers are handed out from 0, and fewer than this many.
 pub(super) const NO_GROUP: u32 = u32::MAX;
@@ -43,8 +43,8 @@ impl DenseKeys {
     }
 
     /// Asks for the places of keys that will be looked for next.
-    pub(super) fn ask_for(&self, words: &[i64]) {
-        ask_for(&self.groups, words.iter().map(|word| word.wrapping_sub(self.first).cast_unsigned() as usize));
+    pub(super) fn prefetch(&self, words: &[i64]) {
+        prefetch(&self.groups, words.iter().map(|word| word.wrapping_sub(self.first).cast_unsigned() as usize));
     }
 
     /// Takes a key if it lies within.

@@ -8,10 +8,10 @@ use arrow_schema::DataType;
 use arrow_select::take::take;
 
 use super::ResultColumn;
+use super::group_ids::GroupIdAllocator;
 use super::int64_keys::Int64Keys;
 use super::key_codes::KeyCodes;
 use super::namespaces::{Namespace, Numbers, RowNamespaces};
-use super::slots::Slots;
 use super::word_types::with_word_type;
 use super::words::is_wide;
 use crate::{Error, Result};
@@ -127,7 +127,7 @@ impl GroupKeys {
         let rows = UInt32Array::from(groups.clone());
         let keys = columns.iter().map(|column| Ok(take(column, &rows, None)?)).collect::<Result<Vec<_>>>()?;
         // Numbers are handed out lowest first, which is the order of the rows.
-        let mut numbers = Numbers::of_slots(Slots::with_free(live.len(), &groups));
+        let mut numbers = Numbers::with_ids(GroupIdAllocator::with_free(live.len(), &groups));
         let assigned = self.assign(&keys, groups.len(), RowNamespaces::One(Namespace::FIRST), &mut numbers)?;
         if assigned == groups { Ok(()) } else { Err(Error::internal("a group table's image has a key twice")) }
     }

@@ -9,14 +9,14 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, Record
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::take::take;
 
+use super::group_ids::GroupIdAllocator;
 use super::group_keys::GroupKeys;
 use super::inputs::CallInputs;
 use super::namespaces::{Block, Namespace, Numbers, RowNamespaces};
 use super::rows::each_valid;
-use super::slots::Slots;
 use super::{AggregateCall, Fault, GroupAccumulator, ResultColumn};
 use crate::changelog::Weights;
-use crate::state::ask_for_groups;
+use crate::state::prefetch_groups;
 use crate::{Error, Result};
 
 /// Groups by key, numbered from 0, with one accumulator for each aggregate call and the weight of all rows of each group.
@@ -124,11 +124,11 @@ impl GroupTable {
     }
 
     /// Says that the state of `groups`, some hundred of them at most, is needed next.
-    pub(in crate::operator) fn ask_for(&self, groups: &[u32]) {
-        ask_for_groups(&self.weights, groups);
+    pub(in crate::operator) fn prefetch(&self, groups: &[u32]) {
+        prefetch_groups(&self.weights, groups);
         for call in &self.calls {
             if let Call::Own(accumulator) = call {
-                accumulator.ask_for(groups);
+                accumulator.prefetch(groups);
             }
         }
     }
@@ -268,17 +268,17 @@ impl GroupTable {
     pub fn release(&mut self, groups: &[u32]) {
         self.keys.remove(groups);
         self.clear(groups);
-        self.numbers.slots.give_back(groups);
+        self.numbers.ids.give_back(groups);
     }
 
     /// The numbers of all groups, ascending.
     pub fn groups(&self) -> impl Iterator<Item = u32> + '_ {
-        self.numbers.slots.live()
+        self.numbers.ids.live()
     }
 
     /// How many groups there are.
     pub fn len(&self) -> usize {
-        self.numbers.slots.len()
+        self.numbers.ids.len()
     }
 
     /// True if there is no group.
@@ -288,7 +288,7 @@ impl GroupTable {
 
     /// One past the highest group number so far: the size of a column indexed by group number.
     pub fn end(&self) -> usize {
-        self.numbers.slots.end()
+        self.numbers.ids.end()
     }
 
     /// Bytes held, roughly.
@@ -345,7 +345,7 @@ impl GroupTable {
         let live: Vec<bool> = live.as_boolean_opt().ok_or_else(broken)?.iter().map(|live| live == Some(true)).collect();
         let (keys, accumulators) = self.restore_weights(columns)?;
         self.keys.restore(keys, &live)?;
-        self.numbers = Numbers::of_slots(Slots::from_live(&live));
+        self.numbers = Numbers::with_ids(GroupIdAllocator::from_live(&live));
         self.restore_accumulators(accumulators)
     }
 

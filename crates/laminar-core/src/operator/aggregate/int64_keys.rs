@@ -12,7 +12,7 @@ use super::dense_keys::{DenseKeys, NO_GROUP};
 use super::namespaces::{Block, NAMESPACES_AT_ONCE, Namespace, Numbers, RowNamespaces};
 use super::word_types::with_word_type;
 use crate::limits::{DENSE_KEYS_PER_GROUP, RESERVED_KEYS_PER_GROUP};
-use crate::state::ask_for_groups;
+use crate::state::prefetch_groups;
 use crate::time::ends;
 use crate::{Error, Result};
 
@@ -108,7 +108,7 @@ impl Int64Keys {
                 let lookup = &self.lookups[namespace.index()];
                 let (first, block) = (lookup.reserved.0, lookup.reserved.1.clone());
                 if block.is_empty() {
-                    lookup.dense.ask_for(words);
+                    lookup.dense.prefetch(words);
                     found.extend(words.iter().map(|word| lookup.dense.get(*word)));
                 } else {
                     found.extend(words.iter().map(|word| reserved(*word, first, &block)));
@@ -198,7 +198,7 @@ impl Int64Keys {
             {
                 let begin = numbers.take_block(*namespace, length).start;
                 let block = begin..begin + length;
-                self.words.resize(numbers.slots.end(), 0);
+                self.words.resize(numbers.ids.end(), 0);
                 let words = &mut self.words[block.start as usize..block.end as usize];
                 words.iter_mut().zip(first..).for_each(|(own, word)| *own = word);
                 lookup.reserved = (first, block);
@@ -263,7 +263,7 @@ impl Int64Keys {
     /// Appends the keys of `groups` to a column of their type, which has 64 bits.
     pub(super) fn append(&self, groups: &[u32], data_type: &DataType, column: &mut ResultColumn) {
         for groups in groups.chunks(2 * ROWS_AT_ONCE) {
-            ask_for_groups(&self.words, groups);
+            prefetch_groups(&self.words, groups);
             let nulls = self.null_groups(groups);
             let key = |(row, group): (usize, &u32)| {
                 let is_valid = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
@@ -361,7 +361,7 @@ mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
 
-    use super::super::slots::Slots;
+    use super::super::group_ids::GroupIdAllocator;
     use super::*;
 
     const FIRST: RowNamespaces<'static> = RowNamespaces::One(Namespace::FIRST);
@@ -403,10 +403,10 @@ mod tests {
     #[test]
     fn removed_keys_get_new_groups_wherever_they_were() {
         let mut keys = check(&[vec![1, 2, 3, i64::MAX]]);
-        let mut numbers = Numbers::of_slots(Slots::from_live(&[true; 4]));
+        let mut numbers = Numbers::with_ids(GroupIdAllocator::from_live(&[true; 4]));
         keys.remove(1);
         keys.remove(3);
-        numbers.slots.give_back(&[1, 3]);
+        numbers.ids.give_back(&[1, 3]);
         assert_eq!(keys.assign(&[3, i64::MAX, 2], None, FIRST, &mut numbers), [2, 1, 3]);
     }
 

@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, Decimal128Array, Int64Array};
 
 use super::rows::image_column;
 use crate::Result;
-use crate::state::ask_for_groups;
+use crate::state::prefetch_groups;
 
 /// For each group the sum of values of the type `N`, and their weight.
 pub(super) trait Sums<N>: Default + Send + 'static {
@@ -14,7 +14,7 @@ pub(super) trait Sums<N>: Default + Send + 'static {
     fn resize(&mut self, groups: usize);
 
     /// Asks for the sums of `groups` in memory.
-    fn ask_for(&self, groups: &[u32]);
+    fn prefetch(&self, groups: &[u32]);
 
     /// Adds `value` `weight` times.
     fn add(&mut self, group: usize, value: N, weight: i64);
@@ -139,8 +139,8 @@ impl<N: Into<i128>> Sums<N> for IntSums {
         self.resize(groups);
     }
 
-    fn ask_for(&self, groups: &[u32]) {
-        ask_for_groups(&self.0, groups);
+    fn prefetch(&self, groups: &[u32]) {
+        prefetch_groups(&self.0, groups);
     }
 
     #[inline]

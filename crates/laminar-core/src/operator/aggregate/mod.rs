@@ -19,6 +19,7 @@ mod distinct;
 mod exact_sum;
 mod extreme;
 mod float_sums;
+mod group_ids;
 mod group_keys;
 mod group_table;
 mod grouped;
@@ -35,7 +36,6 @@ mod replay;
 mod result_column;
 mod row_bytes;
 mod rows;
-mod slots;
 mod sum_float;
 mod sum_int;
 mod variance;
@@ -51,7 +51,7 @@ pub(super) use int_sums::IntSums;
 pub use namespaces::{NAMESPACES_AT_ONCE, Namespace, RowNamespaces};
 pub use native::{SortDirection, native};
 pub use replay::{BatchAggregate, Replayed};
-pub(super) use result_column::{Place, ResultColumn, pack};
+pub(super) use result_column::{ResultColumn, RowRef, pack};
 pub use words::Words;
 
 /// A function such as `sum(BIGINT)`, bound to the types of its arguments.
@@ -77,7 +77,7 @@ pub trait GroupAccumulator: Send {
     fn resize(&mut self, groups: usize);
 
     /// Says that the state of `groups`, some hundred of them at most, is needed next: it may be asked for in memory.
-    fn ask_for(&self, _groups: &[u32]) {}
+    fn prefetch(&self, _groups: &[u32]) {}
 
     /// Adds row `i` of `args` to group `groups[i]` with its weight. Rows of other groups may be mixed in any order.
     fn update(&mut self, args: &[ArrayRef], weights: &Weights, groups: &[u32]) -> Result<()>;

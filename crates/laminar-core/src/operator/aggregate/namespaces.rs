@@ -3,7 +3,7 @@
 //! Windows keep one table with a namespace for each pane, so that a batch whose rows belong to several panes is worked off in one
 //! pass, and what a pane took is there for the next one.
 
-use super::slots::Slots;
+use super::group_ids::GroupIdAllocator;
 
 /// A part of a table in which keys are apart from those of all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl RowNamespaces<'_> {
 /// The numbers of groups, and which belong to which namespace.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    pub(super) slots: Slots,
+    pub(super) ids: GroupIdAllocator,
     /// All namespaces but the first; `None`: closed.
     namespaces: Vec<Option<Members>>,
     /// Blocks that closed namespaces had.
@@ -98,13 +98,13 @@ struct Members {
 }
 
 impl Numbers {
-    pub(super) fn of_slots(slots: Slots) -> Self {
-        Self { slots, ..Self::default() }
+    pub(super) fn with_ids(ids: GroupIdAllocator) -> Self {
+        Self { ids, ..Self::default() }
     }
 
     /// A number for a new group.
     pub(super) fn take(&mut self, namespace: Namespace) -> u32 {
-        let group = self.slots.take();
+        let group = self.ids.take();
         if namespace != Namespace::FIRST
             && let Some(members) = &mut self.namespaces[namespace.index() - 1]
         {
@@ -121,7 +121,7 @@ impl Numbers {
         let free = self.free_blocks.iter().enumerate().filter(fitting).min_by_key(|(_, block)| block.len());
         let block = match free.map(|(at, _)| at) {
             Some(at) => self.free_blocks.swap_remove(at),
-            None => self.slots.take_block(size),
+            None => self.ids.take_block(size),
         };
         if let Some(members) = &mut self.namespaces[namespace.index() - 1] {
             members.block = block.clone();
@@ -147,7 +147,7 @@ impl Numbers {
     /// Gives all numbers of a namespace back; says which they were.
     pub(super) fn close(&mut self, namespace: Namespace) -> (Vec<u32>, Block) {
         let Members { listed, block } = self.namespaces[namespace.index() - 1].take().unwrap_or_default();
-        self.slots.give_back(&listed);
+        self.ids.give_back(&listed);
         if !block.is_empty() {
             self.free_blocks.push(block.clone());
         }
@@ -155,7 +155,7 @@ impl Numbers {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.slots.bytes() + self.namespaces.iter().flatten().map(|members| members.listed.capacity() * 4).sum::<usize>()
+        self.ids.bytes() + self.namespaces.iter().flatten().map(|members| members.listed.capacity() * 4).sum::<usize>()
     }
 }
 
@@ -189,6 +189,6 @@ mod tests {
                 numbers.close(open.remove(0));
             }
         }
-        assert!(numbers.slots.end() <= 4 * 8 * 2_048, "{}", numbers.slots.end());
+        assert!(numbers.ids.end() <= 4 * 8 * 2_048, "{}", numbers.ids.end());
     }
 }

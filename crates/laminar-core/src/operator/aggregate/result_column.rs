@@ -24,7 +24,7 @@ pub(in crate::operator) struct ResultColumn {
 }
 
 /// A row before the step (0) or after it (1), and which.
-pub(in crate::operator) type Place = (usize, usize);
+pub(in crate::operator) type RowRef = (usize, usize);
 
 impl ResultColumn {
     /// Forgets all rows.
@@ -62,7 +62,7 @@ impl ResultColumn {
     }
 
     /// Replaces this column by the rows at `places` in `old` and `new`.
-    pub(in crate::operator) fn gather(&mut self, old: &Self, new: &Self, places: &[Place]) -> Result<()> {
+    pub(in crate::operator) fn gather(&mut self, old: &Self, new: &Self, places: &[RowRef]) -> Result<()> {
         self.clear();
         if new.wide.is_some() {
             self.wide.clone_from(&new.wide);

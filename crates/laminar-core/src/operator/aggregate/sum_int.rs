@@ -145,8 +145,8 @@ where
         self.sums.resize(groups);
     }
 
-    fn ask_for(&self, groups: &[u32]) {
-        self.sums.ask_for(groups);
+    fn prefetch(&self, groups: &[u32]) {
+        self.sums.prefetch(groups);
     }
 
     fn update(&mut self, args: &[ArrayRef], weights: &Weights, groups: &[u32]) -> Result<()> {

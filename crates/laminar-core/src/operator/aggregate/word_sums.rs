@@ -8,7 +8,7 @@ use arrow_array::{ArrayRef, Int64Array};
 use super::int_sums::Sums;
 use super::rows::image_column;
 use crate::Result;
-use crate::state::ask_for_groups;
+use crate::state::prefetch_groups;
 
 /// For each group the sum of its values and their weight.
 #[derive(Debug, Default)]
@@ -76,8 +76,8 @@ impl<N: Into<i64>> Sums<N> for WordSums {
         self.sums.resize(groups, WordSum::default());
     }
 
-    fn ask_for(&self, groups: &[u32]) {
-        ask_for_groups(&self.sums, groups);
+    fn prefetch(&self, groups: &[u32]) {
+        prefetch_groups(&self.sums, groups);
     }
 
     #[inline]

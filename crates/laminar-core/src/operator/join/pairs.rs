@@ -38,7 +38,7 @@ impl Pairs {
     fn pair(&self, port: Port, keyed: &KeyedChanges, other: &Side, matches: &Matches) -> Result<ChangeBatch> {
         let width = self.output.fields().len() - other.width();
         let asking = take_columns(&keyed.changes.rows().columns()[..width], &matches.rows)?;
-        let stored = other.arrangement().gather(&matches.slots, other.width())?;
+        let stored = other.arrangement().gather(&matches.row_ids, other.width())?;
         let (left, right) = if port == Port::LEFT { (asking, stored) } else { (stored, asking) };
         let columns = left.into_iter().chain(right).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(matches.rows.len()));
@@ -61,9 +61,9 @@ impl Pairs {
 }
 
 fn weights(keyed: &KeyedChanges, other: &Side, matches: &Matches) -> Result<Vec<i64>> {
-    let pairs = matches.rows.iter().zip(&matches.slots);
-    let product = |(row, slot): (&u32, &u32)| {
-        let (a, b) = (keyed.changes.weight(*row as usize), other.arrangement().weight(*slot));
+    let pairs = matches.rows.iter().zip(&matches.row_ids);
+    let product = |(row, row_id): (&u32, &u32)| {
+        let (a, b) = (keyed.changes.weight(*row as usize), other.arrangement().weight(*row_id));
         a.checked_mul(b).ok_or_else(|| Error::new(Code::LimitReached, "a row occurs more than 2^63 times"))
     };
     pairs.map(product).collect()

@@ -62,7 +62,7 @@ impl Side {
     /// The changes that can match anything: consolidated, with keys that could be computed and are not NULL.
     pub(super) fn prepare(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<KeyedChanges>> {
         let changes = changes.without_arrivals();
-        // Equal rows share a slot as soon as they can be retracted, also if this batch only inserts.
+        // Equal rows share a row id as soon as they can be retracted, also if this batch only inserts.
         let changes = if self.appends_only { changes } else { consolidate(&changes)? };
         let changes = self.with_computed_keys(changes, cx)?;
         let keys = self.arrangement.keys_of(changes.rows());

@@ -3,20 +3,20 @@
 //! Rows are aggregated once, into the pane of their time; windows are put together from panes when their results are due.
 //! A window whose results have been shown has a table of its own, so that a change to it shows as −old +new.
 //!
-//! * `operator`: what happens when; `place`: which windows take a row, and which rows are late;
-//! * `input`: keys and arguments of a batch; `pane_tables`: windows that are not shown yet, `placed_groups`: their groups, `sliding`:
+//! * `operator`: what happens when; `pane_ref`: which windows take a row, and which rows are late;
+//! * `input`: keys and arguments of a batch; `pane_tables`: windows that are not shown yet, `pane_groups`: their groups, `sliding`:
 //!   put together from several panes; `shown`: those that are;
-//! * `ahead`: what is aggregated before rows are sent to other workers;
+//! * `partial_panes`: what is aggregated before rows are sent to other workers;
 //! * `output`: result rows; `doors`: windows for Rust users, without SQL.
 
-mod ahead;
 mod doors;
 mod input;
 mod operator;
 mod output;
+mod pane_groups;
+mod pane_ref;
 mod pane_tables;
-mod place;
-mod placed_groups;
+mod partial_panes;
 mod shown;
 mod sliding;
 
@@ -27,4 +27,4 @@ pub use operator::WindowOperator;
 
 pub(super) use input::{Evaluated, GroupInput};
 pub(super) use output::{ResultRows, check_alignment, check_gap};
-pub(super) use place::reject_late;
+pub(super) use pane_ref::reject_late;

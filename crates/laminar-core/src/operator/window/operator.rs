@@ -8,18 +8,18 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 
-use super::ahead::{Ahead, arrived};
 use super::input::{Evaluated, GroupInput};
 use super::output::{ResultRows, check_alignment};
+use super::pane_groups::PaneGroups;
+use super::pane_ref::{Admission, PaneRef, Taken, Whereabouts, is_open};
 use super::pane_tables::PaneTables;
-use super::place::{Door, Place, Taken, Whereabouts, is_open};
-use super::placed_groups::PlacedGroups;
+use super::partial_panes::{PartialPanes, arrived};
 use super::shown::Shown;
 use crate::dag::{EdgeProperties, WindowEmission, WindowSpec};
 use crate::operator::aggregate::GroupTable;
 use crate::operator::difference::Difference;
 use crate::operator::ingress::reject_untimed;
-use crate::operator::{FirstPhase, Operator, OperatorContext, SentGroups, can_be_sent};
+use crate::operator::{Operator, OperatorContext, PartialAggregation, SentGroups, can_be_sent};
 use crate::state::{Imaged, StateImage};
 use crate::time::event_time::to_nanos;
 use crate::time::{Panes, Watermark, Window};
@@ -43,8 +43,8 @@ pub struct WindowOperator {
     output: SchemaRef,
     waiting: PaneTables,
     /// What is on its way to other workers.
-    ahead: Option<Ahead>,
-    has_first_phase: bool,
+    partial: Option<PartialPanes>,
+    has_partial_aggregation: bool,
     shown: BTreeMap<Window, Shown>,
     touched: BTreeSet<Window>,
     /// The watermark of the time column.
@@ -60,8 +60,8 @@ impl WindowOperator {
         let once = spec.shows_once();
         let emission = if once { WindowEmission::OnClose } else { spec.emission };
         Ok(Self {
-            has_first_phase: once && can_be_sent(&spec.aggregates, input),
-            ahead: None,
+            has_partial_aggregation: once && can_be_sent(&spec.aggregates, input),
+            partial: None,
             waiting: PaneTables::new(panes.clone(), &grouping, once)?,
             panes,
             time: spec.time,
@@ -76,22 +76,25 @@ impl WindowOperator {
         })
     }
 
-    /// Evaluates a batch and finds the places of its rows; those that no window takes are rejected.
+    /// Evaluates a batch and finds the pane refs of its rows; those that no window takes are rejected.
     fn take_in(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Taken> {
         let (changes, rows) = self.input.evaluate(changes, cx)?;
         let times = to_nanos(changes.column(self.time))?;
-        let door = Door { panes: &self.panes, time_lag: self.time_lag, lateness: self.lateness, watermark: cx.watermark() };
-        let whereabouts = match door.few_places(&changes, &times) {
-            Some(few) if few.places.len() == 1 => Whereabouts::One(few.places[0]),
+        let admission =
+            Admission { panes: &self.panes, time_lag: self.time_lag, lateness: self.lateness, watermark: cx.watermark() };
+        let whereabouts = match admission.few_panes(&changes, &times) {
+            Some(few) if few.pane_refs.len() == 1 => Whereabouts::One(few.pane_refs[0]),
             Some(few) => Whereabouts::Few(few),
             None => {
                 let panes = self.panes.panes_of(&times);
                 reject_untimed(&changes, self.time, &panes, cx)?;
-                let mut placed = door.place(&changes, &panes);
-                placed.reject(&changes, &self.panes, cx)?;
-                match placed.only_place(changes.len()) {
+                let mut assigned = admission.assign(&changes, &panes);
+                assigned.reject(&changes, &self.panes, cx)?;
+                match assigned.only_pane_ref(changes.len()) {
                     Some(only) => Whereabouts::One(only),
-                    None => Whereabouts::Apart(placed.rows.into_iter().map(|(place, rows)| (place, rows.into())).collect()),
+                    None => {
+                        Whereabouts::Apart(assigned.rows.into_iter().map(|(pane_ref, rows)| (pane_ref, rows.into())).collect())
+                    }
                 }
             }
         };
@@ -101,23 +104,25 @@ impl WindowOperator {
     /// Adds rows to every window that takes them.
     fn add_taken(&mut self, taken: &Taken) -> Result<()> {
         let rows = &taken.rows;
-        let add_apart = |operator: &mut Self, apart: &[(Place, UInt32Array)]| {
-            apart.iter().try_for_each(|(place, at)| operator.add(*place, &rows.take(at)?))
+        let add_apart = |operator: &mut Self, apart: &[(PaneRef, UInt32Array)]| {
+            apart.iter().try_for_each(|(pane_ref, at)| operator.add(*pane_ref, &rows.take(at)?))
         };
         match &taken.whereabouts {
             Whereabouts::One(only) => self.add(*only, rows),
-            Whereabouts::Few(few) if few.places.iter().any(|place| self.is_shown_at(*place)) => add_apart(self, &few.apart()),
+            Whereabouts::Few(few) if few.pane_refs.iter().any(|pane_ref| self.is_shown_at(*pane_ref)) => {
+                add_apart(self, &few.apart())
+            }
             Whereabouts::Few(few) => self.waiting.add_each(few, rows),
             Whereabouts::Apart(apart) => add_apart(self, apart),
         }
     }
 
-    /// Adds rows that all belong to one place to every window that takes them.
-    fn add(&mut self, place: Place, rows: &Evaluated) -> Result<()> {
-        let windows = self.panes.windows_of(place.pane).filter(|window| place.is_taken_by(*window));
+    /// Adds rows that all belong to one pane ref to every window that takes them.
+    fn add(&mut self, pane_ref: PaneRef, rows: &Evaluated) -> Result<()> {
+        let windows = self.panes.windows_of(pane_ref.pane).filter(|window| pane_ref.is_taken_by(*window));
         let (shown, waiting): (Vec<Window>, Vec<Window>) = windows.partition(|window| self.is_shown(*window));
         if !waiting.is_empty() {
-            self.waiting.add(place, &waiting, rows)?;
+            self.waiting.add(pane_ref, &waiting, rows)?;
         }
         match shown.as_slice() {
             [] => Ok(()),
@@ -133,11 +138,12 @@ impl WindowOperator {
 
     /// Adds groups that another worker aggregated.
     fn merge_arrived(&mut self, groups: &RecordBatch) -> Result<()> {
-        let Some((place, groups)) = arrived(groups)? else { return Ok(()) };
-        let windows = self.panes.windows_of(place.pane).filter(|window| place.is_taken_by(*window) && !self.was_due(*window));
+        let Some((pane_ref, groups)) = arrived(groups)? else { return Ok(()) };
+        let windows =
+            self.panes.windows_of(pane_ref.pane).filter(|window| pane_ref.is_taken_by(*window) && !self.was_due(*window));
         let windows: Vec<Window> = windows.collect();
         debug_assert!(!windows.is_empty(), "groups come before the last window that needs them is shown");
-        self.waiting.merge(place, &windows, &groups, self.input.table()?)
+        self.waiting.merge(pane_ref, &windows, &groups, self.input.table()?)
     }
 
     fn touch(&mut self, window: Window, act: impl FnOnce(&mut Shown) -> Result<bool>) -> Result<()> {
@@ -160,9 +166,9 @@ impl WindowOperator {
         }
     }
 
-    /// Whether one of the windows that take rows at `place` is shown.
-    fn is_shown_at(&self, place: Place) -> bool {
-        let mut windows = self.panes.windows_of(place.pane).filter(|window| place.is_taken_by(*window));
+    /// Whether one of the windows that take rows at `pane_ref` is shown.
+    fn is_shown_at(&self, pane_ref: PaneRef) -> bool {
+        let mut windows = self.panes.windows_of(pane_ref.pane).filter(|window| pane_ref.is_taken_by(*window));
         // Windows come by their ends, so the first one is shown first.
         windows.next().is_some_and(|window| self.is_shown(window))
     }
@@ -262,8 +268,8 @@ impl Operator for WindowOperator {
         input.held_back(self.time_lag)
     }
 
-    fn first_phase(&mut self) -> Option<&mut dyn FirstPhase> {
-        if !self.has_first_phase {
+    fn partial_aggregation(&mut self) -> Option<&mut dyn PartialAggregation> {
+        if !self.has_partial_aggregation {
             return None;
         }
         Some(self)
@@ -274,48 +280,48 @@ impl Operator for WindowOperator {
     }
 }
 
-impl FirstPhase for WindowOperator {
+impl PartialAggregation for WindowOperator {
     fn absorb(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<ChangeBatch>> {
-        let mut ahead = match self.ahead.take() {
-            Some(ahead) => ahead,
-            None => Ahead::new(&self.input)?,
+        let mut partial = match self.partial.take() {
+            Some(partial) => partial,
+            None => PartialPanes::new(&self.input)?,
         };
-        let back = match ahead.takes(changes.len()) {
-            true => self.take_in(changes, cx).and_then(|taken| ahead.add(&taken)).map(|()| None),
+        let back = match partial.takes(changes.len()) {
+            true => self.take_in(changes, cx).and_then(|taken| partial.add(&taken)).map(|()| None),
             false => Ok(Some(changes)),
         };
-        self.ahead = Some(ahead);
+        self.partial = Some(partial);
         back
     }
 
     fn leave(&mut self, until: Watermark) -> Result<Vec<SentGroups>> {
-        let Some(ahead) = &mut self.ahead else { return Ok(Vec::new()) };
+        let Some(partial) = &mut self.partial else { return Ok(Vec::new()) };
         let (panes, lateness, reached) = (&self.panes, self.lateness, until.held_back(self.time_lag));
-        ahead.leave(|place| {
-            let first = panes.windows_of(place.pane).find(|window| place.is_taken_by(*window));
+        partial.leave(|pane_ref| {
+            let first = panes.windows_of(pane_ref.pane).find(|window| pane_ref.is_taken_by(*window));
             first.is_none_or(|window| !is_open(panes.end(window), lateness, reached))
         })
     }
 }
 
-/// Tables of an image: the watermark; the places with how many groups each has, and all those groups; which windows are shown,
-/// and their tables; if there are any, the places and groups that are on their way to other workers.
+/// Tables of an image: the watermark; the pane refs with how many groups each has, and all those groups; which windows are shown,
+/// and their tables; if there are any, the pane refs and groups that are on their way to other workers.
 const REACHED: &str = "watermark";
-const PLACES: &str = "places";
+const PLACES: &str = "pane_refs";
 const PANES: &str = "panes";
 const WINDOWS: &str = "windows";
 const WINDOW: &str = "window";
-const AHEAD_PLACES: &str = "places ahead";
-const AHEAD_PANES: &str = "panes ahead";
+const PARTIAL_REFS: &str = "partial refs";
+const PARTIAL_PANES: &str = "partial panes";
 
 impl Imaged for WindowOperator {
     fn image(&mut self) -> Result<StateImage> {
         debug_assert!(self.touched.is_empty(), "images are taken between steps");
         let mut image = StateImage::default();
         image.push(REACHED, numbers([vec![self.reached.0]])?);
-        push_placed(&mut image, [PLACES, PANES], self.waiting.placed())?;
-        if let Some(ahead) = self.ahead.as_ref().filter(|ahead| ahead.placed().first_place().is_some()) {
-            push_placed(&mut image, [AHEAD_PLACES, AHEAD_PANES], ahead.placed())?;
+        push_pane_groups(&mut image, [PLACES, PANES], self.waiting.assigned())?;
+        if let Some(partial) = self.partial.as_ref().filter(|partial| partial.assigned().first_pane_ref().is_some()) {
+            push_pane_groups(&mut image, [PARTIAL_REFS, PARTIAL_PANES], partial.assigned())?;
         }
         let (firsts, ends) = self.shown.keys().map(|window| (window.first, window.end)).unzip();
         image.push(WINDOWS, numbers([firsts, ends])?);
@@ -327,17 +333,17 @@ impl Imaged for WindowOperator {
 
     fn restore(&mut self, image: &StateImage) -> Result<()> {
         self.reached = Watermark(column(image.get(REACHED)?, 0)[0]);
-        let places = places_in(image.get(PLACES)?);
-        for (place, _) in &places {
-            let is_waiting = |window: &Window| place.is_taken_by(*window) && !self.was_due(*window);
-            let windows: Vec<Window> = self.panes.windows_of(place.pane).filter(is_waiting).collect();
+        let pane_refs = pane_refs_in(image.get(PLACES)?);
+        for (pane_ref, _) in &pane_refs {
+            let is_waiting = |window: &Window| pane_ref.is_taken_by(*window) && !self.was_due(*window);
+            let windows: Vec<Window> = self.panes.windows_of(pane_ref.pane).filter(is_waiting).collect();
             self.waiting.expect(windows);
         }
-        self.waiting.restore(&places, image.get(PANES)?)?;
-        if let Some(places) = image.all(AHEAD_PLACES).next() {
-            let mut ahead = Ahead::new(&self.input)?;
-            ahead.restore(&places_in(places), image.get(AHEAD_PANES)?)?;
-            self.ahead = Some(ahead);
+        self.waiting.restore(&pane_refs, image.get(PANES)?)?;
+        if let Some(pane_refs) = image.all(PARTIAL_REFS).next() {
+            let mut partial = PartialPanes::new(&self.input)?;
+            partial.restore(&pane_refs_in(pane_refs), image.get(PARTIAL_PANES)?)?;
+            self.partial = Some(partial);
         }
         let windows = image.get(WINDOWS)?;
         for ((first, end), rows) in column(windows, 0).iter().zip(column(windows, 1)).zip(image.all(WINDOW)) {
@@ -348,8 +354,8 @@ impl Imaged for WindowOperator {
     }
 
     fn bytes(&self) -> usize {
-        let ahead = self.ahead.as_ref().map_or(0, |ahead| ahead.placed().bytes());
-        self.waiting.bytes() + ahead + self.shown.values().map(|shown| shown.table().bytes()).sum::<usize>()
+        let partial = self.partial.as_ref().map_or(0, |partial| partial.assigned().bytes());
+        self.waiting.bytes() + partial + self.shown.values().map(|shown| shown.table().bytes()).sum::<usize>()
     }
 }
 
@@ -361,19 +367,19 @@ impl WindowOperator {
     }
 }
 
-fn push_placed(image: &mut StateImage, [places_name, groups_name]: [&'static str; 2], placed: &PlacedGroups) -> Result<()> {
-    let (places, groups) = placed.image()?;
-    let (panes, froms) = places.iter().map(|(place, _)| (place.pane, place.from)).unzip();
-    image.push(places_name, numbers([panes, froms, places.iter().map(|(_, groups)| *groups as i64).collect()])?);
+fn push_pane_groups(image: &mut StateImage, [places_name, groups_name]: [&'static str; 2], assigned: &PaneGroups) -> Result<()> {
+    let (pane_refs, groups) = assigned.image()?;
+    let (panes, froms) = pane_refs.iter().map(|(pane_ref, _)| (pane_ref.pane, pane_ref.from)).unzip();
+    image.push(places_name, numbers([panes, froms, pane_refs.iter().map(|(_, groups)| *groups as i64).collect()])?);
     image.push(groups_name, groups);
     Ok(())
 }
 
 /// Places with how many groups each has.
-fn places_in(rows: &RecordBatch) -> Vec<(Place, usize)> {
+fn pane_refs_in(rows: &RecordBatch) -> Vec<(PaneRef, usize)> {
     let froms_and_groups = column(rows, 1).iter().zip(column(rows, 2));
-    let places = column(rows, 0).iter().zip(froms_and_groups);
-    places.map(|(pane, (from, groups))| (Place { pane: *pane, from: *from }, *groups as usize)).collect()
+    let pane_refs = column(rows, 0).iter().zip(froms_and_groups);
+    pane_refs.map(|(pane, (from, groups))| (PaneRef { pane: *pane, from: *from }, *groups as usize)).collect()
 }
 
 fn restored(input: &GroupInput, rows: &RecordBatch) -> Result<GroupTable> {

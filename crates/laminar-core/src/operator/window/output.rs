@@ -49,8 +49,8 @@ fn reject_faults(rows: &RecordBatch, mut faults: Vec<Fault>, cx: &mut OperatorCo
     }
     faults.sort_by_key(|fault| fault.position);
     faults.dedup_by_key(|fault| fault.position);
-    let places = UInt32Array::from_iter_values(faults.iter().map(|fault| fault.position as u32));
-    let rows = take_record_batch(rows, &places)?;
+    let pane_refs = UInt32Array::from_iter_values(faults.iter().map(|fault| fault.position as u32));
+    let rows = take_record_batch(rows, &pane_refs)?;
     cx.reject(RejectedRows {
         reason: RejectReason::Error,
         rows,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use arrow_array::RecordBatch;
 
 use super::input::{Evaluated, GroupInput};
-use super::place::{FewPlaces, Place};
-use super::placed_groups::PlacedGroups;
+use super::pane_groups::PaneGroups;
+use super::pane_ref::{FewPanes, PaneRef};
 use super::sliding::Sliding;
 use crate::Result;
 use crate::operator::aggregate::GroupTable;
@@ -15,37 +15,37 @@ use crate::time::{Panes, Window};
 /// The groups of all panes, and the windows with rows that are still to be shown.
 pub(super) struct PaneTables {
     panes: Panes,
-    placed: PlacedGroups,
+    assigned: PaneGroups,
     due: BTreeSet<Window>,
     sliding: Sliding,
 }
 
 impl PaneTables {
-    /// No rows yet. `once`: rows for a place stop coming before the first window that takes them is shown.
+    /// No rows yet. `once`: rows for a pane ref stop coming before the first window that takes them is shown.
     pub(super) fn new(panes: Panes, input: &GroupInput, once: bool) -> Result<Self> {
-        Ok(Self { panes, placed: PlacedGroups::new(input)?, due: BTreeSet::new(), sliding: Sliding::new(input, once)? })
+        Ok(Self { panes, assigned: PaneGroups::new(input)?, due: BTreeSet::new(), sliding: Sliding::new(input, once)? })
     }
 
-    /// Adds rows at `place` for `windows`.
-    pub(super) fn add(&mut self, place: Place, windows: &[Window], rows: &Evaluated) -> Result<()> {
-        if self.placed.add(place, rows)? {
+    /// Adds rows at `pane_ref` for `windows`.
+    pub(super) fn add(&mut self, pane_ref: PaneRef, windows: &[Window], rows: &Evaluated) -> Result<()> {
+        if self.assigned.add(pane_ref, rows)? {
             self.expect(windows.iter().copied());
         }
         Ok(())
     }
 
-    /// Adds each row at its place, for all windows that take it.
-    pub(super) fn add_each(&mut self, few: &FewPlaces, rows: &Evaluated) -> Result<()> {
-        for place in self.placed.add_each(few, rows)? {
-            let windows = self.panes.windows_of(place.pane).filter(|window| place.is_taken_by(*window));
+    /// Adds each row at its pane ref, for all windows that take it.
+    pub(super) fn add_each(&mut self, few: &FewPanes, rows: &Evaluated) -> Result<()> {
+        for pane_ref in self.assigned.add_each(few, rows)? {
+            let windows = self.panes.windows_of(pane_ref.pane).filter(|window| pane_ref.is_taken_by(*window));
             self.due.extend(windows);
         }
         Ok(())
     }
 
-    /// Adds groups of another worker at `place`, for `windows`.
-    pub(super) fn merge(&mut self, place: Place, windows: &[Window], groups: &RecordBatch, fresh: GroupTable) -> Result<()> {
-        if self.placed.merge(place, groups, fresh)? {
+    /// Adds groups of another worker at `pane_ref`, for `windows`.
+    pub(super) fn merge(&mut self, pane_ref: PaneRef, windows: &[Window], groups: &RecordBatch, fresh: GroupTable) -> Result<()> {
+        if self.assigned.merge(pane_ref, groups, fresh)? {
             self.expect(windows.iter().copied());
         }
         Ok(())
@@ -65,38 +65,38 @@ impl PaneTables {
 
     /// All groups of a window, and the table that they are in.
     pub(super) fn of_window(&mut self, window: Window) -> Result<(&mut GroupTable, Vec<u32>)> {
-        let places = self.placed.places_of(window);
-        if let [(_, only)] = places.as_slice() {
-            let groups = self.placed.table().groups_in(*only);
-            return Ok((self.placed.table_mut(), groups));
+        let pane_refs = self.assigned.places_of(window);
+        if let [(_, only)] = pane_refs.as_slice() {
+            let groups = self.assigned.table().groups_in(*only);
+            return Ok((self.assigned.table_mut(), groups));
         }
-        self.sliding.of_places(places, self.placed.table())
+        self.sliding.of_places(pane_refs, self.assigned.table())
     }
 
     /// Forgets the panes of which no window is left to be shown.
     pub(super) fn drop_panes(&mut self, is_done: impl Fn(Window) -> bool) -> Result<()> {
-        while let Some(place) = self.placed.first_place() {
-            if !self.panes.windows_of(place.pane).last().is_some_and(&is_done) {
+        while let Some(pane_ref) = self.assigned.first_pane_ref() {
+            if !self.panes.windows_of(pane_ref.pane).last().is_some_and(&is_done) {
                 break;
             }
-            self.sliding.forget(place, self.placed.table())?;
-            self.placed.close(place);
+            self.sliding.forget(pane_ref, self.assigned.table())?;
+            self.assigned.close(pane_ref);
         }
         Ok(())
     }
 
     /// Bytes held, roughly.
     pub(super) fn bytes(&self) -> usize {
-        self.placed.bytes() + self.sliding.bytes()
+        self.assigned.bytes() + self.sliding.bytes()
     }
 
-    /// The groups by place.
-    pub(super) fn placed(&self) -> &PlacedGroups {
-        &self.placed
+    /// The groups by pane ref.
+    pub(super) fn assigned(&self) -> &PaneGroups {
+        &self.assigned
     }
 
-    /// Takes what [`PlacedGroups::image`] gave.
-    pub(super) fn restore(&mut self, places: &[(Place, usize)], groups: &RecordBatch) -> Result<()> {
-        self.placed.restore(places, groups)
+    /// Takes what [`PaneGroups::image`] gave.
+    pub(super) fn restore(&mut self, pane_refs: &[(PaneRef, usize)], groups: &RecordBatch) -> Result<()> {
+        self.assigned.restore(pane_refs, groups)
     }
 }

@@ -1,7 +1,7 @@
 //! A window's groups put together from those of its panes; the next window differs in a few panes only.
 
 use super::input::GroupInput;
-use super::place::Place;
+use super::pane_ref::PaneRef;
 use crate::Result;
 use crate::operator::aggregate::{GroupTable, Namespace};
 
@@ -14,47 +14,47 @@ pub(super) struct Sliding {
     slides: bool,
     table: GroupTable,
     /// What is in the table, in order.
-    places: Vec<(Place, Namespace)>,
+    pane_refs: Vec<(PaneRef, Namespace)>,
 }
 
 impl Sliding {
-    /// No window yet. `once`: what a place has does not change any more once it was in a window.
+    /// No window yet. `once`: what a pane ref has does not change any more once it was in a window.
     pub(super) fn new(input: &GroupInput, once: bool) -> Result<Self> {
         let mut table = input.table()?;
         let slides = once && !input.retracts() && table.can_take_out();
-        Ok(Self { input: input.clone(), slides, table, places: Vec::new() })
+        Ok(Self { input: input.clone(), slides, table, pane_refs: Vec::new() })
     }
 
-    /// All groups of a window of these places, in order, whose namespaces are in `panes`.
+    /// All groups of a window of these pane refs, in order, whose namespaces are in `panes`.
     pub(super) fn of_places(
         &mut self,
-        places: Vec<(Place, Namespace)>,
+        pane_refs: Vec<(PaneRef, Namespace)>,
         panes: &GroupTable,
     ) -> Result<(&mut GroupTable, Vec<u32>)> {
-        let gone = not_in(&self.places, &places);
-        if self.slides && groups_in(&gone, panes) <= groups_in(&places, panes) / 2 {
+        let gone = not_in(&self.pane_refs, &pane_refs);
+        if self.slides && groups_in(&gone, panes) <= groups_in(&pane_refs, panes) / 2 {
             gone.iter().try_for_each(|(_, namespace)| self.table.take_out(panes, &panes.groups_in(*namespace)))?;
         } else {
             self.table = self.input.table()?;
-            self.places.clear();
+            self.pane_refs.clear();
         }
-        for (_, namespace) in not_in(&places, &self.places) {
+        for (_, namespace) in not_in(&pane_refs, &self.pane_refs) {
             self.table.merge_from(panes, &panes.groups_in(namespace))?;
         }
-        self.places = places;
+        self.pane_refs = pane_refs;
         let groups = self.table.groups().collect();
         Ok((&mut self.table, groups))
     }
 
-    /// Takes out a place that is about to be closed.
-    pub(super) fn forget(&mut self, place: Place, panes: &GroupTable) -> Result<()> {
-        let Ok(at) = self.places.binary_search_by_key(&place, |(place, _)| *place) else { return Ok(()) };
+    /// Takes out a pane ref that is about to be closed.
+    pub(super) fn forget(&mut self, pane_ref: PaneRef, panes: &GroupTable) -> Result<()> {
+        let Ok(at) = self.pane_refs.binary_search_by_key(&pane_ref, |(pane_ref, _)| *pane_ref) else { return Ok(()) };
         if !self.slides {
             self.table = self.input.table()?;
-            self.places.clear();
+            self.pane_refs.clear();
             return Ok(());
         }
-        let (_, namespace) = self.places.remove(at);
+        let (_, namespace) = self.pane_refs.remove(at);
         self.table.take_out(panes, &panes.groups_in(namespace))
     }
 
@@ -64,13 +64,13 @@ impl Sliding {
     }
 }
 
-/// Those of some places that are not among others; both in order.
-fn not_in(places: &[(Place, Namespace)], others: &[(Place, Namespace)]) -> Vec<(Place, Namespace)> {
-    let is_among = |place: &Place| others.binary_search_by_key(place, |(place, _)| *place).is_ok();
-    places.iter().filter(|(place, _)| !is_among(place)).copied().collect()
+/// Those of some pane refs that are not among others; both in order.
+fn not_in(pane_refs: &[(PaneRef, Namespace)], others: &[(PaneRef, Namespace)]) -> Vec<(PaneRef, Namespace)> {
+    let is_among = |pane_ref: &PaneRef| others.binary_search_by_key(pane_ref, |(pane_ref, _)| *pane_ref).is_ok();
+    pane_refs.iter().filter(|(pane_ref, _)| !is_among(pane_ref)).copied().collect()
 }
 
-/// How many groups all these places have at most.
-fn groups_in(places: &[(Place, Namespace)], panes: &GroupTable) -> usize {
-    places.iter().map(|(_, namespace)| panes.count_in(*namespace)).sum()
+/// How many groups all these pane refs have at most.
+fn groups_in(pane_refs: &[(PaneRef, Namespace)], panes: &GroupTable) -> usize {
+    pane_refs.iter().map(|(_, namespace)| panes.count_in(*namespace)).sum()
 }

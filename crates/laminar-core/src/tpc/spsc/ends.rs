@@ -1,9 +1,9 @@
 //! The two ends of the queue, and both together before they go to their threads.
-#![expect(unsafe_code, reason = "a slot is written by one thread and read by another; a lock would cost ten times as much")]
+#![expect(unsafe_code, reason = "a cell is written by one thread and read by another; a lock would cost ten times as much")]
 
 use std::cell::Cell;
 
-use super::ahead::{self, Ahead};
+use super::prefetch::{self, PrefetchDistance};
 use super::ring::Ring;
 use super::sync::{Arc, Ordering};
 
@@ -108,10 +108,10 @@ impl<T> Producer<T> {
         if self.room(tail, 1) == 0 {
             return Err(item);
         }
-        // SAFETY: there is room, so the slot at `tail` is outside of `head..tail`, and we are the producer.
+        // SAFETY: there is room, so the cell at `tail` is outside of `head..tail`, and we are the producer.
         unsafe { self.ring.write(tail, item) };
         self.publish(tail.wrapping_add(1));
-        self.ask_ahead(tail, 1);
+        self.prefetch(tail, 1);
         Ok(())
     }
 
@@ -139,20 +139,20 @@ impl<T> Producer<T> {
         }
         let (first, second) = self.ring.runs(tail, count);
         let (to_first, to_second) = items[..count].split_at(first.len());
-        for (slots, items) in [(first, to_first), (second, to_second)] {
-            for (slot, item) in slots.iter().zip(items) {
-                // SAFETY: the runs are slots outside of `head..tail`, and we are the producer.
-                slot.with_mut(|slot| unsafe { (*slot).write(*item) });
+        for (cells, items) in [(first, to_first), (second, to_second)] {
+            for (cell, item) in cells.iter().zip(items) {
+                // SAFETY: the runs are cells outside of `head..tail`, and we are the producer.
+                cell.with_mut(|cell| unsafe { (*cell).write(*item) });
             }
         }
         self.publish(tail.wrapping_add(count));
-        self.ask_ahead(tail, count);
+        self.prefetch(tail, count);
         count
     }
 
     /// How many items the queue holds at most.
     pub fn capacity(&self) -> usize {
-        self.ring.slots.len()
+        self.ring.cells.len()
     }
 
     /// How many items are in the queue; the consumer may just be taking some.
@@ -170,31 +170,31 @@ impl<T> Producer<T> {
         self.ring.closed.load(Ordering::Acquire)
     }
 
-    /// Free slots from `tail` on; asks the consumer's index only if fewer than `wanted` are known to be free.
+    /// Free cells from `tail` on; asks the consumer's index only if fewer than `wanted` are known to be free.
     #[inline]
     fn room(&self, tail: usize, wanted: usize) -> usize {
-        let free = |head: usize| self.ring.slots.len() - tail.wrapping_sub(head);
+        let free = |head: usize| self.ring.cells.len() - tail.wrapping_sub(head);
         let known = free(self.head_seen.get());
         if known >= wanted {
             return known;
         }
-        // Acquire: the consumer has read the slots before `head` before we write them again.
+        // Acquire: the consumer has read the cells before `head` before we write them again.
         self.head_seen.set(self.ring.head.load(Ordering::Acquire));
         free(self.head_seen.get())
     }
 
-    /// Asks for slots that come after `count` ones from `index` on, as far as they are known to be free: the consumer is
+    /// Asks for cells that come after `count` ones from `index` on, as far as they are known to be free: the consumer is
     /// not to lose what it has not read yet.
     #[inline(always)]
-    fn ask_ahead(&self, index: usize, count: usize) {
-        let free = self.head_seen.get().wrapping_add(self.ring.slots.len()).wrapping_sub(index);
-        each_line_ahead::<T>(index, count, free, |index| ahead::to_write(self.ring.slot(index)));
+    fn prefetch(&self, index: usize, count: usize) {
+        let free = self.head_seen.get().wrapping_add(self.ring.cells.len()).wrapping_sub(index);
+        for_each_line::<T>(index, count, free, |index| prefetch::to_write(self.ring.cell(index)));
     }
 
     #[inline]
     fn publish(&self, tail: usize) {
         self.tail.set(tail);
-        // Release: whoever sees the new `tail` sees what stands in the slots before it.
+        // Release: whoever sees the new `tail` sees what stands in the cells before it.
         self.ring.tail.store(tail, Ordering::Release);
     }
 }
@@ -206,16 +206,16 @@ struct Written<'a, T> {
 }
 
 impl<T> Written<'_, T> {
-    /// Writes items into the slots that are known to be free. True if there may be more of both: an iterator can have more
+    /// Writes items into the cells that are known to be free. True if there may be more of both: an iterator can have more
     /// items than it promised.
     #[inline(always)]
     fn go_on(&mut self, items: &mut impl Iterator<Item = T>) -> bool {
         let room = self.producer.room(self.tail, items.size_hint().0.max(1));
         let (first, second) = self.producer.ring.runs(self.tail, room);
         let start = self.tail;
-        for (slot, item) in first.iter().chain(second).zip(items.by_ref()) {
-            // SAFETY: the runs are `room` slots outside of `head..tail`, and we are the producer.
-            slot.with_mut(|slot| unsafe { (*slot).write(item) });
+        for (cell, item) in first.iter().chain(second).zip(items.by_ref()) {
+            // SAFETY: the runs are `room` cells outside of `head..tail`, and we are the producer.
+            cell.with_mut(|cell| unsafe { (*cell).write(item) });
             self.tail = self.tail.wrapping_add(1);
         }
         room > 0 && self.tail.wrapping_sub(start) == room && items.size_hint().1 != Some(0)
@@ -227,7 +227,7 @@ impl<T> Drop for Written<'_, T> {
         let start = self.producer.tail.get();
         if self.tail != start {
             self.producer.publish(self.tail);
-            self.producer.ask_ahead(start, self.tail.wrapping_sub(start));
+            self.producer.prefetch(start, self.tail.wrapping_sub(start));
         }
     }
 }
@@ -241,14 +241,14 @@ impl<T> Consumer<T> {
             return None;
         }
         let head = self.head.get();
-        // SAFETY: an item is ready, so the slot at `head` is in `head..tail`; it is read once, since `head` moves on.
+        // SAFETY: an item is ready, so the cell at `head` is in `head..tail`; it is read once, since `head` moves on.
         let item = unsafe { self.ring.read(head) };
         self.publish(head.wrapping_add(1));
-        self.ask_ahead(head, 1);
+        self.prefetch(head, 1);
         Some(item)
     }
 
-    /// Takes up to `items_max` items out, in order, and appends them to `into`. The producer sees their slots free at once.
+    /// Takes up to `items_max` items out, in order, and appends them to `into`. The producer sees their cells free at once.
     /// Returns how many. Allocates only if `into` has no room.
     #[inline]
     pub fn pop_batch(&self, into: &mut Vec<T>, items_max: usize) -> usize {
@@ -258,13 +258,13 @@ impl<T> Consumer<T> {
         }
         into.reserve(count);
         let head = self.head.get();
-        self.ask_ahead(head, count);
+        self.prefetch(head, count);
         let (first, second) = self.ring.runs(head, count);
         let (to_first, to_second) = into.spare_capacity_mut()[..count].split_at_mut(first.len());
         for (to, from) in [(to_first, first), (to_second, second)] {
-            for (place, slot) in to.iter_mut().zip(from) {
+            for (place, cell) in to.iter_mut().zip(from) {
                 // SAFETY: `count` items are ready from `head` on; each is read once, since `head` moves behind them below.
-                place.write(slot.with(|slot| unsafe { (*slot).assume_init_read() }));
+                place.write(cell.with(|cell| unsafe { (*cell).assume_init_read() }));
             }
         }
         // SAFETY: `count` items were written behind the end, within the capacity; nothing above runs foreign code.
@@ -284,13 +284,13 @@ impl<T> Consumer<T> {
             return 0;
         }
         let head = self.head.get();
-        self.ask_ahead(head, count);
+        self.prefetch(head, count);
         let (first, second) = self.ring.runs(head, count);
         let (to_first, to_second) = into[..count].split_at_mut(first.len());
-        for (places, slots) in [(to_first, first), (to_second, second)] {
-            for (place, slot) in places.iter_mut().zip(slots) {
+        for (places, cells) in [(to_first, first), (to_second, second)] {
+            for (place, cell) in places.iter_mut().zip(cells) {
                 // SAFETY: `count` items are ready from `head` on; `head` moves behind them below.
-                *place = slot.with(|slot| unsafe { (*slot).assume_init_read() });
+                *place = cell.with(|cell| unsafe { (*cell).assume_init_read() });
             }
         }
         self.publish(head.wrapping_add(count));
@@ -299,7 +299,7 @@ impl<T> Consumer<T> {
 
     /// How many items the queue holds at most.
     pub fn capacity(&self) -> usize {
-        self.ring.slots.len()
+        self.ring.cells.len()
     }
 
     /// How many items are in the queue; the producer may just be putting some in.
@@ -324,23 +324,23 @@ impl<T> Consumer<T> {
         if known >= wanted {
             return known;
         }
-        // Acquire: what the producer wrote into the slots before `tail` is seen.
+        // Acquire: what the producer wrote into the cells before `tail` is seen.
         self.tail_seen.set(self.ring.tail.load(Ordering::Acquire));
         self.tail_seen.get().wrapping_sub(self.head.get())
     }
 
-    /// Asks for slots that come after `count` ones from `index` on, as far as items are known to be there: the producer is not
+    /// Asks for cells that come after `count` ones from `index` on, as far as items are known to be there: the producer is not
     /// to lose what it has not written yet.
     #[inline(always)]
-    fn ask_ahead(&self, index: usize, count: usize) {
+    fn prefetch(&self, index: usize, count: usize) {
         let ready = self.tail_seen.get().wrapping_sub(index);
-        each_line_ahead::<T>(index, count, ready, |index| ahead::to_read(self.ring.slot(index)));
+        for_each_line::<T>(index, count, ready, |index| prefetch::to_read(self.ring.cell(index)));
     }
 
     #[inline]
     fn publish(&self, head: usize) {
         self.head.set(head);
-        // Release: the items have been read before the producer sees their slots as free.
+        // Release: the items have been read before the producer sees their cells as free.
         self.ring.head.store(head, Ordering::Release);
     }
 }
@@ -357,11 +357,11 @@ impl<T> Drop for Consumer<T> {
     }
 }
 
-/// Calls `ask` with an index on each line that comes into view if `count` slots from `index` on are worked off; only the
-/// slots of `index..index + usable` count.
+/// Calls `ask` with an index on each line that comes into view if `count` cells from `index` on are worked off; only the
+/// cells of `index..index + usable` count.
 #[inline(always)]
-fn each_line_ahead<T>(index: usize, count: usize, usable: usize, ask: impl Fn(usize)) {
-    let (step, ahead) = (Ahead::<T>::STEP, Ahead::<T>::SLOTS);
+fn for_each_line<T>(index: usize, count: usize, usable: usize, ask: impl Fn(usize)) {
+    let (step, ahead) = (PrefetchDistance::<T>::STEP, PrefetchDistance::<T>::CELLS);
     let to_line = index.wrapping_neg() & (step - 1);
     let end = (count + ahead).min((usable + 1).saturating_sub(step));
     if ahead > 0 {

@@ -1,55 +1,55 @@
-//! The slots of the queue, and the two indices that its ends show each other.
-#![expect(unsafe_code, reason = "a slot is written by one thread and read by another; a lock would cost ten times as much")]
+//! The cells of the queue, and the two indices that its ends show each other.
+#![expect(unsafe_code, reason = "a cell is written by one thread and read by another; a lock would cost ten times as much")]
 
 use std::mem::MaybeUninit;
 
 use super::CachePadded;
 use super::sync::{AtomicBool, AtomicUsize, Ordering, UnsafeCell};
 
-/// The slots and the two indices. Processors fetch cache lines in pairs, so the indices lie in different pairs, each beside
+/// The cells and the two indices. Processors fetch cache lines in pairs, so the indices lie in different pairs, each beside
 /// something that is hardly ever written.
 #[repr(C, align(128))]
 pub(super) struct Ring<T> {
     /// The oldest item; moved by the consumer.
     pub(super) head: CachePadded<AtomicUsize>,
-    /// A power of two of them; an index's slot is its low bits.
-    pub(super) slots: CachePadded<Box<[Slot<T>]>>,
+    /// A power of two of them; an index's cell is its low bits.
+    pub(super) cells: CachePadded<Box<[Cell<T>]>>,
     /// One past the newest item; moved by the producer.
     pub(super) tail: CachePadded<AtomicUsize>,
     /// Set by the half that goes first.
     pub(super) closed: CachePadded<AtomicBool>,
 }
 
-pub(super) type Slot<T> = UnsafeCell<MaybeUninit<T>>;
+pub(super) type Cell<T> = UnsafeCell<MaybeUninit<T>>;
 
-// SAFETY: items move from thread to thread, so they must be `Send`; that no slot is touched by two threads at once is
+// SAFETY: items move from thread to thread, so they must be `Send`; that no cell is touched by two threads at once is
 // the invariant in `mod.rs`. No reference to an item is ever handed out, so `T: Sync` is not needed.
 unsafe impl<T: Send> Send for Ring<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Ring<T> {}
 
 impl<T> Ring<T> {
-    pub(super) fn new(slots: usize) -> Self {
+    pub(super) fn new(cells: usize) -> Self {
         Self {
             head: CachePadded::new(AtomicUsize::new(0)),
-            slots: CachePadded::new((0..slots).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect()),
+            cells: CachePadded::new((0..cells).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect()),
             tail: CachePadded::new(AtomicUsize::new(0)),
             closed: CachePadded::new(AtomicBool::new(false)),
         }
     }
 
     #[inline(always)]
-    pub(super) fn slot(&self, index: usize) -> &Slot<T> {
-        let place = index & (self.slots.len() - 1);
-        debug_assert!(place < self.slots.len(), "the number of slots is a power of two");
-        // SAFETY: there is at least one slot and their number is a power of two, so the low bits are below it.
-        unsafe { self.slots.get_unchecked(place) }
+    pub(super) fn cell(&self, index: usize) -> &Cell<T> {
+        let place = index & (self.cells.len() - 1);
+        debug_assert!(place < self.cells.len(), "the number of cells is a power of two");
+        // SAFETY: there is at least one cell and their number is a power of two, so the low bits are below it.
+        unsafe { self.cells.get_unchecked(place) }
     }
 
-    /// The slots of `index..index + count` in order, where `count` is at most all: to the end of the ring, and from its start.
+    /// The cells of `index..index + count` in order, where `count` is at most all: to the end of the ring, and from its start.
     #[inline(always)]
-    pub(super) fn runs(&self, index: usize, count: usize) -> (&[Slot<T>], &[Slot<T>]) {
-        let (before, from) = self.slots.split_at(index & (self.slots.len() - 1));
+    pub(super) fn runs(&self, index: usize, count: usize) -> (&[Cell<T>], &[Cell<T>]) {
+        let (before, from) = self.cells.split_at(index & (self.cells.len() - 1));
         let first = count.min(from.len());
         (&from[..first], &before[..count - first])
     }
@@ -58,16 +58,16 @@ impl<T> Ring<T> {
     /// The caller is the only producer, and `index` is outside of `head..tail`.
     #[inline(always)]
     pub(super) unsafe fn write(&self, index: usize, item: T) {
-        // SAFETY: by the contract nobody else touches the slot.
-        self.slot(index).with_mut(|slot| unsafe { (*slot).write(item) });
+        // SAFETY: by the contract nobody else touches the cell.
+        self.cell(index).with_mut(|cell| unsafe { (*cell).write(item) });
     }
 
     /// # Safety
     /// The caller is the only consumer, `index` is in `head..tail`, and `head` moves over it before it is read again.
     #[inline(always)]
     pub(super) unsafe fn read(&self, index: usize) -> T {
-        // SAFETY: by the contract the slot holds an item, which we move out.
-        self.slot(index).with(|slot| unsafe { (*slot).assume_init_read() })
+        // SAFETY: by the contract the cell holds an item, which we move out.
+        self.cell(index).with(|cell| unsafe { (*cell).assume_init_read() })
     }
 }
 
@@ -88,7 +88,7 @@ struct LeftOver<'a, T> {
 impl<T> Drop for LeftOver<'_, T> {
     fn drop(&mut self) {
         while self.head != self.tail {
-            // SAFETY: both halves are gone; the slot is in `head..tail`, and our `head` moves on before the item is dropped.
+            // SAFETY: both halves are gone; the cell is in `head..tail`, and our `head` moves on before the item is dropped.
             let item = unsafe { self.ring.read(self.head) };
             self.head = self.head.wrapping_add(1);
             let rest = LeftOver { ring: self.ring, head: self.head, tail: self.tail };

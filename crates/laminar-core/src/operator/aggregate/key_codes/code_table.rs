@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use super::super::slots::Slots;
+use super::super::group_ids::GroupIdAllocator;
 
 /// Values next to each other in 16 bytes, and which of them are NULL: their bytes are then 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) struct CodeTable {
     table: HashTable<Entry>,
     /// By number.
     codes: Vec<Code>,
-    numbers: Slots,
+    numbers: GroupIdAllocator,
 }
 
 /// A code and its number: 24 bytes, where a pair of the two would have 32.

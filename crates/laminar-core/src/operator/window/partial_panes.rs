@@ -1,4 +1,4 @@
-//! The first phase of windows: rows wait in groups on the worker where they are, until a window is due that needs them.
+//! Partial aggregation of windows: rows wait in groups on the worker where they are, until a window is due that needs them.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema};
 
 use super::input::GroupInput;
-use super::place::{Place, Taken, Whereabouts};
-use super::placed_groups::PlacedGroups;
-use crate::limits::AHEAD_GROUPS_MAX;
+use super::pane_groups::PaneGroups;
+use super::pane_ref::{PaneRef, Taken, Whereabouts};
+use crate::limits::PARTIAL_GROUPS_MAX;
 use crate::operator::SentGroups;
 use crate::operator::aggregate::{GroupTable, Namespace};
-use crate::operator::first_phase::Payoff;
+use crate::operator::partial_aggregation::Payoff;
 use crate::{Error, Result};
 
-/// Groups by place that were not sent yet.
-pub(super) struct Ahead {
-    placed: PlacedGroups,
+/// Groups by pane ref that were not sent yet.
+pub(super) struct PartialPanes {
+    assigned: PaneGroups,
     payoff: Payoff,
     /// Rows since it was asked last whether they are worth it.
     rows: u64,
@@ -28,11 +28,11 @@ pub(super) struct Ahead {
     gives_up: bool,
 }
 
-impl Ahead {
+impl PartialPanes {
     /// No rows yet.
     pub(super) fn new(input: &GroupInput) -> Result<Self> {
-        let placed = PlacedGroups::new(input)?;
-        Ok(Self { placed, payoff: Payoff::default(), rows: 0, groups_max: AHEAD_GROUPS_MAX, gives_up: false })
+        let assigned = PaneGroups::new(input)?;
+        Ok(Self { assigned, payoff: Payoff::default(), rows: 0, groups_max: PARTIAL_GROUPS_MAX, gives_up: false })
     }
 
     /// Whether it takes so many rows.
@@ -45,11 +45,11 @@ impl Ahead {
         let rows = &taken.rows;
         self.rows += rows.inputs.rows() as u64;
         match &taken.whereabouts {
-            Whereabouts::One(place) => self.placed.add(*place, rows).map(|_| ())?,
-            Whereabouts::Few(few) => self.placed.add_each(few, rows).map(|_| ())?,
+            Whereabouts::One(pane_ref) => self.assigned.add(*pane_ref, rows).map(|_| ())?,
+            Whereabouts::Few(few) => self.assigned.add_each(few, rows).map(|_| ())?,
             Whereabouts::Apart(apart) => {
-                for (place, at) in apart {
-                    self.placed.add(*place, &rows.take(at)?)?;
+                for (pane_ref, at) in apart {
+                    self.assigned.add(*pane_ref, &rows.take(at)?)?;
                 }
             }
         }
@@ -59,47 +59,47 @@ impl Ahead {
 
     /// Many groups with few rows each are not worth the memory: they are sent before they are due.
     fn look_at_groups(&mut self) {
-        let groups: usize = self.placed.places().map(|(_, namespace)| self.placed.table().count_in(namespace)).sum();
+        let groups: usize = self.assigned.pane_refs().map(|(_, namespace)| self.assigned.table().count_in(namespace)).sum();
         if groups > self.groups_max {
             self.gives_up = !Payoff::is_worth(self.rows, groups);
             self.groups_max = groups * 2;
         }
     }
 
-    /// Takes out the groups at the places of which `is_due` says so.
-    pub(super) fn leave(&mut self, is_due: impl Fn(Place) -> bool) -> Result<Vec<SentGroups>> {
+    /// Takes out the groups at the pane refs of which `is_due` says so.
+    pub(super) fn leave(&mut self, is_due: impl Fn(PaneRef) -> bool) -> Result<Vec<SentGroups>> {
         let all = std::mem::take(&mut self.gives_up);
-        let due: Vec<(Place, Namespace)> = self.placed.places().filter(|(place, _)| all || is_due(*place)).collect();
+        let due: Vec<(PaneRef, Namespace)> = self.assigned.pane_refs().filter(|(pane_ref, _)| all || is_due(*pane_ref)).collect();
         let (mut sent, mut rows) = (Vec::with_capacity(due.len()), 0);
-        for (place, namespace) in due {
-            let groups = self.placed.image_at(namespace)?;
+        for (pane_ref, namespace) in due {
+            let groups = self.assigned.image_at(namespace)?;
             rows += GroupTable::image_weight(&groups).unsigned_abs();
-            sent.push(labelled(place, &groups, self.placed.table())?);
-            self.placed.close(place);
+            sent.push(labelled(pane_ref, &groups, self.assigned.table())?);
+            self.assigned.close(pane_ref);
         }
         let groups = sent.iter().map(|sent| sent.rows.num_rows()).sum();
         self.payoff.learn(rows, groups);
-        if groups > 0 && self.placed.first_place().is_none() {
-            (self.rows, self.groups_max) = (0, AHEAD_GROUPS_MAX);
+        if groups > 0 && self.assigned.first_pane_ref().is_none() {
+            (self.rows, self.groups_max) = (0, PARTIAL_GROUPS_MAX);
         }
         Ok(sent)
     }
 
-    /// The groups by place.
-    pub(super) fn placed(&self) -> &PlacedGroups {
-        &self.placed
+    /// The groups by pane ref.
+    pub(super) fn assigned(&self) -> &PaneGroups {
+        &self.assigned
     }
 
-    /// Takes what [`PlacedGroups::image`] gave.
-    pub(super) fn restore(&mut self, places: &[(Place, usize)], groups: &RecordBatch) -> Result<()> {
-        self.placed.restore(places, groups)
+    /// Takes what [`PaneGroups::image`] gave.
+    pub(super) fn restore(&mut self, pane_refs: &[(PaneRef, usize)], groups: &RecordBatch) -> Result<()> {
+        self.assigned.restore(pane_refs, groups)
     }
 }
 
-/// The groups at a place with two columns in front that say where it is.
-fn labelled(place: Place, groups: &RecordBatch, table: &GroupTable) -> Result<SentGroups> {
+/// The groups at a pane ref with two columns in front that say where it is.
+fn labelled(pane_ref: PaneRef, groups: &RecordBatch, table: &GroupTable) -> Result<SentGroups> {
     let label = |value: i64| Arc::new(Int64Array::from_value(value, groups.num_rows())) as ArrayRef;
-    let mut columns = vec![label(place.pane), label(place.from)];
+    let mut columns = vec![label(pane_ref.pane), label(pane_ref.from)];
     columns.extend(groups.columns().iter().cloned());
     let mut fields =
         vec![Arc::new(Field::new("pane", DataType::Int64, false)), Arc::new(Field::new("from", DataType::Int64, false))];
@@ -112,16 +112,16 @@ fn labelled(place: Place, groups: &RecordBatch, table: &GroupTable) -> Result<Se
 
 const LABELS: usize = 2;
 
-/// The place of groups that came from another worker, and the groups. All rows of a batch have one place.
-pub(super) fn arrived(rows: &RecordBatch) -> Result<Option<(Place, RecordBatch)>> {
+/// The pane ref of groups that came from another worker, and the groups. All rows of a batch have one pane ref.
+pub(super) fn arrived(rows: &RecordBatch) -> Result<Option<(PaneRef, RecordBatch)>> {
     if rows.num_rows() == 0 {
         return Ok(None);
     }
     let label = |column: usize| {
         let labels = rows.columns().get(column).and_then(|column| column.as_primitive_opt::<Int64Type>());
-        labels.map(|labels| labels.value(0)).ok_or_else(|| Error::internal("groups without a place"))
+        labels.map(|labels| labels.value(0)).ok_or_else(|| Error::internal("groups without a pane"))
     };
-    let place = Place { pane: label(0)?, from: label(1)? };
+    let pane_ref = PaneRef { pane: label(0)?, from: label(1)? };
     let columns: Vec<usize> = (LABELS..rows.num_columns()).collect();
-    Ok(Some((place, rows.project(&columns)?)))
+    Ok(Some((pane_ref, rows.project(&columns)?)))
 }

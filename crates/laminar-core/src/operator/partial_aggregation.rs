@@ -17,7 +17,7 @@ use crate::time::Watermark;
 use crate::{ChangeBatch, Result};
 
 /// What an operator does with rows ahead of the exchange of its input.
-pub trait FirstPhase {
+pub trait PartialAggregation {
     /// Takes rows that are about to be sent to the worker of their key. What comes back is sent as it is.
     fn absorb(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<ChangeBatch>>;
 
@@ -42,7 +42,7 @@ pub struct SentGroups {
     pub keys: Range<usize>,
 }
 
-/// Whether to aggregate ahead, by how many rows a group had when that was done last.
+/// Whether to aggregate before the exchange, by how many rows a group had when that was done last.
 #[derive(Debug)]
 pub(super) struct Payoff {
     /// Rows that are still to be sent as they are.
@@ -58,7 +58,7 @@ impl Default for Payoff {
 }
 
 impl Payoff {
-    /// Whether so many rows should be aggregated ahead.
+    /// Whether so many rows should be aggregated before the exchange.
     pub(super) fn takes(&mut self, rows: usize) -> bool {
         let takes = self.waits == 0;
         self.waits = self.waits.saturating_sub(rows as u64);

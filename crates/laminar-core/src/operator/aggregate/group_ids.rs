@@ -2,7 +2,7 @@
 
 /// Which group numbers are in use: one bit each.
 #[derive(Debug, Default)]
-pub(super) struct Slots {
+pub(super) struct GroupIdAllocator {
     /// Free numbers below `end` have their bit set.
     free: Vec<u64>,
     free_count: usize,
@@ -11,21 +11,21 @@ pub(super) struct Slots {
     end: usize,
 }
 
-impl Slots {
+impl GroupIdAllocator {
     /// Numbers with the given ones in use: what an image holds.
     pub(super) fn from_live(live: &[bool]) -> Self {
-        let mut slots = Self { end: live.len(), ..Self::default() };
-        slots.free.resize(live.len().div_ceil(64), 0);
+        let mut ids = Self { end: live.len(), ..Self::default() };
+        ids.free.resize(live.len().div_ceil(64), 0);
         let free = (0u32..).zip(live).filter(|(_, live)| !**live).map(|(group, _)| group);
-        free.for_each(|group| slots.set_free(group));
-        slots
+        free.for_each(|group| ids.set_free(group));
+        ids
     }
 
     /// Numbers below `end`, of which only `free` may be taken.
     pub(super) fn with_free(end: usize, free: &[u32]) -> Self {
-        let mut slots = Self::from_live(&vec![true; end]);
-        free.iter().for_each(|group| slots.set_free(*group));
-        slots
+        let mut ids = Self::from_live(&vec![true; end]);
+        free.iter().for_each(|group| ids.set_free(*group));
+        ids
     }
 
     /// Takes the lowest free number.
@@ -99,25 +99,25 @@ fn number(group: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::Slots;
+    use super::GroupIdAllocator;
 
     #[test]
     fn the_lowest_free_number_comes_first_wherever_it_is() {
-        let mut slots = Slots::default();
-        assert_eq!((0..200).map(|_| slots.take()).collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
-        slots.give_back(&[130, 3, 199, 64]);
-        assert_eq!((slots.len(), slots.end()), (196, 200));
-        assert!(slots.live().eq((0..200).filter(|group| ![3, 64, 130, 199].contains(group))));
-        assert_eq!([slots.take(), slots.take()], [3, 64]);
-        slots.give_back(&[0]);
-        assert_eq!((0..5).map(|_| slots.take()).collect::<Vec<_>>(), [0, 130, 199, 200, 201]);
+        let mut ids = GroupIdAllocator::default();
+        assert_eq!((0..200).map(|_| ids.take()).collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
+        ids.give_back(&[130, 3, 199, 64]);
+        assert_eq!((ids.len(), ids.end()), (196, 200));
+        assert!(ids.live().eq((0..200).filter(|group| ![3, 64, 130, 199].contains(group))));
+        assert_eq!([ids.take(), ids.take()], [3, 64]);
+        ids.give_back(&[0]);
+        assert_eq!((0..5).map(|_| ids.take()).collect::<Vec<_>>(), [0, 130, 199, 200, 201]);
     }
 
     #[test]
     fn an_images_numbers_go_on_where_they_were() {
-        let mut slots = Slots::from_live(&[true, false, true]);
-        assert_eq!((slots.len(), slots.take(), slots.take()), (2, 1, 3));
-        let mut slots = Slots::with_free(70, &[69, 2]);
-        assert_eq!((slots.len(), slots.take(), slots.take(), slots.take()), (68, 2, 69, 70));
+        let mut ids = GroupIdAllocator::from_live(&[true, false, true]);
+        assert_eq!((ids.len(), ids.take(), ids.take()), (2, 1, 3));
+        let mut ids = GroupIdAllocator::with_free(70, &[69, 2]);
+        assert_eq!((ids.len(), ids.take(), ids.take(), ids.take()), (68, 2, 69, 70));
     }
 }

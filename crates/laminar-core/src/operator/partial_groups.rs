@@ -2,18 +2,18 @@
 
 use super::SentGroups;
 use super::aggregate::{GroupTable, Grouped, Namespace, RowNamespaces};
-use super::first_phase::Payoff;
+use super::partial_aggregation::Payoff;
 use crate::Result;
 
 /// The groups of the step that runs. They are sent in the same step, for readers see its result after it.
-pub(super) struct GroupsAhead {
+pub(super) struct PartialGroups {
     table: GroupTable,
     /// Closed with each step, so that the next one can reserve the groups of the same keys.
     namespace: Namespace,
     payoff: Payoff,
 }
 
-impl GroupsAhead {
+impl PartialGroups {
     /// With an empty table of the same kind as that of the second phase.
     pub(super) fn new(mut table: GroupTable) -> Self {
         Self { namespace: table.open(), table, payoff: Payoff::default() }

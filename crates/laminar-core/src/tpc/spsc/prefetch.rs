@@ -1,4 +1,4 @@
-//! Asking for slots some time before they are needed: their cache lines are with the other processor.
+//! Asking for cells some time before they are needed: their cache lines are with the other processor.
 #![expect(unsafe_code, reason = "the instructions that ask for a cache line take a pointer; they read nothing and cannot fail")]
 
 /// Bytes of a cache line.
@@ -7,17 +7,17 @@ const LINE: usize = 64;
 /// So many lines ahead: a line takes as long to come from the other processor as eight or more take to be worked off.
 const LINES_AHEAD: usize = 16;
 
-/// For slots of type `T`: how many of them lie on a line (at least 1, a power of two), and how many ahead one is asked for.
-pub(super) struct Ahead<T>(std::marker::PhantomData<T>);
+/// For cells of type `T`: how many of them lie on a line (at least 1, a power of two), and how many ahead one is asked for.
+pub(super) struct PrefetchDistance<T>(std::marker::PhantomData<T>);
 
-impl<T> Ahead<T> {
-    /// Slots on a line.
+impl<T> PrefetchDistance<T> {
+    /// Cells on a line.
     pub(super) const STEP: usize = match LINE.checked_div(size_of::<T>()) {
         None | Some(0) => 1,
-        Some(slots) => 1 << slots.ilog2(),
+        Some(cells) => 1 << cells.ilog2(),
     };
-    /// Slots from the one that is used to the one that is asked for. 0: slots without size have no lines.
-    pub(super) const SLOTS: usize = if size_of::<T>() == 0 { 0 } else { Self::STEP * LINES_AHEAD };
+    /// Cells from the one that is used to the one that is asked for. 0: cells without size have no lines.
+    pub(super) const CELLS: usize = if size_of::<T>() == 0 { 0 } else { Self::STEP * LINES_AHEAD };
 }
 
 /// Asks for the line of `place`, to be written to: no other processor keeps a copy.

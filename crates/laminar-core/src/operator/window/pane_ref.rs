@@ -14,15 +14,15 @@ use crate::{ChangeBatch, Result};
 /// A pane, and the end (in panes) of the first window that takes the rows in it.
 ///
 /// Windows close by the order of their ends, so a late row is taken by the windows from some end on. Rows that all their
-/// windows take have [`Place::ALL_WINDOWS`]. Keeping the others apart is what makes late rows count in the open
+/// windows take have [`PaneRef::ALL_WINDOWS`]. Keeping the others apart is what makes late rows count in the open
 /// windows of their pane but not in those that had closed for them, whatever the operator has closed itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct PaneRef {
     pub(super) pane: i64,
     pub(super) from: i64,
 }
 
-impl Place {
+impl PaneRef {
     /// The `from` of rows that are not late for any window.
     pub(super) const ALL_WINDOWS: i64 = i64::MIN;
 
@@ -42,26 +42,26 @@ pub(super) struct Late {
 }
 
 /// Where the rows of a batch go if they lie in a few neighbouring panes and none is late.
-pub(super) struct FewPlaces {
-    /// The places, by pane; some may be without rows.
-    pub(super) places: Vec<Place>,
+pub(super) struct FewPanes {
+    /// The pane refs, by pane; some may be without rows.
+    pub(super) pane_refs: Vec<PaneRef>,
     /// For each row, which of them; nothing if there is one only.
     pub(super) of_row: Vec<u8>,
 }
 
-impl FewPlaces {
-    /// The rows of each place, in their order.
-    pub(super) fn apart(&self) -> Vec<(Place, UInt32Array)> {
+impl FewPanes {
+    /// The rows of each pane ref, in their order.
+    pub(super) fn apart(&self) -> Vec<(PaneRef, UInt32Array)> {
         let rows_of = |number: u8| {
-            let rows = (0u32..).zip(&self.of_row).filter(|(_, place)| **place == number).map(|(row, _)| row);
+            let rows = (0u32..).zip(&self.of_row).filter(|(_, pane_ref)| **pane_ref == number).map(|(row, _)| row);
             UInt32Array::from_iter_values(rows)
         };
-        let apart = self.places.iter().zip(0u8..).map(|(place, number)| (*place, rows_of(number)));
+        let apart = self.pane_refs.iter().zip(0u8..).map(|(pane_ref, number)| (*pane_ref, rows_of(number)));
         apart.filter(|(_, rows)| !rows.is_empty()).collect()
     }
 }
 
-/// Rows that windows take, with their places.
+/// Rows that windows take, with their pane refs.
 pub(super) struct Taken {
     /// Keys and arguments.
     pub(super) rows: Evaluated,
@@ -71,12 +71,12 @@ pub(super) struct Taken {
 
 /// Where the rows of a batch belong.
 pub(super) enum Whereabouts {
-    /// All to one place.
-    One(Place),
-    /// To a few places, several of them with rows.
-    Few(FewPlaces),
-    /// By place, the rows that belong to it. Others are late or have no time.
-    Apart(Vec<(Place, UInt32Array)>),
+    /// All to one pane ref.
+    One(PaneRef),
+    /// To a few pane refs, several of them with rows.
+    Few(FewPanes),
+    /// By pane ref, the rows that belong to it. Others are late or have no time.
+    Apart(Vec<(PaneRef, UInt32Array)>),
 }
 
 /// For each time, how many of the ascending `starts` it has reached; `ends` are the earliest and the latest time of each stretch.
@@ -108,16 +108,16 @@ fn add_reached(times: &[i64], start: i64, numbers: &mut [u8]) {
 const STRETCH_ROWS: usize = 256;
 
 /// Where the rows of a batch go.
-pub(super) struct Placed {
-    /// By place, the rows in their order.
-    pub(super) rows: BTreeMap<Place, Vec<u32>>,
+pub(super) struct RowsByPane {
+    /// By pane ref, the rows in their order.
+    pub(super) rows: BTreeMap<PaneRef, Vec<u32>>,
     /// Rows that no window takes.
     pub(super) late: Vec<Late>,
 }
 
 /// The rule: a window takes a row unless its end + lateness had been reached when the row arrived at its source, or when
 /// the step began.
-pub(super) struct Door<'a> {
+pub(super) struct Admission<'a> {
     pub(super) panes: &'a Panes,
     pub(super) time_lag: i64,
     pub(super) lateness: i64,
@@ -125,53 +125,53 @@ pub(super) struct Door<'a> {
     pub(super) watermark: Watermark,
 }
 
-impl Door<'_> {
-    /// The places of rows that lie in a few neighbouring panes: usual, as rows come about in the order of their times.
+impl Admission<'_> {
+    /// The pane refs of rows that lie in a few neighbouring panes: usual, as rows come about in the order of their times.
     /// Divides only for the first and the last of them. `None`: they do not, or something else is special about one of them.
-    pub(super) fn few_places(&self, changes: &ChangeBatch, times: &Int64Array) -> Option<FewPlaces> {
+    pub(super) fn few_panes(&self, changes: &ChangeBatch, times: &Int64Array) -> Option<FewPanes> {
         if changes.arrivals().is_some() || times.null_count() > 0 {
             return None;
         }
-        // More panes than these are split up by place.
+        // More panes than these are split up by pane ref.
         let mut stretches: Vec<(i64, i64)> = Vec::with_capacity(times.len().div_ceil(STRETCH_ROWS));
         stretches.extend(times.values().chunks(STRETCH_ROWS).filter_map(ends));
         let (first, last) = stretches.iter().copied().reduce(|(a, b), (first, last)| (a.min(first), b.max(last)))?;
         last.checked_sub(first)?;
         let (first, last) = (self.panes.pane_of(first)?, self.panes.pane_of(last)?);
         let run = self.panes.run(first, last, NAMESPACES_AT_ONCE)?;
-        let places = run.iter().map(|pane| self.place_of(*pane, self.watermark)).collect::<Option<Vec<_>>>()?;
+        let pane_refs = run.iter().map(|pane| self.pane_ref_of(*pane, self.watermark)).collect::<Option<Vec<_>>>()?;
         let starts: Vec<i64> = run.iter().skip(1).map(|pane| self.panes.start_of(*pane)).collect();
-        Some(FewPlaces { places, of_row: numbers_of(times.values(), &starts, &stretches) })
+        Some(FewPanes { pane_refs, of_row: numbers_of(times.values(), &starts, &stretches) })
     }
 
     /// Places each row that has a pane.
-    pub(super) fn place(&self, changes: &ChangeBatch, panes: &Int64Array) -> Placed {
-        let mut placed = Placed { rows: BTreeMap::new(), late: Vec::new() };
-        let mut last: Option<(i64, Watermark, Option<Place>)> = None;
+    pub(super) fn assign(&self, changes: &ChangeBatch, panes: &Int64Array) -> RowsByPane {
+        let mut assigned = RowsByPane { rows: BTreeMap::new(), late: Vec::new() };
+        let mut last: Option<(i64, Watermark, Option<PaneRef>)> = None;
         let mut run: Vec<u32> = Vec::new();
         for row in (0..changes.len()).filter(|row| panes.is_valid(*row)) {
             let (pane, seen) = (panes.value(row), self.seen(changes, row));
-            let place = match last {
-                Some((last_pane, last_seen, place)) if (last_pane, last_seen) == (pane, seen) => place,
-                _ => self.place_of(pane, seen),
+            let pane_ref = match last {
+                Some((last_pane, last_seen, pane_ref)) if (last_pane, last_seen) == (pane, seen) => pane_ref,
+                _ => self.pane_ref_of(pane, seen),
             };
             if let Some((_, _, Some(before))) = last
-                && place != Some(before)
+                && pane_ref != Some(before)
             {
-                placed.rows.entry(before).or_default().append(&mut run);
+                assigned.rows.entry(before).or_default().append(&mut run);
             }
-            last = Some((pane, seen, place));
-            match place {
+            last = Some((pane, seen, pane_ref));
+            match pane_ref {
                 Some(_) => run.push(row as u32),
                 None => {
-                    placed.late.extend(self.panes.windows_of(pane).last().map(|window| Late { row: row as u32, window, seen }))
+                    assigned.late.extend(self.panes.windows_of(pane).last().map(|window| Late { row: row as u32, window, seen }))
                 }
             }
         }
-        if let Some((_, _, Some(place))) = last {
-            placed.rows.entry(place).or_default().append(&mut run);
+        if let Some((_, _, Some(pane_ref))) = last {
+            assigned.rows.entry(pane_ref).or_default().append(&mut run);
         }
-        placed
+        assigned
     }
 
     /// The watermark that the row is judged by. A source that had been idle may be behind the operator.
@@ -179,15 +179,15 @@ impl Door<'_> {
         changes.arrivals().map_or(self.watermark, |arrivals| Watermark(arrivals[row]).max(self.watermark))
     }
 
-    fn place_of(&self, pane: i64, seen: Watermark) -> Option<Place> {
+    fn pane_ref_of(&self, pane: i64, seen: Watermark) -> Option<PaneRef> {
         let reached = seen.held_back(self.time_lag);
         let open = |window: &Window| is_open(self.panes.end(*window), self.lateness, reached);
         let mut windows = self.panes.windows_of(pane);
         let first = windows.next()?;
         if open(&first) {
-            return Some(Place { pane, from: Place::ALL_WINDOWS });
+            return Some(PaneRef { pane, from: PaneRef::ALL_WINDOWS });
         }
-        windows.find(open).map(|window| Place { pane, from: window.end })
+        windows.find(open).map(|window| PaneRef { pane, from: window.end })
     }
 }
 
@@ -234,11 +234,11 @@ pub(in crate::operator) fn reject_late(
     Ok(())
 }
 
-impl Placed {
-    /// The place of all of so many rows, if there is one only.
-    pub(super) fn only_place(&self, rows: usize) -> Option<Place> {
-        let (place, own) = self.rows.first_key_value()?;
-        (own.len() == rows).then_some(*place)
+impl RowsByPane {
+    /// The pane ref of all of so many rows, if there is one only.
+    pub(super) fn only_pane_ref(&self, rows: usize) -> Option<PaneRef> {
+        let (pane_ref, own) = self.rows.first_key_value()?;
+        (own.len() == rows).then_some(*pane_ref)
     }
 
     /// Rejects the late rows.
@@ -258,19 +258,19 @@ mod tests {
     use super::*;
     use crate::time::windows::{WindowKind, WindowShape, WindowUnit};
 
-    /// The places of these times with windows of `size` nanoseconds, in the fast way and row by row.
+    /// The pane refs of these times with windows of `size` nanoseconds, in the fast way and row by row.
     fn check(size: i64, times: &[i64], fast: bool) {
         let shape = WindowShape { kind: WindowKind::Tumbling { size }, unit: WindowUnit::Nanos { offset: 0, zone: None } };
         let panes = shape.panes().unwrap();
-        let door = Door { panes: &panes, time_lag: 0, lateness: 0, watermark: Watermark::START };
+        let admission = Admission { panes: &panes, time_lag: 0, lateness: 0, watermark: Watermark::START };
         let times = Int64Array::from(times.to_vec());
         let changes = ChangeBatch::append(RecordBatch::try_from_iter([("ts", Arc::new(times.clone()) as ArrayRef)]).unwrap());
-        let few = door.few_places(&changes, &times);
+        let few = admission.few_panes(&changes, &times);
         assert_eq!(few.is_some(), fast, "{times:?}");
         let Some(few) = few else { return };
-        let place = |row: usize| few.places[few.of_row.get(row).map_or(0, |place| usize::from(*place))];
+        let pane_ref = |row: usize| few.pane_refs[few.of_row.get(row).map_or(0, |pane_ref| usize::from(*pane_ref))];
         for (row, time) in times.values().iter().enumerate() {
-            assert_eq!(place(row).pane, panes.pane_of(*time).unwrap(), "{time} of {times:?}");
+            assert_eq!(pane_ref(row).pane, panes.pane_of(*time).unwrap(), "{time} of {times:?}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Asking for memory shortly before it is needed, where a table is too large for the caches.
+//! Prefetching: memory is asked for shortly before it is needed, where a table is too large for the caches.
 #![expect(unsafe_code, reason = "the instruction that asks for a cache line takes a pointer; it reads nothing and cannot fail")]
 
 /// Smaller columns are in the caches anyway.
@@ -6,7 +6,7 @@ const BYTES_MIN: usize = 512 << 10;
 
 /// Asks for the elements of `column` at these places, which may also be none. Some hundred of them at once come sooner than if each is
 /// asked for when it is needed, where the processor can look ahead a few only: `running/1m` of the operators bench 14.4 -> 11.8 ms.
-pub(crate) fn ask_for<T>(column: &[T], places: impl Iterator<Item = usize>) {
+pub(crate) fn prefetch<T>(column: &[T], places: impl Iterator<Item = usize>) {
     if size_of_val(column) < BYTES_MIN {
         return;
     }
@@ -24,6 +24,6 @@ pub(crate) fn ask_for<T>(column: &[T], places: impl Iterator<Item = usize>) {
 }
 
 /// The same for groups.
-pub(crate) fn ask_for_groups<T>(column: &[T], groups: &[u32]) {
-    ask_for(column, groups.iter().map(|group| *group as usize));
+pub(crate) fn prefetch_groups<T>(column: &[T], groups: &[u32]) {
+    prefetch(column, groups.iter().map(|group| *group as usize));
 }
