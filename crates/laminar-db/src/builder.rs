@@ -15,13 +15,13 @@ pub struct DatabaseBuilder {
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
     pub(crate) checked: bool,
-    pub(crate) in_turn: bool,
+    pub(crate) inline_workers: bool,
 }
 
 impl Default for DatabaseBuilder {
     fn default() -> Self {
         let (clock, settings) = (Arc::new(SystemClock), Settings::default());
-        Self { clock, registry: Registry::with_builtin(), settings, checked: false, in_turn: false }
+        Self { clock, registry: Registry::with_builtin(), settings, checked: false, inline_workers: false }
     }
 }
 
@@ -58,7 +58,7 @@ impl DatabaseBuilder {
     /// steps: for tests, which then are the same every time.
     #[must_use]
     pub fn workers_in_turn(mut self, workers: usize) -> Self {
-        self.in_turn = true;
+        self.inline_workers = true;
         self.workers(workers)
     }
 

@@ -34,8 +34,8 @@ pub use node::{
     WindowEmission, WindowSpec,
 };
 pub use outlet::{Outlet, OutletId};
-pub use shared_step::{Links, StepOrder, run_in_turn};
+pub use shared_step::{Links, StepOrder, run_inline};
 pub use slot::NodeImage;
 pub use status::{NodeMetrics, NodeStatus};
 pub use validate::validate;
-pub use workers::{Crew, InTurn, Workers};
+pub use workers::{InlinePool, WorkerPool, Workers};

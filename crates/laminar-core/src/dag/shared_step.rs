@@ -132,7 +132,7 @@ impl Executor {
 }
 
 /// Runs a step of all workers on the thread of the caller, node by node: what threads would do, in one order.
-pub fn run_in_turn(executors: &mut [Box<Executor>], order: &StepOrder) {
+pub fn run_inline(executors: &mut [Box<Executor>], order: &StepOrder) {
     let mut exchanging = Vec::new();
     for executor in executors.iter_mut() {
         exchanging = executor.begin_share(order);

@@ -10,7 +10,7 @@ use super::exchange::deal;
 use super::executor::{Executor, GraphImage, Share, SourceInput, Tap, not_stored};
 use super::node::{Node, NodeKind};
 use super::outlet::{Outlet, OutletId};
-use super::shared_step::{StepOrder, run_in_turn};
+use super::shared_step::{StepOrder, run_inline};
 use super::slot::{hand_to, tell_failure};
 use super::status::{NodeMetrics, NodeStatus};
 use crate::operator::RejectedRows;
@@ -19,7 +19,7 @@ use crate::time::watermark::Promise;
 use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId};
 
 /// Runs steps of all shares.
-pub trait Crew: Send {
+pub trait WorkerPool: Send {
     /// Lets `shares` run the step that `order` describes. May return before they are done.
     fn start(&mut self, shares: Vec<Box<Executor>>, order: &StepOrder);
 
@@ -33,17 +33,17 @@ pub trait Crew: Send {
     }
 }
 
-/// The crew without threads: the caller does the work of all workers in turn.
+/// The pool without threads: the caller does the work of all workers in turn.
 #[derive(Default)]
-pub struct InTurn {
+pub struct InlinePool {
     #[expect(clippy::vec_box, reason = "a share travels to its thread and back in every step: a pointer does, not the whole")]
     shares: Vec<Box<Executor>>,
 }
 
-impl Crew for InTurn {
+impl WorkerPool for InlinePool {
     fn start(&mut self, shares: Vec<Box<Executor>>, order: &StepOrder) {
         self.shares = shares;
-        run_in_turn(&mut self.shares, order);
+        run_inline(&mut self.shares, order);
     }
 
     fn finish(&mut self) -> Vec<Box<Executor>> {
@@ -53,7 +53,7 @@ impl Crew for InTurn {
 
 /// A graph on several workers.
 pub struct Workers {
-    crew: Box<dyn Crew>,
+    pool: Box<dyn WorkerPool>,
     /// The sources, as they take rows in.
     pub(super) intake: Executor,
     #[expect(clippy::vec_box, reason = "a share travels to its thread and back in every step: a pointer does, not the whole")]
@@ -77,12 +77,12 @@ struct Listener {
 }
 
 impl Workers {
-    /// `workers` workers that `crew` lets work, each of which gets `deal_rows_min` rows at least when rows are dealt out;
+    /// `workers` workers that `pool` lets work, each of which gets `deal_rows_min` rows at least when rows are dealt out;
     /// `checked` as for [`Executor::new`].
-    pub fn new(workers: usize, deal_rows_min: usize, checked: bool, crew: Box<dyn Crew>) -> Self {
+    pub fn new(workers: usize, deal_rows_min: usize, checked: bool, pool: Box<dyn WorkerPool>) -> Self {
         let share = |worker| Box::new(Executor::with_share(checked, Share { worker, workers, deal_rows_min }));
         Self {
-            crew,
+            pool,
             intake: Executor::new(checked),
             shares: (0..workers.max(1)).map(share).collect(),
             handed_out: 0,
@@ -252,20 +252,20 @@ impl Workers {
     /// may be asked of the graph: its shares are with the workers. `only` this component takes part, if one is named.
     pub fn start_step(&mut self, now: i64, only: Option<usize>) -> Result<()> {
         let order = self.begin_step(now, only)?;
-        self.crew.start(std::mem::take(&mut self.shares), &order);
+        self.pool.start(std::mem::take(&mut self.shares), &order);
         Ok(())
     }
 
     /// Waits for the end of the step and hands out what came out of it.
     pub fn finish_step(&mut self) -> Result<StepId> {
-        self.shares = self.crew.finish();
+        self.shares = self.pool.finish();
         self.end_step()
     }
 
     /// Runs one step on all workers, the caller's thread among them if that helps.
     pub fn run_step(&mut self, now: i64) -> Result<StepId> {
         let order = self.begin_step(now, None)?;
-        self.shares = self.crew.run(std::mem::take(&mut self.shares), &order);
+        self.shares = self.pool.run(std::mem::take(&mut self.shares), &order);
         self.end_step()
     }
 

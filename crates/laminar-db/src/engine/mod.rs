@@ -2,7 +2,6 @@
 
 mod attach;
 mod company;
-mod crew;
 mod files;
 mod heard;
 mod late_target;
@@ -13,6 +12,7 @@ mod round;
 mod side_outputs;
 mod sinks;
 mod text_lengths;
+mod worker_pool;
 
 use std::sync::Arc;
 
@@ -25,7 +25,6 @@ use laminar_sql::plan::Planner;
 
 pub(crate) use attach::options_of;
 use company::Company;
-use crew::CrewSpec;
 pub(crate) use files::ObjectFiles;
 pub(crate) use heard::Heard;
 pub(crate) use late_target::{SinkIntake, late_sink_request};
@@ -35,6 +34,7 @@ pub(crate) use round::Round;
 pub(crate) use side_outputs::{LateColumns, Side, SideName, SideOutputs};
 pub(crate) use sinks::{SinkHandle, SinkState};
 pub(crate) use text_lengths::TextLengths;
+use worker_pool::WorkerPoolSpec;
 
 use crate::catalog::{Body, Catalog, kind_name};
 use crate::settings::Settings;
@@ -42,7 +42,7 @@ use crate::{DatabaseBuilder, Interrupt};
 
 /// Everything that runs. One thread at a time holds it.
 pub(crate) struct Engine {
-    crew: CrewSpec,
+    pool: WorkerPoolSpec,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
@@ -61,13 +61,13 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(parts: DatabaseBuilder) -> Self {
-        let crew = CrewSpec { checked: parts.checked, in_turn: parts.in_turn };
-        let mut reactor = crew.reactor_or_inline(&parts.clock, parts.settings.workers);
+        let pool = WorkerPoolSpec { checked: parts.checked, inline_workers: parts.inline_workers };
+        let mut reactor = pool.reactor_or_inline(&parts.clock, parts.settings.workers);
         reactor.set_step_budget(parts.settings.step_budget.limit_ns());
         let mut side_outputs = SideOutputs::default();
         side_outputs.set_bytes_max(parts.settings.side_output_memory);
         Self {
-            crew,
+            pool,
             clock: parts.clock,
             registry: parts.registry,
             settings: parts.settings,
@@ -92,7 +92,7 @@ impl Engine {
                 let error = Error::new(Code::ObjectInUse, text);
                 return Err(error.with_hint("set the number of workers first, before anything is created"));
             }
-            self.reactor = self.crew.reactor(&self.clock, settings.workers)?;
+            self.reactor = self.pool.reactor(&self.clock, settings.workers)?;
         }
         self.reactor.set_step_budget(settings.step_budget.limit_ns());
         self.side_outputs.set_bytes_max(settings.side_output_memory);

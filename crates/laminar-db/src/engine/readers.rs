@@ -185,8 +185,8 @@ impl Readers {
     pub(super) fn read_piece_ahead(&mut self, held: &[String], budget: &ReadBudget<'_>) {
         let turn = self.turn.min(self.readers.len());
         let (before, from) = self.readers.split_at_mut(turn);
-        let mut in_turn = from.iter_mut().chain(before);
-        if let Some(reader) = in_turn.find(|reader| reader.can_read_ahead(held)) {
+        let mut inline_workers = from.iter_mut().chain(before);
+        if let Some(reader) = inline_workers.find(|reader| reader.can_read_ahead(held)) {
             let began = budget.clock.now();
             let rows = reader.read_ahead(reader.piece.rows());
             budget.teach(&mut reader.piece, rows, began);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use laminar_core::dag::{DagBuilder, InTurn, Node, NodeStatus, SourceSpec, Workers};
+use laminar_core::dag::{DagBuilder, InlinePool, Node, NodeStatus, SourceSpec, Workers};
 use laminar_core::operator::RejectReason;
 use laminar_core::reactor::Reactor;
 use laminar_core::time::ManualClock;
@@ -113,7 +113,7 @@ impl Graph {
         let clock = Arc::new(ManualClock::at(0));
         let mut reactor = match self.workers {
             1 => Reactor::checked(clock),
-            workers => Reactor::shared(clock, Workers::new(workers, 1, true, Box::new(InTurn::default()))),
+            workers => Reactor::shared(clock, Workers::new(workers, 1, true, Box::new(InlinePool::default()))),
         };
         reactor.attach(self.nodes.clone())?;
         Ok(reactor)

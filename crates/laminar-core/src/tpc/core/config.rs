@@ -36,14 +36,14 @@ pub struct CoreConfig {
     /// Whether a core without a processor of its own stays on one memory node, chosen by its number, so that its state is near it wherever
     /// it runs. A core with a processor of its own has that anyway: it takes its memory after it has been pinned.
     pub numa_aware: bool,
-    /// Credits are rows. Each ring has the exclusive ones for itself; the floating ones go where the load is.
+    /// Credits are rows. Each lane has the exclusive ones for itself; the floating ones go where the load is.
     pub backpressure: BackpressureConfig,
-    /// Events that may wait in one ring, whatever their rows: a full ring is treated as one without credits.
+    /// Events that may wait in one lane, whatever their rows: a full lane is treated as one without credits.
     pub events_max: usize,
     /// Results of one output that may wait until somebody polls; then the core waits.
     pub results_max: usize,
-    /// How long each ring may keep the core.
-    pub budgets: RingBudgets,
+    /// How long each lane may keep the core.
+    pub budgets: LaneBudgets,
     /// How often the core looks for work before it sleeps.
     pub spin_looks: u32,
     /// Whether everything that nodes emit is held against what their edges promise, for tests.
@@ -52,18 +52,18 @@ pub struct CoreConfig {
     pub clock: Arc<dyn Clock>,
 }
 
-/// How long each ring may keep the core before the next one has its turn, in nanoseconds.
+/// How long each lane may keep the core before the next one has its turn, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RingBudgets {
-    /// The latency ring.
+pub struct LaneBudgets {
+    /// The latency lane.
     pub latency_ns: u64,
-    /// The main ring.
+    /// The main lane.
     pub main_ns: u64,
-    /// The poll ring.
+    /// The poll lane.
     pub poll_ns: u64,
 }
 
-impl RingBudgets {
+impl LaneBudgets {
     /// [`LATENCY_BUDGET_NS`], [`MAIN_BUDGET_NS`] and [`POLL_BUDGET_NS`].
     pub const START: Self = Self { latency_ns: LATENCY_BUDGET_NS, main_ns: MAIN_BUDGET_NS, poll_ns: POLL_BUDGET_NS };
 
@@ -83,7 +83,7 @@ impl CoreConfig {
             backpressure: BackpressureConfig::START,
             events_max: EVENTS_WAITING_MAX,
             results_max: RESULTS_WAITING_MAX,
-            budgets: RingBudgets::START,
+            budgets: LaneBudgets::START,
             spin_looks: looks_for(1),
             checked: false,
             clock: Arc::new(SystemClock),
@@ -99,7 +99,7 @@ impl CoreConfig {
             return invalid("a core behind which nothing may wait", "set results_max to at least 1");
         }
         if self.budgets.all().contains(&0) {
-            return invalid("a ring that may take no time", "set each of the RingBudgets to at least 1 nanosecond");
+            return invalid("a lane that may take no time", "set each of the LaneBudgets to at least 1 nanosecond");
         }
         Ok(())
     }

@@ -4,14 +4,14 @@ use crate::dag::SourceInput;
 use crate::time::Watermark;
 use crate::{ChangeBatch, NodeId, StepId};
 
-/// The three rings in front of a core, in the order in which they are drained.
+/// The three lanes in front of a core, in the order in which they are drained.
 ///
-/// A ring works when nothing waits before it, piece by piece, as long as one more piece fits into its budget and nothing has come into a
-/// ring before it. Where something always waits before it, it has one piece in every fourth turn, so none starves. A piece is cut
-/// so that it takes about half of its ring's budget at most. So what comes into the latency ring waits for the piece at hand,
+/// A lane works when nothing waits before it, piece by piece, as long as one more piece fits into its budget and nothing has come into a
+/// lane before it. Where something always waits before it, it has one piece in every fourth turn, so none starves. A piece is cut
+/// so that it takes about half of its lane's budget at most. So what comes into the latency lane waits for the piece at hand,
 /// and at most one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ring {
+pub enum Lane {
     /// What somebody waits for: few rows, answered at once.
     Latency,
     /// Everything that does not say otherwise.
@@ -20,46 +20,46 @@ pub enum Ring {
     Poll,
 }
 
-impl Ring {
+impl Lane {
     /// All three, in order.
-    pub const ALL: [Ring; 3] = [Ring::Latency, Ring::Main, Ring::Poll];
+    pub const ALL: [Lane; 3] = [Lane::Latency, Lane::Main, Lane::Poll];
 
-    /// Its place in that order.
-    pub(super) fn place(self) -> usize {
+    /// Its position in that order.
+    pub(super) fn index(self) -> usize {
         self as usize
     }
 
-    /// The rings that are drained before it.
-    pub(super) fn before(self) -> &'static [Ring] {
-        &Self::ALL[..self.place()]
+    /// The lanes that are drained before it.
+    pub(super) fn before(self) -> &'static [Lane] {
+        &Self::ALL[..self.index()]
     }
 }
 
 /// Something for a source of the graph: rows, or a promise about time.
 ///
-/// Rows of one source keep their order within one ring; what is put into another ring may overtake them.
+/// Rows of one source keep their order within one lane; what is put into another lane may overtake them.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub(in crate::tpc) source: NodeId,
-    pub(in crate::tpc) ring: Ring,
+    pub(in crate::tpc) lane: Lane,
     pub(in crate::tpc) input: SourceInput,
 }
 
 impl Event {
-    /// Changes of `source`, in the main ring.
+    /// Changes of `source`, in the main lane.
     pub fn new(source: NodeId, changes: ChangeBatch) -> Self {
-        Self { source, ring: Ring::Main, input: SourceInput::Changes(changes) }
+        Self { source, lane: Lane::Main, input: SourceInput::Changes(changes) }
     }
 
-    /// The promise that no row of `source` before `watermark` will be submitted any more; in the main ring.
+    /// The promise that no row of `source` before `watermark` will be submitted any more; in the main lane.
     pub fn watermark(source: NodeId, watermark: Watermark) -> Self {
-        Self { source, ring: Ring::Main, input: SourceInput::Watermark(watermark) }
+        Self { source, lane: Lane::Main, input: SourceInput::Watermark(watermark) }
     }
 
-    /// The same in another ring.
+    /// The same in another lane.
     #[must_use]
-    pub fn on(self, ring: Ring) -> Self {
-        Self { ring, ..self }
+    pub fn on(self, lane: Lane) -> Self {
+        Self { lane, ..self }
     }
 
     /// Whom it is for.
@@ -67,9 +67,9 @@ impl Event {
         self.source
     }
 
-    /// Which ring it goes through.
-    pub fn ring(&self) -> Ring {
-        self.ring
+    /// Which lane it goes through.
+    pub fn lane(&self) -> Lane {
+        self.lane
     }
 }
 

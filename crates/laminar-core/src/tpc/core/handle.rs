@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::config::CoreConfig;
-use super::event::{CoreOutput, Event, Ring};
-use super::lane::{Entry, Lane};
+use super::event::{CoreOutput, Event, Lane};
+use super::lane_queue::{Entry, LaneQueue};
 use super::metrics::CoreMetrics;
 use super::results::Results;
 use super::shared::Shared;
@@ -80,7 +80,7 @@ impl CoreHandle {
                 Err(error) => started.send(Err(error)),
                 Ok(()) => {
                     // Made here, so that its memory is taken where the core runs.
-                    let (inputs, lanes) = rings(config.events_max, &on_thread);
+                    let (inputs, lanes) = lanes(config.events_max, &on_thread);
                     let sent = started.send(Ok(inputs));
                     Core::new(&config, commands_in, lanes, on_thread).run();
                     sent
@@ -161,32 +161,32 @@ impl CoreHandle {
         &self.sources
     }
 
-    /// Puts an event into its ring. Rows for which there is no credit are treated as the [`OverflowStrategy`] says: with `Block` this waits,
-    /// and keeps meanwhile what comes out of the core, so that it cannot wait for ever; with `DropOldest` it waits only while the ring
+    /// Puts an event into its lane. Rows for which there is no credit are treated as the [`OverflowStrategy`] says: with `Block` this waits,
+    /// and keeps meanwhile what comes out of the core, so that it cannot wait for ever; with `DropOldest` it waits only while the lane
     /// itself is full, until the core has looked at it. Promises about time are never dropped.
     ///
     /// Fails, having put nothing in, if the rows do not fit the source, if the source has ended, if the core has failed or ended (with its
     /// reason), and, with the strategy `Error`, if there is no room for all rows.
     pub fn submit(&mut self, event: Event) -> Result<()> {
-        let Event { source, ring, input } = event;
+        let Event { source, lane, input } = event;
         match input {
             SourceInput::Changes(changes) => {
                 let changes = self.fitted(source, changes)?;
-                self.send(source, ring, changes)
+                self.send(source, lane, changes)
             }
             SourceInput::Watermark(watermark) if watermark.is_end() => self.end(source),
             SourceInput::Watermark(watermark) => {
                 self.expect_running(source)?;
-                self.put(ring, Entry { source, input: SourceInput::Watermark(watermark), admitted: true })
+                self.put(lane, Entry { source, input: SourceInput::Watermark(watermark), admitted: true })
             }
         }
     }
 
-    /// Says that nothing more will be submitted for `source`: behind all that is there in all rings.
+    /// Says that nothing more will be submitted for `source`: behind all that is there in all lanes.
     pub fn end(&mut self, source: NodeId) -> Result<()> {
         self.expect_running(source)?;
-        for ring in Ring::ALL {
-            self.put(ring, Entry { source, input: SourceInput::Watermark(Watermark::END), admitted: true })?;
+        for lane in Lane::ALL {
+            self.put(lane, Entry { source, input: SourceInput::Watermark(Watermark::END), admitted: true })?;
         }
         self.sources.iter_mut().filter(|known| known.id == source).for_each(|known| known.ended = true);
         Ok(())
@@ -264,29 +264,29 @@ impl CoreHandle {
                 let _ = self.poll_each(&mut *show);
                 return polled.map(|_| ());
             }
-            let has_news = || shared.failure().is_some() || self.results.iter().any(|(_, queue)| !queue.is_empty());
-            shared.caller.wait(0, || has_news().then_some(()));
+            let has_input = || shared.failure().is_some() || self.results.iter().any(|(_, queue)| !queue.is_empty());
+            shared.caller.wait(0, || has_input().then_some(()));
         }
     }
 
-    /// Whether the main ring is under pressure, see [`BackpressureConfig`](crate::tpc::BackpressureConfig).
+    /// Whether the main lane is under pressure, see [`BackpressureConfig`](crate::tpc::BackpressureConfig).
     pub fn is_backpressured(&self) -> bool {
-        self.shared.gate(Ring::Main).is_backpressured()
+        self.shared.gate(Lane::Main).is_backpressured()
     }
 
-    /// Rows for which the main ring has room.
+    /// Rows for which the main lane has room.
     pub fn available_credits(&self) -> usize {
-        self.shared.gate(Ring::Main).available()
+        self.shared.gate(Lane::Main).available()
     }
 
-    /// The counters of the main ring's credits: rows taken in, dropped and refused.
+    /// The counters of the main lane's credits: rows taken in, dropped and refused.
     pub fn credit_metrics(&self) -> CreditMetrics {
-        self.credit_metrics_of(Ring::Main)
+        self.credit_metrics_of(Lane::Main)
     }
 
-    /// The counters of any ring's credits.
-    pub fn credit_metrics_of(&self, ring: Ring) -> CreditMetrics {
-        self.shared.gate(ring).metrics()
+    /// The counters of any lane's credits.
+    pub fn credit_metrics_of(&self, lane: Lane) -> CreditMetrics {
+        self.shared.gate(lane).metrics()
     }
 
     /// What the core has done.
@@ -345,50 +345,50 @@ impl CoreHandle {
     }
 
     /// Takes credits and a place for rows that must not wait and not be dropped (the strategy `Error`).
-    pub(in crate::tpc) fn reserve(&self, ring: Ring, rows: usize) -> Result<()> {
-        let input = &self.inputs[ring.place()];
+    pub(in crate::tpc) fn reserve(&self, lane: Lane, rows: usize) -> Result<()> {
+        let input = &self.inputs[lane.index()];
         if input.len() == input.capacity() {
             let text = format!("no room for one more event in core {}: {} wait", self.core, input.capacity());
             return Err(
                 Error::new(Code::LimitReached, text).with_hint("send again later, send more rows at once, or raise events_max")
             );
         }
-        self.shared.gate(ring).offer(rows).map(|_| ())
+        self.shared.gate(lane).offer(rows).map(|_| ())
     }
 
     /// Gives back what was reserved.
-    pub(in crate::tpc) fn unreserve(&self, ring: Ring, rows: usize) {
-        self.shared.gate(ring).release(rows);
+    pub(in crate::tpc) fn unreserve(&self, lane: Lane, rows: usize) {
+        self.shared.gate(lane).release(rows);
     }
 
     /// Sends rows for which credits and a place are reserved.
-    pub(in crate::tpc) fn send_reserved(&mut self, source: NodeId, ring: Ring, changes: ChangeBatch) -> Result<()> {
+    pub(in crate::tpc) fn send_reserved(&mut self, source: NodeId, lane: Lane, changes: ChangeBatch) -> Result<()> {
         self.rows_in += changes.len() as u64;
-        self.put(ring, Entry { source, input: SourceInput::Changes(changes), admitted: true })
+        self.put(lane, Entry { source, input: SourceInput::Changes(changes), admitted: true })
     }
 
     /// Sends rows that fit, as the strategy says.
-    pub(in crate::tpc) fn send(&mut self, source: NodeId, ring: Ring, changes: ChangeBatch) -> Result<()> {
+    pub(in crate::tpc) fn send(&mut self, source: NodeId, lane: Lane, changes: ChangeBatch) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
         if self.strategy == OverflowStrategy::Error {
-            self.reserve(ring, changes.len())?;
-            return self.send_reserved(source, ring, changes);
+            self.reserve(lane, changes.len())?;
+            return self.send_reserved(source, lane, changes);
         }
-        let rows_max = self.shared.gate(ring).config().credits();
+        let rows_max = self.shared.gate(lane).config().credits();
         for start in (0..changes.len()).step_by(rows_max) {
-            self.send_part(source, ring, changes.slice(start, rows_max.min(changes.len() - start)))?;
+            self.send_part(source, lane, changes.slice(start, rows_max.min(changes.len() - start)))?;
         }
         Ok(())
     }
 
     /// Sends rows that are not more than there are credits in all.
-    fn send_part(&mut self, source: NodeId, ring: Ring, changes: ChangeBatch) -> Result<()> {
+    fn send_part(&mut self, source: NodeId, lane: Lane, changes: ChangeBatch) -> Result<()> {
         let rows = changes.len();
         let input = SourceInput::Changes(changes);
-        let gate = Arc::clone(&self.shared.gates[ring.place()]);
-        let full = |handle: &Self| handle.inputs[ring.place()].len() == handle.inputs[ring.place()].capacity();
+        let gate = Arc::clone(&self.shared.gates[lane.index()]);
+        let full = |handle: &Self| handle.inputs[lane.index()].len() == handle.inputs[lane.index()].capacity();
         let admitted = match self.strategy {
             OverflowStrategy::DropNewest if full(self) || !gate.try_acquire(rows) => {
                 gate.count_dropped(rows);
@@ -402,15 +402,15 @@ impl CoreHandle {
             }
         };
         self.rows_in += rows as u64;
-        self.put(ring, Entry { source, input, admitted })
+        self.put(lane, Entry { source, input, admitted })
     }
 
-    /// Puts an entry into its ring; waits while that is full.
-    fn put(&mut self, ring: Ring, entry: Entry) -> Result<()> {
-        let gate = Arc::clone(&self.shared.gates[ring.place()]);
+    /// Puts an entry into its lane; waits while that is full.
+    fn put(&mut self, lane: Lane, entry: Entry) -> Result<()> {
+        let gate = Arc::clone(&self.shared.gates[lane.index()]);
         let mut entry = Some(entry);
         self.wait_until(&gate, |handle| {
-            entry = entry.take().and_then(|entry| handle.inputs[ring.place()].push(entry).err());
+            entry = entry.take().and_then(|entry| handle.inputs[lane.index()].push(entry).err());
             entry.is_none()
         })?;
         self.shared.core.wake();
@@ -500,10 +500,10 @@ fn stay_on_a_node(core: usize) -> Result<()> {
     if nodes.is_empty() { Ok(()) } else { affinity::keep_current_thread_on(&nodes[core % nodes.len()]) }
 }
 
-fn rings(events_max: usize, shared: &Shared) -> ([Producer<Entry>; 3], [Lane; 3]) {
-    let [latency, main, poll] = Ring::ALL.map(|ring| {
+fn lanes(events_max: usize, shared: &Shared) -> ([Producer<Entry>; 3], [LaneQueue; 3]) {
+    let [latency, main, poll] = Lane::ALL.map(|lane| {
         let (producer, consumer) = SpscQueue::with_capacity(events_max).split();
-        (producer, Lane::new(consumer, Arc::clone(&shared.gates[ring.place()])))
+        (producer, LaneQueue::new(consumer, Arc::clone(&shared.gates[lane.index()])))
     });
     ([latency.0, main.0, poll.0], [latency.1, main.1, poll.1])
 }

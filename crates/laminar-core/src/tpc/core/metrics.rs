@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::event::Ring;
+use super::event::Lane;
 use crate::budget::BudgetMetrics;
 
 /// The counters of a core. While it works, each is right by itself, but they may be of different moments.
@@ -20,16 +20,16 @@ pub struct CoreMetrics {
     pub results_held: u64,
     /// Times that it had nothing to do for so long that it slept.
     pub naps: u64,
-    /// What the turns of each ring took, in the order of [`Ring::ALL`]; the overruns are those of the ring's budget.
-    pub rings: [BudgetMetrics; 3],
+    /// What the turns of each lane took, in the order of [`Lane::ALL`]; the overruns are those of the lane's budget.
+    pub lanes: [BudgetMetrics; 3],
     /// What the steps of its reactor took, see [`Reactor::budget_metrics`](crate::reactor::Reactor::budget_metrics).
     pub reactor: BudgetMetrics,
 }
 
 impl CoreMetrics {
-    /// What the turns of `ring` took.
-    pub fn ring(&self, ring: Ring) -> BudgetMetrics {
-        self.rings[ring.place()]
+    /// What the turns of `lane` took.
+    pub fn lane(&self, lane: Lane) -> BudgetMetrics {
+        self.lanes[lane.index()]
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Board {
     steps: AtomicU64,
     rows_done: AtomicU64,
     naps: AtomicU64,
-    rings: [BudgetBoard; 3],
+    lanes: [BudgetBoard; 3],
     reactor: BudgetBoard,
 }
 
@@ -52,7 +52,7 @@ impl Board {
         self.steps.store(metrics.steps, Ordering::Relaxed);
         self.rows_done.store(metrics.rows_done, Ordering::Relaxed);
         self.naps.store(metrics.naps, Ordering::Relaxed);
-        self.rings.iter().zip(&metrics.rings).for_each(|(board, metrics)| board.show(metrics));
+        self.lanes.iter().zip(&metrics.lanes).for_each(|(board, metrics)| board.show(metrics));
         self.reactor.show(&metrics.reactor);
     }
 
@@ -63,7 +63,7 @@ impl Board {
             steps: read(&self.steps),
             rows_done: read(&self.rows_done),
             naps: read(&self.naps),
-            rings: self.rings.each_ref().map(BudgetBoard::read),
+            lanes: self.lanes.each_ref().map(BudgetBoard::read),
             reactor: self.reactor.read(),
             ..CoreMetrics::default()
         }

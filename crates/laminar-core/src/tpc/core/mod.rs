@@ -36,7 +36,7 @@
 //!
 //! * [`config`]: what a core is told at its start. [`event`]: what goes in and comes out.
 //! * [`handle`]: the caller's side. [`thread`]: the core's side; [`shared`]: what both see.
-//! * [`schedule`]: which of the three rings has its turn; [`lane`]: what waits in one ring; [`results`]: the way back.
+//! * [`schedule`]: which of the three lanes has its turn; [`lane`]: what waits in one lane; [`results`]: the way back.
 //!
 //! **How a core waits.** When it has nothing to do, it looks at its queues up to `spin_looks` times (some 20 µs, about twice what
 //! sleeping and waking take), then sleeps until somebody wakes it: whoever puts something into a queue looks whether the core
@@ -45,15 +45,15 @@
 mod config;
 mod event;
 mod handle;
-mod lane;
+mod lane_queue;
 mod metrics;
 mod results;
 mod schedule;
 mod shared;
 mod thread;
 
-pub use config::{CoreConfig, RingBudgets};
-pub use event::{CoreOutput, Emitted, Event, Ring};
+pub use config::{CoreConfig, LaneBudgets};
+pub use event::{CoreOutput, Emitted, Event, Lane};
 pub use handle::CoreHandle;
 pub use metrics::CoreMetrics;
 

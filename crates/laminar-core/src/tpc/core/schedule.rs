@@ -1,9 +1,9 @@
-//! Decides which of the three rings works next, and how large a piece of it may be; [`Ring`] states the rule.
+//! Decides which of the three lanes works next, and how large a piece of it may be; [`Lane`] states the rule.
 
 use std::sync::Arc;
 
-use super::config::RingBudgets;
-use super::event::Ring;
+use super::config::LaneBudgets;
+use super::event::Lane;
 use crate::Result;
 use crate::budget::{BudgetMetrics, PieceRows, TaskBudget};
 use crate::limits::PASSED_OVER_MAX;
@@ -11,20 +11,20 @@ use crate::time::Clock;
 
 /// What is scheduled.
 pub(super) trait Work {
-    /// Whether something waits in `ring`.
-    fn waits(&mut self, ring: Ring) -> bool;
+    /// Whether something waits in `lane`.
+    fn waits(&mut self, lane: Lane) -> bool;
 
-    /// Works off a piece of what waits in `ring`, some `rows_max` rows of it; returns how many they were.
-    fn work(&mut self, ring: Ring, rows_max: usize) -> Result<usize>;
+    /// Works off a piece of what waits in `lane`, some `rows_max` rows of it; returns how many they were.
+    fn work(&mut self, lane: Lane, rows_max: usize) -> Result<usize>;
 }
 
-/// The budgets of the rings, and what their pieces took so far.
+/// The budgets of the lanes, and what their pieces took so far.
 pub(super) struct Schedule {
-    rings: [RingShare; 3],
+    lanes: [LaneShare; 3],
     clock: Arc<dyn Clock>,
 }
 
-struct RingShare {
+struct LaneShare {
     budget: TaskBudget,
     piece: PieceRows,
     /// Turns in which something waited, but before it as well.
@@ -32,52 +32,52 @@ struct RingShare {
 }
 
 impl Schedule {
-    pub(super) fn new(budgets: RingBudgets, clock: Arc<dyn Clock>) -> Self {
-        let share = |name, limit| RingShare {
+    pub(super) fn new(budgets: LaneBudgets, clock: Arc<dyn Clock>) -> Self {
+        let share = |name, limit| LaneShare {
             budget: TaskBudget::new(name, limit, Arc::clone(&clock)),
             piece: PieceRows::default(),
             passed_over: 0,
         };
-        let rings =
-            [share("latency ring", budgets.latency_ns), share("main ring", budgets.main_ns), share("poll ring", budgets.poll_ns)];
-        Self { rings, clock }
+        let lanes =
+            [share("latency lane", budgets.latency_ns), share("main lane", budgets.main_ns), share("poll lane", budgets.poll_ns)];
+        Self { lanes, clock }
     }
 
-    /// Gives each ring its turn that may have one. True if there was anything to do.
+    /// Gives each lane its turn that may have one. True if there was anything to do.
     pub(super) fn turn(&mut self, work: &mut impl Work) -> Result<bool> {
         let mut worked = false;
-        for ring in Ring::ALL {
-            if work.waits(ring) {
+        for lane in Lane::ALL {
+            if work.waits(lane) {
                 worked = true;
-                if self.has_its_turn(ring, work) {
-                    self.run(ring, work)?;
+                if self.has_its_turn(lane, work) {
+                    self.run(lane, work)?;
                 }
             }
         }
         Ok(worked)
     }
 
-    /// Whether nothing waits before `ring`, or it has been passed over often enough.
-    fn has_its_turn(&mut self, ring: Ring, work: &mut impl Work) -> bool {
-        let share = &mut self.rings[ring.place()];
-        let passed = share.passed_over < PASSED_OVER_MAX && ring.before().iter().any(|before| work.waits(*before));
+    /// Whether nothing waits before `lane`, or it has been passed over often enough.
+    fn has_its_turn(&mut self, lane: Lane, work: &mut impl Work) -> bool {
+        let share = &mut self.lanes[lane.index()];
+        let passed = share.passed_over < PASSED_OVER_MAX && lane.before().iter().any(|before| work.waits(*before));
         share.passed_over = if passed { share.passed_over + 1 } else { 0 };
         !passed
     }
 
-    /// At least one piece of `ring`.
-    fn run(&mut self, ring: Ring, work: &mut impl Work) -> Result<()> {
-        let share = &mut self.rings[ring.place()];
+    /// At least one piece of `lane`.
+    fn run(&mut self, lane: Lane, work: &mut impl Work) -> Result<()> {
+        let share = &mut self.lanes[lane.index()];
         share.budget.begin();
         loop {
             let began = self.clock.now();
-            let rows = work.work(ring, share.piece.rows())?;
+            let rows = work.work(lane, share.piece.rows())?;
             let spent = u64::try_from(self.clock.now().saturating_sub(began)).unwrap_or(0);
             share.piece.learn(rows, spent, share.budget.limit_ns());
             // A piece that takes as long as this one did must still fit.
             let left = share.budget.remaining_ns();
-            let yields = left == 0 || left < spent || ring.before().iter().any(|before| work.waits(*before));
-            if yields || !work.waits(ring) {
+            let yields = left == 0 || left < spent || lane.before().iter().any(|before| work.waits(*before));
+            if yields || !work.waits(lane) {
                 break;
             }
         }
@@ -85,9 +85,9 @@ impl Schedule {
         Ok(())
     }
 
-    /// What the turns of each ring took.
+    /// What the turns of each lane took.
     pub(super) fn metrics(&self) -> [BudgetMetrics; 3] {
-        self.rings.each_ref().map(|share| share.budget.metrics())
+        self.lanes.each_ref().map(|share| share.budget.metrics())
     }
 }
 
@@ -97,17 +97,17 @@ mod tests {
     use crate::limits::{PIECE_ROWS_MIN, STEP_ROWS_MAX};
     use crate::time::ManualClock;
 
-    const BUDGETS: RingBudgets = RingBudgets { latency_ns: 1_000, main_ns: 8_000, poll_ns: 8_000 };
+    const BUDGETS: LaneBudgets = LaneBudgets { latency_ns: 1_000, main_ns: 8_000, poll_ns: 8_000 };
 
-    /// Rows that wait in each ring, and what a row takes.
+    /// Rows that wait in each lane, and what a row takes.
     struct Rows {
         clock: ManualClock,
         waiting: [usize; 3],
         row_ns: i64,
-        /// Rows that come into the latency ring during the next piece of another one.
+        /// Rows that come into the latency lane during the next piece of another one.
         urgent: usize,
-        /// Ring and rows of each piece.
-        pieces: Vec<(Ring, usize)>,
+        /// Lane and rows of each piece.
+        pieces: Vec<(Lane, usize)>,
     }
 
     impl Rows {
@@ -119,22 +119,22 @@ mod tests {
             Schedule::new(BUDGETS, Arc::new(self.clock.clone()))
         }
 
-        fn take_pieces(&mut self) -> Vec<(Ring, usize)> {
+        fn take_pieces(&mut self) -> Vec<(Lane, usize)> {
             std::mem::take(&mut self.pieces)
         }
     }
 
     impl Work for Rows {
-        fn waits(&mut self, ring: Ring) -> bool {
-            self.waiting[ring.place()] > 0
+        fn waits(&mut self, lane: Lane) -> bool {
+            self.waiting[lane.index()] > 0
         }
 
-        fn work(&mut self, ring: Ring, rows_max: usize) -> Result<usize> {
-            let rows = self.waiting[ring.place()].min(rows_max);
-            self.waiting[ring.place()] -= rows;
+        fn work(&mut self, lane: Lane, rows_max: usize) -> Result<usize> {
+            let rows = self.waiting[lane.index()].min(rows_max);
+            self.waiting[lane.index()] -= rows;
             self.clock.advance(rows as i64 * self.row_ns);
-            self.pieces.push((ring, rows));
-            if ring != Ring::Latency {
+            self.pieces.push((lane, rows));
+            if lane != Lane::Latency {
                 self.waiting[0] += std::mem::take(&mut self.urgent);
             }
             Ok(rows)
@@ -146,7 +146,7 @@ mod tests {
         let mut rows = Rows::new([1, 2, 3], 1);
         let mut schedule = rows.schedule();
         assert!(schedule.turn(&mut rows).unwrap());
-        assert_eq!(rows.take_pieces(), [(Ring::Latency, 1), (Ring::Main, 2), (Ring::Poll, 3)]);
+        assert_eq!(rows.take_pieces(), [(Lane::Latency, 1), (Lane::Main, 2), (Lane::Poll, 3)]);
         assert!(!schedule.turn(&mut rows).unwrap());
         assert!(rows.take_pieces().is_empty());
     }
@@ -158,7 +158,7 @@ mod tests {
         for turn in 0..1_000 {
             rows.urgent = 1;
             schedule.turn(&mut rows).unwrap();
-            let came = rows.pieces.iter().position(|(ring, _)| *ring == Ring::Main).expect("main work never starves");
+            let came = rows.pieces.iter().position(|(lane, _)| *lane == Lane::Main).expect("main work never starves");
             let waited: i64 = rows.take_pieces()[came + 1..].iter().map(|(_, rows)| *rows as i64 * 3).sum();
             if turn >= 10 {
                 assert!(waited <= 8_000, "turn {turn}: {waited} ns besides the piece at hand");
@@ -173,20 +173,20 @@ mod tests {
         for _ in 0..100 {
             (0..=PASSED_OVER_MAX).for_each(|_| assert!(schedule.turn(&mut rows).unwrap()));
             let pieces = rows.take_pieces();
-            for ring in Ring::ALL {
-                assert!(pieces.iter().any(|(other, _)| *other == ring), "{ring:?} has a piece in so many turns");
+            for lane in Lane::ALL {
+                assert!(pieces.iter().any(|(other, _)| *other == lane), "{lane:?} has a piece in so many turns");
             }
         }
     }
 
     #[test]
-    fn a_ring_stops_when_its_budget_is_used_up_and_overruns_are_counted() {
+    fn a_lane_stops_when_its_budget_is_used_up_and_overruns_are_counted() {
         let mut rows = Rows::new([0, 1_000_000, 0], 10);
         let mut schedule = rows.schedule();
         for _ in 0..20 {
             schedule.turn(&mut rows).unwrap();
         }
-        let main = schedule.metrics()[Ring::Main.place()];
+        let main = schedule.metrics()[Lane::Main.index()];
         assert_eq!(main.runs, 20);
         assert_eq!(main.overruns, 1, "only the first piece was too large: {main:?}");
         rows.take_pieces();
@@ -204,7 +204,7 @@ mod tests {
             for _ in 0..20 {
                 schedule.turn(&mut rows).unwrap();
             }
-            assert_eq!(schedule.rings[Ring::Main.place()].piece.rows(), expected, "{row_ns} ns a row");
+            assert_eq!(schedule.lanes[Lane::Main.index()].piece.rows(), expected, "{row_ns} ns a row");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::event::Ring;
+use super::event::Lane;
 use super::metrics::Board;
 use crate::Error;
 use crate::tpc::signal::Signal;
@@ -11,7 +11,7 @@ use crate::tpc::{BackpressureConfig, CachePadded, CreditGate};
 
 /// One of these for each core.
 pub(super) struct Shared {
-    /// By ring.
+    /// By lane.
     pub(super) gates: [Arc<CreditGate>; 3],
     /// The core waits here.
     pub(super) core: CachePadded<Signal>,
@@ -40,8 +40,8 @@ impl Shared {
         }
     }
 
-    pub(super) fn gate(&self, ring: Ring) -> &CreditGate {
-        &self.gates[ring.place()]
+    pub(super) fn gate(&self, lane: Lane) -> &CreditGate {
+        &self.gates[lane.index()]
     }
 
     /// Keeps why the core ends, if it is the first reason, and lets nothing more in: whoever waits is told.

@@ -1,12 +1,12 @@
-//! The life of a core's thread: take in, give each ring its turn, hand out, wait.
+//! The life of a core's thread: take in, give each lane its turn, hand out, wait.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::config::CoreConfig;
-use super::event::Ring;
-use super::lane::Lane;
+use super::event::Lane;
+use super::lane_queue::LaneQueue;
 use super::metrics::CoreMetrics;
 use super::schedule::{Schedule, Work};
 use super::shared::Shared;
@@ -39,8 +39,8 @@ pub(super) struct Core {
 /// The reactor with what waits in front of it.
 struct Graph {
     reactor: Reactor,
-    lanes: [Lane; 3],
-    /// Sources whose end has come through some of the rings, and how many.
+    lanes: [LaneQueue; 3],
+    /// Sources whose end has come through some of the lanes, and how many.
     ends: Vec<(NodeId, usize)>,
     /// The reactor has something to do that is not in the lanes: new nodes, or input that waits for its outlets.
     unfinished: bool,
@@ -51,7 +51,7 @@ struct Graph {
 }
 
 impl Core {
-    pub(super) fn new(config: &CoreConfig, commands: Consumer<Command>, lanes: [Lane; 3], shared: Arc<Shared>) -> Self {
+    pub(super) fn new(config: &CoreConfig, commands: Consumer<Command>, lanes: [LaneQueue; 3], shared: Arc<Shared>) -> Self {
         let clock = Arc::clone(&config.clock);
         let reactor = if config.checked { Reactor::checked(Arc::clone(&clock)) } else { Reactor::new(Arc::clone(&clock)) };
         let schedule = Schedule::new(config.budgets, Arc::clone(&clock));
@@ -75,7 +75,7 @@ impl Core {
     }
 
     fn live(&mut self) -> Result<()> {
-        while self.obey() {
+        while self.handle_commands() {
             let worked = self.turn()?;
             self.show();
             self.work.shared.caller.wake();
@@ -90,7 +90,7 @@ impl Core {
     }
 
     /// Does what the caller asked for. False if it is gone.
-    fn obey(&mut self) -> bool {
+    fn handle_commands(&mut self) -> bool {
         let gone = self.commands.is_closed();
         while let Some(command) = self.commands.pop() {
             match command {
@@ -116,7 +116,7 @@ impl Core {
 
     fn wait(&mut self) {
         let (work, commands) = (&self.work, &self.commands);
-        let news = || commands.is_closed() || !commands.is_empty() || work.has_news();
+        let news = || commands.is_closed() || !commands.is_empty() || work.has_input();
         let mut looked = 0;
         let look = || {
             looked += 1;
@@ -139,7 +139,7 @@ impl Core {
             steps: *steps,
             rows_done: *rows_done,
             naps: self.naps,
-            rings: self.schedule.metrics(),
+            lanes: self.schedule.metrics(),
             reactor: reactor.budget_metrics(),
             ..CoreMetrics::default()
         });
@@ -148,7 +148,7 @@ impl Core {
 
 impl Graph {
     fn take_in(&mut self) {
-        self.lanes.iter_mut().for_each(Lane::take_in);
+        self.lanes.iter_mut().for_each(LaneQueue::take_in);
     }
 
     /// Whether the reactor has to get on before it can have more: mostly, the caller has to take results out.
@@ -178,14 +178,14 @@ impl Graph {
         }
     }
 
-    fn has_news(&self) -> bool {
+    fn has_input(&self) -> bool {
         let polled = || self.is_held_up() && self.shared.polled.load(Ordering::Acquire);
-        self.lanes.iter().any(Lane::has_news) || polled()
+        self.lanes.iter().any(LaneQueue::has_input) || polled()
     }
 
     /// Whether everything that was submitted is worked off and handed out.
     fn is_done(&self) -> bool {
-        let empty = |lane: &Lane| lane.is_empty() && !lane.has_news();
+        let empty = |queue: &LaneQueue| queue.is_empty() && !queue.has_input();
         self.lanes.iter().all(empty) && self.reactor.is_idle() && !self.is_held_up()
     }
 
@@ -195,18 +195,18 @@ impl Graph {
 }
 
 impl Work for Graph {
-    fn waits(&mut self, ring: Ring) -> bool {
+    fn waits(&mut self, lane: Lane) -> bool {
         if self.is_held_up() {
             return false;
         }
-        let lane = &mut self.lanes[ring.place()];
-        lane.take_in();
-        !lane.is_empty() || (ring == Ring::Main && self.is_timer_due())
+        let queue = &mut self.lanes[lane.index()];
+        queue.take_in();
+        !queue.is_empty() || (lane == Lane::Main && self.is_timer_due())
     }
 
-    fn work(&mut self, ring: Ring, rows_max: usize) -> Result<usize> {
+    fn work(&mut self, lane: Lane, rows_max: usize) -> Result<usize> {
         let (reactor, ends) = (&mut self.reactor, &mut self.ends);
-        let rows = self.lanes[ring.place()].feed(rows_max, |source, input| match input {
+        let rows = self.lanes[lane.index()].feed(rows_max, |source, input| match input {
             SourceInput::Changes(changes) => reactor.push(source, changes),
             SourceInput::Watermark(watermark) if !watermark.is_end() => reactor.advance(source, watermark),
             SourceInput::Watermark(_) if has_ended(ends, source) => reactor.end(source),
@@ -214,17 +214,17 @@ impl Work for Graph {
         })?;
         self.step()?;
         self.rows_done += rows as u64;
-        self.shared.gate(ring).release(rows);
+        self.shared.gate(lane).release(rows);
         Ok(rows)
     }
 }
 
-/// Counts the ends of `source`. True at the last one: then no ring has rows of it any more.
+/// Counts the ends of `source`. True at the last one: then no lane has rows of it any more.
 fn has_ended(ends: &mut Vec<(NodeId, usize)>, source: NodeId) -> bool {
     match ends.iter_mut().find(|(other, _)| *other == source) {
         Some((_, count)) => {
             *count += 1;
-            *count == Ring::ALL.len()
+            *count == Lane::ALL.len()
         }
         None => {
             ends.push((source, 1));

@@ -8,7 +8,7 @@ use crate::limits::VIRTUAL_PARTITIONS;
 use crate::numa::NumaTopology;
 use crate::time::Clock;
 use crate::tpc::core::looks_for;
-use crate::tpc::{BackpressureConfig, CoreConfig, KeySpec, RingBudgets, affinity};
+use crate::tpc::{BackpressureConfig, CoreConfig, KeySpec, LaneBudgets, affinity};
 use crate::{Code, Error, Result};
 
 /// How many cores there are, and what each of them is told.
@@ -159,9 +159,9 @@ impl TpcConfigBuilder {
         self
     }
 
-    /// How long each ring may keep its core.
+    /// How long each lane may keep its core.
     #[must_use]
-    pub fn budgets(mut self, budgets: RingBudgets) -> Self {
+    pub fn budgets(mut self, budgets: LaneBudgets) -> Self {
         self.core.budgets = budgets;
         self
     }
@@ -209,12 +209,12 @@ impl TpcConfigBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tpc::RingBudgets;
+    use crate::tpc::LaneBudgets;
 
     #[test]
     fn settings_that_cannot_work_are_refused_with_what_to_write() {
         let start = || TpcConfig::builder().num_cores(2).key_columns(["k"]);
-        let no_time = RingBudgets { poll_ns: 0, ..RingBudgets::START };
+        let no_time = LaneBudgets { poll_ns: 0, ..LaneBudgets::START };
         for (config, expected) in [
             (start().num_cores(0), "LDB-1006: a runtime with 0 cores; hint: use num_cores(1) to num_cores(256)"),
             (start().num_cores(257), "LDB-1006: a runtime with 257 cores; hint: use num_cores(1) to num_cores(256)"),
@@ -222,7 +222,7 @@ mod tests {
             (TpcConfig::builder().num_cores(3), "LDB-1006: 3 cores without a key to deal rows out by; hint: name the columns"),
             (start().events_max(0), "LDB-1006: a core in front of which nothing may wait; hint: set events_max to at least 1"),
             (start().results_max(0), "LDB-1006: a core behind which nothing may wait; hint: set results_max to at least 1"),
-            (start().budgets(no_time), "LDB-1006: a ring that may take no time; hint: set each of the RingBudgets"),
+            (start().budgets(no_time), "LDB-1006: a lane that may take no time; hint: set each of the LaneBudgets"),
         ] {
             let error = config.build().unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");

@@ -44,7 +44,7 @@ mod config;
 use std::sync::Arc;
 
 use super::core::{Source, find_source};
-use super::{CoreHandle, CoreMetrics, CoreOutput, CreditMetrics, Event, KeyRouter, OverflowStrategy, Ring};
+use super::{CoreHandle, CoreMetrics, CoreOutput, CreditMetrics, Event, KeyRouter, Lane, OverflowStrategy};
 use crate::dag::{Node, SourceInput};
 use crate::{ChangeBatch, Code, Error, NodeId, Result};
 
@@ -125,42 +125,42 @@ impl ThreadPerCoreRuntime {
         find_source(self.cores.first().map_or(&[], CoreHandle::sources), name)
     }
 
-    /// Puts rows into the ring of the core that their key belongs to, and promises about time into those of all cores. Rows
+    /// Puts rows into the lane of the core that their key belongs to, and promises about time into those of all cores. Rows
     /// for which there is no credit are treated by each core as [`CoreHandle::submit`] says.
     ///
     /// Fails, having put nothing in, where [`CoreHandle::submit`] does for any of the cores that the rows belong to. Only if a core fails
     /// while this waits for it may the parts of cores before it have been put in.
     pub fn submit(&mut self, event: Event) -> Result<()> {
-        let Event { source, ring, input } = event;
+        let Event { source, lane, input } = event;
         match input {
-            SourceInput::Changes(changes) => self.submit_changes(source, ring, changes),
+            SourceInput::Changes(changes) => self.submit_changes(source, lane, changes),
             SourceInput::Watermark(watermark) => {
                 self.cores.iter().try_for_each(|core| core.expect_running(source).map(|_| ()))?;
-                self.cores.iter_mut().try_for_each(|core| core.submit(Event::watermark(source, watermark).on(ring)))
+                self.cores.iter_mut().try_for_each(|core| core.submit(Event::watermark(source, watermark).on(lane)))
             }
         }
     }
 
-    fn submit_changes(&mut self, source: NodeId, ring: Ring, changes: ChangeBatch) -> Result<()> {
+    fn submit_changes(&mut self, source: NodeId, lane: Lane, changes: ChangeBatch) -> Result<()> {
         let first = self.cores.iter().find(|core| core.failure().is_none()).or(self.cores.first());
         let changes = first.ok_or_else(no_cores)?.fitted(source, changes)?;
         let (_, router) = self.routers.iter_mut().find(|(id, _)| *id == source).ok_or_else(no_cores)?;
         let parts = router.route(changes)?;
         parts.iter().try_for_each(|(core, _)| self.cores[*core].expect_alive())?;
         if self.cores[0].strategy() == OverflowStrategy::Error {
-            return self.submit_all_or_none(source, ring, parts);
+            return self.submit_all_or_none(source, lane, parts);
         }
-        parts.into_iter().try_for_each(|(core, changes)| self.cores[core].send(source, ring, changes))
+        parts.into_iter().try_for_each(|(core, changes)| self.cores[core].send(source, lane, changes))
     }
 
-    fn submit_all_or_none(&mut self, source: NodeId, ring: Ring, parts: Vec<(usize, ChangeBatch)>) -> Result<()> {
+    fn submit_all_or_none(&mut self, source: NodeId, lane: Lane, parts: Vec<(usize, ChangeBatch)>) -> Result<()> {
         for (place, (core, changes)) in parts.iter().enumerate() {
-            if let Err(error) = self.cores[*core].reserve(ring, changes.len()) {
-                parts[..place].iter().for_each(|(core, changes)| self.cores[*core].unreserve(ring, changes.len()));
+            if let Err(error) = self.cores[*core].reserve(lane, changes.len()) {
+                parts[..place].iter().for_each(|(core, changes)| self.cores[*core].unreserve(lane, changes.len()));
                 return Err(error);
             }
         }
-        parts.into_iter().try_for_each(|(core, changes)| self.cores[core].send_reserved(source, ring, changes))
+        parts.into_iter().try_for_each(|(core, changes)| self.cores[core].send_reserved(source, lane, changes))
     }
 
     /// Says that nothing more will be submitted for `source`.
@@ -212,17 +212,17 @@ impl ThreadPerCoreRuntime {
         first_failure(self.cores.iter_mut().map(|core| core.finish_shutdown(&mut show)))
     }
 
-    /// Whether the main ring of any core is under pressure.
+    /// Whether the main lane of any core is under pressure.
     pub fn is_backpressured(&self) -> bool {
         self.cores.iter().any(CoreHandle::is_backpressured)
     }
 
-    /// Rows that the core with the least room has room for in its main ring.
+    /// Rows that the core with the least room has room for in its main lane.
     pub fn available_credits(&self) -> usize {
         self.cores.iter().map(CoreHandle::available_credits).min().unwrap_or(0)
     }
 
-    /// The counters of the main ring's credits, by core.
+    /// The counters of the main lane's credits, by core.
     pub fn credit_metrics(&self) -> Vec<CreditMetrics> {
         self.cores.iter().map(CoreHandle::credit_metrics).collect()
     }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::{print_all, print_net};
-use laminar_core::dag::{Crew, InTurn, Node, NodeStatus, Outlet, SourceSpec, Workers};
+use laminar_core::dag::{InlinePool, Node, NodeStatus, Outlet, SourceSpec, WorkerPool, Workers};
 use laminar_core::operator::RejectReason;
 use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
 use laminar_core::time::{ManualClock, Watermark};
-use laminar_core::tpc::{CrewConfig, Threads};
+use laminar_core::tpc::{ThreadPool, ThreadPoolConfig};
 use laminar_core::{ChangeBatch, Error, NodeId, StepId};
 
 pub(crate) const SECOND: i64 = 1_000_000_000;
@@ -89,14 +89,14 @@ impl Graph {
     /// The graph on one worker alone, or on several, who take turns or have threads.
     pub(crate) fn on_workers(nodes: Vec<Node>, workers: usize, threads: bool) -> Self {
         let clock = ManualClock::at(0);
-        let crew = || -> Box<dyn Crew> {
-            let config = CrewConfig { workers, pinned: false, rows_alone_max: 0 };
-            if threads { Box::new(Threads::start(&config).unwrap()) } else { Box::new(InTurn::default()) }
+        let pool = || -> Box<dyn WorkerPool> {
+            let config = ThreadPoolConfig { workers, pinned: false, rows_alone_max: 0 };
+            if threads { Box::new(ThreadPool::start(&config).unwrap()) } else { Box::new(InlinePool::default()) }
         };
         let mut reactor = match workers {
             1 => Reactor::checked(Arc::new(clock.clone())),
             // Where a few rows go to other workers as they are, some batches are aggregated before that and some are not.
-            _ => Reactor::shared(Arc::new(clock.clone()), Workers::new(workers, if workers == 3 { 8 } else { 1 }, true, crew())),
+            _ => Reactor::shared(Arc::new(clock.clone()), Workers::new(workers, if workers == 3 { 8 } else { 1 }, true, pool())),
         };
         reactor.attach(nodes).unwrap();
         Self { reactor, clock }

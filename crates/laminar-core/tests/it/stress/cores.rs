@@ -10,7 +10,7 @@ use arrow_array::{Int64Array, RecordBatch};
 use laminar_core::dag::{DagBuilder, Node, SourceSpec};
 use laminar_core::expr::Column;
 use laminar_core::tpc::{
-    BackpressureConfig, CoreHandle, CoreOutput, Event, KeyRouter, KeySpec, OverflowStrategy, Ring, ThreadPerCoreRuntime,
+    BackpressureConfig, CoreHandle, CoreOutput, Event, KeyRouter, KeySpec, Lane, OverflowStrategy, ThreadPerCoreRuntime,
     TpcConfig,
 };
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
@@ -55,7 +55,7 @@ enum Fate {
 #[derive(Debug, Clone, Copy)]
 struct Row {
     core: usize,
-    ring: Ring,
+    ring: Lane,
     fate: Fate,
 }
 
@@ -111,10 +111,10 @@ impl Bed {
 
     fn submit_random(&mut self, rng: &mut StdRng) {
         let keys: Vec<i64> = (0..rng.random_range(0..60)).map(|_| rng.random_range(0..50)).collect();
-        self.submit(keys, Ring::ALL[rng.random_range(0..3)]);
+        self.submit(keys, Lane::ALL[rng.random_range(0..3)]);
     }
 
-    fn submit(&mut self, keys: Vec<i64>, ring: Ring) {
+    fn submit(&mut self, keys: Vec<i64>, ring: Lane) {
         let first = self.rows.len() as i64;
         let changes = batch(keys.clone(), (first..first + keys.len() as i64).collect());
         let event = Event::new(self.source, changes.clone()).on(ring);
@@ -140,7 +140,7 @@ impl Bed {
         let number = self.rows.len() as i64;
         let owner = self.router.route(batch(vec![POISON], vec![number])).unwrap()[0].0;
         self.poisoned = Some((owner, number));
-        self.submit(vec![POISON], Ring::Main);
+        self.submit(vec![POISON], Lane::Main);
     }
 
     fn poll(&mut self) {
@@ -227,13 +227,13 @@ fn see(seen: &mut [Vec<i64>], output: &CoreOutput) {
 
 /// Rows that were dropped because there was no room.
 fn dropped(core: &CoreHandle) -> u64 {
-    Ring::ALL.iter().map(|ring| core.credit_metrics_of(*ring).dropped).sum()
+    Lane::ALL.iter().map(|ring| core.credit_metrics_of(*ring).dropped).sum()
 }
 
 /// Whether the core has failed, or has worked off all that it has: then all credits are back.
 fn is_settled(core: &CoreHandle) -> bool {
     let metrics = core.metrics();
-    let in_use: usize = Ring::ALL.iter().map(|ring| core.credit_metrics_of(*ring).in_use).sum();
+    let in_use: usize = Lane::ALL.iter().map(|ring| core.credit_metrics_of(*ring).in_use).sum();
     let counted = metrics.rows_done == metrics.rows_in || metrics.rows_done + dropped(core) == metrics.rows_in;
     core.failure().is_some() || (in_use == 0 && counted && metrics.results_held == 0)
 }

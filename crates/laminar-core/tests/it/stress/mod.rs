@@ -3,6 +3,6 @@
 //! Seconds by default. `LAMINAR_STRESS_CASES` is the number of cases of each test, and `LAMINAR_ORACLE_SEED` repeats one of them.
 
 mod cores;
-mod crew;
 mod gates;
 mod queues;
+mod thread_pool;

@@ -1,4 +1,4 @@
-//! A core that works: order, credits, rings, results, timers, places.
+//! A core that works: order, credits, lanes, results, timers, places.
 
 use std::sync::Arc;
 use std::thread;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow_array::Array;
 use laminar_core::dag::{DagBuilder, EmitWhen, Node, SourceSpec};
 use laminar_core::time::{ManualClock, Watermark};
-use laminar_core::tpc::{CoreConfig, CoreHandle, CoreOutput, Emitted, Event, OverflowStrategy, Ring, RingBudgets, affinity};
+use laminar_core::tpc::{CoreConfig, CoreHandle, CoreOutput, Emitted, Event, Lane, LaneBudgets, OverflowStrategy, affinity};
 use laminar_core::{ChangeBatch, Code, Result};
 
 use super::door::{Bed, credits, row, rows, values};
@@ -94,7 +94,7 @@ fn a_batch_that_is_larger_than_all_credits_goes_through_in_parts_or_is_refused_w
 }
 
 #[test]
-fn a_full_ring_is_treated_as_one_without_credits() {
+fn a_full_lane_is_treated_as_one_without_credits() {
     for (strategy, expected) in [
         (OverflowStrategy::Block, vec![1, 2, 3, 4, 5]),
         (OverflowStrategy::DropNewest, vec![1, 2, 3]),
@@ -122,14 +122,14 @@ fn a_full_ring_is_treated_as_one_without_credits() {
 }
 
 #[test]
-fn the_latency_ring_goes_before_the_main_ring_and_that_before_the_poll_ring() {
+fn the_latency_lane_goes_before_the_main_lane_and_that_before_the_poll_lane() {
     let mut bed = Bed::at_the_door(CoreConfig::new(0));
-    for (ring, x) in
-        [(Ring::Poll, 30), (Ring::Main, 20), (Ring::Poll, 31), (Ring::Latency, 10), (Ring::Main, 21), (Ring::Latency, 11)]
+    for (lane, x) in
+        [(Lane::Poll, 30), (Lane::Main, 20), (Lane::Poll, 31), (Lane::Latency, 10), (Lane::Main, 21), (Lane::Latency, 11)]
     {
-        bed.core.submit(Event::new(bed.source, row(x)).on(ring)).unwrap();
+        bed.core.submit(Event::new(bed.source, row(x)).on(lane)).unwrap();
     }
-    assert_eq!(bed.core.credit_metrics_of(Ring::Latency).in_use, 2);
+    assert_eq!(bed.core.credit_metrics_of(Lane::Latency).in_use, 2);
     assert_eq!(bed.finish(), [1, 10, 11, 20, 21, 30, 31]);
 }
 
@@ -138,7 +138,7 @@ fn a_long_batch_is_cut_so_that_urgent_rows_get_in_between() {
     // A row takes a microsecond of a clock that only the graph moves; a budget is 100 of them.
     let clock = ManualClock::at(0);
     let tick = clock.clone();
-    let budgets = RingBudgets { latency_ns: 100_000, main_ns: 100_000, poll_ns: 100_000 };
+    let budgets = LaneBudgets { latency_ns: 100_000, main_ns: 100_000, poll_ns: 100_000 };
     let config = CoreConfig { clock: Arc::new(clock), budgets, ..CoreConfig::new(0) };
     let mut core = CoreHandle::spawn(config).unwrap();
     core.attach(move || {
@@ -164,7 +164,7 @@ fn a_long_batch_is_cut_so_that_urgent_rows_get_in_between() {
     assert!(pieces[0] <= 1024 && pieces[6..].iter().all(|rows| *rows <= 100), "{pieces:?}");
     let main = core.metrics();
     core.shutdown(|_| {}).unwrap();
-    assert!(main.ring(Ring::Main).overruns > 0 && main.reactor.runs > 0, "{main:?}");
+    assert!(main.lane(Lane::Main).overruns > 0 && main.reactor.runs > 0, "{main:?}");
 }
 
 #[test]
@@ -193,10 +193,10 @@ fn a_core_ends_when_its_handle_goes_even_if_nobody_took_its_results() {
 }
 
 #[test]
-fn the_end_of_a_source_comes_behind_its_rows_in_all_rings() {
+fn the_end_of_a_source_comes_behind_its_rows_in_all_lanes() {
     let mut bed = Bed::at_the_door(CoreConfig::new(0));
-    bed.core.submit(Event::new(bed.source, row(7)).on(Ring::Poll)).unwrap();
-    bed.core.submit(Event::watermark(bed.source, Watermark::END).on(Ring::Latency)).unwrap();
+    bed.core.submit(Event::new(bed.source, row(7)).on(Lane::Poll)).unwrap();
+    bed.core.submit(Event::watermark(bed.source, Watermark::END).on(Lane::Latency)).unwrap();
     let error = bed.submit(8).unwrap_err();
     assert_eq!(error.to_string(), "LDB-4002: the source 's' has ended");
     assert_eq!(bed.finish(), [1, 7]);

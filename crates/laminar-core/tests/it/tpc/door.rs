@@ -104,7 +104,7 @@ impl Bed {
     }
 }
 
-/// So many credits in each ring.
+/// So many credits in each lane.
 pub(super) fn credits(exclusive: usize, strategy: OverflowStrategy) -> BackpressureConfig {
     let config = BackpressureConfig::builder().exclusive_credits(exclusive).floating_credits(0);
     config.overflow_strategy(strategy).build().unwrap()

@@ -8,7 +8,7 @@ use laminar_core::expr::Column;
 use laminar_core::operator::window::{CountAggregator, WindowAggregator};
 use laminar_core::time::Watermark;
 use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
-use laminar_core::tpc::{Event, KeySpec, OverflowStrategy, Ring, ThreadPerCoreRuntime, TpcConfig, TpcConfigBuilder};
+use laminar_core::tpc::{Event, KeySpec, Lane, OverflowStrategy, ThreadPerCoreRuntime, TpcConfig, TpcConfigBuilder};
 use laminar_core::{ChangeBatch, Code, Error, Result};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -53,8 +53,8 @@ fn any_number_of_cores_gives_the_answers_of_one() {
         for _ in 0..rng.random_range(1..40) {
             let first = rng.random_range(0..50);
             let batch = rows(first..first + rng.random_range(1..100));
-            let ring = Ring::ALL[rng.random_range(0..3)];
-            runtime.submit(Event::new(source, batch.clone()).on(ring)).unwrap();
+            let lane = Lane::ALL[rng.random_range(0..3)];
+            runtime.submit(Event::new(source, batch.clone()).on(lane)).unwrap();
             batches.push(batch);
             if rng.random_bool(0.3) {
                 runtime.poll_into(&mut buffer).unwrap();

@@ -1,4 +1,4 @@
-//! What waits in one ring of a core, on the core's side: taken in, cut into pieces, or dropped where there is no room for it.
+//! What waits in one lane of a core, on the core's side: taken in, cut into pieces, or dropped where there is no room for it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::tpc::CreditGate;
 use crate::tpc::spsc::Consumer;
 use crate::{NodeId, Result};
 
-/// An event on its way through a ring.
+/// An event on its way through a lane.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) source: NodeId,
@@ -17,21 +17,21 @@ pub(super) struct Entry {
     pub(super) admitted: bool,
 }
 
-/// The core's end of a ring.
-pub(super) struct Lane {
+/// The core's end of a lane.
+pub(super) struct LaneQueue {
     incoming: Consumer<Entry>,
     gate: Arc<CreditGate>,
     waiting: VecDeque<Entry>,
 }
 
-impl Lane {
+impl LaneQueue {
     pub(super) fn new(incoming: Consumer<Entry>, gate: Arc<CreditGate>) -> Self {
         let waiting = VecDeque::with_capacity(incoming.capacity());
         Self { incoming, gate, waiting }
     }
 
     /// Whether something has come that can be taken in.
-    pub(super) fn has_news(&self) -> bool {
+    pub(super) fn has_input(&self) -> bool {
         self.waiting.len() < self.incoming.capacity() && !self.incoming.is_empty()
     }
 
@@ -136,11 +136,11 @@ mod tests {
 
     const SOURCE: NodeId = NodeId(0);
 
-    fn lane(credits: usize) -> (Producer<Entry>, Lane) {
+    fn lane(credits: usize) -> (Producer<Entry>, LaneQueue) {
         let config = BackpressureConfig::builder().exclusive_credits(credits).floating_credits(0);
         let config = config.overflow_strategy(OverflowStrategy::DropOldest).build().unwrap();
         let (producer, consumer) = SpscQueue::with_capacity(16).split();
-        (producer, Lane::new(consumer, Arc::new(CreditGate::new(config))))
+        (producer, LaneQueue::new(consumer, Arc::new(CreditGate::new(config))))
     }
 
     fn numbers(range: std::ops::Range<i64>) -> SourceInput {
@@ -149,13 +149,13 @@ mod tests {
     }
 
     /// Puts these rows in as the caller's side does.
-    fn put(producer: &Producer<Entry>, lane: &Lane, range: std::ops::Range<i64>) {
+    fn put(producer: &Producer<Entry>, lane: &LaneQueue, range: std::ops::Range<i64>) {
         let admitted = lane.gate.try_acquire((range.end - range.start) as usize);
         producer.push(Entry { source: SOURCE, input: numbers(range), admitted }).unwrap();
     }
 
     /// What comes out, piece by piece; a watermark is its negative time.
-    fn drain(lane: &mut Lane, rows_max: usize) -> Vec<Vec<i64>> {
+    fn drain(lane: &mut LaneQueue, rows_max: usize) -> Vec<Vec<i64>> {
         let mut pieces = Vec::new();
         while !lane.is_empty() {
             let mut piece = Vec::new();

@@ -10,13 +10,13 @@ use std::thread::{self, JoinHandle};
 use super::affinity;
 use super::signal::{Patience, Signal};
 use super::spsc::{Consumer, Producer, SpscQueue};
-use crate::dag::{Crew, Executor, Links, Parcel, StepOrder, run_in_turn};
+use crate::dag::{Executor, Links, Parcel, StepOrder, WorkerPool, run_inline};
 use crate::limits::{PARCELS_MAX, SPIN_LOOKS};
 use crate::{Code, Error, Result, hot_path};
 
 /// How threads work together.
 #[derive(Debug, Clone)]
-pub struct CrewConfig {
+pub struct ThreadPoolConfig {
     /// How many threads.
     pub workers: usize,
     /// Whether each thread stays on a processor of its own, as far as there are enough.
@@ -27,7 +27,7 @@ pub struct CrewConfig {
 
 /// Threads, one for each worker. A caller who waits for the end of a step is the first worker himself: then as many threads are
 /// busy as there are workers, and one less has to be woken.
-pub struct Threads {
+pub struct ThreadPool {
     members: Vec<Member>,
     signals: Arc<Signals>,
     /// The caller's, when he waits for the end of a step.
@@ -64,9 +64,9 @@ struct Signals {
     caller: Signal,
 }
 
-impl Threads {
+impl ThreadPool {
     /// Starts the threads; they end when this is dropped.
-    pub fn start(config: &CrewConfig) -> Result<Self> {
+    pub fn start(config: &ThreadPoolConfig) -> Result<Self> {
         let workers = config.workers.max(1);
         let each = || (0..workers).map(|_| Signal::default()).collect();
         let signals = Arc::new(Signals { orders: each(), parcels: each(), caller: Signal::default() });
@@ -156,10 +156,10 @@ fn run_part(share: &mut Executor, order: &StepOrder, links: &mut ThreadLinks) {
     }
 }
 
-impl Crew for Threads {
+impl WorkerPool for ThreadPool {
     fn start(&mut self, mut shares: Vec<Box<Executor>>, order: &StepOrder) {
         if self.is_small(order) {
-            run_in_turn(&mut shares, order);
+            run_inline(&mut shares, order);
             self.done = shares;
             return;
         }
@@ -175,7 +175,7 @@ impl Crew for Threads {
 
     fn run(&mut self, mut shares: Vec<Box<Executor>>, order: &StepOrder) -> Vec<Box<Executor>> {
         if self.is_small(order) {
-            run_in_turn(&mut shares, order);
+            run_inline(&mut shares, order);
             return shares;
         }
         // The last one first, so that the order of workers is that of the shares that are left.
@@ -195,7 +195,7 @@ impl Crew for Threads {
 /// How much longer a worker looks for the next step than for a parcel within one: the caller takes rows in between.
 const STEP_SPINS: u32 = 8;
 
-impl Drop for Threads {
+impl Drop for ThreadPool {
     fn drop(&mut self) {
         for (member, signal) in self.members.iter_mut().zip(&self.signals.orders) {
             member.orders = None;
