@@ -14,7 +14,7 @@ use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_array::{RecordBatch, StructArray};
 use laminar_db::core::panics::caught;
-use laminar_db::{Code, Database, Error, Outcome, Result};
+use laminar_db::{Code, Database, Error, Result, StatementOutcome};
 
 use crate::last_error::{LastError, read, read_notices, remember, remember_notices};
 use crate::tables::{QueryResult, batch_of};
@@ -109,7 +109,7 @@ pub extern "C" fn laminar_execute(database: *const Handle, sql: *const c_char) -
     guarded(|| {
         remember_notices(&[]);
         let outcomes = borrowed(database, "database")?.database.execute(text(sql, "sql")?)?;
-        remember_notices(outcomes.iter().flat_map(Outcome::notices));
+        remember_notices(outcomes.iter().flat_map(StatementOutcome::notices));
         Ok(())
     })
 }

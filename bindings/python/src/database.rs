@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use laminar_db::core::limits::SUBSCRIPTION_BATCHES_MAX;
 use laminar_db::core::time::{Clock, SystemClock};
-use laminar_db::{Code, Database, Error, Notice, Outcome, Result, SlowReader, SubscribeOptions, Turn};
+use laminar_db::{Code, Database, Error, Notice, Result, SlowReader, StatementOutcome, SubscribeOptions, Turn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -64,17 +64,17 @@ impl PyDatabase {
         // Answers of statements before the last are dropped here, without the interpreter.
         let answered = py.detach(|| {
             let mut outcomes = database.execute(sql)?;
-            let notices: Vec<Notice> = outcomes.iter().flat_map(Outcome::notices).cloned().collect();
+            let notices: Vec<Notice> = outcomes.iter().flat_map(StatementOutcome::notices).cloned().collect();
             Ok((outcomes.pop(), notices))
         });
         let (last, notices) = answered.map_err(|error: Error| in_text(py, &error, sql))?;
         warn(py, &notices)?;
         Ok(match last {
-            Some(Outcome::Rows(rows)) => Some(Py::new(py, PyRows::new(rows))?.into_any()),
-            Some(Outcome::Subscription(subscription)) => {
+            Some(StatementOutcome::Rows(rows)) => Some(Py::new(py, PyRows::new(rows))?.into_any()),
+            Some(StatementOutcome::Subscription(subscription)) => {
                 Some(Py::new(py, PySubscription::new(subscription, database, None))?.into_any())
             }
-            Some(Outcome::Done { .. } | Outcome::Skipped(_) | Outcome::Inserted { .. }) | None => None,
+            Some(StatementOutcome::Done { .. } | StatementOutcome::Skipped(_) | StatementOutcome::Inserted { .. }) | None => None,
         })
     }
 

@@ -1,4 +1,4 @@
-//! The door to a database: a handle that can be cloned and sent, behind which one engine runs inline.
+//! The database: a handle that can be cloned and sent, behind which one engine runs inline.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +12,16 @@ use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::parse::{ParsedStatement, parse_script};
 
 use crate::catalog::kind_name;
-use crate::door::{Door, Inside, Ring};
 use crate::engine::{Engine, Round};
+use crate::engine_lock::{EngineGuard, EngineLock, Priority};
 use crate::events::{Event, EventOutlet};
-use crate::statements::{self, Outcome};
+use crate::statements::{self, StatementOutcome};
 use crate::{DatabaseBuilder, Interrupt, Rows, Status, SubscribeOptions, Subscription};
 
 /// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
-const NAP_MAX: Duration = Duration::from_millis(20);
+const SLEEP_MAX: Duration = Duration::from_millis(20);
 /// The shortest sleep that is worth it.
-const NAP_MIN: Duration = Duration::from_micros(50);
+const SLEEP_MIN: Duration = Duration::from_micros(50);
 
 /// What one round of work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub enum Turn {
 /// A database. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Database {
-    door: Arc<Door<Engine>>,
-    /// Outside of the door: who interrupts cannot wait to come in.
+    engine: Arc<EngineLock<Engine>>,
+    /// Outside of the lock: a thread that interrupts cannot wait for it.
     interrupt: Interrupt,
 }
 
@@ -61,12 +61,12 @@ impl Database {
         let clock = Arc::clone(&parts.clock);
         let engine = Engine::new(parts);
         let interrupt = engine.interrupt.clone();
-        Self { door: Arc::new(Door::new(engine, clock)), interrupt }
+        Self { engine: Arc::new(EngineLock::new(engine, clock)), interrupt }
     }
 
     /// Runs all statements of `sql` in order and stops at the first that fails; what was done before it stays.
     /// An error's position points into `sql`.
-    pub fn execute(&self, sql: &str) -> Result<Vec<Outcome>> {
+    pub fn execute(&self, sql: &str) -> Result<Vec<StatementOutcome>> {
         let mut outcomes = Vec::new();
         for parsed in parse_script(sql) {
             let statement = parsed?;
@@ -76,15 +76,15 @@ impl Database {
     }
 
     /// Runs one parsed statement. An error's position points into the statement's own text.
-    pub fn run(&self, statement: &ParsedStatement) -> Result<Outcome> {
+    pub fn run(&self, statement: &ParsedStatement) -> Result<StatementOutcome> {
         statements::run(self, statement)
     }
 
     /// The rows of one SELECT over tables and materialized views, as of one step.
     pub fn query(&self, sql: &str) -> Result<Rows> {
         match self.execute(sql)?.pop() {
-            Some(Outcome::Rows(rows)) => Ok(rows),
-            Some(Outcome::Subscription(_)) => {
+            Some(StatementOutcome::Rows(rows)) => Ok(rows),
+            Some(StatementOutcome::Subscription(_)) => {
                 Err(Error::new(Code::InvalidQuery, "this query reads a stream or source, which never has all its rows")
                     .with_hint("use subscribe, or select from a materialized view over it"))
             }
@@ -151,8 +151,8 @@ impl Database {
     /// database and must not block.
     pub fn on_changes(&self, name: &str, callback: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<CallbackHandle> {
         let mut engine = self.lock();
-        let heard = engine.heard(name)?;
-        let outlet = engine.listen(&heard, Box::new(Callback(Box::new(callback))), heard.stored)?;
+        let target = engine.subscription_target(name)?;
+        let outlet = engine.listen(&target, Box::new(Callback(Box::new(callback))), target.stored)?;
         engine.settle()?;
         Ok(CallbackHandle { outlet, database: self.clone() })
     }
@@ -161,9 +161,9 @@ impl Database {
     /// how they end. It is called within the step: it must not call the database and must not block.
     pub fn on_events(&self, name: &str, callback: impl FnMut(Event<'_>) + Send + 'static) -> Result<CallbackHandle> {
         let mut engine = self.lock();
-        let heard = engine.heard(name)?;
-        let outlet = Box::new(EventOutlet::new(heard.description.clone(), callback));
-        let outlet = engine.listen(&heard, outlet, heard.stored)?;
+        let target = engine.subscription_target(name)?;
+        let outlet = Box::new(EventOutlet::new(target.description.clone(), callback));
+        let outlet = engine.listen(&target, outlet, target.stored)?;
         engine.settle()?;
         Ok(CallbackHandle { outlet, database: self.clone() })
     }
@@ -172,7 +172,7 @@ impl Database {
     /// then only `stop` ends this. Other threads can use the database meanwhile: they go before the next step.
     pub fn run_until_finished(&self, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            if self.turn_or_wait(NAP_MAX)? == Turn::Finished {
+            if self.turn_or_wait(SLEEP_MAX)? == Turn::Finished {
                 return Ok(());
             }
         }
@@ -194,29 +194,29 @@ impl Database {
     pub fn turn_or_wait(&self, at_most: Duration) -> Result<Turn> {
         let (turn, inside) = self.turn_inside()?;
         if let Turn::Wait(wait) = turn {
-            // Who comes after this turn finds a sleeper: from the turn to the sleep the door stays closed.
-            self.door.sleep(inside, wait.min(at_most));
+            // A thread that comes after this turn finds a sleeper: from the turn to the sleep the engine stays locked.
+            self.engine.sleep(inside, wait.min(at_most));
         }
         Ok(turn)
     }
 
-    fn turn_inside(&self) -> Result<(Turn, Inside<'_, Engine>)> {
-        let mut engine = self.door.enter(Ring::Worker);
+    fn turn_inside(&self) -> Result<(Turn, EngineGuard<'_, Engine>)> {
+        let mut engine = self.engine.enter(Priority::Background);
         engine.worker_enters();
         let turn = match engine.round()? {
             Round::Progressed => {
-                engine.leave_news();
+                engine.wake_sleepers();
                 Turn::Progressed
             }
             Round::Finished => Turn::Finished,
-            Round::WaitUntil(at) => Turn::Wait(nap(at, engine.clock.now())),
+            Round::WaitUntil(at) => Turn::Wait(sleep_until(at, engine.clock.now())),
         };
         Ok((turn, engine))
     }
 
     /// One round of work for a reader that has nothing to read; false if nothing will come without a push.
     pub(crate) fn poll_or_wait(&self) -> Result<bool> {
-        Ok(self.turn_or_wait(NAP_MAX)? != Turn::Finished)
+        Ok(self.turn_or_wait(SLEEP_MAX)? != Turn::Finished)
     }
 
     /// Why one of `inputs`, or something that it gets rows from, has stopped.
@@ -254,18 +254,18 @@ impl Database {
         debug_assert!(detached.is_ok(), "{detached:?}");
     }
 
-    /// The engine, for somebody who waits for an answer.
-    pub(crate) fn lock(&self) -> Inside<'_, Engine> {
-        let mut engine = self.door.enter(Ring::Guest);
+    /// The engine, for a thread that waits for an answer.
+    pub(crate) fn lock(&self) -> EngineGuard<'_, Engine> {
+        let mut engine = self.engine.enter(Priority::Interactive);
         engine.guest_enters();
         engine
     }
 }
 
 /// How long to wait for `at`.
-fn nap(at: i64, now: i64) -> Duration {
+fn sleep_until(at: i64, now: i64) -> Duration {
     let wait = Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0));
-    wait.clamp(NAP_MIN, NAP_MAX)
+    wait.clamp(SLEEP_MIN, SLEEP_MAX)
 }
 
 /// Stops a callback when dropped.

@@ -12,9 +12,9 @@ use crate::subscription::Description;
 pub enum Event<'a> {
     /// The changes of one step.
     Changes(&'a ChangeSet),
-    /// Nothing will come any more: all inputs have ended. Heard once, and last.
+    /// Nothing will come any more: all inputs have ended. Delivered once, and last.
     Ended,
-    /// The object does not go on. Heard once, and last.
+    /// The object does not go on. Delivered once, and last.
     Failed(&'a Error),
 }
 

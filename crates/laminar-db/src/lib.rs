@@ -22,8 +22,8 @@
 mod builder;
 mod catalog;
 mod database;
-mod door;
 mod engine;
+mod engine_lock;
 mod events;
 mod interrupt;
 mod notice;
@@ -47,6 +47,6 @@ pub use laminar_sql::parse::{ObjectKind, ParsedStatement, parse_script, parse_sc
 pub use notice::{Notice, NoticeKind};
 pub use rows::Rows;
 pub use settings::{Settings, StepBudget};
-pub use statements::Outcome;
+pub use statements::StatementOutcome;
 pub use status::{ObjectStatus, Status};
 pub use subscription::{Change, ChangeSet, SlowReader, SubscribeOptions, Subscription, schema_with_operations};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use laminar_db::{Code, Database, Error, Outcome, Result};
+use laminar_db::{Code, Database, Error, Result, StatementOutcome};
 use laminar_testkit::script::{Answer, Engine, MakeEngine, run_folder_on};
 
 struct Embedded(Database);
@@ -11,10 +11,12 @@ struct Embedded(Database);
 impl Engine for Embedded {
     fn run(&mut self, sql: &str) -> Result<Answer> {
         Ok(match self.0.execute(sql)?.pop() {
-            Some(Outcome::Rows(rows)) => Answer::Rows(rows.schema, rows.batches),
-            Some(Outcome::Inserted { rows, .. }) => Answer::Done(rows),
-            Some(Outcome::Done { .. } | Outcome::Skipped(_)) | None => Answer::Done(0),
-            Some(Outcome::Subscription(_)) => return Err(Error::new(Code::NotSupported, "a script reads no endless rows")),
+            Some(StatementOutcome::Rows(rows)) => Answer::Rows(rows.schema, rows.batches),
+            Some(StatementOutcome::Inserted { rows, .. }) => Answer::Done(rows),
+            Some(StatementOutcome::Done { .. } | StatementOutcome::Skipped(_)) | None => Answer::Done(0),
+            Some(StatementOutcome::Subscription(_)) => {
+                return Err(Error::new(Code::NotSupported, "a script reads no endless rows"));
+            }
         })
     }
 }

@@ -8,7 +8,7 @@
 //! 3. `expr`: DataFusion's expressions and aggregates behind core's traits.
 //! 4. [`lower`]: the plan to nodes of a graph. The last place where anything of SQL exists.
 //!
-//! [`diagnostic`] draws an error under the text that it is about; [`batch`] runs a query once over rows at rest.
+//! [`diagnostic`] draws an error under the text that it is about; [`batch`] runs a query once over stored rows.
 
 pub mod batch;
 mod deep;

@@ -4,7 +4,7 @@ mod object;
 mod planning;
 
 pub(crate) use object::{Body, Object, ObjectKind, Once, SourceBody, kind_name};
-pub(crate) use planning::{Inlining, Resting, inputs_in, objects_in, sides_in};
+pub(crate) use planning::{PlannerCatalog, Snapshot, inputs_in, objects_in, sides_in};
 
 use std::collections::BTreeMap;
 

@@ -94,7 +94,7 @@ impl Object {
         }
     }
 
-    /// The node at which its rows can be heard.
+    /// The node at which its changes come out.
     pub(crate) fn output(&self) -> Option<NodeId> {
         match &self.body {
             Body::Source(source) => source.reader,

@@ -1,10 +1,10 @@
-//! The catalog as the planner sees it: relations for continuous queries, rows at rest for ad-hoc ones.
+//! The catalog as the planner sees it: relations for continuous queries, stored rows for ad-hoc ones.
 
 use std::sync::Arc;
 
 use laminar_core::dag::{ChangeKind, EdgeProperties, Partitioning};
 use laminar_core::{Error, NodeId, Result};
-use laminar_sql::batch::{RestingRelation, RestingTables, refuse_too_many_views, relations_in, within_view};
+use laminar_sql::batch::{SnapshotRelation, SnapshotTables, refuse_too_many_views, relations_in, within_view};
 use laminar_sql::parse::StreamQuery;
 use laminar_sql::plan::{self, Planner, Relation, RelationKind};
 
@@ -14,7 +14,7 @@ use crate::engine::{SideName, SideOutputs};
 use laminar_core::reactor::Reactor;
 
 /// Relations for continuous queries. Views are planned when they are asked for.
-pub(crate) struct Inlining<'a> {
+pub(crate) struct PlannerCatalog<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) side_outputs: &'a SideOutputs,
     pub(crate) planner: &'a Planner,
@@ -26,7 +26,7 @@ pub(crate) struct Inlining<'a> {
     with_queries: bool,
 }
 
-impl<'a> Inlining<'a> {
+impl<'a> PlannerCatalog<'a> {
     pub(crate) fn new(catalog: &'a Catalog, side_outputs: &'a SideOutputs, planner: &'a Planner) -> Self {
         Self {
             catalog,
@@ -85,7 +85,7 @@ fn unknown(schema: arrow_schema::SchemaRef) -> EdgeProperties {
     EdgeProperties { schema, changes: ChangeKind::Retract, partitioning: Partitioning::Any, time_columns: Vec::new() }
 }
 
-impl plan::Catalog for Inlining<'_> {
+impl plan::Catalog for PlannerCatalog<'_> {
     fn relation(&self, name: &str) -> Option<Relation> {
         if let Some(side) = SideName::parse(name) {
             return self.side_output(&side);
@@ -123,20 +123,20 @@ fn readable_names(catalog: &Catalog) -> Vec<String> {
 }
 
 /// Rows at rest for ad-hoc queries.
-pub(crate) struct Resting<'a> {
+pub(crate) struct Snapshot<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) reactor: &'a Reactor,
     pub(crate) side_outputs: &'a SideOutputs,
 }
 
-impl RestingTables for Resting<'_> {
-    fn relation(&self, name: &str) -> Result<Option<RestingRelation>> {
+impl SnapshotTables for Snapshot<'_> {
+    fn relation(&self, name: &str) -> Result<Option<SnapshotRelation>> {
         if let Some((schema, batches)) = SideName::parse(name).and_then(|side| self.side_outputs.table(&side)) {
-            return Ok(Some(RestingRelation::Rows(schema, batches)));
+            return Ok(Some(SnapshotRelation::Rows(schema, batches)));
         }
         let Some(object) = self.catalog.get(name) else { return Ok(None) };
         if let Body::View { query, .. } = &object.body {
-            return Ok(Some(RestingRelation::View(query.clone(), object.sql.clone())));
+            return Ok(Some(SnapshotRelation::View(query.clone(), object.sql.clone())));
         }
         if !object.is_stored() {
             return Ok(None);
@@ -147,7 +147,7 @@ impl RestingTables for Resting<'_> {
         }
         let contents = self.reactor.contents(node).unwrap_or_default();
         let batches = contents.iter().map(expanded).collect::<Result<Vec<_>>>()?;
-        Ok(Some(RestingRelation::Rows(properties.schema.clone(), batches)))
+        Ok(Some(SnapshotRelation::Rows(properties.schema.clone(), batches)))
     }
 
     fn names(&self) -> Vec<String> {

@@ -10,7 +10,7 @@ use laminar_sql::plan::{ContinuousPlan, Purpose};
 use super::Engine;
 use super::readers::Reader;
 use super::side_outputs::LateColumns;
-use crate::catalog::{Body, Inlining, Once, SourceBody, inputs_in, objects_in, sides_in};
+use crate::catalog::{Body, Once, PlannerCatalog, SourceBody, inputs_in, objects_in, sides_in};
 use crate::statements::refuse_repeated_names;
 
 /// A continuous query that runs.
@@ -24,7 +24,7 @@ impl Engine {
     /// The plan of a continuous query, every source of it ready to be read.
     pub(crate) fn plan(&mut self, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<(ContinuousPlan, Vec<String>)> {
         self.ensure_inputs(query)?;
-        let relations = Inlining::new(&self.catalog, &self.side_outputs, &self.planner);
+        let relations = PlannerCatalog::new(&self.catalog, &self.side_outputs, &self.planner);
         let planned = self.planner.plan_continuous(query, purpose, text, &relations);
         Ok((relations.checked(planned)?, inputs_in(query, &self.catalog)))
     }

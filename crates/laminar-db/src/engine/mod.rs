@@ -3,14 +3,14 @@
 mod attach;
 mod company;
 mod files;
-mod heard;
+mod forward;
 mod late_target;
 mod notices;
-mod pass_on;
 mod readers;
 mod round;
 mod side_outputs;
 mod sinks;
+mod subscription_target;
 mod text_lengths;
 mod worker_pool;
 
@@ -26,13 +26,13 @@ use laminar_sql::plan::Planner;
 pub(crate) use attach::options_of;
 use company::Company;
 pub(crate) use files::ObjectFiles;
-pub(crate) use heard::Heard;
 pub(crate) use late_target::{SinkIntake, late_sink_request};
 pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
 pub(crate) use round::Round;
 pub(crate) use side_outputs::{LateColumns, Side, SideName, SideOutputs};
 pub(crate) use sinks::{SinkHandle, SinkState};
+pub(crate) use subscription_target::SubscriptionTarget;
 pub(crate) use text_lengths::TextLengths;
 use worker_pool::WorkerPoolSpec;
 
@@ -159,7 +159,7 @@ impl Engine {
         }
     }
 
-    /// The node at which the changes of `name` can be heard.
+    /// The node at which the changes of `name` come out.
     pub(crate) fn output_of(&self, name: &str) -> Result<NodeId> {
         let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;
         object.output().ok_or_else(|| {

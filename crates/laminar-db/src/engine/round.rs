@@ -45,7 +45,7 @@ impl Engine {
             self.readers.read_ahead(held);
         }
         let poll = self.reactor.finish_poll(started)?;
-        Ok((read, self.pass_on()? || poll.progressed))
+        Ok((read, self.forward_rejected()? || poll.progressed))
     }
 
     /// One step over the component whose turn it is; or, if none has anything to do or they were passed over for some time, a piece of the
@@ -57,7 +57,7 @@ impl Engine {
             self.readers.read_piece_ahead(held, &budget);
         }
         let poll = self.reactor.finish_poll(started)?;
-        let progressed = self.pass_on()? || poll.progressed;
+        let progressed = self.forward_rejected()? || poll.progressed;
         self.passed_over += 1;
         if progressed && self.passed_over <= PASSED_OVER_MAX {
             return Ok((Read::default(), true));
@@ -89,8 +89,8 @@ impl Engine {
     fn poll_until_settled(&mut self, mut step: impl FnMut(&mut Reactor) -> Result<Poll>) -> Result<()> {
         loop {
             let poll = step(&mut self.reactor)?;
-            let passed_on = self.pass_on()?;
-            if !passed_on && (!poll.progressed || self.reactor.is_settled()) {
+            let forwarded = self.forward_rejected()?;
+            if !forwarded && (!poll.progressed || self.reactor.is_settled()) {
                 return Ok(());
             }
         }

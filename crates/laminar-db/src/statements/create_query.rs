@@ -9,11 +9,11 @@ use laminar_sql::batch::refuse_too_many_views;
 use laminar_sql::parse::{CreateQuery, EmitKind, StreamQuery};
 use laminar_sql::plan::Purpose;
 
-use super::{Outcome, name_is_free};
-use crate::catalog::{Body, Inlining, Object, ObjectKind, inputs_in, kind_name};
+use super::{StatementOutcome, name_is_free};
+use crate::catalog::{Body, Object, ObjectKind, PlannerCatalog, inputs_in, kind_name};
 use crate::engine::Engine;
 
-pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: ObjectKind) -> Result<Outcome> {
+pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: ObjectKind) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
         return Ok(skipped);
     }
@@ -35,10 +35,10 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
         nodes: fragment.nodes.iter().map(|node| node.id).collect(),
         body: Body::Query { root: fragment.root, properties: fragment.properties, stored, latest_only },
     });
-    Ok(Outcome::Done { what: format!("CREATE {} {}", kind_name(kind), create.name.text), notices })
+    Ok(StatementOutcome::Done { what: format!("CREATE {} {}", kind_name(kind), create.name.text), notices })
 }
 
-fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<Outcome> {
+fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<StatementOutcome> {
     let query = &create.query;
     let emit = query.emit.map(|emit| emit.span);
     let late = query.lateness.map(|lateness| lateness.span).or(query.late_to.as_ref().map(|target| target.span));
@@ -49,7 +49,7 @@ fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<
     }
     engine.ensure_inputs(query)?;
     let depends_on = inputs_in(query, &engine.catalog);
-    let relations = Inlining::of_columns(&engine.catalog, &engine.side_outputs, &engine.planner);
+    let relations = PlannerCatalog::of_columns(&engine.catalog, &engine.side_outputs, &engine.planner);
     let planned = engine.planner.plan_view(query, text, &relations);
     let inlined = relations.inlined() + 1;
     let schema = Arc::new(relations.checked(planned)?.schema().as_arrow().clone());
@@ -58,7 +58,7 @@ fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<
     refuse_too_many_views(&name, inlined).map_err(|error| error.at(query.span))?;
     let body = Body::View { query: query.clone(), schema, inlined };
     engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on, late_to: None, nodes: Vec::new(), body });
-    Ok(Outcome::done(format!("CREATE VIEW {}", create.name.text)))
+    Ok(StatementOutcome::done(format!("CREATE VIEW {}", create.name.text)))
 }
 
 /// Two columns of one name could not be told apart by those who read them.

@@ -10,26 +10,26 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{CreateSink, Name, SinkInput, StreamQuery};
 use laminar_sql::plan::Purpose;
 
-use super::{Outcome, name_is_free};
+use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Body, Object};
-use crate::engine::{Engine, Heard, SinkHandle, late_sink_request, options_of};
+use crate::engine::{Engine, SinkHandle, SubscriptionTarget, late_sink_request, options_of};
 
 /// What a sink listens to.
 enum Input {
     /// An object, or what it rejected.
-    Object(Heard),
+    Object(SubscriptionTarget),
     /// The nodes of a query that exist for this sink alone.
     Query { root: NodeId, properties: EdgeProperties, depends_on: Vec<String>, nodes: Vec<NodeId> },
 }
 
-pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Result<Outcome> {
+pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
         return Ok(skipped);
     }
     let files = engine.files_to_write(&create.connector)?;
     let (input, late_to) = match &create.input {
         SinkInput::LateRows => return for_late_rows(engine, create, text, files),
-        SinkInput::Object(name) => (heard(engine, create, name)?, None),
+        SinkInput::Object(name) => (target(engine, create, name)?, None),
         SinkInput::Query(query) => (attached(engine, create, query, text)?, query.late_to.as_ref()),
     };
     let connected = connect(engine, create, &input);
@@ -39,7 +39,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
         SinkInput::LateRows => Vec::new(),
     };
     let (depends_on, nodes) = match input {
-        Input::Object(heard) => (vec![heard.object], Vec::new()),
+        Input::Object(target) => (vec![target.object], Vec::new()),
         Input::Query { depends_on, nodes, .. } => (depends_on, nodes),
     };
     let name = create.name.text.clone();
@@ -60,11 +60,11 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
         nodes,
         body: Body::Sink { outlet, handle },
     });
-    Ok(Outcome::Done { what: format!("CREATE SINK {}", create.name.text), notices })
+    Ok(StatementOutcome::Done { what: format!("CREATE SINK {}", create.name.text), notices })
 }
 
 /// A sink without an input of its own: who says `LATE DATA TO` it writes into it, and the first of them settles its columns.
-fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str, files: FileSet) -> Result<Outcome> {
+fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str, files: FileSet) -> Result<StatementOutcome> {
     let (name, connector) = (create.name.text.clone(), create.connector.clone());
     // Opening it now, with no columns, finds a wrong option where the user can see it; nothing is written before the first row.
     let request = late_sink_request(&name, &connector, Arc::new(Schema::empty()));
@@ -74,10 +74,10 @@ fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str, files: Fi
     engine.side_outputs.declare_errors(&name);
     let body = Body::LateSink { connector, intake: None };
     engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on: Vec::new(), late_to: None, nodes: Vec::new(), body });
-    Ok(Outcome::done(format!("CREATE SINK {} (it waits for a query with LATE DATA TO {0})", create.name.text)))
+    Ok(StatementOutcome::done(format!("CREATE SINK {} (it waits for a query with LATE DATA TO {0})", create.name.text)))
 }
 
-fn heard(engine: &mut Engine, create: &CreateSink, name: &Name) -> Result<Input> {
+fn target(engine: &mut Engine, create: &CreateSink, name: &Name) -> Result<Input> {
     if let Some(object) = engine.catalog.get(&name.text)
         && object.properties().is_none()
     {
@@ -85,9 +85,9 @@ fn heard(engine: &mut Engine, create: &CreateSink, name: &Name) -> Result<Input>
             .with_hint(format!("write CREATE SINK {} AS SELECT * FROM {} INTO …", create.name.text, name.text))
             .at(name.span));
     }
-    let heard = engine.heard(&name.text).map_err(|error| error.at(name.span))?;
-    engine.refuse_ended(heard.node).map_err(|error| error.at(name.span))?;
-    Ok(Input::Object(heard))
+    let target = engine.subscription_target(&name.text).map_err(|error| error.at(name.span))?;
+    engine.refuse_ended(target.node).map_err(|error| error.at(name.span))?;
+    Ok(Input::Object(target))
 }
 
 fn attached(engine: &mut Engine, create: &CreateSink, query: &StreamQuery, text: &str) -> Result<Input> {
@@ -99,7 +99,7 @@ fn attached(engine: &mut Engine, create: &CreateSink, query: &StreamQuery, text:
 
 fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(SinkHandle, OutletId)> {
     let properties = match input {
-        Input::Object(heard) => &heard.properties,
+        Input::Object(target) => &target.properties,
         Input::Query { properties, .. } => properties,
     };
     let request = SinkRequest {
@@ -113,7 +113,7 @@ fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(S
     }
     let handle = SinkHandle::new(engine.open_sink(&create.connector, request)?);
     let outlet = match input {
-        Input::Object(heard) => engine.listen(heard, handle.outlet(), heard.stored)?,
+        Input::Object(target) => engine.listen(target, handle.outlet(), target.stored)?,
         Input::Query { root, .. } => engine.reactor.subscribe(*root, handle.outlet(), false)?,
     };
     engine.settle()?;

@@ -9,11 +9,11 @@ use laminar_sql::diagnostic::nearest;
 use laminar_sql::parse::{CreateSource, WatermarkDef};
 use laminar_sql::plan::columns_to_schema;
 
-use super::{Outcome, name_is_free};
+use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Body, Object, Once, SourceBody};
 use crate::engine::{Engine, LateColumns, TextLengths};
 
-pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Result<Outcome> {
+pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
         return Ok(skipped);
     }
@@ -60,7 +60,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
         nodes: Vec::new(),
         body: Body::Source(body),
     });
-    Ok(Outcome::done(format!("CREATE SOURCE {}", create.name.text)))
+    Ok(StatementOutcome::done(format!("CREATE SOURCE {}", create.name.text)))
 }
 
 fn watermark_spec(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<WatermarkSpec> {

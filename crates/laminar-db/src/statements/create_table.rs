@@ -5,11 +5,11 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::CreateTable;
 use laminar_sql::plan::columns_to_schema;
 
-use super::{Outcome, name_is_free};
+use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Body, Object};
 use crate::engine::{Engine, TextLengths};
 
-pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Result<Outcome> {
+pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
         return Ok(skipped);
     }
@@ -64,5 +64,5 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         nodes: vec![source, output],
         body: Body::Table { source, output, properties, lengths },
     });
-    Ok(Outcome::done(format!("CREATE TABLE {}", create.name.text)))
+    Ok(StatementOutcome::done(format!("CREATE TABLE {}", create.name.text)))
 }

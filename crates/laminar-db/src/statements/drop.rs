@@ -3,11 +3,11 @@
 use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::{DropObjects, Name};
 
-use super::Outcome;
+use super::StatementOutcome;
 use crate::catalog::{Body, kind_name};
 use crate::engine::{Engine, SinkIntake};
 
-pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<Outcome> {
+pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOutcome> {
     let mut skipped = Vec::new();
     for name in &drop.names {
         if engine.catalog.get(&name.text).is_none() && drop.if_exists {
@@ -17,9 +17,9 @@ pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<Outcome> {
         drop_one(engine, drop, name)?;
     }
     if skipped.len() == drop.names.len() {
-        return Ok(Outcome::Skipped(skipped.join(", ")));
+        return Ok(StatementOutcome::Skipped(skipped.join(", ")));
     }
-    Ok(Outcome::done(format!("DROP {}", kind_name(drop.kind))))
+    Ok(StatementOutcome::done(format!("DROP {}", kind_name(drop.kind))))
 }
 
 fn drop_one(engine: &mut Engine, drop: &DropObjects, name: &Name) -> Result<()> {

@@ -4,10 +4,10 @@ use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::{Explain, ExplainWhat, SinkInput, Statement, StreamQuery};
 use laminar_sql::plan::Purpose;
 
-use super::{Outcome, text_rows};
+use super::{StatementOutcome, text_rows};
 use crate::engine::Engine;
 
-pub(super) fn run(engine: &mut Engine, explain: &Explain, text: &str) -> Result<Outcome> {
+pub(super) fn run(engine: &mut Engine, explain: &Explain, text: &str) -> Result<StatementOutcome> {
     let (name, query, purpose) = explained(explain)?;
     let (column, shown) = match explain.what {
         ExplainWhat::Ast => ("ast", query.query.to_string()),

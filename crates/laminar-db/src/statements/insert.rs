@@ -9,12 +9,12 @@ use laminar_sql::batch::InsertTarget;
 use laminar_sql::diagnostic::nearest;
 use laminar_sql::parse::{Insert, StreamQuery};
 
-use super::Outcome;
+use super::StatementOutcome;
 use super::select::{block_on, unless_interrupted};
-use crate::catalog::Resting;
+use crate::catalog::Snapshot;
 use crate::engine::Engine;
 
-pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<Outcome> {
+pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<StatementOutcome> {
     engine.catalog.require(&insert.table)?;
     let node = engine.push_target(&insert.table.text).map_err(|error| error.at(insert.table.span))?;
     let schema = engine.reactor.properties(node).ok_or_else(|| Error::internal("a table without properties"))?.schema.clone();
@@ -34,13 +34,13 @@ pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<Ou
         engine.reactor.push(node, ChangeBatch::append(batch)).map_err(|error| error.at(insert.span))?;
     }
     engine.settle_for(node)?;
-    Ok(Outcome::Inserted { rows: count, notices })
+    Ok(StatementOutcome::Inserted { rows: count, notices })
 }
 
 /// The rows that the statement gives, as of the last step, one column for each that it fills.
 fn rows_of(engine: &mut Engine, insert: &Insert, text: &str, target: &InsertTarget) -> Result<Vec<RecordBatch>> {
     engine.settle()?;
-    let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, side_outputs: &engine.side_outputs };
+    let tables = Snapshot { catalog: &engine.catalog, reactor: &engine.reactor, side_outputs: &engine.side_outputs };
     let rows = engine.planner.insert_rows(insert, text, &tables, target, engine.clock.now(), engine.settings.query_memory);
     engine.interrupt.reset();
     block_on(unless_interrupted(rows, &engine.interrupt))

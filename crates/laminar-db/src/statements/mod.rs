@@ -30,7 +30,7 @@ pub(crate) use create_query::refuse_repeated_names;
 pub(crate) use subscribe::subscribe_to_text;
 
 /// What a statement answers.
-pub enum Outcome {
+pub enum StatementOutcome {
     /// It did what it says, as in `CREATE SOURCE trades`.
     Done {
         /// What it did.
@@ -53,28 +53,28 @@ pub enum Outcome {
     Subscription(Subscription),
 }
 
-impl Outcome {
+impl StatementOutcome {
     /// What is to be known beside the answer: that rows are missing, and why.
     pub fn notices(&self) -> &[Notice] {
         match self {
-            Outcome::Done { notices, .. } | Outcome::Inserted { notices, .. } => notices,
-            Outcome::Skipped(_) => &[],
-            Outcome::Rows(rows) => &rows.notices,
-            Outcome::Subscription(subscription) => subscription.notices(),
+            StatementOutcome::Done { notices, .. } | StatementOutcome::Inserted { notices, .. } => notices,
+            StatementOutcome::Skipped(_) => &[],
+            StatementOutcome::Rows(rows) => &rows.notices,
+            StatementOutcome::Subscription(subscription) => subscription.notices(),
         }
     }
 
     fn done(what: impl Into<String>) -> Self {
-        Outcome::Done { what: what.into(), notices: Vec::new() }
+        StatementOutcome::Done { what: what.into(), notices: Vec::new() }
     }
 }
 
 /// Runs a statement. What panics in it is a mistake of ours, which must not end the program.
-pub(crate) fn run(database: &Database, parsed: &ParsedStatement) -> Result<Outcome> {
+pub(crate) fn run(database: &Database, parsed: &ParsedStatement) -> Result<StatementOutcome> {
     with_deep_stack(|| caught(|| run_here(database, parsed)))
 }
 
-fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<Outcome> {
+fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOutcome> {
     let text = parsed.text.as_str();
     match &parsed.statement {
         Statement::Select(query) => select::run(database, query, text),
@@ -102,7 +102,7 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<Outcome> {
     }
 }
 
-/// Whether a bounded input of a SELECT over rows at rest is still being read.
+/// Whether a bounded input of a SELECT over stored rows is still being read.
 pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> bool {
     let Statement::Select(query) = &parsed.statement else { return false };
     let names =
@@ -112,7 +112,7 @@ pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> boo
 }
 
 /// Whether a `CREATE` may go on: the name must be free. Objects are not replaced yet.
-fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: bool) -> Result<Option<Outcome>> {
+fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: bool) -> Result<Option<StatementOutcome>> {
     if let Some(side_outputs) = SideName::parse(&name.text) {
         let suffix = side_outputs.side.suffix();
         let text = format!("names that end in {suffix} belong to rows that another object could not use");
@@ -121,7 +121,7 @@ fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: b
     let Some(existing) = engine.catalog.get(&name.text) else { return Ok(None) };
     let kind = kind_name(existing.kind());
     if if_not_exists {
-        return Ok(Some(Outcome::Skipped(format!("{kind} '{}' exists already", name.text))));
+        return Ok(Some(StatementOutcome::Skipped(format!("{kind} '{}' exists already", name.text))));
     }
     let error = Error::new(Code::ObjectExists, format!("{} '{}' exists already", kind.to_lowercase(), name.text)).at(name.span);
     Err(if or_replace {
@@ -134,10 +134,10 @@ fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: b
 }
 
 /// Rows of text.
-fn text_rows(columns: &[&str], rows: Vec<Vec<String>>) -> Result<Outcome> {
+fn text_rows(columns: &[&str], rows: Vec<Vec<String>>) -> Result<StatementOutcome> {
     let fields: Vec<Field> = columns.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
     let schema = Arc::new(Schema::new(fields));
     let column = |index: usize| Arc::new(rows.iter().map(|row| Some(row[index].as_str())).collect::<StringArray>()) as ArrayRef;
     let batch = RecordBatch::try_new(schema, (0..columns.len()).map(column).collect())?;
-    Ok(Outcome::Rows(Rows::from(batch)))
+    Ok(StatementOutcome::Rows(Rows::from(batch)))
 }

@@ -8,22 +8,22 @@ use laminar_core::{Error, Result};
 use laminar_sql::parse::StreamQuery;
 
 use super::create_query::refuse_late_to;
-use super::{Outcome, subscribe};
-use crate::catalog::{Body, Resting, objects_in};
+use super::{StatementOutcome, subscribe};
+use crate::catalog::{Body, Snapshot, objects_in};
 use crate::engine::Engine;
 use crate::{Database, Interrupt, Rows, SubscribeOptions};
 
-pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Result<Outcome> {
+pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Result<StatementOutcome> {
     refuse_late_to(query)?;
     let streams = reads_stream(&database.lock(), query);
     if streams || query.emit.is_some() {
         let options = SubscribeOptions::default();
-        return Ok(Outcome::Subscription(subscribe::to_query(database, "query", query, text, options)?));
+        return Ok(StatementOutcome::Subscription(subscribe::to_query(database, "query", query, text, options)?));
     }
-    Ok(Outcome::Rows(rows_of(&mut database.lock(), query, text)?))
+    Ok(StatementOutcome::Rows(rows_of(&mut database.lock(), query, text)?))
 }
 
-/// Whether some input of the query has changes but no rows at rest.
+/// Whether some input of the query has changes but no stored rows.
 pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
     let direct = objects_in(query, &engine.catalog);
     direct.iter().any(|name| match engine.catalog.get(name).map(|object| &object.body) {
@@ -36,7 +36,7 @@ pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
 /// The rows of a query over everything that is stored, as of the last step.
 pub(super) fn rows_of(engine: &mut Engine, query: &StreamQuery, text: &str) -> Result<Rows> {
     engine.settle()?;
-    let tables = Resting { catalog: &engine.catalog, reactor: &engine.reactor, side_outputs: &engine.side_outputs };
+    let tables = Snapshot { catalog: &engine.catalog, reactor: &engine.reactor, side_outputs: &engine.side_outputs };
     let select = engine.planner.select(query, text, &tables, engine.clock.now(), engine.settings.query_memory);
     engine.interrupt.reset();
     let selected = block_on(unless_interrupted(select, &engine.interrupt))?;

@@ -3,12 +3,12 @@
 use laminar_core::Result;
 use laminar_sql::parse::SetVariable;
 
-use super::Outcome;
+use super::StatementOutcome;
 use crate::engine::Engine;
 
-pub(super) fn run(engine: &mut Engine, set: &SetVariable) -> Result<Outcome> {
+pub(super) fn run(engine: &mut Engine, set: &SetVariable) -> Result<StatementOutcome> {
     let mut settings = engine.settings.clone();
     settings.set(&set.name.text, set.value.as_deref()).map_err(|error| error.at(set.value_span))?;
     engine.apply(settings).map_err(|error| error.at(set.value_span))?;
-    Ok(Outcome::done("SET"))
+    Ok(StatementOutcome::done("SET"))
 }

@@ -4,12 +4,12 @@ use arrow_schema::Field;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::{Name, Show};
 
-use super::{Outcome, text_rows};
+use super::{StatementOutcome, text_rows};
 use crate::Status;
 use crate::catalog::{Object, ObjectKind, kind_name};
 use crate::engine::{Engine, SideName};
 
-pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<Outcome> {
+pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> {
     match show {
         Show::Objects(kind) => objects(engine, Some(*kind)),
         Show::All => objects(engine, None),
@@ -20,7 +20,7 @@ pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<Outcome> {
     }
 }
 
-fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<Outcome> {
+fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<StatementOutcome> {
     let chosen = engine.catalog.iter().filter(|object| kind.is_none_or(|kind| object.kind() == kind));
     let row = |object: &Object| {
         let columns = match object.properties() {
@@ -35,7 +35,7 @@ fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<Outcome> {
     text_rows(&["name", "kind", "reads_from", "changes", "columns"], chosen.map(row).collect())
 }
 
-fn jobs(engine: &mut Engine) -> Result<Outcome> {
+fn jobs(engine: &mut Engine) -> Result<StatementOutcome> {
     let status = Status::of(engine);
     let rows = status.objects.iter().filter(|object| object.kind != ObjectKind::View).map(|object| {
         let state = match (&object.failed, object.ended) {
@@ -72,7 +72,7 @@ fn length(nanos: u64) -> String {
     }
 }
 
-fn create(engine: &Engine, kind: Option<ObjectKind>, name: &Name) -> Result<Outcome> {
+fn create(engine: &Engine, kind: Option<ObjectKind>, name: &Name) -> Result<StatementOutcome> {
     let object = engine.catalog.require(name)?;
     if let Some(asked) = kind
         && asked != object.kind()
@@ -83,7 +83,7 @@ fn create(engine: &Engine, kind: Option<ObjectKind>, name: &Name) -> Result<Outc
     text_rows(&["name", "statement"], vec![vec![object.name.clone(), object.sql.clone()]])
 }
 
-fn setting(engine: &Engine, name: &Name) -> Result<Outcome> {
+fn setting(engine: &Engine, name: &Name) -> Result<StatementOutcome> {
     match engine.settings.get(&name.text) {
         Some(value) => text_rows(&[name.text.as_str()], vec![vec![value]]),
         None => Err(Error::new(Code::UnknownOption, format!("there is no setting '{}'", name.text))
@@ -93,7 +93,7 @@ fn setting(engine: &Engine, name: &Name) -> Result<Outcome> {
 }
 
 /// `DESCRIBE name`: columns with their types and what is known of them.
-pub(super) fn describe(engine: &Engine, name: &Name) -> Result<Outcome> {
+pub(super) fn describe(engine: &Engine, name: &Name) -> Result<StatementOutcome> {
     if let Some(schema) = SideName::parse(&name.text).and_then(|side_outputs| engine.side_outputs.schema(&side_outputs)) {
         return text_rows(&COLUMNS, schema.fields().iter().map(|field| described(field, String::new())).collect());
     }

@@ -6,14 +6,14 @@ use laminar_sql::parse::{ParsedStatement, Statement, StreamQuery, Subscribe, Sub
 use laminar_sql::plan::Purpose;
 use laminar_sql::with_deep_stack;
 
-use super::Outcome;
+use super::StatementOutcome;
 use super::create_query::{refuse_late_to, shows_latest_only};
 use crate::catalog::objects_in;
 use crate::engine::SideName;
 use crate::subscription::Description;
 use crate::{Database, SubscribeOptions, Subscription};
 
-pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Result<Outcome> {
+pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Result<StatementOutcome> {
     if subscribe.as_of_step.is_some() {
         return Err(Error::new(Code::NotSupported, "AS OF STEP is not built yet: past steps are not kept")
             .with_hint("leave it out: the subscription then begins with the current rows"));
@@ -23,7 +23,7 @@ pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Res
         SubscribeInput::Object(name) => to_object(database, &name.text, options).map_err(|error| error.at(name.span))?,
         SubscribeInput::Query(query) => to_query(database, "query", query, text, options)?,
     };
-    Ok(Outcome::Subscription(subscription))
+    Ok(StatementOutcome::Subscription(subscription))
 }
 
 /// Subscribes to an object by name, or to a query by its text.
@@ -51,11 +51,11 @@ pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: Subscr
 
 fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Result<Subscription> {
     let mut engine = database.lock();
-    let heard = engine.heard(name)?;
-    let (schema, description) = (heard.properties.schema.clone(), heard.description.clone());
+    let target = engine.subscription_target(name)?;
+    let (schema, description) = (target.properties.schema.clone(), target.description.clone());
     let mut subscription = Subscription::new(name.to_owned(), schema, description, database.clone());
-    subscription.reads_from(vec![heard.object.clone()], engine.notices_of_object(name));
-    let outlet = engine.listen(&heard, subscription.outlet(options), options.snapshot.unwrap_or(heard.stored))?;
+    subscription.reads_from(vec![target.object.clone()], engine.notices_of_object(name));
+    let outlet = engine.listen(&target, subscription.outlet(options), options.snapshot.unwrap_or(target.stored))?;
     subscription.listens_at(outlet, None);
     let settled = engine.settle();
     // Dropping a subscription takes the engine's lock, so it must be free before an error drops this one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_db::connectors::{Accepts, BadRow, Connector, Registry, Sink, SinkRequest, Source, SourcePoll, SourceRequest};
-use laminar_db::{ChangeBatch, Code, Database, Error, NoticeKind, Outcome, Result};
+use laminar_db::{ChangeBatch, Code, Database, Error, NoticeKind, Result, StatementOutcome};
 
 /// `FROM faulty (rows = '3', bad = '2', fails = 'true')`: so many rows and bad rows, then the end or a failure.
 struct Faulty;
@@ -225,7 +225,7 @@ fn a_time_that_nanoseconds_cannot_hold_is_told_once() {
 fn statements_that_have_no_rows_answer_with_what_they_did() {
     let db = database();
     match db.execute("CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1), (2)").unwrap().as_slice() {
-        [Outcome::Done { what, .. }, Outcome::Inserted { rows: 2, .. }] => assert_eq!(what, "CREATE TABLE t"),
+        [StatementOutcome::Done { what, .. }, StatementOutcome::Inserted { rows: 2, .. }] => assert_eq!(what, "CREATE TABLE t"),
         _ => panic!("two outcomes"),
     }
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use laminar_db::core::time::{Clock, SystemClock};
 use laminar_db::{
-    Code, Database, Error, Notice, NoticeKind, ObjectKind, ObjectStatus, Outcome, ParsedStatement, Result, Subscription, Turn,
-    diagnostic, parse_script_with,
+    Code, Database, Error, Notice, NoticeKind, ObjectKind, ObjectStatus, ParsedStatement, Result, StatementOutcome, Subscription,
+    Turn, diagnostic, parse_script_with,
 };
 
 use crate::output::{Format, LiveLine, Printer, complain, count, describe, print_summary};
@@ -218,14 +218,14 @@ impl<'a> Script<'a> {
         let outcome = self.database.run(parsed)?;
         self.tell(outcome.notices());
         match outcome {
-            Outcome::Done { what, .. } => self.note(&format!("{what}\n")),
-            Outcome::Skipped(why) => self.note(&format!("skipped: {why}\n")),
-            Outcome::Inserted { rows, .. } => self.note(&format!("INSERT {}\n", count(rows))),
-            Outcome::Rows(rows) => {
+            StatementOutcome::Done { what, .. } => self.note(&format!("{what}\n")),
+            StatementOutcome::Skipped(why) => self.note(&format!("skipped: {why}\n")),
+            StatementOutcome::Inserted { rows, .. } => self.note(&format!("INSERT {}\n", count(rows))),
+            StatementOutcome::Rows(rows) => {
                 self.line.clear();
                 self.printer.rows(&rows)?;
             }
-            Outcome::Subscription(subscription) => {
+            StatementOutcome::Subscription(subscription) => {
                 self.subscriptions.push(subscription);
                 self.print_changes()?;
             }

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Cast, Expr};
 use datafusion::sql::sqlparser::ast::{self, Query, SetExpr};
 use laminar_core::{Code, Error, Result};
 
-use super::RestingTables;
+use super::SnapshotTables;
 use crate::parse::{Insert, StreamQuery};
 use crate::plan::Planner;
 use crate::plan::errors::from_datafusion;
@@ -30,7 +30,7 @@ impl Planner {
         &self,
         insert: &Insert,
         text: &str,
-        tables: &dyn RestingTables,
+        tables: &dyn SnapshotTables,
         target: &InsertTarget,
         now: i64,
         bytes_max: usize,
@@ -62,7 +62,7 @@ impl Planner {
         values: &ast::Values,
         query: &StreamQuery,
         text: &str,
-        tables: &dyn RestingTables,
+        tables: &dyn SnapshotTables,
         now: i64,
         bytes_max: usize,
     ) -> Result<Vec<Vec<ScalarValue>>> {

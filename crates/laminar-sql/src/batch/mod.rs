@@ -1,4 +1,4 @@
-//! A query run once over rows at rest: what an ad-hoc SELECT is. DataFusion does the work.
+//! A query run once over stored rows: what an ad-hoc SELECT is. DataFusion does the work.
 
 mod computed_arguments;
 mod event_nanos;
@@ -11,4 +11,4 @@ mod window_lists;
 mod windows;
 
 pub use insert::InsertTarget;
-pub use select::{RestingRelation, RestingTables, refuse_too_many_views, relations_in, within_view};
+pub use select::{SnapshotRelation, SnapshotTables, refuse_too_many_views, relations_in, within_view};

@@ -26,7 +26,7 @@ use crate::plan::errors::from_datafusion;
 use crate::plan::{Planner, Reading, display_names};
 
 /// Something that an ad-hoc query can read.
-pub enum RestingRelation {
+pub enum SnapshotRelation {
     /// Rows as of one step.
     Rows(SchemaRef, Vec<RecordBatch>),
     /// A view: its query is put in.
@@ -34,9 +34,9 @@ pub enum RestingRelation {
 }
 
 /// All that ad-hoc queries can read, as of one step.
-pub trait RestingTables {
+pub trait SnapshotTables {
     /// The relation called `name`.
-    fn relation(&self, name: &str) -> Result<Option<RestingRelation>>;
+    fn relation(&self, name: &str) -> Result<Option<SnapshotRelation>>;
 
     /// All names, for "did you mean".
     fn names(&self) -> Vec<String>;
@@ -49,11 +49,11 @@ impl Planner {
         &self,
         query: &StreamQuery,
         text: &str,
-        tables: &dyn RestingTables,
+        tables: &dyn SnapshotTables,
         now: i64,
         bytes_max: usize,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let plan = self.resting_plan(query, text, tables, &Cell::new(0), Reading::Result)?;
+        let plan = self.snapshot_plan(query, text, tables, &Cell::new(0), Reading::Result)?;
         let plan = exact_sums(plan).and_then(compute_arguments_below).map_err(from_datafusion)?;
         let memory = QueryMemory::new(bytes_max);
         let runtime = memory.runtime().map_err(from_datafusion)?;
@@ -69,17 +69,17 @@ impl Planner {
         Ok((shown, rows))
     }
 
-    fn resting_plan(
+    fn snapshot_plan(
         &self,
         query: &StreamQuery,
         text: &str,
-        tables: &dyn RestingTables,
+        tables: &dyn SnapshotTables,
         inlined: &Cell<usize>,
         reading: Reading,
     ) -> Result<LogicalPlan> {
         // The closure that DataFusion calls cannot return our error, so it is kept aside.
         let trouble: RefCell<Option<Error>> = RefCell::new(None);
-        let resolve = |name: &str| match self.resting_source(name, tables, inlined) {
+        let resolve = |name: &str| match self.snapshot_source(name, tables, inlined) {
             Ok(source) => source,
             Err(error) => {
                 trouble.borrow_mut().get_or_insert(error);
@@ -94,22 +94,22 @@ impl Planner {
         }
     }
 
-    fn resting_source(
+    fn snapshot_source(
         &self,
         name: &str,
-        tables: &dyn RestingTables,
+        tables: &dyn SnapshotTables,
         inlined: &Cell<usize>,
     ) -> Result<Option<Arc<dyn TableSource>>> {
         Ok(match tables.relation(name)? {
             None => None,
-            Some(RestingRelation::Rows(schema, rows)) => {
+            Some(SnapshotRelation::Rows(schema, rows)) => {
                 let table = MemTable::try_new(schema, vec![rows]).map_err(from_datafusion)?;
                 Some(provider_as_source(Arc::new(table)))
             }
-            Some(RestingRelation::View(query, text)) => {
+            Some(SnapshotRelation::View(query, text)) => {
                 inlined.set(inlined.get() + 1);
                 refuse_too_many_views(name, inlined.get())?;
-                let plan = self.resting_plan(&query, &text, tables, inlined, Reading::View);
+                let plan = self.snapshot_plan(&query, &text, tables, inlined, Reading::View);
                 let plan = plan.map_err(|error| within_view(error, name))?;
                 Some(provider_as_source(Arc::new(ViewTable::new(plan, None))))
             }

@@ -1,4 +1,4 @@
-//! INTERSECT and EXCEPT over rows at rest: the parser leaves a `UNION ALL` of both sides under a name (`parse/rewrite`).
+//! INTERSECT and EXCEPT over stored rows: the parser leaves a `UNION ALL` of both sides under a name (`parse/rewrite`).
 //!
 //! With ALL the n-th of equal rows is another row than the (n+1)-th, so rows are numbered among their equals and compared with
 //! their numbers.

@@ -1,4 +1,4 @@
-//! Windows over rows at rest: window nodes written out in DataFusion's own nodes.
+//! Windows over stored rows: window nodes written out in DataFusion's own nodes.
 
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;

@@ -1,4 +1,4 @@
-//! Sub-queries inside of expressions, for rows at rest: every one becomes a join, wherever it stands and however it is correlated.
+//! Sub-queries inside of expressions, for stored rows: every one becomes a join, wherever it stands and however it is correlated.
 //!
 //! [`flatten`] goes over the plan. A sub-query is brought to one value first (EXISTS to a count, IN and ANY to an array, a scalar
 //! one to its only row), then computed once for each combination of the outer values that it reads (a [`domain`]): these are

@@ -1,10 +1,10 @@
-//! The door to the engine: one thread at a time is inside, and those who wait go in by ring and in order of arrival.
+//! The lock of the engine: one thread at a time holds it, and threads that wait get it by priority and in order of arrival.
 //!
-//! Guests (a push, a statement: somebody waits for the answer) go before the workers (a loop that reads and steps on and on), but let one pass when
-//! it has waited long enough. Whoever finds the door free and nobody waiting walks in: that costs what a lock costs.
+//! Interactive threads (a push, a statement: the caller waits for the answer) go before background ones (a loop that reads and steps on and on), but let
+//! one pass when it has waited long enough. A thread that finds the lock free and no other waiting takes it: that costs what a mutex costs.
 //!
-//! All that wait stand in a line, which tells who is next. The next one alone waits at the lock itself. When it is inside, it looks whether it still is
-//! the next, leaves the line and calls the one after it. So nobody has to look at the line on the way out.
+//! Waiting threads stand in a queue, which tells the next one. The next one alone waits at the mutex itself. When it has it, it looks whether it still is
+//! the next, leaves the queue and calls the one after it. So the holder need not look at the queue when it lets go.
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
@@ -13,65 +13,68 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use laminar_core::limits::{GUESTS_PASS_MAX, LATENCY_BUDGET_NS, SPIN_LOOKS};
+use laminar_core::limits::{INTERACTIVE_PASS_MAX, LATENCY_BUDGET_NS, SPIN_LOOKS};
 use laminar_core::time::Clock;
 
-/// What is behind the door, and who waits for it.
-pub(crate) struct Door<T> {
+/// What the lock protects, and the threads that wait for it.
+pub(crate) struct EngineLock<T> {
     inside: Mutex<T>,
-    line: Mutex<Line>,
-    /// How many stand in the line; written under its lock.
+    queue: Mutex<WaitQueue>,
+    /// How many stand in the queue; written under its lock.
     waiting: AtomicUsize,
-    /// Workers that have nothing to do sleep here, with the lock of `inside`.
-    news: Condvar,
+    /// Background threads that have nothing to do sleep here, with the lock of `inside`.
+    wakeups: Condvar,
     /// How many sleep; written under the lock of `inside`.
     sleepers: AtomicUsize,
     clock: Arc<dyn Clock>,
 }
 
-/// In which ring somebody waits.
+/// The priority with which a thread waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ring {
-    /// Somebody waits for the answer.
-    Guest,
+pub(crate) enum Priority {
+    /// The caller waits for the answer.
+    Interactive,
     /// A loop that works on and on.
-    Worker,
+    Background,
 }
 
-/// Being inside, until dropped.
-pub(crate) struct Inside<'a, T> {
-    // The first is dropped first: who is woken finds the door free.
+/// Holding the lock, until dropped.
+pub(crate) struct EngineGuard<'a, T> {
+    // The first is dropped first: a thread that is woken finds the lock free.
     guard: MutexGuard<'a, T>,
     wake: Wake<'a>,
 }
 
 /// Wakes those that sleep, on the way out.
 struct Wake<'a> {
-    news: &'a Condvar,
+    wakeups: &'a Condvar,
     sleepers: &'a AtomicUsize,
     wanted: bool,
 }
 
-impl<T> Door<T> {
+impl<T> EngineLock<T> {
     pub(crate) fn new(inside: T, clock: Arc<dyn Clock>) -> Self {
         Self {
             inside: Mutex::new(inside),
-            line: Mutex::default(),
+            queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
-            news: Condvar::new(),
+            wakeups: Condvar::new(),
             sleepers: AtomicUsize::new(0),
             clock,
         }
     }
 
-    /// Goes in, when it is one's turn. A guest leaves news for those that sleep; a worker does if it says so.
-    pub(crate) fn enter(&self, ring: Ring) -> Inside<'_, T> {
-        let guard = self.walk_in().unwrap_or_else(|| self.stand_in_line(ring));
-        Inside { guard, wake: Wake { news: &self.news, sleepers: &self.sleepers, wanted: ring == Ring::Guest } }
+    /// Goes in, when it is one's turn. An interactive thread wakes those that sleep; a background thread does if it says so.
+    pub(crate) fn enter(&self, priority: Priority) -> EngineGuard<'_, T> {
+        let guard = self.try_enter().unwrap_or_else(|| self.wait_in_queue(priority));
+        EngineGuard {
+            guard,
+            wake: Wake { wakeups: &self.wakeups, sleepers: &self.sleepers, wanted: priority == Priority::Interactive },
+        }
     }
 
-    /// Goes in if nobody is inside and nobody waits.
-    fn walk_in(&self) -> Option<MutexGuard<'_, T>> {
+    /// Takes the lock if it is free and no thread waits.
+    fn try_enter(&self) -> Option<MutexGuard<'_, T>> {
         if self.waiting.load(Ordering::Acquire) > 0 {
             return None;
         }
@@ -83,49 +86,49 @@ impl<T> Door<T> {
     }
 
     #[cold]
-    fn stand_in_line(&self, ring: Ring) -> MutexGuard<'_, T> {
-        let me = Arc::new(Waiter { called: AtomicBool::new(false), thread: thread::current(), ring });
-        self.change_line(|line, now| line.join(Arc::clone(&me), now));
+    fn wait_in_queue(&self, priority: Priority) -> MutexGuard<'_, T> {
+        let me = Arc::new(Waiter { called: AtomicBool::new(false), thread: thread::current(), priority });
+        self.change_queue(|queue, now| queue.join(Arc::clone(&me), now));
         loop {
             me.wait();
             let guard = locked(&self.inside);
-            if self.change_line(|line, now| line.leave(&me, now)) {
+            if self.change_queue(|queue, now| queue.leave(&me, now)) {
                 return guard;
             }
         }
     }
 
-    /// Changes the line and calls whoever is next then.
-    fn change_line<R>(&self, change: impl FnOnce(&mut Line, i64) -> R) -> R {
+    /// Changes the queue and calls whoever is next then.
+    fn change_queue<R>(&self, change: impl FnOnce(&mut WaitQueue, i64) -> R) -> R {
         let now = self.clock.now();
-        let mut line = locked(&self.line);
-        let changed = change(&mut line, now);
-        self.waiting.store(line.len(), Ordering::Release);
-        if let Some(next) = line.next(now) {
+        let mut queue = locked(&self.queue);
+        let changed = change(&mut queue, now);
+        self.waiting.store(queue.len(), Ordering::Release);
+        if let Some(next) = queue.next(now) {
             next.call();
         }
         changed
     }
 
-    /// Goes out and sleeps until somebody leaves news, `at_most` so long.
-    pub(crate) fn sleep(&self, inside: Inside<'_, T>, at_most: Duration) {
-        let Inside { guard, mut wake } = inside;
+    /// Lets go and sleeps until another thread wakes it, `at_most` so long.
+    pub(crate) fn sleep(&self, inside: EngineGuard<'_, T>, at_most: Duration) {
+        let EngineGuard { guard, mut wake } = inside;
         wake.wanted = false;
         self.sleepers.fetch_add(1, Ordering::Relaxed);
-        let (guard, _) = self.news.wait_timeout(guard, at_most).unwrap_or_else(PoisonError::into_inner);
+        let (guard, _) = self.wakeups.wait_timeout(guard, at_most).unwrap_or_else(PoisonError::into_inner);
         self.sleepers.fetch_sub(1, Ordering::Relaxed);
         drop(guard);
     }
 }
 
-impl<T> Inside<'_, T> {
+impl<T> EngineGuard<'_, T> {
     /// Those that sleep will want to look.
-    pub(crate) fn leave_news(&mut self) {
+    pub(crate) fn wake_sleepers(&mut self) {
         self.wake.wanted = true;
     }
 }
 
-impl<T> Deref for Inside<'_, T> {
+impl<T> Deref for EngineGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -133,7 +136,7 @@ impl<T> Deref for Inside<'_, T> {
     }
 }
 
-impl<T> DerefMut for Inside<'_, T> {
+impl<T> DerefMut for EngineGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.guard
     }
@@ -143,7 +146,7 @@ impl Drop for Wake<'_> {
     fn drop(&mut self) {
         // Whoever has gone to sleep since this one left the lock has seen what it did.
         if self.wanted && self.sleepers.load(Ordering::Relaxed) > 0 {
-            self.news.notify_all();
+            self.wakeups.notify_all();
         }
     }
 }
@@ -153,12 +156,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Somebody in the line.
+/// A thread in the queue.
 struct Waiter {
     /// It is the next, or was when it was called.
     called: AtomicBool,
     thread: Thread,
-    ring: Ring,
+    priority: Priority,
 }
 
 impl Waiter {
@@ -182,58 +185,58 @@ impl Waiter {
     }
 }
 
-/// Who waits, by ring and in order of arrival.
+/// Who waits, by priority and in order of arrival.
 #[derive(Default)]
-struct Line {
-    guests: VecDeque<Arc<Waiter>>,
-    workers: VecDeque<Arc<Waiter>>,
-    /// Guests that have gone in while the first worker was waiting.
+struct WaitQueue {
+    interactive: VecDeque<Arc<Waiter>>,
+    background: VecDeque<Arc<Waiter>>,
+    /// Interactive threads that have gone in while the first background thread was waiting.
     passed: u32,
     /// Since when it has been waiting, or since the one before it went in.
     since: i64,
 }
 
-impl Line {
+impl WaitQueue {
     fn len(&self) -> usize {
-        self.guests.len() + self.workers.len()
+        self.interactive.len() + self.background.len()
     }
 
     fn join(&mut self, waiter: Arc<Waiter>, now: i64) {
-        match waiter.ring {
-            Ring::Guest => self.guests.push_back(waiter),
-            Ring::Worker => {
-                if self.workers.is_empty() {
+        match waiter.priority {
+            Priority::Interactive => self.interactive.push_back(waiter),
+            Priority::Background => {
+                if self.background.is_empty() {
                     (self.passed, self.since) = (0, now);
                 }
-                self.workers.push_back(waiter);
+                self.background.push_back(waiter);
             }
         }
     }
 
-    /// Who goes in next: the first guest, unless the first worker has let enough of them pass.
+    /// Who goes in next: the first interactive thread, unless the first background thread has let enough of them pass.
     fn next(&self, now: i64) -> Option<&Arc<Waiter>> {
         let patient =
-            self.passed < GUESTS_PASS_MAX && (self.passed == 0 || now.saturating_sub(self.since) < LATENCY_BUDGET_NS as i64);
-        match (self.guests.front(), self.workers.front()) {
+            self.passed < INTERACTIVE_PASS_MAX && (self.passed == 0 || now.saturating_sub(self.since) < LATENCY_BUDGET_NS as i64);
+        match (self.interactive.front(), self.background.front()) {
             (Some(_), Some(worker)) if !patient => Some(worker),
             (Some(guest), _) => Some(guest),
             (None, worker) => worker,
         }
     }
 
-    /// Takes `waiter` out if it is the next. If not, somebody has come before it: then it waits to be called again.
+    /// Takes `waiter` out if it is the next. If not, another has come before it: then it waits to be called again.
     fn leave(&mut self, waiter: &Arc<Waiter>, now: i64) -> bool {
         if !self.next(now).is_some_and(|next| Arc::ptr_eq(next, waiter)) {
             waiter.called.store(false, Ordering::Relaxed);
             return false;
         }
-        match waiter.ring {
-            Ring::Guest => {
-                self.guests.pop_front();
-                self.passed += u32::from(!self.workers.is_empty());
+        match waiter.priority {
+            Priority::Interactive => {
+                self.interactive.pop_front();
+                self.passed += u32::from(!self.background.is_empty());
             }
-            Ring::Worker => {
-                self.workers.pop_front();
+            Priority::Background => {
+                self.background.pop_front();
                 (self.passed, self.since) = (0, now);
             }
         }
@@ -247,31 +250,31 @@ mod tests {
 
     use super::*;
 
-    /// Those who wait, by name: `g…` are guests, `w…` workers.
+    /// Those who wait, by name: `g…` are interactive, `w…` background.
     #[derive(Default)]
     struct Queue {
-        line: Line,
+        queue: WaitQueue,
         names: Vec<(&'static str, Arc<Waiter>)>,
     }
 
     impl Queue {
         fn join(&mut self, name: &'static str, now: i64) {
-            let ring = if name.starts_with('g') { Ring::Guest } else { Ring::Worker };
-            let waiter = Arc::new(Waiter { called: AtomicBool::new(false), thread: thread::current(), ring });
+            let priority = if name.starts_with('g') { Priority::Interactive } else { Priority::Background };
+            let waiter = Arc::new(Waiter { called: AtomicBool::new(false), thread: thread::current(), priority });
             self.names.push((name, Arc::clone(&waiter)));
-            self.line.join(waiter, now);
+            self.queue.join(waiter, now);
         }
 
         /// The next goes in.
         fn next(&mut self, now: i64) -> &'static str {
-            let next = Arc::clone(self.line.next(now).expect("somebody waits"));
-            assert!(self.line.leave(&next, now));
+            let next = Arc::clone(self.queue.next(now).expect("a thread waits"));
+            assert!(self.queue.leave(&next, now));
             self.names.iter().find(|(_, waiter)| Arc::ptr_eq(waiter, &next)).expect("it has a name").0
         }
     }
 
     #[test]
-    fn guests_go_before_workers_and_each_in_order_of_arrival() {
+    fn interactive_threads_go_before_background_ones_and_each_in_order_of_arrival() {
         for (arrivals, order) in [
             (["w1", "g1", "w2", "g2"], ["g1", "g2", "w1", "w2"]),
             (["g1", "g2", "g3", "w1"], ["g1", "g2", "g3", "w1"]),
@@ -280,18 +283,18 @@ mod tests {
             let mut queue = Queue::default();
             arrivals.into_iter().for_each(|name| queue.join(name, 0));
             assert_eq!([(); 4].map(|()| queue.next(0)), order, "{arrivals:?}");
-            assert_eq!(queue.line.len(), 0);
+            assert_eq!(queue.queue.len(), 0);
         }
     }
 
     #[test]
-    fn a_worker_has_its_turn_when_so_many_guests_have_passed_however_many_come() {
+    fn a_background_thread_has_its_turn_when_so_many_interactive_ones_have_passed_however_many_come() {
         let mut queue = Queue::default();
         for worker in ["w1", "w2"] {
             queue.join(worker, 0);
         }
         for worker in ["w1", "w2"] {
-            for _ in 0..GUESTS_PASS_MAX {
+            for _ in 0..INTERACTIVE_PASS_MAX {
                 queue.join("g", 0);
                 assert_eq!(queue.next(0), "g");
             }
@@ -301,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_has_its_turn_when_guests_have_taken_so_long_but_one_always_passes() {
+    fn a_background_thread_has_its_turn_when_interactive_ones_have_taken_so_long_but_one_always_passes() {
         let budget = LATENCY_BUDGET_NS as i64;
         let mut queue = Queue::default();
         for name in ["w", "g1", "g2", "g3", "g4"] {
@@ -316,8 +319,8 @@ mod tests {
         assert_eq!(queue.next(9 * budget), "g4");
     }
 
-    fn door<T>(inside: T) -> Door<T> {
-        Door::new(inside, Arc::new(ManualClock::at(0)))
+    fn lock<T>(inside: T) -> EngineLock<T> {
+        EngineLock::new(inside, Arc::new(ManualClock::at(0)))
     }
 
     fn until(condition: impl Fn() -> bool) {
@@ -328,30 +331,30 @@ mod tests {
 
     #[test]
     fn threads_that_arrive_while_a_worker_is_inside_go_in_before_it_comes_again() {
-        let door = door(Vec::new());
+        let lock = lock(Vec::new());
         thread::scope(|scope| {
-            let mut inside = door.enter(Ring::Worker);
+            let mut inside = lock.enter(Priority::Background);
             for guest in 1..=5 {
-                let door = &door;
-                scope.spawn(move || door.enter(Ring::Guest).push(guest));
-                until(|| door.waiting.load(Ordering::Acquire) == guest);
+                let lock = &lock;
+                scope.spawn(move || lock.enter(Priority::Interactive).push(guest));
+                until(|| lock.waiting.load(Ordering::Acquire) == guest);
             }
             inside.push(0);
             drop(inside);
-            door.enter(Ring::Worker).push(6);
+            lock.enter(Priority::Background).push(6);
         });
-        assert_eq!(*door.enter(Ring::Guest), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(*lock.enter(Priority::Interactive), [0, 1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
     fn one_at_a_time_is_inside_whatever_the_crowd() {
-        let door = door((0, 0_usize));
+        let lock = lock((0, 0_usize));
         thread::scope(|scope| {
             for thread in 0..8 {
-                let door = &door;
+                let lock = &lock;
                 scope.spawn(move || {
                     for _ in 0..500 {
-                        let mut inside = door.enter(if thread < 3 { Ring::Worker } else { Ring::Guest });
+                        let mut inside = lock.enter(if thread < 3 { Priority::Background } else { Priority::Interactive });
                         inside.0 += 1;
                         assert_eq!(inside.0, 1, "nobody else is inside");
                         inside.1 += 1;
@@ -360,41 +363,41 @@ mod tests {
                 });
             }
         });
-        assert_eq!((door.enter(Ring::Guest).1, door.waiting.load(Ordering::Acquire)), (8 * 500, 0));
+        assert_eq!((lock.enter(Priority::Interactive).1, lock.waiting.load(Ordering::Acquire)), (8 * 500, 0));
     }
 
     #[test]
     fn guests_and_workers_with_news_wake_those_that_sleep() {
         let hour = Duration::from_secs(3_600);
-        for wake in
-            [(|door: &Door<bool>| drop(door.enter(Ring::Guest))) as fn(&Door<bool>), |door| door.enter(Ring::Worker).leave_news()]
-        {
-            let door = door(false);
+        for wake in [(|lock: &EngineLock<bool>| drop(lock.enter(Priority::Interactive))) as fn(&EngineLock<bool>), |lock| {
+            lock.enter(Priority::Background).wake_sleepers()
+        }] {
+            let lock = lock(false);
             thread::scope(|scope| {
                 scope.spawn(|| {
-                    let inside = door.enter(Ring::Worker);
-                    door.sleep(inside, hour);
-                    *door.enter(Ring::Worker) = true;
+                    let inside = lock.enter(Priority::Background);
+                    lock.sleep(inside, hour);
+                    *lock.enter(Priority::Background) = true;
                 });
-                until(|| door.sleepers.load(Ordering::Relaxed) == 1);
-                drop(door.enter(Ring::Worker));
+                until(|| lock.sleepers.load(Ordering::Relaxed) == 1);
+                drop(lock.enter(Priority::Background));
                 // It only ends if this wakes the sleeper.
-                wake(&door);
+                wake(&lock);
             });
-            assert!(*door.enter(Ring::Worker));
+            assert!(*lock.enter(Priority::Background));
         }
     }
 
     #[test]
     fn a_panic_inside_leaves_the_door_open() {
-        let door = door(1);
+        let lock = lock(1);
         let panicked = thread::scope(|scope| {
             let inside = || {
-                let _inside = door.enter(Ring::Guest);
+                let _inside = lock.enter(Priority::Interactive);
                 panic!("inside");
             };
             scope.spawn(inside).join().is_err()
         });
-        assert_eq!((panicked, *door.enter(Ring::Guest)), (true, 1));
+        assert_eq!((panicked, *lock.enter(Priority::Interactive)), (true, 1));
     }
 }

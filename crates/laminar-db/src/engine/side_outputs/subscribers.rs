@@ -93,8 +93,8 @@ impl SideOutputs {
     }
 
     /// The objects that somebody follows.
-    pub(crate) fn followed(&self) -> Vec<String> {
-        let followed = self.objects.iter().filter(|(_, side)| side.is_followed());
+    pub(crate) fn subscribed(&self) -> Vec<String> {
+        let followed = self.objects.iter().filter(|(_, side)| side.is_subscribed());
         followed.map(|(object, _)| object.clone()).collect()
     }
 
@@ -157,7 +157,7 @@ impl SideOutputs {
 }
 
 impl ObjectSideOutputs {
-    fn is_followed(&self) -> bool {
+    fn is_subscribed(&self) -> bool {
         self.target.is_some() || self.streams.iter().any(SideStream::is_flowing)
     }
 }

@@ -9,10 +9,10 @@ use crate::catalog::Body;
 use crate::subscription::Description;
 
 /// A place to listen at.
-pub(crate) struct Heard {
+pub(crate) struct SubscriptionTarget {
     pub(crate) node: NodeId,
     pub(crate) properties: EdgeProperties,
-    /// Whether there are rows at rest, with which a listener begins.
+    /// Whether there are stored rows, with which a listener begins.
     pub(crate) stored: bool,
     /// How its changes are told.
     pub(crate) description: Description,
@@ -23,7 +23,7 @@ pub(crate) struct Heard {
 
 impl Engine {
     /// Where to listen to `name`, ready to be read.
-    pub(crate) fn heard(&mut self, name: &str) -> Result<Heard> {
+    pub(crate) fn subscription_target(&mut self, name: &str) -> Result<SubscriptionTarget> {
         if let Some(side) = SideName::parse(name) {
             return self.side_output_target(name, side);
         }
@@ -32,7 +32,7 @@ impl Engine {
         let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;
         let properties = object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?;
         let latest_only = matches!(object.body, Body::Query { latest_only: true, .. });
-        Ok(Heard {
+        Ok(SubscriptionTarget {
             node,
             description: Description { kind: properties.changes.clone(), latest_only },
             properties,
@@ -42,22 +42,22 @@ impl Engine {
         })
     }
 
-    fn side_output_target(&mut self, name: &str, side: SideName) -> Result<Heard> {
+    fn side_output_target(&mut self, name: &str, side: SideName) -> Result<SubscriptionTarget> {
         self.ensure_side(&side)?;
         let node = self.side_outputs.newest_stream(&side).ok_or_else(|| self.catalog.unknown(name))?;
         let properties = self.reactor.properties(node).cloned();
         let properties = properties.ok_or_else(|| Error::internal("a stream without properties"))?;
         let description = Description { kind: properties.changes.clone(), latest_only: false };
-        Ok(Heard { node, description, properties, stored: true, object: side.object, is_side: true })
+        Ok(SubscriptionTarget { node, description, properties, stored: true, object: side.object, is_side: true })
     }
 
-    /// Listens there from now on; `snapshot`: the rows at rest come first.
-    pub(crate) fn listen(&mut self, heard: &Heard, outlet: Box<dyn Outlet>, snapshot: bool) -> Result<OutletId> {
-        let outlet = self.reactor.subscribe(heard.node, outlet, snapshot && !heard.is_side)?;
-        if snapshot || !heard.is_side {
-            self.want(heard.node)?
+    /// Listens there from now on; `snapshot`: the stored rows come first.
+    pub(crate) fn listen(&mut self, target: &SubscriptionTarget, outlet: Box<dyn Outlet>, snapshot: bool) -> Result<OutletId> {
+        let outlet = self.reactor.subscribe(target.node, outlet, snapshot && !target.is_side)?;
+        if snapshot || !target.is_side {
+            self.want(target.node)?
         } else {
-            self.want_from_now(heard.node)?
+            self.want_from_now(target.node)?
         }
         Ok(outlet)
     }

@@ -11,14 +11,14 @@ use crate::catalog::Body;
 
 impl Engine {
     /// Passes on what was rejected since the last call. True if that moved something, so that another step has work.
-    pub(crate) fn pass_on(&mut self) -> Result<bool> {
+    pub(crate) fn forward_rejected(&mut self) -> Result<bool> {
         self.side_outputs.collect(&mut self.reactor)?;
         self.collect_unwritten()?;
         let mut moved = false;
-        for object in self.side_outputs.followed() {
+        for object in self.side_outputs.subscribed() {
             moved |= self.push_side_outputs(&object)?;
             if self.has_ended(&object) {
-                moved |= self.end_followers(&object)?;
+                moved |= self.end_subscribers(&object)?;
             }
         }
         Ok(moved)
@@ -45,7 +45,7 @@ impl Engine {
         }
     }
 
-    fn end_followers(&mut self, object: &str) -> Result<bool> {
+    fn end_subscribers(&mut self, object: &str) -> Result<bool> {
         let mut ended = self.side_outputs.end_streams(object);
         if let Some(target) = self.side_outputs.end_target(object)
             && self.catalog.get(&target.object).is_some_and(|object| matches!(object.body, Body::LateSink { .. }))
@@ -117,8 +117,11 @@ impl Engine {
     /// The objects of which no more is to be read for now: their late rows or errors wait in front of a slow reader.
     pub(super) fn held_back(&self) -> Vec<String> {
         let is_full = |node: &NodeId| self.reactor.waiting_rows(*node) > STEP_ROWS_MAX;
-        let full =
-            self.side_outputs.followed().into_iter().filter(|object| self.side_outputs.nodes_fed_by(object).iter().any(is_full));
+        let full = self
+            .side_outputs
+            .subscribed()
+            .into_iter()
+            .filter(|object| self.side_outputs.nodes_fed_by(object).iter().any(is_full));
         let full: Vec<String> = full.collect();
         if full.is_empty() { full } else { self.catalog.with_inputs(&full) }
     }
@@ -158,7 +161,7 @@ impl Engine {
     fn start(&mut self, node: NodeId) -> Result<Vec<arrow_array::RecordBatch>> {
         self.readers.want(node);
         let Some(name) = self.side_outputs.fresh_stream_at(node) else { return Ok(Vec::new()) };
-        self.pass_on()?;
+        self.forward_rejected()?;
         self.want_rows_of(&name.object);
         Ok(self.side_outputs.start_stream(&name, node))
     }
