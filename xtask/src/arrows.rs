@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{Report, tidy};
+use crate::{Report, rooms, tidy};
 
 /// A crate of the workspace and those that it may use. A crate that is not listed here is a complaint, so that a
 /// new one gets its place on purpose.
@@ -50,6 +50,9 @@ pub(crate) fn run(root: &Path) -> Result<Report, String> {
     for (path, text) in tidy::rust_files(&root.join("crates/laminar-sql/src/lower"), root)? {
         complaints.extend(judge_lower(&path, &text));
     }
+    let core = root.join("crates/laminar-core/src");
+    let door = std::fs::read_to_string(core.join("lib.rs")).map_err(|error| format!("lib.rs of the core: {error}"))?;
+    complaints.extend(rooms::judge(&door, &tidy::rust_files(&core, &core)?));
     let crates = edges.iter().map(|edge| &edge.from).collect::<BTreeSet<_>>().len();
     Ok(Report { facts: format!("arrows: {} edges between {crates} crates", edges.len()), complaints })
 }

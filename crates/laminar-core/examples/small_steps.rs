@@ -145,7 +145,7 @@ impl Query {
 
 /// The batch under the source's own schema, as pushed rows have it.
 fn reactor_row(reactor: &Reactor, source: NodeId, batch: &ChangeBatch) -> Result<ChangeBatch> {
-    let schema = reactor.properties(source).map_or_else(schema, |edge| edge.schema.clone());
+    let schema = reactor.graph().properties(source).map_or_else(schema, |edge| edge.schema.clone());
     Ok(ChangeBatch::append(RecordBatch::try_new(schema, batch.rows().columns().to_vec())?))
 }
 

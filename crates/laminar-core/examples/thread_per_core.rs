@@ -14,7 +14,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_core::dag::{DagBuilder, Node, SourceSpec};
 use laminar_core::expr::Column;
 use laminar_core::operator::window::{CountAggregator, WindowAggregator};
-use laminar_core::tpc::{BackpressureConfig, CoreOutput, Event, OverflowStrategy, Ring, ThreadPerCoreRuntime, TpcConfig};
+use laminar_core::tpc::{BackpressureConfig, CoreOutput, Event, Lane, OverflowStrategy, ThreadPerCoreRuntime, TpcConfig};
 use laminar_core::{ChangeBatch, Result};
 
 const BATCHES: i64 = 200;
@@ -63,8 +63,8 @@ fn main() -> Result<()> {
     let mut totals = BTreeMap::new();
     for number in 0..BATCHES {
         // What somebody waits for overtakes the rest.
-        let ring = if number % 10 == 0 { Ring::Latency } else { Ring::Main };
-        runtime.submit(Event::new(source, clicks(number)?).on(ring))?;
+        let lane = if number % 10 == 0 { Lane::Latency } else { Lane::Main };
+        runtime.submit(Event::new(source, clicks(number)?).on(lane))?;
         runtime.poll_each(|output| add(&mut totals, output))?;
     }
     runtime.end(source)?;
@@ -75,7 +75,7 @@ fn main() -> Result<()> {
     println!("{clicks} clicks of {} users, counted on {cores} cores", totals.len());
     for (core, credits) in credits.iter().enumerate() {
         println!(
-            "core {core}: {} rows taken in by the main ring, waited for credits {} times",
+            "core {core}: {} rows taken in by the main lane, waited for credits {} times",
             credits.acquired, credits.blocked
         );
     }

@@ -2,37 +2,69 @@
 //!
 //! Read the modules in this order; each needs only those above it.
 //!
-//! 1. [`changelog`]: what flows. Arrow rows with integer weights (Z-sets).
-//! 2. [`time`]: when. Event time, watermarks, windows, timers, the only clock.
-//! 3. [`expr`]: what operators evaluate. Traits only; SQL implements them elsewhere.
-//! 4. [`dag`]: the shape. Nodes, edges and their properties, validation, explain, the executor of one step.
-//! 5. [`state`]: memory. Keyed tables, arrangements, images.
-//! 6. [`operator`]: behaviour. One file per operator.
-//! 7. [`reactor`]: one core's loop. Inboxes, timers, steps.
-//! 8. [`tpc`]: many cores. Queues between pinned threads.
-//! 9. [`alloc`]: memory on the hot path. Guards that see allocations, pools and rings that make none.
-//! 10. [`budget`]: fairness. How long a task may keep its core.
-//! 11. [`numa`]: where memory lies on machines with several memory controllers.
-//! 12. [`row`]: typed rows for programs in Rust.
+//! 1. [`alloc`]: memory on the hot path. Guards that see allocations, pools and rings that make none.
+//! 2. [`changelog`]: what flows. Arrow rows with integer weights (Z-sets).
+//! 3. [`expr`]: what operators evaluate, aggregate functions too. Traits only; SQL implements them elsewhere.
+//! 4. [`time`]: when. Event time, watermarks, windows, timers, the only clock.
+//! 5. [`graph`]: the shape. Nodes, edges and their properties, validation, how it is spread over workers.
+//! 6. [`state`]: memory. Keyed tables, arrangements, images.
+//! 7. [`operator`]: behaviour. One file per operator.
+//! 8. [`budget`], [`thread`], [`numa`]: how long a task may keep its core; queues, signals and credits between threads; where memory lies.
+//! 9. [`runtime`]: graphs at work. Steps, exchanges, workers, and the reactor that runs steps over what waits.
+//! 10. [`row`], [`api`]: typed rows and typed doors for programs in Rust.
 //!
 //! This crate knows Arrow and nothing else: no SQL, no DataFusion, no async runtime, no sockets.
 
-pub mod alloc;
-pub mod budget;
-pub mod changelog;
-pub mod dag;
 pub mod error;
-pub mod expr;
 pub mod id;
 pub mod limits;
-pub mod numa;
-pub mod operator;
 pub mod panics;
-pub mod reactor;
-pub mod row;
-pub mod state;
+
+pub mod alloc;
+
+pub mod changelog;
+pub mod expr;
 pub mod time;
-pub mod tpc;
+
+pub mod graph;
+
+pub mod state;
+
+pub mod operator;
+
+pub mod budget;
+
+pub mod thread;
+
+pub mod numa;
+
+pub mod runtime;
+
+pub mod row;
+
+pub mod api;
+
+/// Graphs under one name: their shape ([`graph`]), and what runs them ([`runtime`]).
+pub mod dag {
+    pub use crate::graph::*;
+    pub use crate::runtime::{
+        GraphHost, GraphImage, InlinePool, Links, NodeImage, NodeMetrics, NodeStatus, Outlet, OutletId, Parcel, SourceInput,
+        StepOrder, WorkerGraph, WorkerPool,
+    };
+    pub use crate::time::watermark::{Holds, Promise};
+}
+
+/// One core's loop.
+pub mod reactor {
+    pub use crate::runtime::{Poll, Reactor, Started};
+}
+
+/// Many cores: what one pinned thread per core needs ([`thread`]), and the doors to it ([`api`]).
+pub mod tpc {
+    pub use crate::api::*;
+    pub use crate::runtime::{ThreadPool, ThreadPoolConfig};
+    pub use crate::thread::*;
+}
 
 pub use changelog::{ChangeBatch, Weights};
 pub use error::{Code, Error, Result, Span};

@@ -248,7 +248,7 @@ impl Database {
 
     pub(crate) fn unsubscribe(&self, outlet: OutletId, own_nodes: &[NodeId]) {
         let mut engine = self.lock();
-        engine.reactor.unsubscribe(outlet);
+        engine.reactor.graph_mut().detach_outlet(outlet);
         // Nobody else can read from nodes of a query that has no name.
         let detached = engine.reactor.detach(own_nodes).and_then(|()| engine.drop_unread_streams());
         debug_assert!(detached.is_ok(), "{detached:?}");

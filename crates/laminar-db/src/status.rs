@@ -59,7 +59,7 @@ impl Status {
         let objects: Vec<ObjectStatus> = names.iter().filter_map(|name| object_status(engine, name)).collect();
         let state_bytes = objects.iter().map(|object| object.state_bytes).sum();
         let (late, errors) = engine.side_outputs.totals();
-        let (step, steps) = (engine.reactor.last_step(), engine.reactor.budget_metrics());
+        let (step, steps) = (engine.reactor.graph().last_step(), engine.reactor.budget_metrics());
         Self { step, steps, objects, state_bytes, late, errors }
     }
 
@@ -144,10 +144,10 @@ fn describe_nodes(
     status: &mut ObjectStatus,
 ) {
     for node in nodes {
-        if let Ok(metrics) = engine.reactor.metrics(*node) {
+        if let Ok(metrics) = engine.reactor.graph_mut().metrics(*node) {
             status.state_bytes += metrics.state_bytes;
         }
-        if let Ok(NodeStatus::Failed(error)) = engine.reactor.status(*node) {
+        if let Ok(NodeStatus::Failed(error)) = engine.reactor.graph().status(*node) {
             status.failed.get_or_insert(error);
         }
     }
@@ -155,9 +155,9 @@ fn describe_nodes(
         status.steps = engine.reactor.steps_of(*node).unwrap_or_default();
     }
     let Some(output) = output else { return };
-    if let Ok(metrics) = engine.reactor.metrics(output) {
+    if let Ok(metrics) = engine.reactor.graph_mut().metrics(output) {
         status.rows = if status.kind == ObjectKind::Source { metrics.rows_in } else { metrics.rows_out };
         status.watermark = metrics.watermark;
     }
-    status.ended = matches!(engine.reactor.status(output), Ok(NodeStatus::Ended));
+    status.ended = matches!(engine.reactor.graph().status(output), Ok(NodeStatus::Ended));
 }

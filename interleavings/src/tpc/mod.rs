@@ -1,6 +1,6 @@
 //! The parts of `laminar_core::tpc` that are tried out, as they stand there, and the models.
 
-#[path = "../../../crates/laminar-core/src/tpc/cache_padded.rs"]
+#[path = "../../../crates/laminar-core/src/thread/cache_padded.rs"]
 mod cache_padded;
 mod queue;
 mod signal;

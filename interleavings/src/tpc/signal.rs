@@ -1,6 +1,6 @@
 //! The signal, over loom: whoever waits is woken. A wake-up that is lost leaves all threads asleep, which loom reports.
 
-#[path = "../../../crates/laminar-core/src/tpc/signal/wait.rs"]
+#[path = "../../../crates/laminar-core/src/thread/signal/wait.rs"]
 mod wait;
 
 use loom::thread;

@@ -1,10 +1,10 @@
 //! The queue, over loom.
 
-#[path = "../../../crates/laminar-core/src/tpc/spsc/prefetch.rs"]
+#[path = "../../../crates/laminar-core/src/thread/spsc/prefetch.rs"]
 mod prefetch;
-#[path = "../../../crates/laminar-core/src/tpc/spsc/ends.rs"]
+#[path = "../../../crates/laminar-core/src/thread/spsc/ends.rs"]
 mod ends;
-#[path = "../../../crates/laminar-core/src/tpc/spsc/ring.rs"]
+#[path = "../../../crates/laminar-core/src/thread/spsc/ring.rs"]
 mod ring;
 
 use super::{CachePadded, sync};

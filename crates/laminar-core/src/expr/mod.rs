@@ -8,10 +8,13 @@ use arrow_schema::DataType;
 
 use crate::Result;
 
+pub mod aggregate;
 mod column;
 mod comparison;
 mod isolate;
 mod row_mask;
+pub(crate) mod word_types;
+pub(crate) mod words;
 
 pub use column::Column;
 pub use comparison::{CompareOp, both, compare_with_constant};
@@ -20,7 +23,7 @@ pub use row_mask::RowMask;
 
 /// A scalar expression over the columns of a batch.
 pub trait ScalarExpr: Debug + Send + Sync {
-    /// One value for each row of `rows`. An error concerns at least one row; [`crate::operator`] finds out which.
+    /// One value for each row of `rows`. An error concerns at least one row; the operator finds out which.
     fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef>;
 
     /// For a condition: leaves out the rows for which it is not true (false or NULL), if it has a shorter way to tell than

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::tpc::affinity;
+use crate::thread::affinity;
 
 /// Where Linux shows its nodes.
 const SYSTEM_NODES: &str = "/sys/devices/system/node";

@@ -7,7 +7,7 @@ use arrow_select::take::take;
 use super::ingress::reject_untimed;
 use super::window::check_alignment;
 use super::{Operator, OperatorContext};
-use crate::dag::{AssignSpec, EdgeProperties};
+use crate::graph::{AssignSpec, EdgeProperties};
 use crate::time::event_time::{from_nanos, to_nanos};
 use crate::time::{Panes, Window};
 use crate::{ChangeBatch, Port, Result, limits};
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::StepId;
     use crate::changelog::print_all;
-    use crate::dag::{ChangeKind, Partitioning};
+    use crate::graph::{ChangeKind, Partitioning};
     use crate::time::Watermark;
     use crate::time::windows::{WindowKind, WindowShape, WindowUnit};
 

@@ -11,7 +11,7 @@ use super::join::JoinOperator;
 use super::session_window::SessionOperator;
 use super::union::Union;
 use super::window::WindowOperator;
-use crate::dag::{EdgeProperties, Node, NodeKind};
+use crate::graph::{EdgeProperties, Node, NodeKind};
 use crate::{Code, Error, Result};
 
 /// The operator of `node`, whose inputs are `inputs` by port.

@@ -7,8 +7,8 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::{FilterBuilder, filter_record_batch};
 
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
-use crate::dag::ComputeSpec;
 use crate::expr::{BadRow, ExprRef, Isolated, RowMask, evaluate_all_isolating, evaluate_isolating};
+use crate::graph::ComputeSpec;
 use crate::{ChangeBatch, Port, Result};
 
 /// `SELECT projection WHERE filter`.

@@ -5,7 +5,7 @@ use arrow_schema::SchemaRef;
 
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::changelog::{consolidate, consolidate_all, take_rows};
-use crate::dag::{EdgeProperties, OutputSpec};
+use crate::graph::{EdgeProperties, OutputSpec};
 use crate::state::{Contents, Imaged};
 use crate::{ChangeBatch, Error, Port, Result};
 

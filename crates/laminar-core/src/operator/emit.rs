@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::changelog::consolidate_all;
-use crate::dag::{EdgeProperties, EmitSpec, EmitWhen};
+use crate::graph::{EdgeProperties, EmitSpec, EmitWhen};
 use crate::state::{Imaged, StateImage};
 use crate::time::Watermark;
 use crate::{ChangeBatch, Port, Result};

@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::take::take_record_batch;
 
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
-use crate::dag::{EdgeProperties, SourceSpec};
+use crate::graph::{EdgeProperties, SourceSpec};
 use crate::state::{Imaged, StateImage};
 use crate::time::Watermark;
 use crate::time::event_time::to_nanos;
@@ -190,7 +190,7 @@ mod tests {
 
     use super::*;
     use crate::StepId;
-    use crate::dag::{ChangeKind, Partitioning};
+    use crate::graph::{ChangeKind, Partitioning};
     use crate::time::watermark::{WatermarkRule, WatermarkSpec};
 
     const SECOND: i64 = 1_000_000_000;

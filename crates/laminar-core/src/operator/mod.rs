@@ -28,7 +28,7 @@ pub mod sliding_window;
 pub mod union;
 pub mod window;
 
-pub use partial_aggregation::{PartialAggregation, SentGroups, can_be_sent};
+pub use partial_aggregation::{PartialAggregation, SentGroups};
 
 /// What a node does with its changes.
 pub trait Operator: Send {

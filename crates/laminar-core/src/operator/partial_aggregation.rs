@@ -10,8 +10,6 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 
 use super::OperatorContext;
-use super::aggregate::AggregateCall;
-use crate::dag::EdgeProperties;
 use crate::limits::{AHEAD_ROWS_PER_GROUP, AHEAD_SAMPLE_ROWS_MIN, AHEAD_WAIT_ROWS_MAX, AHEAD_WAIT_ROWS_MIN};
 use crate::time::Watermark;
 use crate::{ChangeBatch, Result};
@@ -24,13 +22,6 @@ pub trait PartialAggregation {
     /// The groups to be sent in this step: all that anyone needs whose watermark is at most `until`. They arrive as changes of
     /// [`Port::GROUPS`](crate::Port::GROUPS).
     fn leave(&mut self, until: Watermark) -> Result<Vec<SentGroups>>;
-}
-
-/// Whether these aggregates can be worked out in two phases over rows of `input`: nothing is taken back, and a group is no more
-/// to send than a few rows.
-pub fn can_be_sent(calls: &[AggregateCall], input: &EdgeProperties) -> bool {
-    let is_small = |call: &AggregateCall| call.function.accumulator(false).is_ok_and(|accumulator| accumulator.is_small());
-    input.changes.is_append() && calls.iter().all(is_small)
 }
 
 /// Groups on their way to the workers of their keys.

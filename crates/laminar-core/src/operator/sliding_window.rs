@@ -8,7 +8,7 @@ use super::aggregate::AggregateCall;
 use super::window::{EmitStrategy, LateDataConfig, LateDataMetrics, WindowAggregator, WindowOperator};
 use super::{Operator, OperatorContext, RejectReason};
 use crate::changelog::consolidate_all;
-use crate::dag::{ChangeKind, EdgeProperties, Partitioning, WindowEmission, WindowSpec};
+use crate::graph::{ChangeKind, EdgeProperties, Partitioning, WindowEmission, WindowSpec};
 use crate::state::Imaged;
 use crate::time::event_time::nanos_per_unit;
 use crate::time::windows::{WindowKind, WindowShape, WindowUnit};

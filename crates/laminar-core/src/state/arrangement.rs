@@ -9,7 +9,7 @@ use super::key_chains::KeyChains;
 use super::row_store::{NO_ROW, RowId};
 use super::row_table::{Applied, RowTable};
 use crate::changelog::{equal_rows, hash_rows};
-use crate::dag::ChangeKind;
+use crate::graph::ChangeKind;
 use crate::{ChangeBatch, Result};
 
 /// A Z-set of rows that are found by key. Many rows may share a key; equal rows share a row id and add up their weights.

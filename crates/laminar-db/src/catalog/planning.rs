@@ -142,10 +142,10 @@ impl SnapshotTables for Snapshot<'_> {
             return Ok(None);
         }
         let (Some(node), Some(properties)) = (object.output(), object.properties()) else { return Ok(None) };
-        if let laminar_core::dag::NodeStatus::Failed(error) = self.reactor.status(node)? {
+        if let laminar_core::dag::NodeStatus::Failed(error) = self.reactor.graph().status(node)? {
             return Err(error.within(format!("'{name}' has failed")));
         }
-        let contents = self.reactor.contents(node).unwrap_or_default();
+        let contents = self.reactor.graph().contents(node).unwrap_or_default();
         let batches = contents.iter().map(expanded).collect::<Result<Vec<_>>>()?;
         Ok(Some(SnapshotRelation::Rows(properties.schema.clone(), batches)))
     }

@@ -77,7 +77,7 @@ impl Engine {
 
     /// Refuses to read from a stream or source that has ended and keeps nothing: whatever its rows were, a reader would get none.
     pub(crate) fn refuse_ended(&self, node: NodeId) -> Result<()> {
-        if !self.reactor.status(node).is_ok_and(|status| status == NodeStatus::Ended) {
+        if !self.reactor.graph().status(node).is_ok_and(|status| status == NodeStatus::Ended) {
             return Ok(());
         }
         let Some(object) = self.catalog.iter().find(|object| object.nodes.contains(&node)) else { return Ok(()) };
@@ -105,7 +105,7 @@ impl Engine {
         let windowed = |node: &&Node| matches!(node.kind, NodeKind::Window(_) | NodeKind::Session(_) | NodeKind::AssignWindow(_));
         let input = *nodes.iter().find(windowed)?.inputs.first()?;
         let own = nodes.iter().find(|node| node.id == input).map(|node| &node.output);
-        own.or_else(|| self.reactor.properties(input)).map(|properties| LateColumns::new(&properties.schema))
+        own.or_else(|| self.reactor.graph().properties(input)).map(|properties| LateColumns::new(&properties.schema))
     }
 
     /// Gives the source called `name` a reader that has not begun, if it has none: then a query that is created now sees the

@@ -61,7 +61,7 @@ impl Engine {
     /// Whether nothing more will come out of `object`, nor be rejected by it.
     fn has_ended(&self, object: &str) -> bool {
         let Some(object) = self.catalog.get(object) else { return false };
-        let is_ended = |node: NodeId| self.reactor.status(node).is_ok_and(|status| status == NodeStatus::Ended);
+        let is_ended = |node: NodeId| self.reactor.graph().status(node).is_ok_and(|status| status == NodeStatus::Ended);
         match &object.body {
             // All readers of a source read the same rows, and one of them tells.
             Body::Source(_) => match self.side_outputs.reporter(&object.name) {
@@ -80,7 +80,7 @@ impl Engine {
             open.iter().position(|(object, _)| self.writers(object).iter().all(|writer| self.has_ended(writer)))
         {
             let (_, node) = open.remove(place);
-            if self.reactor.status(node)? == NodeStatus::Running {
+            if self.reactor.graph().status(node)? == NodeStatus::Running {
                 self.reactor.end(node)?;
             }
             self.settle_all()?;

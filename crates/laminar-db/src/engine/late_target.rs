@@ -42,7 +42,7 @@ impl Engine {
                 Ok(Fitting::Standing(target(object, *source, schema, places)))
             }
             Body::LateSink { intake: Some(intake), .. } => {
-                if self.reactor.status(intake.node)? == NodeStatus::Ended {
+                if self.reactor.graph().status(intake.node)? == NodeStatus::Ended {
                     let text = format!("sink '{}' has completed its output", object.name);
                     return Err(Error::new(Code::Closed, text).with_hint("create another sink").at(name.span));
                 }

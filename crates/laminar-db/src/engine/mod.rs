@@ -87,7 +87,7 @@ impl Engine {
     /// Changes the settings. The number of workers can change only while nothing runs that is spread over them.
     pub(crate) fn apply(&mut self, settings: Settings) -> Result<()> {
         if settings.workers != self.settings.workers {
-            if self.reactor.nodes().next().is_some() {
+            if self.reactor.graph().nodes().next().is_some() {
                 let text = format!("there are objects, which {} workers share", self.settings.workers);
                 let error = Error::new(Code::ObjectInUse, text);
                 return Err(error.with_hint("set the number of workers first, before anything is created"));
@@ -119,12 +119,13 @@ impl Engine {
             |node: NodeId| self.readers.of_node(node).is_some_and(|reader| matches!(reader.state, ReaderState::Failed(_)));
         let sources: Vec<NodeId> = self
             .reactor
+            .graph()
             .nodes()
             .filter(|node| matches!(node.kind, NodeKind::Source(_)) && !failed(node.id) && !self.is_fed(node.id))
             .map(|node| node.id)
             .collect();
         for source in sources {
-            if self.reactor.status(source)? == NodeStatus::Running {
+            if self.reactor.graph().status(source)? == NodeStatus::Running {
                 self.reactor.end(source)?;
             }
         }

@@ -49,7 +49,7 @@ impl Engine {
         });
         of_reader.or_else(|| {
             let mut nodes = self.catalog.get(name)?.nodes.iter();
-            nodes.find_map(|node| match self.reactor.status(*node) {
+            nodes.find_map(|node| match self.reactor.graph().status(*node) {
                 Ok(NodeStatus::Failed(error)) => Some(error),
                 _ => None,
             })

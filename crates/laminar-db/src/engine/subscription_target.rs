@@ -45,7 +45,7 @@ impl Engine {
     fn side_output_target(&mut self, name: &str, side: SideName) -> Result<SubscriptionTarget> {
         self.ensure_side(&side)?;
         let node = self.side_outputs.newest_stream(&side).ok_or_else(|| self.catalog.unknown(name))?;
-        let properties = self.reactor.properties(node).cloned();
+        let properties = self.reactor.graph().properties(node).cloned();
         let properties = properties.ok_or_else(|| Error::internal("a stream without properties"))?;
         let description = Description { kind: properties.changes.clone(), latest_only: false };
         Ok(SubscriptionTarget { node, description, properties, stored: true, object: side.object, is_side: true })

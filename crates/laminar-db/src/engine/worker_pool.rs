@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use laminar_core::Result;
-use laminar_core::dag::{InlinePool, WorkerPool, Workers};
+use laminar_core::dag::{GraphHost, InlinePool, WorkerPool};
 use laminar_core::limits::{DEAL_ROWS_MIN, STEP_ALONE_ROWS_MAX};
 use laminar_core::reactor::Reactor;
 use laminar_core::time::Clock;
@@ -30,14 +30,14 @@ impl WorkerPoolSpec {
                 (Box::new(ThreadPool::start(&config)?), DEAL_ROWS_MIN)
             }
         };
-        Ok(Reactor::shared(clock, Workers::new(workers, deal_rows_min, self.checked, pool)))
+        Ok(Reactor::over(clock, GraphHost::new(workers, deal_rows_min, self.checked, pool)))
     }
 
     /// The same; where threads cannot be started, the caller does the work of all workers, with the same answers.
     pub(super) fn reactor_or_inline(self, clock: &Arc<dyn Clock>, workers: usize) -> Reactor {
         self.reactor(clock, workers).unwrap_or_else(|_| {
-            let workers = Workers::new(workers, DEAL_ROWS_MIN, self.checked, Box::new(InlinePool::default()));
-            Reactor::shared(Arc::clone(clock), workers)
+            let workers = GraphHost::new(workers, DEAL_ROWS_MIN, self.checked, Box::new(InlinePool::default()));
+            Reactor::over(Arc::clone(clock), workers)
         })
     }
 }

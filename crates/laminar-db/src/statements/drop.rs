@@ -51,7 +51,7 @@ fn remove(engine: &mut Engine, name: &str) -> Result<()> {
     let nodes = object.nodes.clone();
     match &object.body {
         Body::Sink { outlet, handle } | Body::LateSink { intake: Some(SinkIntake { outlet, handle, .. }), .. } => {
-            engine.reactor.unsubscribe(*outlet);
+            engine.reactor.graph_mut().detach_outlet(*outlet);
             handle.finish();
         }
         _ => {}

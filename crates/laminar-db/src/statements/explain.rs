@@ -14,7 +14,7 @@ pub(super) fn run(engine: &mut Engine, explain: &Explain, text: &str) -> Result<
         ExplainWhat::Plan => ("plan", engine.plan(query, text, purpose)?.0.logical.display_indent().to_string()),
         ExplainWhat::Graph => {
             let nodes = engine.lowered(name, query, text, purpose)?.fragment.nodes;
-            ("graph", engine.reactor.explained(nodes))
+            ("graph", engine.reactor.graph().explained(nodes))
         }
     };
     text_rows(&[column], shown.lines().map(|line| vec![line.to_owned()]).collect())

@@ -17,7 +17,8 @@ use crate::engine::Engine;
 pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<StatementOutcome> {
     engine.catalog.require(&insert.table)?;
     let node = engine.push_target(&insert.table.text).map_err(|error| error.at(insert.table.span))?;
-    let schema = engine.reactor.properties(node).ok_or_else(|| Error::internal("a table without properties"))?.schema.clone();
+    let schema =
+        engine.reactor.graph().properties(node).ok_or_else(|| Error::internal("a table without properties"))?.schema.clone();
     let given = given_columns(insert, &schema)?;
     let target = InsertTarget { columns: given.iter().map(|index| schema.fields()[*index].clone()).collect() };
     let batches = rows_of(engine, insert, text, &target).map_err(|error| at_rows(error, insert))?;

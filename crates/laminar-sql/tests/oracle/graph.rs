@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use laminar_core::dag::{DagBuilder, InlinePool, Node, NodeStatus, SourceSpec, Workers};
+use laminar_core::dag::{DagBuilder, GraphHost, InlinePool, Node, NodeStatus, SourceSpec};
 use laminar_core::operator::RejectReason;
 use laminar_core::reactor::Reactor;
 use laminar_core::time::ManualClock;
@@ -113,7 +113,7 @@ impl Graph {
         let clock = Arc::new(ManualClock::at(0));
         let mut reactor = match self.workers {
             1 => Reactor::checked(clock),
-            workers => Reactor::shared(clock, Workers::new(workers, 1, true, Box::new(InlinePool::default()))),
+            workers => Reactor::over(clock, GraphHost::new(workers, 1, true, Box::new(InlinePool::default()))),
         };
         reactor.attach(self.nodes.clone())?;
         Ok(reactor)
@@ -152,7 +152,8 @@ impl Running for Run<'_> {
             self.reactor.push(self.graph.inlets[table], changes)?;
         }
         while self.reactor.poll()?.progressed {}
-        let errors = self.reactor.take_rejected().into_iter().filter(|(_, rejected)| rejected.kind == RejectReason::Error);
+        let errors =
+            self.reactor.graph_mut().take_rejected().into_iter().filter(|(_, rejected)| rejected.kind == RejectReason::Error);
         match errors.flat_map(|(_, rejected)| rejected.reasons).next() {
             Some(reason) => Err(Error::internal(format!("a row was rejected: {reason}"))),
             None => Ok(()),
@@ -160,9 +161,9 @@ impl Running for Run<'_> {
     }
 
     fn contents(&mut self) -> Result<Vec<ChangeBatch>> {
-        if let NodeStatus::Failed(error) = self.reactor.status(self.graph.view)? {
+        if let NodeStatus::Failed(error) = self.reactor.graph().status(self.graph.view)? {
             return Err(error.within("the view has failed"));
         }
-        self.reactor.contents(self.graph.view).ok_or_else(|| Error::internal("the view stores nothing"))
+        self.reactor.graph().contents(self.graph.view).ok_or_else(|| Error::internal("the view stores nothing"))
     }
 }

@@ -12,8 +12,8 @@ use super::group_ids::GroupIdAllocator;
 use super::int64_keys::Int64Keys;
 use super::key_codes::KeyCodes;
 use super::namespaces::{Namespace, Numbers, RowNamespaces};
-use super::word_types::with_word_type;
-use super::words::is_wide;
+use crate::expr::word_types::with_word_type;
+use crate::expr::words::is_wide;
 use crate::{Error, Result};
 
 /// Keys of the groups of one table.

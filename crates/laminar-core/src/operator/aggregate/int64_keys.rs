@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use super::ResultColumn;
 use super::dense_keys::{DenseKeys, NO_GROUP};
 use super::namespaces::{Block, NAMESPACES_AT_ONCE, Namespace, Numbers, RowNamespaces};
-use super::word_types::with_word_type;
+use crate::expr::word_types::with_word_type;
 use crate::limits::{DENSE_KEYS_PER_GROUP, RESERVED_KEYS_PER_GROUP};
 use crate::state::prefetch_groups;
 use crate::time::ends;

@@ -11,11 +11,12 @@ use arrow_schema::DataType;
 
 use super::extreme::{End, Extreme};
 use super::rows::{each_valid, only_arg, same_kind};
-use super::word_types::with_word_type;
-use super::words::{Words, is_wide};
 use super::{AggregateFunction, Fault, GroupAccumulator};
 use crate::Result;
 use crate::changelog::{Weights, canonical_floats};
+use crate::expr::aggregate::Words;
+use crate::expr::word_types::with_word_type;
+use crate::expr::words::is_wide;
 
 /// `min` or `max`. Floats order as in PostgreSQL: NaN is the greatest value.
 #[derive(Debug)]

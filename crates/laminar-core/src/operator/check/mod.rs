@@ -6,7 +6,7 @@ mod totals;
 
 use arrow_array::Array;
 
-use crate::dag::{ChangeKind, EdgeProperties, Node};
+use crate::graph::{ChangeKind, EdgeProperties, Node};
 use crate::time::Watermark;
 use crate::{ChangeBatch, Error, NodeId, Result};
 use totals::Totals;

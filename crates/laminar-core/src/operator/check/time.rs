@@ -2,7 +2,7 @@
 
 use arrow_array::{Array, Int64Array};
 
-use crate::dag::{EdgeProperties, TimeColumn};
+use crate::graph::{EdgeProperties, TimeColumn};
 use crate::time::Watermark;
 use crate::time::event_time::to_nanos;
 use crate::{ChangeBatch, Error, Result};

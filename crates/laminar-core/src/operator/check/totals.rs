@@ -5,7 +5,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::changelog::RowKeys;
-use crate::dag::{ChangeKind, EdgeProperties};
+use crate::graph::{ChangeKind, EdgeProperties};
 use crate::{ChangeBatch, Error, Result};
 
 /// The current rows of an edge, by key.

@@ -14,7 +14,7 @@ use arrow_schema::SchemaRef;
 use self::pairs::Pairs;
 use self::side::Side;
 use super::{Operator, OperatorContext};
-use crate::dag::{EdgeProperties, JoinSpec};
+use crate::graph::{EdgeProperties, JoinSpec};
 use crate::state::{Imaged, StateImage};
 use crate::{ChangeBatch, Code, Error, Port, Result};
 

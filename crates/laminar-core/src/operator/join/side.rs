@@ -7,8 +7,8 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::{Field, Schema};
 
 use crate::changelog::consolidate;
-use crate::dag::EdgeProperties;
 use crate::expr::{ExprRef, evaluate_all_isolating};
+use crate::graph::EdgeProperties;
 use crate::operator::{OperatorContext, RejectReason, RejectedRows};
 use crate::state::{Arrangement, StateImage};
 use crate::{ChangeBatch, Result};

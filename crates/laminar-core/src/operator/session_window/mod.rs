@@ -22,7 +22,7 @@ use super::aggregate::{Fault, GroupTable};
 use super::ingress::reject_untimed;
 use super::window::{Evaluated, GroupInput, ResultRows, check_gap, reject_late};
 use super::{Operator, OperatorContext};
-use crate::dag::{EdgeProperties, SessionSpec, WindowEmission};
+use crate::graph::{EdgeProperties, SessionSpec, WindowEmission};
 use crate::state::{Imaged, StateImage};
 use crate::time::event_time::to_nanos;
 use crate::time::{EventTime, Length, Watermark};

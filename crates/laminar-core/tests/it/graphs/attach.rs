@@ -11,7 +11,7 @@ use super::graph::{Graph, SECOND, pairs, timed, watermarked};
 fn on_top_of(graph: &Graph, nodes: &[NodeId]) -> DagBuilder {
     let mut dag = DagBuilder::new();
     for node in nodes {
-        dag.existing(*node, graph.reactor.properties(*node).unwrap().clone());
+        dag.existing(*node, graph.reactor.graph().properties(*node).unwrap().clone());
     }
     dag
 }
@@ -49,7 +49,7 @@ fn a_new_reader_of_a_stream_gets_what_comes_from_now_on_and_the_watermark_as_it_
     let ear = graph.listen(late);
     graph.run();
     assert_eq!(ear.take(), "");
-    assert_eq!(graph.reactor.watermark(late).unwrap(), Watermark(60 * SECOND));
+    assert_eq!(graph.reactor.graph().watermark(late).unwrap(), Watermark(60 * SECOND));
     graph.push_and_run(source, "+1 | 2 | 00:02");
     assert_eq!(ear.take(), "+1 | 2 | 00:02");
 }
@@ -68,7 +68,7 @@ fn a_new_reader_of_something_that_has_ended_hears_of_the_end() {
     graph.reactor.attach(dag.finish().unwrap()).unwrap();
     graph.run();
     assert_eq!(graph.contents(copy), "+1 | 1 | 1");
-    assert_eq!(graph.reactor.watermark(copy).unwrap(), Watermark::END);
+    assert_eq!(graph.reactor.graph().watermark(copy).unwrap(), Watermark::END);
     let ear = graph.subscribe(copy, true);
     assert_eq!((ear.text().as_str(), ear.seen().watermark), ("+1 | 1 | 1", Some(Watermark::END)));
 }
@@ -87,9 +87,9 @@ fn nodes_that_others_read_from_stay() {
     graph.reactor.detach(&[filter, output]).unwrap();
     assert_eq!(ear.seen().failure.as_deref(), Some("'answer' was dropped"));
     assert!(graph.run().step.0 > 0);
-    assert_eq!(graph.reactor.status(filter).unwrap_err().code(), Code::UnknownObject);
+    assert_eq!(graph.reactor.graph().status(filter).unwrap_err().code(), Code::UnknownObject);
     graph.reactor.detach(&[source]).unwrap();
-    assert_eq!(graph.reactor.nodes().count(), 0);
+    assert_eq!(graph.reactor.graph().nodes().count(), 0);
     assert!(graph.reactor.is_idle());
 }
 
@@ -105,5 +105,5 @@ fn either_all_nodes_are_attached_or_none() {
     nodes[0].inputs = vec![NodeId(7)];
     let error = graph.reactor.attach(nodes).unwrap_err();
     assert_eq!(error.message(), "n1 reads from n7, which does not come before it");
-    assert!(graph.reactor.properties(filter).is_none());
+    assert!(graph.reactor.graph().properties(filter).is_none());
 }

@@ -118,10 +118,15 @@ fn the_retraction_of_a_row_that_cannot_be_evaluated_vanishes_without_a_second_re
 fn errors_are_counted() {
     let (mut graph, source, computed) = graph(None, vec![("ratio", divide(0, 1))]);
     graph.push_and_run(source, "+1 | 5 | 0 ; +1 | 4 | 2 ; +1 | 6 | 0");
-    let metrics = graph.reactor.metrics(computed).unwrap();
+    let metrics = graph.reactor.graph_mut().metrics(computed).unwrap();
     assert_eq!((metrics.rows_in, metrics.rows_out, metrics.errors, metrics.late), (3, 1, 2, 0));
     assert!(
-        graph.reactor.take_rejected().iter().all(|(node, rejected)| *node == computed && rejected.reason == RejectReason::Error)
+        graph
+            .reactor
+            .graph_mut()
+            .take_rejected()
+            .iter()
+            .all(|(node, rejected)| *node == computed && rejected.reason == RejectReason::Error)
     );
 }
 

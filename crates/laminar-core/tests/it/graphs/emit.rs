@@ -102,13 +102,13 @@ fn the_watermark_waits_for_the_held_rows() {
     let emit = dag.emit("e", source, EVERY_10_S);
     let mut graph = Graph::new(dag.finish().unwrap());
     graph.push_and_run(source, "+1 | 1 | 00:10");
-    assert_eq!(graph.reactor.watermark(emit).unwrap(), Watermark::START);
+    assert_eq!(graph.reactor.graph().watermark(emit).unwrap(), Watermark::START);
     graph.sleep(10 * SECOND);
-    assert_eq!(graph.reactor.watermark(emit).unwrap(), Watermark(600 * SECOND));
+    assert_eq!(graph.reactor.graph().watermark(emit).unwrap(), Watermark(600 * SECOND));
     graph.push_and_run(source, "+1 | 1 | 00:20");
-    assert_eq!(graph.reactor.watermark(emit).unwrap(), Watermark(600 * SECOND));
+    assert_eq!(graph.reactor.graph().watermark(emit).unwrap(), Watermark(600 * SECOND));
     graph.sleep(10 * SECOND);
-    assert_eq!(graph.reactor.watermark(emit).unwrap(), Watermark(1200 * SECOND));
+    assert_eq!(graph.reactor.graph().watermark(emit).unwrap(), Watermark(1200 * SECOND));
 }
 
 #[test]

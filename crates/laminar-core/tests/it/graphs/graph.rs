@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::{print_all, print_net};
-use laminar_core::dag::{InlinePool, Node, NodeStatus, Outlet, SourceSpec, WorkerPool, Workers};
+use laminar_core::dag::{GraphHost, InlinePool, Node, NodeStatus, Outlet, SourceSpec, WorkerPool};
 use laminar_core::operator::RejectReason;
 use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
@@ -96,7 +96,7 @@ impl Graph {
         let mut reactor = match workers {
             1 => Reactor::checked(Arc::new(clock.clone())),
             // Where a few rows go to other workers as they are, some batches are aggregated before that and some are not.
-            _ => Reactor::shared(Arc::new(clock.clone()), Workers::new(workers, if workers == 3 { 8 } else { 1 }, true, pool())),
+            _ => Reactor::over(Arc::new(clock.clone()), GraphHost::new(workers, if workers == 3 { 8 } else { 1 }, true, pool())),
         };
         reactor.attach(nodes).unwrap();
         Self { reactor, clock }
@@ -113,7 +113,7 @@ impl Graph {
     }
 
     pub(crate) fn push(&mut self, source: NodeId, text: &str) {
-        let schema = self.reactor.properties(source).unwrap().schema.clone();
+        let schema = self.reactor.graph().properties(source).unwrap().schema.clone();
         self.reactor.push(source, ChangeBatch::parse(&schema, text).unwrap()).unwrap();
     }
 
@@ -139,12 +139,12 @@ impl Graph {
     }
 
     pub(crate) fn contents(&self, node: NodeId) -> String {
-        print_net(&self.reactor.contents(node).unwrap()).unwrap()
+        print_net(&self.reactor.graph().contents(node).unwrap()).unwrap()
     }
 
     /// The message with which a node failed.
     pub(crate) fn failure(&self, node: NodeId) -> Option<String> {
-        match self.reactor.status(node).unwrap() {
+        match self.reactor.graph().status(node).unwrap() {
             NodeStatus::Failed(error) => Some(error.message().to_owned()),
             _ => None,
         }
@@ -153,7 +153,7 @@ impl Graph {
     /// Rows rejected since the last call: kind, row, reason.
     pub(crate) fn rejected(&mut self) -> String {
         let mut lines = Vec::new();
-        for (node, rejected) in self.reactor.take_rejected() {
+        for (node, rejected) in self.reactor.graph_mut().take_rejected() {
             let kind = if rejected.reason == RejectReason::Late { "late" } else { "error" };
             let rows = ChangeBatch::append(rejected.rows).print();
             lines.extend(rows.lines().zip(&rejected.reasons).map(|(row, reason)| format!("{node} {kind}: {row}: {reason}")));

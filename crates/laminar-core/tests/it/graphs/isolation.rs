@@ -45,11 +45,11 @@ fn check(bad: ExprRef, message: &str) {
     let inherited = format!("reads from 'bad', which failed: {message}");
     assert_eq!(graph.failure(both).unwrap(), inherited);
     assert_eq!(below_ear.seen().failure.as_deref(), Some(inherited.as_str()));
-    assert_eq!(graph.reactor.status(good).unwrap(), NodeStatus::Running);
+    assert_eq!(graph.reactor.graph().status(good).unwrap(), NodeStatus::Running);
     assert!(graph.reactor.is_idle());
 
     let mut dag = DagBuilder::new();
-    dag.existing(both, graph.reactor.properties(both).unwrap().clone());
+    dag.existing(both, graph.reactor.graph().properties(both).unwrap().clone());
     dag.output("more", both);
     let refused = graph.reactor.attach(dag.finish().unwrap()).unwrap_err();
     assert_eq!(refused.message(), inherited, "nothing new can be built on it");
@@ -127,5 +127,5 @@ fn an_unchecked_reactor_believes_its_operators() {
     reactor.attach(nodes).unwrap();
     reactor.push(source, ChangeBatch::parse(&pairs(), "+1 | 1 | 1 ; -1 | 1 | 1").unwrap()).unwrap();
     while reactor.poll().unwrap().progressed {}
-    assert_eq!(reactor.status(output).unwrap(), NodeStatus::Running);
+    assert_eq!(reactor.graph().status(output).unwrap(), NodeStatus::Running);
 }

@@ -110,7 +110,7 @@ fn a_row_that_cannot_be_evaluated_is_rejected_where_it_is() {
         assert_eq!(ear.net(), "+1 | 6 | 5\n+1 | 8 | 4", "{workers} workers");
         let rejected = graph.rejected();
         assert_eq!(rejected.lines().count(), 2, "{workers} workers: {rejected}");
-        let metrics = graph.reactor.metrics(by_a).unwrap();
+        let metrics = graph.reactor.graph_mut().metrics(by_a).unwrap();
         assert_eq!((metrics.rows_in, metrics.errors), (5, 2), "{workers} workers");
     }
 }

@@ -56,7 +56,7 @@ fn a_step_takes_no_more_rows_than_asked_for_and_loses_none() {
         cuts.push((ear.take().lines().count(), graph.reactor.waiting_rows(source)));
     }
     assert_eq!(cuts, [(2, 3), (2, 1), (1, 0)]);
-    assert_eq!(graph.reactor.status(source).unwrap(), NodeStatus::Ended);
+    assert_eq!(graph.reactor.graph().status(source).unwrap(), NodeStatus::Ended);
 }
 
 /// Two sources, their union, and the union's watermark in seconds.
@@ -86,7 +86,7 @@ impl Two {
     }
 
     fn watermark(&self) -> Watermark {
-        self.graph.reactor.watermark(self.union).unwrap()
+        self.graph.reactor.graph().watermark(self.union).unwrap()
     }
 }
 
@@ -102,7 +102,7 @@ fn the_lowest_watermark_counts_and_an_ended_source_holds_nobody_back() {
     assert_eq!(two.push(1, "+1 | 1 | 00:05"), seconds(60));
     assert_eq!(two.end(0), seconds(299));
     assert_eq!(two.end(1), Watermark::END);
-    assert_eq!(two.graph.reactor.status(two.union).unwrap(), NodeStatus::Ended);
+    assert_eq!(two.graph.reactor.graph().status(two.union).unwrap(), NodeStatus::Ended);
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn parts_of_a_graph_that_are_not_connected_share_a_step_but_not_their_watermarks
     let (below_a, below_b) = (dag.filter("x", a, greater(0, 0)), dag.filter("y", b, greater(0, 0)));
     let mut graph = Graph::new(dag.finish().unwrap());
     graph.push_and_run(a, "+1 | 1 | 00:01");
-    assert_eq!(graph.reactor.watermark(below_a).unwrap(), seconds(60));
-    assert_eq!(graph.reactor.watermark(below_b).unwrap(), Watermark::START);
+    assert_eq!(graph.reactor.graph().watermark(below_a).unwrap(), seconds(60));
+    assert_eq!(graph.reactor.graph().watermark(below_b).unwrap(), Watermark::START);
 }
 
 #[test]
@@ -179,10 +179,10 @@ fn a_graph_goes_on_from_an_image_as_if_nothing_had_been() {
     after.push(source, "+1 | 7 | 00:07");
     after.reactor.restore(&image).unwrap();
     assert!(after.reactor.is_idle(), "what waited is forgotten");
-    assert_eq!(after.reactor.last_step(), before.reactor.last_step());
-    assert_eq!(after.reactor.watermark(filter).unwrap(), seconds(60));
+    assert_eq!(after.reactor.graph().last_step(), before.reactor.graph().last_step());
+    assert_eq!(after.reactor.graph().watermark(filter).unwrap(), seconds(60));
     after.push_and_run(source, "+1 | 2 | 00:02");
-    assert_eq!(after.reactor.watermark(filter).unwrap(), seconds(120));
+    assert_eq!(after.reactor.graph().watermark(filter).unwrap(), seconds(120));
 
     let mut other = Graph::new({
         let mut dag = DagBuilder::new();

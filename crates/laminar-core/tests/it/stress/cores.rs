@@ -153,7 +153,7 @@ impl Bed {
 
     fn ask(&mut self, rng: &mut StdRng) {
         let core = rng.random_range(0..self.seen.len());
-        match self.runtime.cores_mut()[core].with_reactor(|reactor| reactor.nodes().count()) {
+        match self.runtime.cores_mut()[core].with_reactor(|reactor| reactor.graph().nodes().count()) {
             Ok(nodes) => assert_eq!(nodes, 3),
             Err(error) => self.note_failure(error),
         }

@@ -122,13 +122,13 @@ impl SideOutputs {
 
     /// Takes over what operators rejected since the last call.
     pub(crate) fn collect(&mut self, reactor: &mut Reactor) -> Result<()> {
-        let taken = reactor.take_rejected();
+        let taken = reactor.graph_mut().take_rejected();
         if taken.is_empty() {
             return Ok(());
         }
-        let step = reactor.last_step();
+        let step = reactor.graph().last_step();
         for (node, rows) in taken {
-            let Some(node) = reactor.nodes().find(|candidate| candidate.id == node) else { continue };
+            let Some(node) = reactor.graph().nodes().find(|candidate| candidate.id == node) else { continue };
             let name = node.name.clone();
             if matches!(node.kind, NodeKind::Source(_)) && !self.may_tell(&name, node.id) {
                 continue;
@@ -217,7 +217,7 @@ fn told_here(node: &Node, side: &RejectedRows, reactor: &Reactor) -> Result<Opti
         NodeKind::AssignWindow(assign) => assign.time,
         _ => return Ok(None),
     };
-    let Some(input) = node.inputs.first().and_then(|input| reactor.properties(*input)) else { return Ok(None) };
+    let Some(input) = node.inputs.first().and_then(|input| reactor.graph().properties(*input)) else { return Ok(None) };
     let times = to_nanos(side.rows.column(time))?;
     if input.time_column(time).is_none() || times.null_count() == 0 {
         return Ok(None);

@@ -70,7 +70,7 @@ impl SideOutputs {
 
     /// Forgets streams that have begun and from which nobody reads any more; gives their nodes.
     pub(crate) fn forget_unread(&mut self, reactor: &Reactor) -> Vec<NodeId> {
-        let is_unread = |stream: &mut SideStream| !stream.is_fresh() && !reactor.is_read(stream.node);
+        let is_unread = |stream: &mut SideStream| !stream.is_fresh() && !reactor.graph().is_read(stream.node);
         self.objects.values_mut().flat_map(|side| side.streams.extract_if(.., is_unread)).map(|stream| stream.node).collect()
     }
 

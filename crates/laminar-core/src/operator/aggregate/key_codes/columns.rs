@@ -10,10 +10,10 @@ use arrow_buffer::NullBuffer;
 use arrow_cast::cast;
 use arrow_schema::DataType;
 
-use super::super::word_types::with_word_type;
 use super::byte_codes::ByteCodes;
 use super::code_table::Code;
 use crate::changelog::RowKeys;
+use crate::expr::word_types::with_word_type;
 use crate::{Error, Result};
 
 /// The values of a key column.

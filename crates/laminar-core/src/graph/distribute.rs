@@ -1,0 +1,157 @@
+//! Decides how a graph is spread over several workers: where the rows of each edge are, and where they have to move.
+//!
+//! Rows move only where an operator needs them elsewhere: filters and projections work on whatever share of the rows a worker
+//! has, groups need their rows together, joins both sides of a key. Pure: it looks at nodes and says what must be done.
+
+use super::edge::{ChangeKind, EdgeProperties, Partitioning};
+use super::exchange::Exchange;
+use super::node::{ComputeSpec, JoinSpec, Node, NodeKind, OutputSpec};
+use crate::NodeId;
+use crate::changelog::RowKeys;
+use crate::expr::{Column, ExprRef};
+
+/// A node whose output says where its rows are, and by port how rows have to move on their way into it.
+#[derive(Debug, Clone)]
+pub struct Distributed {
+    /// The node; `output.partitioning` is true for several workers.
+    pub node: Node,
+    /// `None`: rows are where they are needed.
+    pub exchanges: Vec<Option<Exchange>>,
+    /// Whether rows are aggregated before they move, where that pays.
+    pub aggregates_partially: bool,
+}
+
+impl Distributed {
+    /// One worker does everything.
+    pub fn alone(node: Node) -> Self {
+        Self { exchanges: vec![None; node.inputs.len()], node, aggregates_partially: false }
+    }
+}
+
+/// Spreads `nodes`, which stand in the order of their numbers and may read from nodes that `known` knows, which are spread already.
+pub fn distribute(nodes: Vec<Node>, known: &dyn Fn(NodeId) -> Option<EdgeProperties>) -> Vec<Distributed> {
+    let mut spread: Vec<Distributed> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let inputs: Vec<EdgeProperties> = node.inputs.iter().filter_map(|id| edge(*id, &spread, known)).collect();
+        let (exchanges, partitioning) = place(&node, &inputs);
+        debug_assert_eq!(exchanges.len(), node.inputs.len(), "a port each");
+        let moves = exchanges.iter().any(Option::is_some);
+        let aggregates_partially = moves && inputs.first().is_some_and(|input| node.kind.has_partial_aggregation(input));
+        let output = EdgeProperties { partitioning, ..node.output.clone() };
+        spread.push(Distributed { node: Node { output, ..node }, exchanges, aggregates_partially });
+    }
+    spread
+}
+
+fn edge(id: NodeId, spread: &[Distributed], known: &dyn Fn(NodeId) -> Option<EdgeProperties>) -> Option<EdgeProperties> {
+    let ours = spread.iter().find(|distributed| distributed.node.id == id);
+    ours.map(|distributed| distributed.node.output.clone()).or_else(|| known(id))
+}
+
+type Placed = (Vec<Option<Exchange>>, Partitioning);
+
+/// How rows move into `node`, and where its output is.
+fn place(node: &Node, inputs: &[EdgeProperties]) -> Placed {
+    match (&node.kind, inputs) {
+        // Tables are small, and people's changes to them must keep their order.
+        (NodeKind::Source(spec), _) if spec.is_table() => (vec![], Partitioning::Single),
+        (NodeKind::Source(_), _) => (vec![], Partitioning::Any),
+        (NodeKind::Compute(spec), [input]) => (vec![None], through(input, spec)),
+        (NodeKind::AssignWindow(_) | NodeKind::Emit(_), [input]) => (vec![None], input.partitioning.clone()),
+        (NodeKind::Union, inputs) => union(inputs),
+        (NodeKind::Aggregate(spec), [input]) => grouped(input, &spec.keys, 0),
+        (NodeKind::Window(spec), [input]) => grouped(input, &spec.keys, 2),
+        (NodeKind::Session(spec), [input]) => grouped(input, &spec.keys[..spec.partition.min(spec.keys.len())], 2),
+        (NodeKind::Join(spec), [left, right]) => joined(spec, left, right),
+        (NodeKind::Output(spec), [input]) => output(spec, input),
+        // Validation refuses what comes here.
+        (_, inputs) => (vec![None; inputs.len()], Partitioning::Any),
+    }
+}
+
+/// Partitioning follows the columns that a projection repeats.
+fn through(input: &EdgeProperties, spec: &ComputeSpec) -> Partitioning {
+    match (&spec.projection, &input.partitioning) {
+        (Some(projection), Partitioning::Hash(columns)) => repeated(columns, projection, 0),
+        (_, partitioning) => partitioning.clone(),
+    }
+}
+
+/// `Hash` over the places at which `exprs` repeat `columns`, counted from `first`; `Any` if they do not repeat all.
+fn repeated(columns: &[usize], exprs: &[ExprRef], first: usize) -> Partitioning {
+    let place = |column: &usize| exprs.iter().position(|expr| expr.as_column() == Some(*column));
+    let places = columns.iter().map(|column| Some(first + place(column)?)).collect::<Option<Vec<_>>>();
+    places.map_or(Partitioning::Any, Partitioning::Hash)
+}
+
+fn union(inputs: &[EdgeProperties]) -> Placed {
+    let same = inputs.windows(2).all(|pair| pair[0].partitioning == pair[1].partitioning);
+    if let (true, Some(first)) = (same, inputs.first()) {
+        return (vec![None; inputs.len()], first.partitioning.clone());
+    }
+    let deal = |input: &EdgeProperties| (input.partitioning == Partitioning::Single).then_some(Exchange::Deal);
+    (inputs.iter().map(deal).collect(), Partitioning::Any)
+}
+
+/// Groups whose keys are the output's columns from `first` on. Rows that are together by some of the keys are together by all.
+fn grouped(input: &EdgeProperties, keys: &[ExprRef], first: usize) -> Placed {
+    if keys.is_empty() {
+        return (vec![gathered(input)], Partitioning::Single);
+    }
+    if let Partitioning::Hash(columns) = &input.partitioning
+        && let placed @ Partitioning::Hash(_) = repeated(columns, keys, first)
+    {
+        return (vec![None], placed);
+    }
+    (vec![Some(Exchange::Hash(keys.to_vec()))], Partitioning::Hash((first..first + keys.len()).collect()))
+}
+
+fn gathered(input: &EdgeProperties) -> Option<Exchange> {
+    (input.partitioning != Partitioning::Single).then_some(Exchange::Gather)
+}
+
+/// Both sides are spread by the same keys in the same order, so that rows that match are on one worker.
+fn joined(spec: &JoinSpec, left: &EdgeProperties, right: &EdgeProperties) -> Placed {
+    if spec.left_keys.is_empty() {
+        return (vec![gathered(left), gathered(right)], Partitioning::Single);
+    }
+    let (ours, theirs) = (keys_of(left, &spec.left_keys), keys_of(right, &spec.right_keys));
+    let all: Vec<usize> = (0..spec.left_keys.len()).collect();
+    // A side that is spread by some of the keys stays where it is, and the other one comes to it.
+    let order = ours.clone().or(theirs.clone()).unwrap_or(all);
+    let moved = |found: Option<Vec<usize>>, keys: &[ExprRef]| {
+        (found.as_ref() != Some(&order)).then(|| Exchange::Hash(order.iter().map(|key| keys[*key].clone()).collect()))
+    };
+    let columns: Option<Vec<usize>> = order.iter().map(|key| spec.left_keys[*key].as_column()).collect();
+    let exchanges = vec![moved(ours, &spec.left_keys), moved(theirs, &spec.right_keys)];
+    (exchanges, columns.map_or(Partitioning::Any, Partitioning::Hash))
+}
+
+/// Which of `keys` spread the input, in the order of its partitioning; `None` if it is spread otherwise.
+fn keys_of(input: &EdgeProperties, keys: &[ExprRef]) -> Option<Vec<usize>> {
+    let Partitioning::Hash(columns) = &input.partitioning else { return None };
+    columns.iter().map(|column| keys.iter().position(|key| key.as_column() == Some(*column))).collect()
+}
+
+/// Rows that are only inserted can stay anywhere. A retraction must come to where its row is.
+fn output(spec: &OutputSpec, input: &EdgeProperties) -> Placed {
+    let together: Vec<usize> = match (&spec.primary_key, &input.changes) {
+        (Some(key), _) | (None, ChangeKind::Upsert(key)) => key.clone(),
+        (None, ChangeKind::Retract) => (0..input.schema.fields().len()).collect(),
+        (None, ChangeKind::Append) => return (vec![None], input.partitioning.clone()),
+    };
+    let stays = match &input.partitioning {
+        Partitioning::Single => true,
+        Partitioning::Hash(columns) => columns.iter().all(|column| together.contains(column)),
+        Partitioning::Any => false,
+    };
+    if stays {
+        return (vec![None], input.partitioning.clone());
+    }
+    let types: Vec<_> = together.iter().map(|column| input.schema.field(*column).data_type().clone()).collect();
+    if together.is_empty() || RowKeys::new(&types).is_err() {
+        return (vec![Some(Exchange::Gather)], Partitioning::Single);
+    }
+    let keys = together.iter().map(|column| Column::new(&input.schema, *column)).collect();
+    (vec![Some(Exchange::Hash(keys))], Partitioning::Hash(together))
+}

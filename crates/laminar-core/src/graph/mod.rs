@@ -1,0 +1,25 @@
+//! The shape of a query: nodes, edges, what holds on each edge, and how it is spread over workers. Nothing here runs.
+//!
+//! [`DagBuilder`] makes a graph by hand and derives what holds on its edges ([`derive`]); [`validate`] looks for mistakes,
+//! [`distribute`] decides where rows move between workers, and [`explain`] prints it.
+
+mod builder;
+mod derive;
+mod distribute;
+mod edge;
+mod exchange;
+mod explain;
+mod node;
+mod validate;
+
+pub use builder::DagBuilder;
+pub use derive::derive;
+pub use distribute::{Distributed, distribute};
+pub use edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
+pub use exchange::Exchange;
+pub use explain::{explain, explain_distributed};
+pub use node::{
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, Node, NodeKind, OutputSpec, SessionSpec, SourceSpec,
+    WindowEmission, WindowSpec, can_be_sent,
+};
+pub use validate::validate;

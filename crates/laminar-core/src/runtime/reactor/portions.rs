@@ -1,0 +1,86 @@
+//! Polls over a part of what waits: what somebody waits for, and one component at a time within its budget.
+
+use super::{Poll, Reactor, Started};
+use crate::budget::BudgetMetrics;
+use crate::limits::STEP_ROWS_MAX;
+use crate::{NodeId, Result};
+
+impl Reactor {
+    /// What waits in front of `source` is in no hurry from now on: [`poll_urgent`](Self::poll_urgent) passes it over.
+    pub fn defer(&mut self, source: NodeId) -> Result<()> {
+        self.inbox(source)?.deferred = true;
+        Ok(())
+    }
+
+    /// The opposite of [`defer`](Self::defer), as for every source at first.
+    pub fn expedite(&mut self, source: NodeId) -> Result<()> {
+        self.inbox(source)?.deferred = false;
+        Ok(())
+    }
+
+    /// As [`poll`](Self::poll), but leaves alone what waits in front of deferred sources, unless it is `awaited`: for somebody who waits
+    /// for what he has just pushed.
+    pub fn poll_urgent(&mut self, awaited: Option<NodeId>) -> Result<Poll> {
+        self.poll_where(STEP_ROWS_MAX, |inbox| !inbox.deferred || Some(inbox.source) == awaited)
+    }
+
+    /// As [`start_poll`](Self::start_poll), but the step is over one connected component alone: each that has something to do has
+    /// its turn. It gets so many rows that the step takes about half of the budget at most, as far as its last steps tell.
+    pub fn start_turn(&mut self) -> Result<Started> {
+        let now = self.clock.now();
+        let blocked = self.graph.look_at_outlets();
+        let ready = self.turns.ready();
+        self.graph.mark_ready(now, ready)?;
+        for inbox in self.inboxes.iter().filter(|inbox| !inbox.is_empty()) {
+            ready[inbox.component] |= !self.graph.is_blocked(inbox.source)?;
+        }
+        let Some(component) = self.turns.next() else {
+            return Ok(Started { progressed: false, blocked, alone: None });
+        };
+        let rows = self.feed_piece(component)?;
+        self.budget.begin_at(now);
+        self.graph.start_step(now, Some(component))?;
+        Ok(Started { progressed: true, blocked, alone: Some((component, rows)) })
+    }
+
+    /// Feeds the sources of a component with its next piece; the rows that one source got at most.
+    fn feed_piece(&mut self, component: usize) -> Result<usize> {
+        let (piece, mut most) = (self.turns.piece_rows(component), 0);
+        for inbox in self.inboxes.iter_mut().filter(|inbox| inbox.component == component) {
+            let waited = inbox.rows();
+            let mut rows_left = piece;
+            while let Some(input) = inbox.take(&mut rows_left) {
+                self.graph.feed(inbox.source, input)?;
+            }
+            most = most.max(waited - inbox.rows());
+        }
+        Ok(most)
+    }
+
+    /// Counts the step of a component that had it alone, and lets its next piece learn from it.
+    pub(super) fn charge_alone(&mut self, component: usize, rows: usize) {
+        let spent = self.budget.finish();
+        self.turns.learn(component, rows, spent, self.budget.limit_ns());
+    }
+
+    /// What a step may take, in nanoseconds; without a call it is [`STEP_BUDGET_NS`](crate::limits::STEP_BUDGET_NS).
+    pub fn set_step_budget(&mut self, limit_ns: u64) {
+        self.budget.set_limit_ns(limit_ns);
+    }
+
+    /// As [`budget_metrics`](Self::budget_metrics), of the steps in which the connected component of `node` took part. What it shared
+    /// with others counts as a whole.
+    pub fn steps_of(&self, node: NodeId) -> Result<BudgetMetrics> {
+        let component = self.graph.component(node)?;
+        Ok(self.turns.steps(component))
+    }
+
+    /// Finds the component of each source.
+    pub(super) fn find_components(&mut self) -> Result<()> {
+        for inbox in &mut self.inboxes {
+            inbox.component = self.graph.component(inbox.source)?;
+        }
+        self.turns.follow(self.graph.components());
+        Ok(())
+    }
+}
