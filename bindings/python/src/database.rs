@@ -4,9 +4,8 @@ use std::ffi::CString;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use laminar_db::core::limits::SUBSCRIPTION_BATCHES_MAX;
 use laminar_db::core::time::{Clock, SystemClock};
-use laminar_db::{Code, Database, Error, Notice, Result, SlowReader, StatementOutcome, SubscribeOptions, Turn};
+use laminar_db::{Code, Database, Error, Notice, Result, SlowReader, StatementOutcome, StepId, SubscribeOptions, Turn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -128,19 +127,25 @@ impl PyDatabase {
     }
 
     /// The changes of an object or a SELECT, step by step.
-    #[pyo3(signature = (name_or_query, *, snapshot = None, timeout = None, slow_reader = "block", capacity = SUBSCRIPTION_BATCHES_MAX))]
+    #[pyo3(signature = (name_or_query, *, snapshot = None, timeout = None, as_of_step = None, slow_reader = "fail", capacity = None))]
     fn subscribe(
         &self,
         py: Python<'_>,
         name_or_query: &str,
         snapshot: Option<bool>,
         timeout: Option<f64>,
+        as_of_step: Option<u64>,
         slow_reader: &str,
-        capacity: usize,
+        capacity: Option<usize>,
     ) -> PyResult<PySubscription> {
         end_of(timeout)?;
         let database = self.database(py)?;
-        let options = SubscribeOptions { snapshot, slow_reader: policy(slow_reader)?, capacity };
+        let options = SubscribeOptions {
+            snapshot,
+            as_of_step: as_of_step.map(StepId),
+            slow_reader: policy(slow_reader)?,
+            capacity: capacity.unwrap_or(usize::MAX),
+        };
         let subscription = py.detach(|| database.subscribe_with(name_or_query, options));
         let subscription = subscription.map_err(|error| in_text(py, &error, name_or_query))?;
         warn(py, subscription.notices())?;

@@ -53,6 +53,8 @@ pub enum Code {
     LimitReached,
     /// The operation was cancelled or the database is closed.
     Closed,
+    /// A reader that does not keep up holds back what was pushed; nothing of it was taken.
+    Backpressure,
     /// A mistake of ours.
     Internal,
 }
@@ -79,6 +81,7 @@ impl Code {
             Code::Arithmetic => "LDB-3003",
             Code::LimitReached => "LDB-4001",
             Code::Closed => "LDB-4002",
+            Code::Backpressure => "LDB-4003",
             Code::Internal => "LDB-9001",
         }
     }

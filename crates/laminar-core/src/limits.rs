@@ -27,8 +27,14 @@ pub const VIEWS_INLINED_MAX: usize = 500;
 pub const QUERY_BYTES_MIN: usize = 1 << 20;
 /// Panes that one window may have: `HOP(ts, '1 second', '1 year')` is refused.
 pub const WINDOW_PANES_MAX: i64 = 100_000;
-/// Batches that wait for a slow subscriber before its policy applies.
-pub const SUBSCRIPTION_BATCHES_MAX: usize = 1024;
+/// Bytes of changes of one object that may wait for slow subscribers, unless `subscription_memory` says otherwise.
+pub const SUBSCRIPTION_BYTES_MAX: usize = 64 << 20;
+/// The least that can be set.
+pub const SUBSCRIPTION_BYTES_MIN: usize = 64 << 10;
+/// How long a push waits for a subscriber that holds it back, unless `push_timeout` says otherwise, in milliseconds.
+pub const PUSH_TIMEOUT_MS: u64 = 1_000;
+/// How long a round waits in which every source is held back by a subscriber, in nanoseconds.
+pub const HELD_ROUND_NS: i64 = 1_000_000;
 /// Wall-clock silence after which a source counts as idle, in milliseconds.
 pub const IDLE_TIMEOUT_MS: u64 = 30_000;
 /// How often the watermark of an idle source moves on with the wall clock, in nanoseconds.

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_core::dag::OutletId;
 use laminar_core::row::Row;
-use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
+use laminar_core::{ChangeBatch, Code, Error, Result};
 use laminar_sql::parse::{ParsedStatement, parse_script};
 
 use crate::catalog::kind_name;
@@ -16,10 +16,13 @@ use crate::engine::{Engine, Round};
 use crate::engine_lock::{EngineGuard, EngineLock, Priority};
 use crate::events::{Event, EventOutlet};
 use crate::statements::{self, StatementOutcome};
+use crate::subscription::Reading;
 use crate::{DatabaseBuilder, Interrupt, Rows, Status, SubscribeOptions, Subscription};
 
 /// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
 const SLEEP_MAX: Duration = Duration::from_millis(20);
+/// How often a push that is held back looks whether it still is.
+const PUSH_LOOKS_EVERY: Duration = Duration::from_millis(1);
 /// The shortest sleep that is worth it.
 const SLEEP_MIN: Duration = Duration::from_micros(50);
 
@@ -108,14 +111,17 @@ impl Database {
         })
     }
 
-    /// Pushes rows into a source or table and returns when every view is current.
+    /// Pushes rows into a source or table and returns when every view is current with them.
+    ///
+    /// Fails with [`Code::Backpressure`] if a subscription with [`SlowReader::Block`](crate::SlowReader::Block) is not read for as long as
+    /// the setting `push_timeout` says; nothing of `rows` was taken in then.
     pub fn push(&self, name: &str, rows: RecordBatch) -> Result<()> {
         self.push_changes(name, ChangeBatch::append(rows))
     }
 
     /// Pushes rows with weights into a table, or into a source that was created `WITH (changelog = 'true')`: −1 retracts a row.
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
-        let mut engine = self.lock();
+        let mut engine = self.lock_for_push(name)?;
         let node = engine.push_target(name)?;
         if let Some(object) = engine.catalog.get(name) {
             object.check_lengths(changes.rows())?;
@@ -246,12 +252,34 @@ impl Database {
         Status::of(&mut self.lock())
     }
 
-    pub(crate) fn unsubscribe(&self, outlet: OutletId, own_nodes: &[NodeId]) {
+    /// The engine, for a push into `name`: when no subscription holds it back any more. Fails if that takes too long.
+    pub(crate) fn lock_for_push(&self, name: &str) -> Result<EngineGuard<'_, Engine>> {
+        let mut engine = self.lock();
+        let mut waited = 0;
+        while let Some(blocker) = engine.blocker_of(name) {
+            let timeout = engine.settings.push_timeout;
+            drop(engine);
+            if waited >= timeout {
+                return Err(blocker.error(name));
+            }
+            // Sleeps are counted, not measured: a clock that is moved by hand stands still meanwhile.
+            std::thread::sleep(PUSH_LOOKS_EVERY);
+            waited += PUSH_LOOKS_EVERY.as_nanos() as i64;
+            engine = self.lock();
+        }
+        Ok(engine)
+    }
+
+    pub(crate) fn end_subscription(&self, reading: &Reading) {
+        let ended = self.lock().end_reading(reading);
+        debug_assert!(ended.is_ok(), "{ended:?}");
+    }
+
+    fn end_callback(&self, outlet: OutletId) {
         let mut engine = self.lock();
         engine.reactor.graph_mut().detach_outlet(outlet);
-        // Nobody else can read from nodes of a query that has no name.
-        let detached = engine.reactor.detach(own_nodes).and_then(|()| engine.drop_unread_streams());
-        debug_assert!(detached.is_ok(), "{detached:?}");
+        let dropped = engine.drop_unread_streams();
+        debug_assert!(dropped.is_ok(), "{dropped:?}");
     }
 
     /// The engine, for a thread that waits for an answer.
@@ -276,7 +304,7 @@ pub struct CallbackHandle {
 
 impl Drop for CallbackHandle {
     fn drop(&mut self) {
-        self.database.unsubscribe(self.outlet, &[]);
+        self.database.end_callback(self.outlet);
     }
 }
 

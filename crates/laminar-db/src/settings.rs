@@ -1,7 +1,8 @@
 //! What `SET` can change.
 
 use laminar_core::limits::{
-    IDLE_TIMEOUT_MS, QUERY_BYTES_MAX, QUERY_BYTES_MIN, SIDE_BYTES_MAX, SIDE_BYTES_MIN, STEP_BUDGET_NS, VIRTUAL_PARTITIONS,
+    IDLE_TIMEOUT_MS, PUSH_TIMEOUT_MS, QUERY_BYTES_MAX, QUERY_BYTES_MIN, SIDE_BYTES_MAX, SIDE_BYTES_MIN, STEP_BUDGET_NS,
+    SUBSCRIPTION_BYTES_MAX, SUBSCRIPTION_BYTES_MIN, VIRTUAL_PARTITIONS,
 };
 use laminar_core::{Code, Error, Result};
 
@@ -19,6 +20,44 @@ pub struct Settings {
     pub side_output_memory: usize,
     /// Bytes that one ad-hoc query may take for its work and its answer. A query that needs more fails.
     pub query_memory: usize,
+    /// Bytes of changes of one object that may wait for its subscribers. A subscriber that falls further behind is told so, see
+    /// [`SlowReader`](crate::SlowReader). For subscriptions from then on.
+    pub subscription_memory: usize,
+    /// How long a push waits for a subscriber that holds it back ([`SlowReader::Block`](crate::SlowReader::Block)) before it fails, in
+    /// nanoseconds.
+    pub push_timeout: i64,
+}
+
+/// How much of an object's history is kept for subscriptions to come: `WITH (history = …)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Retention {
+    pub(crate) steps: Option<usize>,
+    pub(crate) bytes: Option<usize>,
+    pub(crate) nanos: Option<i64>,
+}
+
+impl Retention {
+    /// Whether nothing is kept that all readers have read.
+    pub(crate) fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// `1000 steps`, `64 MiB` or `10 minutes`.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let lower = text.trim().to_ascii_lowercase();
+        let steps = lower.strip_suffix("steps").or_else(|| lower.strip_suffix("step"));
+        if let Some(steps) = steps.and_then(|number| number.trim().parse().ok()).filter(|steps| *steps > 0) {
+            return Ok(Self { steps: Some(steps), ..Self::default() });
+        }
+        if let Ok(bytes) = size(&lower, SUBSCRIPTION_BYTES_MIN) {
+            return Ok(Self { bytes: Some(bytes), ..Self::default() });
+        }
+        if let Ok(nanos) = duration(&lower) {
+            return Ok(Self { nanos: Some(nanos), ..Self::default() });
+        }
+        Err(Error::new(Code::InvalidOption, format!("'{text}' is not a length of a history"))
+            .with_hint("write '1000 steps', '64 MiB' (at least 64 KiB) or '10 minutes'"))
+    }
 }
 
 /// Whether steps, and what is read at once, are cut so that they keep to a budget. Answers do not depend on it; how often a changing row is shown does.
@@ -52,12 +91,15 @@ impl Default for Settings {
             step_budget: StepBudget::default(),
             side_output_memory: SIDE_BYTES_MAX,
             query_memory: QUERY_BYTES_MAX,
+            subscription_memory: SUBSCRIPTION_BYTES_MAX,
+            push_timeout: PUSH_TIMEOUT_MS as i64 * 1_000_000,
         }
     }
 }
 
 /// Every setting's name.
-pub(crate) const NAMES: [&str; 5] = ["idle_timeout", "query_memory", "side_output_memory", "step_budget", "workers"];
+pub(crate) const NAMES: [&str; 7] =
+    ["idle_timeout", "push_timeout", "query_memory", "side_output_memory", "step_budget", "subscription_memory", "workers"];
 
 impl Settings {
     /// Changes one setting; `None` gives it its default.
@@ -69,6 +111,19 @@ impl Settings {
             }
             "query_memory" => {
                 self.query_memory = value.map_or(Ok(QUERY_BYTES_MAX), |text| size(text, QUERY_BYTES_MIN))?;
+                Ok(())
+            }
+            "subscription_memory" => {
+                self.subscription_memory =
+                    value.map_or(Ok(SUBSCRIPTION_BYTES_MAX), |text| size(text, SUBSCRIPTION_BYTES_MIN))?;
+                Ok(())
+            }
+            "push_timeout" => {
+                self.push_timeout = match value {
+                    None => Self::default().push_timeout,
+                    Some("0" | "off" | "0 ms") => 0,
+                    Some(text) => duration(text)?,
+                };
                 Ok(())
             }
             "idle_timeout" => {
@@ -99,6 +154,8 @@ impl Settings {
         match name {
             "side_output_memory" => Some(size_text(self.side_output_memory)),
             "query_memory" => Some(size_text(self.query_memory)),
+            "subscription_memory" => Some(size_text(self.subscription_memory)),
+            "push_timeout" => Some(format!("{} ms", self.push_timeout / 1_000_000)),
             "idle_timeout" => Some(match self.idle_timeout {
                 Some(nanos) => format!("{} ms", nanos / 1_000_000),
                 None => "never".to_owned(),
@@ -189,7 +246,19 @@ fn duration(text: &str) -> Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Settings, duration, size};
+    use super::{Retention, Settings, duration, size};
+
+    #[test]
+    fn the_length_of_a_history_is_a_number_of_steps_a_size_or_a_time() {
+        let of = |text: &str| Retention::parse(text).map(|kept| (kept.steps, kept.bytes, kept.nanos));
+        assert_eq!(of("1000 steps"), Ok((Some(1000), None, None)));
+        assert_eq!(of("1 step"), Ok((Some(1), None, None)));
+        assert_eq!(of("64 MiB"), Ok((None, Some(64 << 20), None)));
+        assert_eq!(of("10 minutes"), Ok((None, None, Some(600_000_000_000))));
+        for text in ["", "steps", "0 steps", "much", "1 KiB", "-1 steps"] {
+            assert!(of(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn a_setting_is_shown_as_it_is_set() {
@@ -204,6 +273,9 @@ mod tests {
             ("side_output_memory", "64 KiB"),
             ("side_output_memory", "100001 B"),
             ("query_memory", "3 GiB"),
+            ("subscription_memory", "1 MiB"),
+            ("push_timeout", "250 ms"),
+            ("push_timeout", "0 ms"),
         ] {
             let mut settings = Settings::default();
             settings.set(name, Some(value)).unwrap();

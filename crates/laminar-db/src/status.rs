@@ -20,6 +20,8 @@ pub struct Status {
     pub objects: Vec<ObjectStatus>,
     /// Bytes of state of all operators, roughly.
     pub state_bytes: usize,
+    /// Bytes of changes that wait for subscriptions or are kept for them.
+    pub history_bytes: usize,
     /// Rows that were late or had no event time, also those of queries without a name.
     pub late: u64,
     /// Rows that could not be used, also those of queries without a name.
@@ -47,6 +49,8 @@ pub struct ObjectStatus {
     pub position: Option<String>,
     /// What the steps took in which its part of the graph had a share: that of all objects with which it is connected.
     pub steps: BudgetMetrics,
+    /// The subscription that holds it back since it is not read, and how many steps wait there.
+    pub held_back_by: Option<(String, u64)>,
     /// True once nothing more will come.
     pub ended: bool,
     /// Why it does not go on.
@@ -60,7 +64,8 @@ impl Status {
         let state_bytes = objects.iter().map(|object| object.state_bytes).sum();
         let (late, errors) = engine.side_outputs.totals();
         let (step, steps) = (engine.reactor.graph().last_step(), engine.reactor.budget_metrics());
-        Self { step, steps, objects, state_bytes, late, errors }
+        let history_bytes = engine.history_bytes();
+        Self { step, steps, objects, state_bytes, history_bytes, late, errors }
     }
 
     /// The object called `name`.
@@ -108,6 +113,7 @@ fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
         state_bytes: 0,
         position: None,
         steps: BudgetMetrics::default(),
+        held_back_by: engine.blocker_of(name).map(|blocker| (blocker.name, blocker.steps)),
         ended: false,
         failed: None,
     };

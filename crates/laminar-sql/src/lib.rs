@@ -10,6 +10,7 @@
 //!
 //! [`diagnostic`] draws an error under the text that it is about; [`batch`] runs a query once over stored rows.
 
+mod ast_walk;
 pub mod batch;
 mod deep;
 pub mod diagnostic;

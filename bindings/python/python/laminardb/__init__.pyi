@@ -69,15 +69,19 @@ class Database:
         *,
         snapshot: bool | None = None,
         timeout: float | None = None,
-        slow_reader: Literal["block", "drop_oldest", "fail"] = "block",
-        capacity: int = 1024,
+        as_of_step: int | None = None,
+        slow_reader: Literal["fail", "drop_oldest", "block"] = "fail",
+        capacity: int | None = None,
     ) -> Subscription:
         """The changes of a source, table, stream or materialized view, or of a SELECT over them, step by step.
 
         `snapshot`: whether the current rows come first; None: if they are stored. `timeout`: how many seconds iterating waits for
-        changes that other threads push; None: iterating ends when nothing more comes without a push. `slow_reader`: what happens
-        when `capacity` steps wait to be read: what feeds them waits, the oldest are dropped and counted, or the subscription
-        fails."""
+        changes that other threads push; None: iterating ends when nothing more comes without a push. `as_of_step`: begin with
+        the changes after this step instead, as far as the object's history reaches (`CREATE … WITH (history = …)`).
+
+        `slow_reader`: what happens when more waits to be read than `capacity` steps (None: any number) or the setting
+        `subscription_memory` (64 MiB): the subscription fails with LDB-4001, the oldest changes are dropped and counted, or what
+        feeds it waits. Then pushes fail with LDB-4003 after `push_timeout` (1 second); nothing of them is taken in."""
     def close(self) -> None:
         """Completes the output of sinks and closes the database. Subscriptions stay open until they are closed."""
     def __enter__(self) -> Database: ...

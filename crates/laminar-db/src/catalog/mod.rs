@@ -2,9 +2,11 @@
 
 mod object;
 mod planning;
+mod snapshot;
 
 pub(crate) use object::{Body, Object, ObjectKind, Once, SourceBody, kind_name};
-pub(crate) use planning::{PlannerCatalog, Snapshot, inputs_in, objects_in, sides_in};
+pub(crate) use planning::{PlannerCatalog, inputs_in, objects_in, sides_in};
+pub(crate) use snapshot::Snapshot;
 
 use std::collections::BTreeMap;
 

@@ -1,17 +1,16 @@
-//! The catalog as the planner sees it: relations for continuous queries, stored rows for ad-hoc ones.
+//! The catalog as the planner of continuous queries sees it.
 
 use std::sync::Arc;
 
 use laminar_core::dag::{ChangeKind, EdgeProperties, Partitioning};
 use laminar_core::{Error, NodeId, Result};
-use laminar_sql::batch::{SnapshotRelation, SnapshotTables, refuse_too_many_views, relations_in, within_view};
+use laminar_sql::batch::{refuse_too_many_views, relations_in, within_view};
 use laminar_sql::parse::StreamQuery;
 use laminar_sql::plan::{self, Planner, Relation, RelationKind};
 
 use super::Catalog;
 use super::object::{Body, Object, ObjectKind};
 use crate::engine::{SideName, SideOutputs};
-use laminar_core::reactor::Reactor;
 
 /// Relations for continuous queries. Views are planned when they are asked for.
 pub(crate) struct PlannerCatalog<'a> {
@@ -118,54 +117,8 @@ fn relation_kind(object: &Object) -> RelationKind {
     }
 }
 
-fn readable_names(catalog: &Catalog) -> Vec<String> {
+pub(super) fn readable_names(catalog: &Catalog) -> Vec<String> {
     catalog.iter().filter(|object| object.kind() != ObjectKind::Sink).map(|object| object.name.clone()).collect()
-}
-
-/// Rows at rest for ad-hoc queries.
-pub(crate) struct Snapshot<'a> {
-    pub(crate) catalog: &'a Catalog,
-    pub(crate) reactor: &'a Reactor,
-    pub(crate) side_outputs: &'a SideOutputs,
-}
-
-impl SnapshotTables for Snapshot<'_> {
-    fn relation(&self, name: &str) -> Result<Option<SnapshotRelation>> {
-        if let Some((schema, batches)) = SideName::parse(name).and_then(|side| self.side_outputs.table(&side)) {
-            return Ok(Some(SnapshotRelation::Rows(schema, batches)));
-        }
-        let Some(object) = self.catalog.get(name) else { return Ok(None) };
-        if let Body::View { query, .. } = &object.body {
-            return Ok(Some(SnapshotRelation::View(query.clone(), object.sql.clone())));
-        }
-        if !object.is_stored() {
-            return Ok(None);
-        }
-        let (Some(node), Some(properties)) = (object.output(), object.properties()) else { return Ok(None) };
-        if let laminar_core::dag::NodeStatus::Failed(error) = self.reactor.graph().status(node)? {
-            return Err(error.within(format!("'{name}' has failed")));
-        }
-        let contents = self.reactor.graph().contents(node).unwrap_or_default();
-        let batches = contents.iter().map(expanded).collect::<Result<Vec<_>>>()?;
-        Ok(Some(SnapshotRelation::Rows(properties.schema.clone(), batches)))
-    }
-
-    fn names(&self) -> Vec<String> {
-        readable_names(self.catalog)
-    }
-}
-
-/// The rows, each as often as its weight says.
-fn expanded(changes: &laminar_core::ChangeBatch) -> Result<arrow_array::RecordBatch> {
-    if changes.is_append() {
-        return Ok(changes.rows().clone());
-    }
-    let mut rows: Vec<u32> = Vec::with_capacity(changes.len());
-    for row in 0..changes.len() {
-        let times = usize::try_from(changes.weight(row)).unwrap_or(0);
-        rows.extend(std::iter::repeat_n(row as u32, times));
-    }
-    Ok(changes.take(&rows.into())?.rows().clone())
 }
 
 /// The objects that `query` names in FROM, of those that exist.

@@ -177,6 +177,7 @@ impl Engine {
     /// Takes the nodes of an object out, with everything that was kept for them.
     pub(crate) fn detach(&mut self, name: &str, nodes: &[NodeId]) -> Result<()> {
         self.readers.remove(nodes);
+        self.forget_histories(nodes);
         let streams = self.side_outputs.streams_of(name);
         self.reactor.detach(&[nodes, &streams].concat())?;
         self.side_outputs.forget(name);

@@ -2,7 +2,6 @@
 //! next one, and the end when nothing more can come.
 
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, Partitioning, SourceSpec};
-use laminar_core::limits::STEP_ROWS_MAX;
 use laminar_core::{ChangeBatch, NodeId, Result};
 
 use super::Engine;
@@ -114,16 +113,9 @@ impl Engine {
         self.side_outputs.is_stream(node) || self.target_nodes().iter().any(|(_, target)| *target == node)
     }
 
-    /// The objects of which no more is to be read for now: their late rows or errors wait in front of a slow reader.
+    /// The objects of which no more is to be read for now: a subscription that waits for its reader holds them back.
     pub(super) fn held_back(&self) -> Vec<String> {
-        let is_full = |node: &NodeId| self.reactor.waiting_rows(*node) > STEP_ROWS_MAX;
-        let full = self
-            .side_outputs
-            .subscribed()
-            .into_iter()
-            .filter(|object| self.side_outputs.nodes_fed_by(object).iter().any(is_full));
-        let full: Vec<String> = full.collect();
-        if full.is_empty() { full } else { self.catalog.with_inputs(&full) }
+        self.blockers().into_iter().flat_map(|blocker| blocker.holds).collect()
     }
 
     /// Gives what an object rejected a node that has not begun, if it has none: a reader that comes now gets all that is kept.

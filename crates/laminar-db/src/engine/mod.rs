@@ -4,6 +4,7 @@ mod attach;
 mod company;
 mod files;
 mod forward;
+mod histories;
 mod late_target;
 mod notices;
 mod readers;
@@ -26,6 +27,7 @@ use laminar_sql::plan::Planner;
 pub(crate) use attach::options_of;
 use company::Company;
 pub(crate) use files::ObjectFiles;
+pub(crate) use histories::{AttachedHistory, Blocker};
 pub(crate) use late_target::{SinkIntake, late_sink_request};
 pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
@@ -47,16 +49,19 @@ pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
     pub(crate) interrupt: Interrupt,
-    pub(crate) planner: Planner,
+    pub(crate) planner: Arc<Planner>,
     pub(crate) catalog: Catalog,
     pub(crate) reactor: Reactor,
     pub(crate) readers: Readers,
     pub(crate) side_outputs: SideOutputs,
     pub(crate) files: ObjectFiles,
+    pub(crate) histories: Vec<AttachedHistory>,
     pub(crate) next_node: u32,
     company: Company,
     /// Turns in which sources were not asked because steps had something to do.
     passed_over: u32,
+    /// Rounds in a row in which nothing could be done but for sources that a subscription holds back.
+    held_rounds: u32,
 }
 
 impl Engine {
@@ -72,15 +77,17 @@ impl Engine {
             registry: parts.registry,
             settings: parts.settings,
             interrupt: Interrupt::default(),
-            planner: Planner::new(),
+            planner: Arc::new(Planner::new()),
             catalog: Catalog::default(),
             reactor,
             readers: Readers::default(),
             side_outputs,
             files: ObjectFiles::default(),
+            histories: Vec::new(),
             next_node: 0,
             company: Company::default(),
             passed_over: 0,
+            held_rounds: 0,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a thread does that works for the database: rounds over everything, or turns that keep to a budget; and what a push does.
 
-use laminar_core::limits::PASSED_OVER_MAX;
+use laminar_core::limits::{HELD_ROUND_NS, PASSED_OVER_MAX};
 use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::{NodeId, Result};
 
@@ -25,16 +25,31 @@ impl Engine {
         let now = self.clock.now();
         let (read, progressed) = if self.keeps_to_budget(now) { self.turn(&held)? } else { self.whole(&held, now)? };
         if read.progressed || progressed {
+            self.held_rounds = 0;
             return Ok(Round::Progressed);
+        }
+        if read.again_at.is_none() && self.readers.some_open(&[]) && !self.readers.some_open(&held) {
+            return self.wait_for_reader(now);
         }
         Ok(match (read.again_at, self.reactor.next_wake()) {
             (Some(a), Some(b)) => Round::WaitUntil(a.min(b)),
             (Some(at), None) => Round::WaitUntil(at),
-            // A timer alone counts only as long as something could still come: an idle timeout is no reason to run for ever, nor
-            // is it where every source waits for somebody who does not read.
+            // A timer alone counts only as long as something could still come: an idle timeout is no reason to run for ever.
             (None, Some(at)) if self.readers.some_open(&held) => Round::WaitUntil(at),
             (None, _) => Round::Finished,
         })
+    }
+
+    /// All that is left to do is to read sources that a subscription holds back: its reader has some time to go on.
+    fn wait_for_reader(&mut self, now: i64) -> Result<Round> {
+        self.held_rounds += 1;
+        if i64::from(self.held_rounds) * HELD_ROUND_NS <= self.settings.push_timeout {
+            return Ok(Round::WaitUntil(now.saturating_add(HELD_ROUND_NS)));
+        }
+        self.held_rounds = 0;
+        let open = self.readers.iter().filter(|reader| reader.is_open()).map(|reader| reader.name.clone());
+        let held = open.filter_map(|name| self.blocker_of(&name).map(|blocker| blocker.error(&name))).next();
+        held.map_or(Ok(Round::Finished), Err)
     }
 
     /// A batch of each source and one step over everything; what reading did, and whether a step ran.

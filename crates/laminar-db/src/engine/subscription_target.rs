@@ -21,6 +21,13 @@ pub(crate) struct SubscriptionTarget {
     is_side: bool,
 }
 
+impl SubscriptionTarget {
+    /// Whether it is a side output.
+    pub(crate) fn is_side(&self) -> bool {
+        self.is_side
+    }
+}
+
 impl Engine {
     /// Where to listen to `name`, ready to be read.
     pub(crate) fn subscription_target(&mut self, name: &str) -> Result<SubscriptionTarget> {
@@ -51,14 +58,15 @@ impl Engine {
         Ok(SubscriptionTarget { node, description, properties, stored: true, object: side.object, is_side: true })
     }
 
+    /// Makes the rows of a target flow that a subscription reads from now on; `with_rows`: those that a side output keeps come first.
+    pub(crate) fn read_target(&mut self, target: &SubscriptionTarget, with_rows: bool) -> Result<()> {
+        if with_rows || !target.is_side { self.want(target.node) } else { self.want_from_now(target.node) }
+    }
+
     /// Listens there from now on; `snapshot`: the stored rows come first.
     pub(crate) fn listen(&mut self, target: &SubscriptionTarget, outlet: Box<dyn Outlet>, snapshot: bool) -> Result<OutletId> {
         let outlet = self.reactor.subscribe(target.node, outlet, snapshot && !target.is_side)?;
-        if snapshot || !target.is_side {
-            self.want(target.node)?
-        } else {
-            self.want_from_now(target.node)?
-        }
+        self.read_target(target, snapshot)?;
         Ok(outlet)
     }
 }

@@ -12,6 +12,7 @@ use laminar_sql::plan::Purpose;
 use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Body, Object, ObjectKind, PlannerCatalog, inputs_in, kind_name};
 use crate::engine::Engine;
+use crate::settings::Retention;
 
 pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: ObjectKind) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
@@ -20,6 +21,8 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
     if kind == ObjectKind::View {
         return create_view(engine, create, text);
     }
+    let history = create.history.as_ref().map(|option| Retention::parse(&option.value).map_err(|error| error.at(option.span)));
+    let history = history.transpose()?;
     let stored = kind == ObjectKind::MaterializedView;
     let purpose = if stored { Purpose::View } else { Purpose::Stream };
     let name = create.name.text.clone();
@@ -27,6 +30,9 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
     let notices = engine.notices_of_query(&create.query);
     let fragment = attached.fragment;
     let latest_only = shows_latest_only(&create.query);
+    if let Some(history) = history {
+        engine.keep_history(fragment.root, &name, history)?;
+    }
     engine.catalog.insert(Object {
         name,
         sql: text.to_owned(),
@@ -40,6 +46,11 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
 
 fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<StatementOutcome> {
     let query = &create.query;
+    if let Some(history) = &create.history {
+        return Err(Error::new(Code::InvalidQuery, "a VIEW has no changes of its own, so there is no history of them")
+            .with_hint("write CREATE MATERIALIZED VIEW or CREATE STREAM here")
+            .at(history.span));
+    }
     let emit = query.emit.map(|emit| emit.span);
     let late = query.lateness.map(|lateness| lateness.span).or(query.late_to.as_ref().map(|target| target.span));
     if let Some(span) = emit.or(late) {

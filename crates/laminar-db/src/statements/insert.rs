@@ -4,29 +4,53 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::SchemaRef;
-use laminar_core::{ChangeBatch, Code, Error, Result};
+use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::batch::InsertTarget;
 use laminar_sql::diagnostic::nearest;
 use laminar_sql::parse::{Insert, StreamQuery};
 
 use super::StatementOutcome;
-use super::select::{block_on, unless_interrupted};
-use crate::catalog::Snapshot;
+use super::select::{SnapshotReading, block_on, unless_interrupted};
 use crate::engine::Engine;
+use crate::{Database, Notice};
 
-pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<StatementOutcome> {
-    engine.catalog.require(&insert.table)?;
-    let node = engine.push_target(&insert.table.text).map_err(|error| error.at(insert.table.span))?;
-    let schema =
-        engine.reactor.graph().properties(node).ok_or_else(|| Error::internal("a table without properties"))?.schema.clone();
-    let given = given_columns(insert, &schema)?;
-    let target = InsertTarget { columns: given.iter().map(|index| schema.fields()[*index].clone()).collect() };
-    let batches = rows_of(engine, insert, text, &target).map_err(|error| at_rows(error, insert))?;
+/// Computes the rows while the engine goes on, and pushes them as one.
+pub(super) fn run(database: &Database, insert: &Insert, text: &str) -> Result<StatementOutcome> {
     let source = insert.source.clone();
     let query = StreamQuery { query: source, emit: None, lateness: None, late_to: None, span: insert.span };
-    let notices = engine.notices_of_query(&query);
+    let (reading, schema, notices) = {
+        let engine = &mut database.lock();
+        let (_, schema) = target_of(engine, insert)?;
+        (SnapshotReading::begin(engine, &query)?, schema, engine.notices_of_query(&query))
+    };
+    let given = given_columns(insert, &schema)?;
+    let target = InsertTarget { columns: given.iter().map(|index| schema.fields()[*index].clone()).collect() };
+    let batches = rows_of(&reading, insert, text, &target).map_err(|error| at_rows(error, insert))?;
     // All rows or none: the first one goes in when the last one is known to fit.
     let batches = batches.iter().map(|batch| complete(insert, batch, &schema, &given)).collect::<Result<Vec<_>>>()?;
+    push(&mut database.lock_for_push(&insert.table.text)?, insert, &schema, batches, notices)
+}
+
+/// The node into which rows are inserted, and their columns.
+fn target_of(engine: &mut Engine, insert: &Insert) -> Result<(NodeId, SchemaRef)> {
+    engine.catalog.require(&insert.table)?;
+    let node = engine.push_target(&insert.table.text).map_err(|error| error.at(insert.table.span))?;
+    let properties = engine.reactor.graph().properties(node).ok_or_else(|| Error::internal("a table without properties"))?;
+    Ok((node, properties.schema.clone()))
+}
+
+fn push(
+    engine: &mut Engine,
+    insert: &Insert,
+    schema: &SchemaRef,
+    batches: Vec<RecordBatch>,
+    notices: Vec<Notice>,
+) -> Result<StatementOutcome> {
+    let (node, now) = target_of(engine, insert)?;
+    if now != *schema {
+        let text = format!("'{}' was created anew while the rows were computed", insert.table.text);
+        return Err(Error::new(Code::ObjectInUse, text).with_hint("run the statement again").at(insert.table.span));
+    }
     let object = engine.catalog.require(&insert.table)?;
     batches.iter().try_for_each(|batch| object.check_lengths(batch)).map_err(|error| error.at(insert.span))?;
     let mut count = 0;
@@ -39,12 +63,9 @@ pub(super) fn run(engine: &mut Engine, insert: &Insert, text: &str) -> Result<St
 }
 
 /// The rows that the statement gives, as of the last step, one column for each that it fills.
-fn rows_of(engine: &mut Engine, insert: &Insert, text: &str, target: &InsertTarget) -> Result<Vec<RecordBatch>> {
-    engine.settle()?;
-    let tables = Snapshot { catalog: &engine.catalog, reactor: &engine.reactor, side_outputs: &engine.side_outputs };
-    let rows = engine.planner.insert_rows(insert, text, &tables, target, engine.clock.now(), engine.settings.query_memory);
-    engine.interrupt.reset();
-    block_on(unless_interrupted(rows, &engine.interrupt))
+fn rows_of(reading: &SnapshotReading, insert: &Insert, text: &str, target: &InsertTarget) -> Result<Vec<RecordBatch>> {
+    let SnapshotReading { planner, tables, now, memory, interrupt } = reading;
+    block_on(unless_interrupted(planner.insert_rows(insert, text, tables, target, *now, *memory), interrupt))
 }
 
 /// Where an error of the rows is, if it does not know better.

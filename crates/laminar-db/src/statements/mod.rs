@@ -79,6 +79,7 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
     match &parsed.statement {
         Statement::Select(query) => select::run(database, query, text),
         Statement::Subscribe(subscribe) => subscribe::run(database, subscribe, text),
+        Statement::Insert(insert) => insert::run(database, insert, text),
         other => {
             let engine = &mut database.lock();
             match other {
@@ -90,13 +91,14 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
                 }
                 Statement::CreateView(create) => create_query::run(engine, create, text, ObjectKind::View),
                 Statement::CreateSink(create) => create_sink::run(engine, create, text),
-                Statement::Insert(insert) => insert::run(engine, insert, text),
                 Statement::Drop(drop) => drop::run(engine, drop),
                 Statement::Show(show) => show::run(engine, show),
                 Statement::Describe(name) => show::describe(engine, name),
                 Statement::Explain(explain) => explain::run(engine, explain, text),
                 Statement::Set(set) => set::run(engine, set),
-                Statement::Select(_) | Statement::Subscribe(_) => Err(Error::internal("queries are run above")),
+                Statement::Select(_) | Statement::Subscribe(_) | Statement::Insert(_) => {
+                    Err(Error::internal("queries and INSERT are run above"))
+                }
             }
         }
     }

@@ -2,10 +2,12 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use laminar_core::{Error, Result};
 use laminar_sql::parse::StreamQuery;
+use laminar_sql::plan::Planner;
 
 use super::create_query::refuse_late_to;
 use super::{StatementOutcome, subscribe};
@@ -20,7 +22,7 @@ pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Resul
         let options = SubscribeOptions::default();
         return Ok(StatementOutcome::Subscription(subscribe::to_query(database, "query", query, text, options)?));
     }
-    Ok(StatementOutcome::Rows(rows_of(&mut database.lock(), query, text)?))
+    Ok(StatementOutcome::Rows(rows_of(database, query, text)?))
 }
 
 /// Whether some input of the query has changes but no stored rows.
@@ -33,14 +35,42 @@ pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
     })
 }
 
-/// The rows of a query over everything that is stored, as of the last step.
-pub(super) fn rows_of(engine: &mut Engine, query: &StreamQuery, text: &str) -> Result<Rows> {
-    engine.settle()?;
-    let tables = Snapshot { catalog: &engine.catalog, reactor: &engine.reactor, side_outputs: &engine.side_outputs };
-    let select = engine.planner.select(query, text, &tables, engine.clock.now(), engine.settings.query_memory);
-    engine.interrupt.reset();
-    let selected = block_on(unless_interrupted(select, &engine.interrupt))?;
-    Ok(Rows { schema: selected.0, batches: selected.1, notices: engine.notices_of_query(query) })
+/// The rows of a query over everything that is stored, as of the last step. While it is computed the engine goes on.
+fn rows_of(database: &Database, query: &StreamQuery, text: &str) -> Result<Rows> {
+    let (reading, notices) = {
+        let engine = &mut database.lock();
+        (SnapshotReading::begin(engine, query)?, engine.notices_of_query(query))
+    };
+    let SnapshotReading { planner, tables, now, memory, interrupt } = &reading;
+    let select = planner.select(query, text, tables, *now, *memory);
+    let (schema, batches) = block_on(unless_interrupted(select, interrupt))?;
+    Ok(Rows { schema, batches, notices })
+}
+
+/// All that an ad-hoc query needs of the engine.
+pub(super) struct SnapshotReading {
+    pub(super) planner: Arc<Planner>,
+    pub(super) tables: Snapshot,
+    /// The wall-clock time, in nanoseconds.
+    pub(super) now: i64,
+    /// Bytes that it may take.
+    pub(super) memory: usize,
+    pub(super) interrupt: Interrupt,
+}
+
+impl SnapshotReading {
+    /// Brings everything that was pushed into the views, and takes what `query` reads.
+    pub(super) fn begin(engine: &mut Engine, query: &StreamQuery) -> Result<Self> {
+        engine.settle()?;
+        engine.interrupt.reset();
+        Ok(Self {
+            planner: Arc::clone(&engine.planner),
+            tables: Snapshot::take(engine, query),
+            now: engine.clock.now(),
+            memory: engine.settings.query_memory,
+            interrupt: engine.interrupt.clone(),
+        })
+    }
 }
 
 /// The future, or an error as soon as it is interrupted: DataFusion's operators give way every few batches.

@@ -38,10 +38,13 @@ fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<StatementOutcome
 fn jobs(engine: &mut Engine) -> Result<StatementOutcome> {
     let status = Status::of(engine);
     let rows = status.objects.iter().filter(|object| object.kind != ObjectKind::View).map(|object| {
-        let state = match (&object.failed, object.ended) {
+        let state = match (&object.failed, &object.held_back_by) {
             (Some(error), _) => format!("failed: {}", error.message()),
-            (None, true) => "ended".to_owned(),
-            (None, false) => "running".to_owned(),
+            (None, _) if object.ended => "ended".to_owned(),
+            (None, Some((subscription, steps))) => {
+                format!("held back by a subscription to '{subscription}': {steps} steps wait to be read")
+            }
+            (None, None) => "running".to_owned(),
         };
         vec![
             object.name.clone(),

@@ -1,7 +1,7 @@
 //! `SUBSCRIBE`.
 
 use laminar_core::panics::caught;
-use laminar_core::{Code, Error, NodeId, Result};
+use laminar_core::{Code, Error, NodeId, Result, StepId};
 use laminar_sql::parse::{ParsedStatement, Statement, StreamQuery, Subscribe, SubscribeInput, parse_script};
 use laminar_sql::plan::Purpose;
 use laminar_sql::with_deep_stack;
@@ -14,11 +14,12 @@ use crate::subscription::Description;
 use crate::{Database, SubscribeOptions, Subscription};
 
 pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Result<StatementOutcome> {
-    if subscribe.as_of_step.is_some() {
-        return Err(Error::new(Code::NotSupported, "AS OF STEP is not built yet: past steps are not kept")
-            .with_hint("leave it out: the subscription then begins with the current rows"));
+    if subscribe.as_of_step.is_some() && subscribe.snapshot == Some(true) {
+        return Err(Error::new(Code::InvalidQuery, "a subscription that goes on after a step does not begin with the current rows")
+            .with_hint("leave out WITH (snapshot) or AS OF STEP"));
     }
-    let options = SubscribeOptions { snapshot: subscribe.snapshot, ..SubscribeOptions::default() };
+    let as_of_step = subscribe.as_of_step.map(StepId);
+    let options = SubscribeOptions { snapshot: subscribe.snapshot, as_of_step, ..SubscribeOptions::default() };
     let subscription = match &subscribe.input {
         SubscribeInput::Object(name) => to_object(database, &name.text, options).map_err(|error| error.at(name.span))?,
         SubscribeInput::Query(query) => to_query(database, "query", query, text, options)?,
@@ -55,8 +56,7 @@ fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Resu
     let (schema, description) = (target.properties.schema.clone(), target.description.clone());
     let mut subscription = Subscription::new(name.to_owned(), schema, description, database.clone());
     subscription.reads_from(vec![target.object.clone()], engine.notices_of_object(name));
-    let outlet = engine.listen(&target, subscription.outlet(options), options.snapshot.unwrap_or(target.stored))?;
-    subscription.listens_at(outlet, None);
+    subscription.reads(engine.read_changes(&target, name, &options)?);
     let settled = engine.settle();
     // Dropping a subscription takes the engine's lock, so it must be free before an error drops this one.
     drop(engine);
@@ -79,6 +79,10 @@ pub(super) fn to_query(
         return Err(Error::new(Code::NotSupported, "a subscription to a query without its snapshot is not built yet")
             .with_hint("subscribe to a materialized view of that query"));
     }
+    if options.as_of_step.is_some() {
+        return Err(Error::new(Code::NotSupported, "AS OF STEP of a query: only objects keep their past steps")
+            .with_hint("CREATE MATERIALIZED VIEW v WITH (history = '100000 steps') AS …, then SUBSCRIBE v AS OF STEP n"));
+    }
     let attached = engine.lowered(name, query, text, Purpose::Stream)?;
     let fragment = attached.fragment;
     let nodes: Vec<NodeId> = fragment.nodes.iter().map(|node| node.id).collect();
@@ -86,9 +90,8 @@ pub(super) fn to_query(
     let properties = fragment.properties;
     let description = Description { kind: properties.changes, latest_only: shows_latest_only(query) };
     let mut subscription = Subscription::new(name.to_owned(), properties.schema, description, database.clone());
-    subscription.reads_from(attached.depends_on, engine.notices_of_query(query));
-    let outlet = engine.reactor.subscribe(fragment.root, subscription.outlet(options), false)?;
-    subscription.listens_at(outlet, Some(nodes));
+    subscription.reads_from(attached.depends_on.clone(), engine.notices_of_query(query));
+    subscription.reads(engine.read_query(fragment.root, nodes, (name, attached.depends_on), &options)?);
     let settled = engine.settle();
     // Dropping a subscription takes the engine's lock, so it must be free before an error drops this one.
     drop(engine);

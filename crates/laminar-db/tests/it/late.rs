@@ -211,8 +211,9 @@ fn a_slow_reader_of_late_rows_holds_their_source_back_and_misses_nothing() {
         fed.trades(&vec![trade("b", 2, 5); 8192]);
     }
     fed.queue("trades").close();
-    fed.db.run_until_finished(&false.into()).unwrap();
-    assert!(fed.queue("trades").rows() > 0, "nobody reads, so reading the source stops");
+    let held = fed.db.run_until_finished(&false.into()).unwrap_err();
+    assert_eq!(held.code(), Code::Backpressure, "a run that could not go on says so: {held}");
+    assert!(fed.queue("trades").rows() > 0, "the subscription is not read, so reading the source stops");
     let mut rows = 0;
     for changes in late {
         rows += changes.unwrap().changes.len();

@@ -13,7 +13,7 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{LogicalPlan, TableSource};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::sql::sqlparser::ast::{ObjectNamePart, visit_relations};
+use datafusion::sql::sqlparser::ast::ObjectNamePart;
 use futures::StreamExt;
 use laminar_core::limits::VIEWS_INLINED_MAX;
 use laminar_core::{Code, Error, Result};
@@ -21,6 +21,7 @@ use laminar_core::{Code, Error, Result};
 use super::computed_arguments::compute_arguments_below;
 use super::exact_sums::exact_sums;
 use super::memory::QueryMemory;
+use crate::ast_walk::walk_relations;
 use crate::parse::{StreamQuery, names};
 use crate::plan::errors::from_datafusion;
 use crate::plan::{Planner, Reading, display_names};
@@ -151,7 +152,7 @@ pub fn within_view(error: Error, name: &str) -> Error {
 /// The names in FROM of `query`, each once; names of its own CTEs may be among them.
 pub fn relations_in(query: &StreamQuery) -> Vec<String> {
     let mut names = Vec::new();
-    let _ = visit_relations(&query.query, |relation| {
+    let _ = walk_relations(&query.query, |relation| {
         if let Some(ObjectNamePart::Identifier(ident)) = relation.0.last() {
             let name = names::of_ident(ident);
             if !names.contains(&name) {

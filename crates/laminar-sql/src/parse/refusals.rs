@@ -4,20 +4,21 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, Query, Select, Spanned, TableFactor, TableWithJoins, Value,
-    VisitMut, VisitorMut,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer;
 use laminar_core::{Code, Error, Result};
 
 use super::names;
 use super::position::LineIndex;
+use crate::ast_walk::walk_mut;
 
 /// Goes through a query and all that is nested in it.
 ///
 /// # Errors
 /// The first clause that would be lost.
 pub(super) fn refuse(query: &mut Query, lines: &LineIndex<'_>) -> Result<()> {
-    match query.visit(&mut Refusals { lines }) {
+    match walk_mut(query, &mut Refusals { lines }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 
 use datafusion::common::{Column, DataFusionError, SchemaError, Spans};
-use datafusion::sql::sqlparser::ast::{self, Expr, Query, visit_expressions, visit_relations};
+use datafusion::sql::sqlparser::ast::{self, Expr, Query};
 use datafusion::sql::sqlparser::tokenizer::Location;
 use laminar_core::{Code, Error, Span};
 
 use super::function_errors::{failed_call, no_overload};
 use super::names::{UNKNOWN_TABLE, UNKNOWN_TABLE_FUNCTION};
+use crate::ast_walk::{walk_expressions, walk_relations};
 use crate::diagnostic::nearest;
 use crate::functions::FailedCall;
 use crate::parse::names;
@@ -197,7 +198,7 @@ fn unknown_table(table: &str, failed: Option<&Failed<'_>>) -> Error {
 
 /// Where the query names relation `table`.
 fn relation_span(failed: &Failed<'_>, table: &str) -> Option<Span> {
-    let found = visit_relations(failed.query, |name| match name.0.last() {
+    let found = walk_relations(failed.query, |name| match name.0.last() {
         Some(ast::ObjectNamePart::Identifier(ident)) if names::of_ident(ident) == table => ControlFlow::Break(ident.span),
         _ => ControlFlow::Continue(()),
     });
@@ -207,7 +208,7 @@ fn relation_span(failed: &Failed<'_>, table: &str) -> Option<Span> {
 
 /// The first function of the query that does not exist.
 fn unknown_function(failed: &Failed<'_>) -> Option<Error> {
-    let found = visit_expressions(failed.query, |expr| {
+    let found = walk_expressions(failed.query, |expr| {
         let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
         match call.name.0.last() {
             Some(ast::ObjectNamePart::Identifier(ident)) if !is_known(failed, &ident.value) => ControlFlow::Break(ident.clone()),

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{self, Expr, visit_expressions};
+use datafusion::sql::sqlparser::ast::{self, Expr};
 use laminar_core::{Code, Error};
 
 use super::errors::{Failed, from_sqlparser};
+use crate::ast_walk::walk_expressions;
 use crate::functions::{FailedCall, HINT, NO_OVERLOAD};
 
 /// The error of a function of ours, with the position of its call.
@@ -57,7 +58,7 @@ fn plain_types(call: &str) -> String {
 fn at_call(error: Error, function: &str, failed: Option<&Failed<'_>>) -> Error {
     let Some(failed) = failed.filter(|_| error.span().is_none()) else { return error };
     let mut spans = Vec::new();
-    let _ = visit_expressions(failed.query, |expr| {
+    let _ = walk_expressions(failed.query, |expr| {
         if let Expr::Function(call) = expr
             && let Some(ast::ObjectNamePart::Identifier(ident)) = call.name.0.last()
             && ident.value.eq_ignore_ascii_case(function)

@@ -7,17 +7,18 @@ use std::ops::ControlFlow;
 use arrow_array::types::IntervalMonthDayNano;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, Interval, ObjectName, Query, Spanned, TrimWhereField, UnaryOperator, Value, VisitMut, VisitorMut,
+    Ident, Interval, ObjectName, Query, Spanned, TrimWhereField, UnaryOperator, Value, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 use laminar_core::{Error, Result};
 
 use super::errors::from_sqlparser;
+use crate::ast_walk::walk_mut;
 use crate::functions::{SIMILAR_TO, TO_INTERVAL, interval_text};
 
 /// Turns every special syntax in `query` into a call. `text` is the statement's text, for positions.
 pub(crate) fn as_calls(query: &mut Query, text: &str) -> Result<()> {
-    match query.visit(&mut Rewrite { text }) {
+    match walk_mut(query, &mut Rewrite { text }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(error) => Err(error),
     }

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Query, Value, VisitMut, visit_expressions_mut,
+    FunctionArguments, Ident, ObjectName, Query, Value, VisitMut,
 };
 use laminar_core::{Code, Error, Result};
 
+use crate::ast_walk::walk_expressions_mut;
 use crate::plan::errors::from_sqlparser;
 
 /// The digits that a DECIMAL can have.
@@ -28,7 +29,7 @@ pub(crate) fn exact_expression(expr: &mut Expr, text: &str) -> Result<()> {
 }
 
 fn exact(part: &mut impl VisitMut, text: &str) -> Result<()> {
-    let found = visit_expressions_mut(part, |expr| match rewrite(expr, text) {
+    let found = walk_expressions_mut(part, |expr| match rewrite(expr, text) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => ControlFlow::Break(error),
     });

@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, Spanned, Visit, VisitMut, Visitor,
-    VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, Spanned, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 use laminar_core::{Code, Error};
 
+use crate::ast_walk::{walk, walk_mut};
 use crate::parse::syntax;
 
 /// A mistake, and where it stands.
@@ -18,11 +18,11 @@ type Refused = ControlFlow<(Error, Span)>;
 pub(super) fn rewrite(select: &mut Select) -> Refused {
     let conditions = [("WHERE", &select.selection), ("HAVING", &select.having)];
     conditions.into_iter().try_for_each(|(clause, condition)| match condition {
-        Some(condition) => Visit::visit(condition, &mut Refusing { nested: 0, clause, names: &["generate_series", "unnest"] }),
+        Some(condition) => walk(condition, &mut Refusing { nested: 0, clause, names: &["generate_series", "unnest"] }),
         None => ControlFlow::Continue(()),
     })?;
     // The planner takes `unnest` apart in GROUP BY, but would group by the array of a series.
-    Visit::visit(&select.group_by, &mut Refusing { nested: 0, clause: "GROUP BY", names: &["generate_series"] })?;
+    walk(&select.group_by, &mut Refusing { nested: 0, clause: "GROUP BY", names: &["generate_series"] })?;
     select.projection.iter_mut().try_for_each(item)
 }
 
@@ -31,8 +31,8 @@ fn item(item: &mut SelectItem) -> Refused {
         return ControlFlow::Continue(());
     };
     let own_name = series_name(expr);
-    Visit::visit(&*expr, &mut Guarding { nested: 0, guards: Vec::new() })?;
-    let _ = VisitMut::visit(expr, &mut Unpacking { nested: 0 });
+    walk(&*expr, &mut Guarding { nested: 0, guards: Vec::new() })?;
+    let _ = walk_mut(expr, &mut Unpacking { nested: 0 });
     if let (SelectItem::UnnamedExpr(expr), Some(name)) = (&mut *item, own_name) {
         let expr = std::mem::replace(expr, syntax::null());
         *item = SelectItem::ExprWithAlias { expr, alias: name };

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Spanned, VisitMut, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Spanned, VisitorMut};
 use laminar_core::{Error, Result};
 
 use super::{any_all, like_escape, rows, set_operations, set_returning, string_agg, subscript};
+use crate::ast_walk::walk_mut;
 use crate::parse::position::LineIndex;
 
 /// Rewrites a query and all that is nested in it.
@@ -13,7 +14,7 @@ use crate::parse::position::LineIndex;
 /// # Errors
 /// If a shape contradicts itself, or is not built.
 pub(in crate::parse) fn rewrite(query: &mut Query, lines: &LineIndex<'_>) -> Result<()> {
-    match query.visit(&mut Rewrites { lines }) {
+    match walk_mut(query, &mut Rewrites { lines }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }

@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 use laminar_core::{Code, Error, Result};
 
 use super::call::{self, Part, Window, is_marker, place};
+use crate::ast_walk::walk_mut;
 use crate::parse::names;
 use crate::parse::position::LineIndex;
 
@@ -149,7 +150,7 @@ impl Replacer<'_> {
     }
 
     fn in_all(&mut self, place: &mut impl VisitMut) -> Result<()> {
-        match place.visit(self) {
+        match walk_mut(place, self) {
             ControlFlow::Break(error) => Err(error),
             ControlFlow::Continue(()) => Ok(()),
         }

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, OrderBy, Query, SetExpr, TableFactor, Visit, VisitMut, Visitor, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, OrderBy, Query, SetExpr, TableFactor, Visitor, VisitorMut};
 use laminar_core::{Code, Error, Result};
 
 use super::call::{self, Part};
 use super::{group_by, table_function};
+use crate::ast_walk::{walk, walk_mut};
 use crate::parse::dialect::TABLE_ARGUMENT;
 use crate::parse::position::LineIndex;
 
@@ -15,10 +16,10 @@ use crate::parse::position::LineIndex;
 /// # Errors
 /// A window that cannot work, or one that stands where no window may stand.
 pub(in crate::parse) fn rewrite(query: &mut Query, lines: &LineIndex<'_>) -> Result<()> {
-    if let ControlFlow::Break(error) = VisitMut::visit(query, &mut Rewriter { lines }) {
+    if let ControlFlow::Break(error) = walk_mut(query, &mut Rewriter { lines }) {
         return Err(error);
     }
-    match Visit::visit(query, &mut Leftovers { lines }) {
+    match walk(query, &mut Leftovers { lines }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }

@@ -17,10 +17,11 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, Volatility};
 use datafusion::physical_expr::create_physical_expr;
-use datafusion::sql::sqlparser::ast::{self, Query, visit_expressions};
+use datafusion::sql::sqlparser::ast::{self, Query};
 use laminar_core::panics::caught;
 use laminar_core::{Code, Error, Result, Span};
 
+use crate::ast_walk::walk_expressions;
 use crate::plan::errors::{explained, from_datafusion, from_sqlparser};
 
 /// A function that is configured by some of its arguments.
@@ -333,7 +334,7 @@ fn of(function: &str) -> Option<&'static Configured> {
 /// Where the function is called with these constants; or where it is called at all, if that is once.
 fn position(query: &Query, text: &str, name: &str, constants: &[String]) -> Option<Span> {
     let (mut calls, mut meant) = (Vec::new(), None);
-    let _ = visit_expressions(query, |expr| {
+    let _ = walk_expressions(query, |expr| {
         if let ast::Expr::Function(call) = expr
             && let Some(ast::ObjectNamePart::Identifier(ident)) = call.name.0.last()
             && ident.value.eq_ignore_ascii_case(name)
@@ -351,7 +352,7 @@ fn position(query: &Query, text: &str, name: &str, constants: &[String]) -> Opti
 
 /// Whether a literal with this text is among the arguments of `call`.
 fn mentions(call: &ast::Function, constant: &str) -> bool {
-    let found = visit_expressions(&call.args, |expr| match expr {
+    let found = walk_expressions(&call.args, |expr| match expr {
         ast::Expr::Value(value) if value.value.to_string().trim_matches('\'') == constant => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     });

@@ -7,11 +7,11 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion::common::{Result, plan_err};
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableFactor,
-    visit_expressions,
 };
 
 use super::from::{FromColumn, Scope, folded};
 use super::using;
+use crate::ast_walk::walk_expressions;
 use crate::plan::names::Names;
 
 /// What stands between a name and its number: no name that people type has it.
@@ -125,7 +125,7 @@ fn name_of(expr: &Expr) -> String {
         Expr::Nested(inner) => name_of(inner),
         other => {
             let mut text = other.to_string();
-            let quoted = visit_expressions(other, |part| match part {
+            let quoted = walk_expressions(other, |part| match part {
                 Expr::Identifier(ident) if ident.quote_style.is_some() => ControlFlow::Break(()),
                 Expr::Value(_) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),

@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::from::{FromColumn, Scope, folded};
+use crate::ast_walk::walk_mut;
 use crate::parse::syntax;
 
 /// Whether a FROM merges columns anywhere.
@@ -253,7 +254,7 @@ impl Merged {
 
     fn within<T: VisitMut>(&self, part: &mut T, scope: &Scope<'_>) -> Result<()> {
         let mut naming = Naming { merged: self, scope, hidden: Vec::new() };
-        let _ = part.visit(&mut naming);
+        let _ = walk_mut(part, &mut naming);
         Ok(())
     }
 }

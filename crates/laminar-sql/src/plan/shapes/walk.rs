@@ -3,18 +3,17 @@
 use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, Result};
-use datafusion::sql::sqlparser::ast::{
-    Expr, Query, Select, SetExpr, TableFactor, TableWithJoins, Visit, VisitMut, Visitor, VisitorMut,
-};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Select, SetExpr, TableFactor, TableWithJoins, Visitor, VisitorMut};
 
 use super::from::Scope;
 use super::{using, whole_row};
+use crate::ast_walk::{walk, walk_mut};
 use crate::plan::names::Names;
 
 /// Brings the shapes of this room into the forms that the planner knows.
 pub(in crate::plan) fn rewrite(query: &mut Query, names: &Names<'_>) -> Result<()> {
     // Most queries have none of the shapes, and looking for columns means planning.
-    if Visit::visit(&*query, &mut Concerns).is_continue() {
+    if walk(&*query, &mut Concerns).is_continue() {
         return Ok(());
     }
     Shapes { scope: Scope::new(names) }.query(query)
@@ -83,10 +82,10 @@ impl Shapes<'_> {
             self.table(table)?;
         }
         let mut nested = Nested { shapes: self, failed: None };
-        let _ = VisitMut::visit(&mut select.projection, &mut nested);
-        let _ = VisitMut::visit(&mut select.selection, &mut nested);
-        let _ = VisitMut::visit(&mut select.having, &mut nested);
-        let _ = VisitMut::visit(&mut select.group_by, &mut nested);
+        let _ = walk_mut(&mut select.projection, &mut nested);
+        let _ = walk_mut(&mut select.selection, &mut nested);
+        let _ = walk_mut(&mut select.having, &mut nested);
+        let _ = walk_mut(&mut select.group_by, &mut nested);
         if let Some(error) = nested.failed {
             return Err(error);
         }

@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use datafusion::common::{DataFusionError, Result, not_impl_err};
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, JoinOperator, ObjectName, Query, Select,
-    TableFactor, VisitMut, VisitorMut,
+    TableFactor, VisitorMut,
 };
 
 use super::from::{Scope, folded};
+use crate::ast_walk::walk_mut;
 use crate::parse::syntax;
 
 /// Whether `expr` is a call over whole rows.
@@ -27,7 +28,7 @@ pub(super) fn rewrite(select: &mut Select, scope: &Scope<'_>) -> Result<()> {
         matches!(join.join_operator, J::Left(_) | J::LeftOuter(_) | J::Right(_) | J::RightOuter(_) | J::FullOuter(_))
     });
     let mut rows = Rows { scope, factors: factors.collect(), may_miss, nested: 0 };
-    let visited = [select.projection.visit(&mut rows), select.having.visit(&mut rows)];
+    let visited = [walk_mut(&mut select.projection, &mut rows), walk_mut(&mut select.having, &mut rows)];
     for flow in visited {
         if let ControlFlow::Break(error) = flow {
             return Err(error);

@@ -1,28 +1,31 @@
-//! Readers of changes: a bounded queue between the engine and whoever listens.
+//! Readers of changes: each pulls from the history of an object, at its own pace.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod history;
+
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_connectors::formats::distinct::distinct_schema;
-use laminar_core::dag::{ChangeKind, Outlet, OutletId};
-use laminar_core::limits::SUBSCRIPTION_BATCHES_MAX;
-use laminar_core::time::Watermark;
-use laminar_core::{ChangeBatch, Code, Error, NodeId, Result, StepId};
+use laminar_core::dag::ChangeKind;
+use laminar_core::{ChangeBatch, Error, NodeId, Result, StepId};
+
+pub(crate) use history::{History, ReaderId};
+use history::Next;
 
 use crate::{Database, Notice};
 
 /// What happens when a reader does not keep up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SlowReader {
-    /// The graph that feeds it waits. Nothing is lost.
+    /// The subscription ends with an error that says which steps it missed. No one else notices.
     #[default]
-    Block,
+    Fail,
     /// The oldest changes are dropped, and counted in [`Subscription::dropped`].
     DropOldest,
-    /// The subscription ends with an error.
-    Fail,
+    /// What feeds the object waits: pushes into it fail with [`Code::Backpressure`](crate::Code::Backpressure) after some time, and its
+    /// connectors are not read. Nothing is lost.
+    Block,
 }
 
 /// How to subscribe.
@@ -30,15 +33,17 @@ pub enum SlowReader {
 pub struct SubscribeOptions {
     /// Whether the current rows come first; `None`: if they are stored.
     pub snapshot: Option<bool>,
+    /// Begin with the changes after this step, as far as the object's history reaches, and without its current rows.
+    pub as_of_step: Option<StepId>,
     /// What happens when the reader does not keep up.
     pub slow_reader: SlowReader,
-    /// Steps with changes that may wait.
+    /// Steps with changes that may wait for it, beside the bound of bytes (`SET subscription_memory`).
     pub capacity: usize,
 }
 
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        Self { snapshot: None, slow_reader: SlowReader::Block, capacity: SUBSCRIPTION_BATCHES_MAX }
+        Self { snapshot: None, as_of_step: None, slow_reader: SlowReader::default(), capacity: usize::MAX }
     }
 }
 
@@ -103,53 +108,36 @@ pub fn schema_with_operations(schema: &SchemaRef) -> SchemaRef {
     distinct_schema(&Arc::new(Schema::new(fields)))
 }
 
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<(StepId, ChangeBatch)>,
-    ended: bool,
-    failed: Option<Error>,
-    dropped: u64,
-}
-
 /// Reads the changes of one object, step by step. As an iterator it drives the database until the object's inputs have ended
 /// or nothing more can come without a push.
 pub struct Subscription {
     name: String,
     schema: SchemaRef,
     description: Description,
-    queue: Arc<Mutex<Queue>>,
-    outlet: Option<OutletId>,
-    /// Nodes that exist for this subscription alone.
-    nodes: Vec<NodeId>,
+    source: Option<Reading>,
     /// The objects from which its rows come.
     inputs: Vec<String>,
     notices: Vec<Notice>,
     database: Database,
 }
 
+/// Where a subscription reads.
+pub(crate) struct Reading {
+    /// The node whose changes they are.
+    pub(crate) node: NodeId,
+    pub(crate) history: History,
+    pub(crate) reader: ReaderId,
+    /// Nodes that exist for this subscription alone.
+    pub(crate) own_nodes: Vec<NodeId>,
+}
+
 impl Subscription {
     pub(crate) fn new(name: String, schema: SchemaRef, description: Description, database: Database) -> Self {
-        Self {
-            name,
-            schema,
-            description,
-            queue: Arc::default(),
-            outlet: None,
-            nodes: Vec::new(),
-            inputs: Vec::new(),
-            notices: Vec::new(),
-            database,
-        }
+        Self { name, schema, description, source: None, inputs: Vec::new(), notices: Vec::new(), database }
     }
 
-    /// The other end of the queue, to be put at a node.
-    pub(crate) fn outlet(&self, options: SubscribeOptions) -> Box<dyn Outlet> {
-        Box::new(QueueOutlet { queue: self.queue.clone(), policy: options.slow_reader, capacity: options.capacity.max(1) })
-    }
-
-    pub(crate) fn listens_at(&mut self, outlet: OutletId, own_nodes: Option<Vec<NodeId>>) {
-        self.outlet = Some(outlet);
-        self.nodes = own_nodes.unwrap_or_default();
+    pub(crate) fn reads(&mut self, source: Reading) {
+        self.source = Some(source);
     }
 
     pub(crate) fn reads_from(&mut self, inputs: Vec<String>, notices: Vec<Notice>) {
@@ -177,34 +165,23 @@ impl Subscription {
         self.schema.clone()
     }
 
-    /// Changes that were dropped because the reader did not keep up.
+    /// Rows of changes that were dropped because the reader did not keep up ([`SlowReader::DropOldest`]).
     pub fn dropped(&self) -> u64 {
-        lock(&self.queue).dropped
+        self.source.as_ref().map_or(0, |source| source.history.dropped(source.reader))
     }
 
     /// True once nothing will come any more and everything has been read.
     pub fn is_finished(&self) -> bool {
-        let queue = lock(&self.queue);
-        queue.waiting.is_empty() && (queue.ended || queue.failed.is_some())
+        self.source.as_ref().is_none_or(|source| source.history.is_finished(source.reader))
     }
 
     /// The next changes, if some are waiting already. Does not run the database.
     pub fn try_next(&mut self) -> Result<Option<ChangeSet>> {
-        let (step, changes) = {
-            let mut queue = lock(&self.queue);
-            match (queue.waiting.pop_front(), queue.failed.take()) {
-                (Some(next), failed) => {
-                    queue.failed = failed;
-                    next
-                }
-                (None, Some(error)) => {
-                    queue.ended = true;
-                    return Err(error);
-                }
-                (None, None) => return Ok(None),
-            }
-        };
-        Ok(Some(self.description.of(step, changes)?))
+        let Some(source) = &self.source else { return Ok(None) };
+        match source.history.next(source.reader)? {
+            Next::Changes(step, changes) => Ok(Some(self.description.of(step, changes)?)),
+            Next::Nothing | Next::End => Ok(None),
+        }
     }
 }
 
@@ -238,8 +215,8 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        if let Some(outlet) = self.outlet {
-            self.database.unsubscribe(outlet, &self.nodes);
+        if let Some(source) = self.source.take() {
+            self.database.end_subscription(&source);
         }
     }
 }
@@ -285,53 +262,4 @@ fn operations(changes: &ChangeBatch, kind: &ChangeKind) -> Result<Vec<Change>> {
         }
     }
     Ok(operations)
-}
-
-struct QueueOutlet {
-    queue: Arc<Mutex<Queue>>,
-    policy: SlowReader,
-    capacity: usize,
-}
-
-impl Outlet for QueueOutlet {
-    fn deliver(&mut self, step: StepId, changes: &[ChangeBatch], watermark: Watermark, _: i64) {
-        let mut queue = lock(&self.queue);
-        if let [first, ..] = changes {
-            // One entry a step, so that an update's two rows are seen together.
-            let whole = ChangeBatch::concat(&first.schema(), changes);
-            match whole {
-                Ok(whole) => queue.waiting.push_back((step, whole)),
-                Err(error) => queue.failed = Some(error),
-            }
-        }
-        if queue.waiting.len() > self.capacity {
-            match self.policy {
-                SlowReader::Block => {}
-                SlowReader::DropOldest => {
-                    while queue.waiting.len() > self.capacity {
-                        let dropped = queue.waiting.pop_front().map_or(0, |(_, changes)| changes.len());
-                        queue.dropped += dropped as u64;
-                    }
-                }
-                SlowReader::Fail => {
-                    let text = format!("the reader did not keep up: {} steps were waiting", queue.waiting.len());
-                    queue.failed = Some(Error::new(Code::LimitReached, text));
-                }
-            }
-        }
-        queue.ended |= watermark.is_end();
-    }
-
-    fn ready(&self) -> bool {
-        self.policy != SlowReader::Block || lock(&self.queue).waiting.len() < self.capacity
-    }
-
-    fn failed(&mut self, error: &Error) {
-        lock(&self.queue).failed = Some(error.clone());
-    }
-}
-
-/// A poisoned lock means that a reader panicked between two of our assignments; the queue itself is whole.
-fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }

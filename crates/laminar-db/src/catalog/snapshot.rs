@@ -1,0 +1,97 @@
+//! What one ad-hoc query reads, as of one step: taken while the engine is locked, read when it is not.
+
+use std::collections::HashMap;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use laminar_core::dag::NodeStatus;
+use laminar_core::{ChangeBatch, Error, Result};
+use laminar_sql::batch::{SnapshotRelation, SnapshotTables, relations_in};
+use laminar_sql::parse::StreamQuery;
+
+use super::object::Body;
+use super::planning::readable_names;
+use crate::engine::{Engine, SideName};
+
+/// The relations that a query names, itself or in views. Rows are shared with the engine, not copied.
+pub(crate) struct Snapshot {
+    relations: HashMap<String, Captured>,
+    names: Vec<String>,
+}
+
+/// One relation.
+enum Captured {
+    Rows(SchemaRef, Vec<RecordBatch>),
+    Stored(SchemaRef, Vec<ChangeBatch>),
+    View(StreamQuery, String),
+    Failed(Error),
+}
+
+impl Snapshot {
+    /// What `query` reads, as of the last step.
+    pub(crate) fn take(engine: &Engine, query: &StreamQuery) -> Self {
+        let mut relations = HashMap::new();
+        let mut open = relations_in(query);
+        while let Some(name) = open.pop() {
+            if relations.contains_key(&name) {
+                continue;
+            }
+            if let Some(captured) = captured(engine, &name) {
+                if let Captured::View(query, _) = &captured {
+                    open.extend(relations_in(query));
+                }
+                relations.insert(name, captured);
+            }
+        }
+        Self { relations, names: readable_names(&engine.catalog) }
+    }
+}
+
+fn captured(engine: &Engine, name: &str) -> Option<Captured> {
+    if let Some((schema, batches)) = SideName::parse(name).and_then(|side| engine.side_outputs.table(&side)) {
+        return Some(Captured::Rows(schema, batches));
+    }
+    let object = engine.catalog.get(name)?;
+    if let Body::View { query, .. } = &object.body {
+        return Some(Captured::View(query.clone(), object.sql.clone()));
+    }
+    let (node, properties) = object.is_stored().then_some(()).and(object.output().zip(object.properties()))?;
+    let graph = engine.reactor.graph();
+    match graph.status(node) {
+        Ok(NodeStatus::Failed(error)) => Some(Captured::Failed(error.within(format!("'{name}' has failed")))),
+        Err(error) => Some(Captured::Failed(error)),
+        Ok(_) => Some(Captured::Stored(properties.schema.clone(), graph.contents(node).unwrap_or_default())),
+    }
+}
+
+impl SnapshotTables for Snapshot {
+    fn relation(&self, name: &str) -> Result<Option<SnapshotRelation>> {
+        Ok(match self.relations.get(name) {
+            None => None,
+            Some(Captured::Rows(schema, batches)) => Some(SnapshotRelation::Rows(schema.clone(), batches.clone())),
+            Some(Captured::View(query, text)) => Some(SnapshotRelation::View(query.clone(), text.clone())),
+            Some(Captured::Failed(error)) => return Err(error.clone()),
+            Some(Captured::Stored(schema, contents)) => {
+                let batches = contents.iter().map(expanded).collect::<Result<Vec<_>>>()?;
+                Some(SnapshotRelation::Rows(schema.clone(), batches))
+            }
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.names.clone()
+    }
+}
+
+/// The rows, each as often as its weight says.
+fn expanded(changes: &ChangeBatch) -> Result<RecordBatch> {
+    if changes.is_append() {
+        return Ok(changes.rows().clone());
+    }
+    let mut rows: Vec<u32> = Vec::with_capacity(changes.len());
+    for row in 0..changes.len() {
+        let times = usize::try_from(changes.weight(row)).unwrap_or(0);
+        rows.extend(std::iter::repeat_n(row as u32, times));
+    }
+    Ok(changes.take(&rows.into())?.rows().clone())
+}

@@ -1,0 +1,155 @@
+//! Histories of objects: made with the first subscription (or by `WITH (history = …)`), and who holds back whom.
+
+use laminar_core::dag::OutletId;
+use laminar_core::{ChangeBatch, Code, Error, NodeId, Result, StepId};
+
+use super::{Engine, SubscriptionTarget};
+use crate::SubscribeOptions;
+use crate::settings::Retention;
+use crate::subscription::{History, Reading};
+
+/// A history and where it is attached.
+pub(crate) struct AttachedHistory {
+    node: NodeId,
+    outlet: OutletId,
+    history: History,
+    /// What it is called for people: the object, or `query`.
+    name: String,
+    /// The objects from which its rows come.
+    inputs: Vec<String>,
+}
+
+/// A subscription that holds back what feeds its object, since it is not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blocker {
+    /// The object, or `query`.
+    pub(crate) name: String,
+    /// Steps that wait for it.
+    pub(crate) steps: u64,
+    /// All objects that it holds back.
+    pub(crate) holds: Vec<String>,
+}
+
+impl Blocker {
+    /// The error of a push into `object` that it holds back.
+    pub(crate) fn error(&self, object: &str) -> Error {
+        let Self { name, steps, .. } = self;
+        let text = format!("'{object}' is held back by a subscription to '{name}': {steps} steps wait to be read");
+        Error::new(Code::Backpressure, text)
+            .with_detail("nothing was taken in; all views are current with what was taken in before")
+            .with_hint(format!(
+                "read the subscription or drop it; or subscribe to '{name}' with slow_reader fail or drop_oldest, which hold nothing back"
+            ))
+    }
+}
+
+impl Engine {
+    /// A reader of the changes at `target`.
+    pub(crate) fn read_changes(&mut self, target: &SubscriptionTarget, name: &str, options: &SubscribeOptions) -> Result<Reading> {
+        let (history, is_new) = self.history_at(target.node, name, vec![target.object.clone()], Retention::default())?;
+        let wants_rows = options.as_of_step.is_none() && options.snapshot.unwrap_or(target.stored);
+        let reader = match options.as_of_step {
+            Some(step) => history.read_after(options, step, self.reactor.graph().last_step()),
+            None => {
+                let snapshot = if wants_rows && !target.is_side() { self.snapshot_of(target)? } else { None };
+                Ok(history.read_from_now(options, snapshot))
+            }
+        };
+        let reader = match reader {
+            Ok(reader) => reader,
+            Err(error) => {
+                if is_new {
+                    self.forget_history(target.node);
+                }
+                return Err(error);
+            }
+        };
+        self.read_target(target, wants_rows)?;
+        Ok(Reading { node: target.node, history, reader, own_nodes: Vec::new() })
+    }
+
+    /// A reader of the changes at the root of a query that runs for it alone.
+    pub(crate) fn read_query(
+        &mut self,
+        root: NodeId,
+        own_nodes: Vec<NodeId>,
+        (name, inputs): (&str, Vec<String>),
+        options: &SubscribeOptions,
+    ) -> Result<Reading> {
+        let (history, _) = self.history_at(root, name, inputs, Retention::default())?;
+        let reader = history.read_from_now(options, None);
+        Ok(Reading { node: root, history, reader, own_nodes })
+    }
+
+    /// Keeps the history of an object from now on, whether or not it has readers.
+    pub(crate) fn keep_history(&mut self, node: NodeId, name: &str, retention: Retention) -> Result<()> {
+        self.history_at(node, name, vec![name.to_owned()], retention).map(|_| ())
+    }
+
+    /// The history at a node; made if there is none, and whether it was.
+    fn history_at(&mut self, node: NodeId, name: &str, inputs: Vec<String>, retention: Retention) -> Result<(History, bool)> {
+        if let Some(found) = self.histories.iter().find(|attached| attached.node == node) {
+            return Ok((found.history.clone(), false));
+        }
+        let step = self.reactor.graph().last_step();
+        let history = History::new(name, step, retention, self.settings.subscription_memory);
+        let outlet = self.reactor.subscribe(node, history.outlet(), false)?;
+        self.histories.push(AttachedHistory { node, outlet, history: history.clone(), name: name.to_owned(), inputs });
+        Ok((history, true))
+    }
+
+    /// The rows that an object stores now, as the first changes of a reader.
+    fn snapshot_of(&self, target: &SubscriptionTarget) -> Result<Option<(StepId, ChangeBatch)>> {
+        let contents = self.reactor.graph().contents(target.node).ok_or_else(|| {
+            Error::new(Code::InvalidQuery, format!("'{}' is not stored, so it has no rows to start with", target.object))
+                .with_hint("create it as a materialized view, or subscribe without a snapshot")
+        })?;
+        if contents.is_empty() {
+            return Ok(None);
+        }
+        let rows = ChangeBatch::concat(&target.properties.schema, &contents)?;
+        Ok(Some((self.reactor.graph().last_step(), rows)))
+    }
+
+    /// Takes a reader away, and with the last one the history and the nodes that existed for it alone.
+    pub(crate) fn end_reading(&mut self, reading: &Reading) -> Result<()> {
+        if reading.history.remove(reading.reader) {
+            self.forget_history(reading.node);
+        }
+        self.reactor.detach(&reading.own_nodes)?;
+        self.drop_unread_streams()
+    }
+
+    fn forget_history(&mut self, node: NodeId) {
+        for attached in self.histories.extract_if(.., |attached| attached.node == node) {
+            self.reactor.graph_mut().detach_outlet(attached.outlet);
+        }
+    }
+
+    /// Forgets the histories of nodes that are taken out; their readers are told by the graph.
+    pub(crate) fn forget_histories(&mut self, nodes: &[NodeId]) {
+        self.histories.retain(|attached| !nodes.contains(&attached.node));
+    }
+
+    /// The subscriptions that hold something back now.
+    pub(crate) fn blockers(&self) -> Vec<Blocker> {
+        let blocker = |attached: &AttachedHistory| {
+            let steps = attached.history.held_back_by()?;
+            Some(Blocker { name: attached.name.clone(), steps, holds: self.catalog.with_feeders(&attached.inputs) })
+        };
+        self.histories.iter().filter_map(blocker).collect()
+    }
+
+    /// The subscription that holds back pushes into `object`, if there is one.
+    pub(crate) fn blocker_of(&self, object: &str) -> Option<Blocker> {
+        if self.histories.is_empty() {
+            return None;
+        }
+        self.blockers().into_iter().find(|blocker| blocker.holds.iter().any(|held| held == object))
+    }
+
+    /// Bytes of changes that wait for readers or are kept for them.
+    pub(crate) fn history_bytes(&self) -> usize {
+        self.histories.iter().map(|attached| attached.history.usage().0).sum()
+    }
+}
