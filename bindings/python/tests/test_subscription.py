@@ -130,6 +130,41 @@ def test_a_slow_reader_drops_or_fails_as_it_was_asked_to(trades):
         trades.subscribe("trades", slow_reader="wait")
 
 
+def test_a_subscription_that_is_not_read_holds_nobody_back(trades):
+    trades.execute("SET subscription_memory = '64 KiB'; CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM trades")
+    unread = trades.subscribe("trades")
+    for n in range(3000):
+        trades.push("trades", [{"symbol": "a", "volume": n}])
+    assert trades.query("SELECT n FROM n").fetchone() == (3000,)
+    with pytest.raises(laminardb.LaminarError) as failed:
+        unread.next()
+    assert failed.value.code == "LDB-4001" and "fell behind" in str(failed.value)
+
+
+def test_a_subscription_that_blocks_makes_pushes_fail_whole(trades):
+    trades.execute("SET push_timeout = '10 ms'; CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM trades")
+    blocking = trades.subscribe("trades", slow_reader="block", capacity=2)
+    trades.push("trades", [{"symbol": "a", "volume": 1}])
+    trades.push("trades", [{"symbol": "a", "volume": 2}])
+    with pytest.raises(laminardb.LaminarError) as failed:
+        trades.push("trades", [{"symbol": "a", "volume": 3}])
+    assert failed.value.code == "LDB-4003" and "'trades' is held back" in str(failed.value)
+    assert trades.query("SELECT n FROM n").fetchone() == (2,)
+    assert len(blocking.next()) == 1
+    trades.push("trades", [{"symbol": "a", "volume": 3}])
+    assert trades.query("SELECT n FROM n").fetchone() == (3,)
+
+
+def test_a_history_can_be_read_from_a_step_on(trades):
+    trades.execute("CREATE MATERIALIZED VIEW n WITH (history = '100 steps') AS SELECT count(*) AS n FROM trades")
+    reader = trades.subscribe("n")
+    for n in range(3):
+        trades.push("trades", [{"symbol": "a", "volume": n}])
+    steps = [step.fetchall()[0][0] for step in reader]
+    later = trades.subscribe("n", as_of_step=steps[1])
+    assert [step.fetchall()[0][0] for step in later] == steps[2:]
+
+
 def test_a_closed_subscription_gives_nothing_and_frees_its_query(trades):
     changes = trades.subscribe("SELECT symbol FROM trades")
     changes.close()

@@ -100,10 +100,10 @@ pub const PIECE_ROWS_MIN: usize = 1 << 6;
 pub const STEP_ALLOCATIONS_MAX: u64 = 16;
 /// Turns in which a ring of a core may be passed over because something waits in a ring before it.
 pub const PASSED_OVER_MAX: u32 = 3;
-/// Guests (pushes, statements) that a working loop lets pass at most before it goes on; before that it is [`LATENCY_BUDGET_NS`] that bounds them.
+/// Interactive threads (pushes, statements) that a working loop lets pass at most before it goes on; before that it is [`LATENCY_BUDGET_NS`] that bounds them.
 pub const INTERACTIVE_PASS_MAX: u32 = 1024;
-/// How long steps of a database are cut after another thread came, in nanoseconds: who comes less often can wait for a whole step.
-pub const COMPANY_NS: i64 = 1_000_000_000;
+/// How long steps of a database are cut after a thread had to wait for it, in nanoseconds: one that comes less often can wait for a whole step.
+pub const CONTENTION_NS: i64 = 1_000_000_000;
 /// Events that may wait in one ring of a core.
 pub const EVENTS_WAITING_MAX: usize = 1024;
 /// Results of one output of a core that may wait until somebody polls.

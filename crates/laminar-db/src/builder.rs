@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use laminar_connectors::Registry;
-use laminar_core::limits::VIRTUAL_PARTITIONS;
+use laminar_core::limits::{STEP_BUDGET_NS, VIRTUAL_PARTITIONS};
 use laminar_core::time::{Clock, SystemClock};
 
 use crate::Database;
-use crate::settings::Settings;
+use crate::settings::{Settings, StepBudget};
 
 /// Chooses a database's parts and settings.
 pub struct DatabaseBuilder {
@@ -16,12 +16,13 @@ pub struct DatabaseBuilder {
     pub(crate) settings: Settings,
     pub(crate) checked: bool,
     pub(crate) inline_workers: bool,
+    pub(crate) hosted: bool,
 }
 
 impl Default for DatabaseBuilder {
     fn default() -> Self {
         let (clock, settings) = (Arc::new(SystemClock), Settings::default());
-        Self { clock, registry: Registry::with_builtin(), settings, checked: false, inline_workers: false }
+        Self { clock, registry: Registry::with_builtin(), settings, checked: false, inline_workers: false, hosted: false }
     }
 }
 
@@ -51,6 +52,18 @@ impl DatabaseBuilder {
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.settings.workers = workers.clamp(1, VIRTUAL_PARTITIONS);
+        self
+    }
+
+    /// Gives the database a thread of its own, which reads sources and runs steps, always to budget ([`StepBudget`](crate::StepBudget)). Callers
+    /// push and ask; `run_until_finished` and iterating a subscription only wait. The thread ends with the last handle. Without it, which is the
+    /// default, the callers do all the work: whole steps, the same every time.
+    #[must_use]
+    pub fn hosted(mut self) -> Self {
+        self.hosted = true;
+        if self.settings.step_budget == StepBudget::WhileContended {
+            self.settings.step_budget = StepBudget::Always(STEP_BUDGET_NS);
+        }
         self
     }
 

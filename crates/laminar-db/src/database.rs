@@ -15,6 +15,7 @@ use crate::catalog::kind_name;
 use crate::engine::{Engine, Round};
 use crate::engine_lock::{EngineGuard, EngineLock, Priority};
 use crate::events::{Event, EventOutlet};
+use crate::hosted::EngineThread;
 use crate::statements::{self, StatementOutcome};
 use crate::subscription::Reading;
 use crate::{DatabaseBuilder, Interrupt, Rows, Status, SubscribeOptions, Subscription};
@@ -43,6 +44,8 @@ pub struct Database {
     engine: Arc<EngineLock<Engine>>,
     /// Outside of the lock: a thread that interrupts cannot wait for it.
     interrupt: Interrupt,
+    /// Where the database has a thread of its own: it ends with the last handle.
+    host: Option<Arc<EngineThread>>,
 }
 
 impl Database {
@@ -61,10 +64,15 @@ impl Database {
     }
 
     pub(crate) fn from_builder(parts: DatabaseBuilder) -> Self {
-        let clock = Arc::clone(&parts.clock);
+        let (clock, hosted) = (Arc::clone(&parts.clock), parts.hosted);
         let engine = Engine::new(parts);
         let interrupt = engine.interrupt.clone();
-        Self { engine: Arc::new(EngineLock::new(engine, clock)), interrupt }
+        let mut database = Self { engine: Arc::new(EngineLock::new(engine, clock)), interrupt, host: None };
+        if hosted {
+            // Without a thread callers do the work, with the same answers.
+            database.host = EngineThread::start(database.clone()).ok().map(Arc::new);
+        }
+        database
     }
 
     /// Runs all statements of `sql` in order and stops at the first that fails; what was done before it stays.
@@ -192,12 +200,47 @@ impl Database {
 
     /// One round of work: a batch of every source, and one step; or a piece of that, where steps keep to a budget ([`StepBudget`](crate::StepBudget)).
     pub fn turn(&self) -> Result<Turn> {
-        self.turn_inside().map(|(turn, _)| turn)
+        match self.host {
+            Some(_) => self.hosted_turn(self.engine.enter(Priority::Background)).map(|(turn, _)| turn),
+            None => self.turn_inside().map(|(turn, _)| turn),
+        }
     }
 
     /// The same. If there was nothing to do, waits as long as [`Turn::Wait`] says, but not longer than `at_most`; a push or a statement of
     /// another thread ends the wait.
     pub fn turn_or_wait(&self, at_most: Duration) -> Result<Turn> {
+        if self.host.is_none() {
+            return self.work_or_wait(at_most);
+        }
+        let (turn, engine) = self.hosted_turn(self.engine.enter(Priority::Background))?;
+        if turn != Turn::Finished {
+            self.engine.sleep(engine, at_most);
+        }
+        Ok(turn)
+    }
+
+    /// What the thread of a hosted database has come to. An error that it met is told once.
+    fn hosted_turn<'a>(&self, mut engine: EngineGuard<'a, Engine>) -> Result<(Turn, EngineGuard<'a, Engine>)> {
+        match engine.last_turn.clone() {
+            Some(Err(error)) => {
+                engine.last_turn = None;
+                Err(error)
+            }
+            Some(Ok(Round::Finished)) => Ok((Turn::Finished, engine)),
+            _ => Ok((Turn::Wait(SLEEP_MAX), engine)),
+        }
+    }
+
+    /// Waits until a push or a statement comes, `at_most` so long.
+    pub(crate) fn sleep_until_called(&self, at_most: Duration) {
+        let engine = self.engine.enter(Priority::Background);
+        if engine.last_turn.is_some() {
+            self.engine.sleep(engine, at_most);
+        }
+    }
+
+    /// One round of work by this thread, or a wait.
+    pub(crate) fn work_or_wait(&self, at_most: Duration) -> Result<Turn> {
         let (turn, inside) = self.turn_inside()?;
         if let Turn::Wait(wait) = turn {
             // A thread that comes after this turn finds a sleeper: from the turn to the sleep the engine stays locked.
@@ -208,8 +251,10 @@ impl Database {
 
     fn turn_inside(&self) -> Result<(Turn, EngineGuard<'_, Engine>)> {
         let mut engine = self.engine.enter(Priority::Background);
-        engine.worker_enters();
-        let turn = match engine.round()? {
+        let contended = self.engine.is_contended();
+        let round = engine.round(contended);
+        engine.last_turn = Some(round.clone());
+        let turn = match round? {
             Round::Progressed => {
                 engine.wake_sleepers();
                 Turn::Progressed
@@ -229,6 +274,18 @@ impl Database {
     pub(crate) fn failure_before(&self, inputs: &[String]) -> Option<Error> {
         let failure = self.lock().failures_before(inputs).next();
         failure.map(|(name, error)| error.within(format!("'{name}' has stopped")))
+    }
+
+    /// For tests: from now on each statement that creates something fails when it has done so many things, and takes them back.
+    #[doc(hidden)]
+    pub fn fail_statements_at(&self, things: Option<usize>) {
+        self.lock().fail_statements_at(things);
+    }
+
+    /// For tests: all that stands behind the catalog, as text.
+    #[doc(hidden)]
+    pub fn internals(&self) -> String {
+        self.lock().internals()
     }
 
     /// Ends all sources that have not failed: windows close, sinks complete their output. Nothing can be pushed afterwards.
@@ -285,7 +342,7 @@ impl Database {
     /// The engine, for a thread that waits for an answer.
     pub(crate) fn lock(&self) -> EngineGuard<'_, Engine> {
         let mut engine = self.engine.enter(Priority::Interactive);
-        engine.guest_enters();
+        engine.last_turn = None;
         engine
     }
 }

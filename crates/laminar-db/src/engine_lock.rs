@@ -8,12 +8,12 @@
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use laminar_core::limits::{INTERACTIVE_PASS_MAX, LATENCY_BUDGET_NS, SPIN_LOOKS};
+use laminar_core::limits::{CONTENTION_NS, INTERACTIVE_PASS_MAX, LATENCY_BUDGET_NS, SPIN_LOOKS};
 use laminar_core::time::Clock;
 
 /// What the lock protects, and the threads that wait for it.
@@ -24,6 +24,8 @@ pub(crate) struct EngineLock<T> {
     waiting: AtomicUsize,
     /// Background threads that have nothing to do sleep here, with the lock of `inside`.
     wakeups: Condvar,
+    /// When a thread had to wait last, in wall-clock nanoseconds.
+    contended_at: AtomicI64,
     /// How many sleep; written under the lock of `inside`.
     sleepers: AtomicUsize,
     clock: Arc<dyn Clock>,
@@ -59,6 +61,7 @@ impl<T> EngineLock<T> {
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
             wakeups: Condvar::new(),
+            contended_at: AtomicI64::new(i64::MIN),
             sleepers: AtomicUsize::new(0),
             clock,
         }
@@ -71,6 +74,11 @@ impl<T> EngineLock<T> {
             guard,
             wake: Wake { wakeups: &self.wakeups, sleepers: &self.sleepers, wanted: priority == Priority::Interactive },
         }
+    }
+
+    /// Whether a thread has had to wait within the last second: no one thread makes itself wait.
+    pub(crate) fn is_contended(&self) -> bool {
+        self.clock.now().saturating_sub(self.contended_at.load(Ordering::Relaxed)) < CONTENTION_NS
     }
 
     /// Takes the lock if it is free and no thread waits.
@@ -88,6 +96,7 @@ impl<T> EngineLock<T> {
     #[cold]
     fn wait_in_queue(&self, priority: Priority) -> MutexGuard<'_, T> {
         let me = Arc::new(Waiter { called: AtomicBool::new(false), thread: thread::current(), priority });
+        self.contended_at.store(self.clock.now(), Ordering::Relaxed);
         self.change_queue(|queue, now| queue.join(Arc::clone(&me), now));
         loop {
             me.wait();

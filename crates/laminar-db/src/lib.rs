@@ -25,6 +25,7 @@ mod database;
 mod engine;
 mod engine_lock;
 mod events;
+mod hosted;
 mod interrupt;
 mod notice;
 mod rows;

@@ -63,10 +63,9 @@ impl Retention {
 /// Whether steps, and what is read at once, are cut so that they keep to a budget. Answers do not depend on it; how often a changing row is shown does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StepBudget {
-    /// While another thread has come within the last second beside the one that has its turns, to a millisecond. What one thread alone does comes out the
-    /// same every time.
+    /// While threads wait for each other, and for a second after that, to a millisecond. What one thread alone does comes out the same every time.
     #[default]
-    InCompany,
+    WhileContended,
     /// Always, to so many nanoseconds.
     Always(u64),
     /// Never: each source delivers a batch, and a step is over everything.
@@ -78,7 +77,7 @@ impl StepBudget {
     pub(crate) fn limit_ns(self) -> u64 {
         match self {
             StepBudget::Always(limit_ns) => limit_ns,
-            StepBudget::InCompany | StepBudget::Never => STEP_BUDGET_NS,
+            StepBudget::WhileContended | StepBudget::Never => STEP_BUDGET_NS,
         }
     }
 }
@@ -114,8 +113,7 @@ impl Settings {
                 Ok(())
             }
             "subscription_memory" => {
-                self.subscription_memory =
-                    value.map_or(Ok(SUBSCRIPTION_BYTES_MAX), |text| size(text, SUBSCRIPTION_BYTES_MIN))?;
+                self.subscription_memory = value.map_or(Ok(SUBSCRIPTION_BYTES_MAX), |text| size(text, SUBSCRIPTION_BYTES_MIN))?;
                 Ok(())
             }
             "push_timeout" => {
@@ -161,7 +159,7 @@ impl Settings {
                 None => "never".to_owned(),
             }),
             "step_budget" => Some(match self.step_budget {
-                StepBudget::InCompany => "auto".to_owned(),
+                StepBudget::WhileContended => "auto".to_owned(),
                 StepBudget::Always(nanos) if nanos.is_multiple_of(1_000_000) => format!("{} ms", nanos / 1_000_000),
                 StepBudget::Always(nanos) => format!("{} us", nanos / 1_000),
                 StepBudget::Never => "off".to_owned(),
@@ -211,19 +209,20 @@ fn workers(text: &str) -> Result<usize> {
 /// When steps keep to a budget, and to which.
 fn step_budget(text: &str) -> Result<StepBudget> {
     match text.trim().to_lowercase().as_str() {
-        "auto" => Ok(StepBudget::InCompany),
+        "auto" => Ok(StepBudget::WhileContended),
         "off" | "never" => Ok(StepBudget::Never),
-        length => match duration(length) {
-            Ok(nanos) => Ok(StepBudget::Always(nanos.unsigned_abs())),
-            Err(error) => Err(error.with_hint(
-                "write a length such as '1 ms' or '500 us', 'auto' (while several threads use the database) or 'off'",
-            )),
-        },
+        length => {
+            match duration(length) {
+                Ok(nanos) => Ok(StepBudget::Always(nanos.unsigned_abs())),
+                Err(error) => Err(error
+                    .with_hint("write a length such as '1 ms' or '500 us', 'auto' (while threads wait for each other) or 'off'")),
+            }
+        }
     }
 }
 
 /// `5s`, `5 seconds`, `250 ms`, `1 minute` as nanoseconds.
-fn duration(text: &str) -> Result<i64> {
+pub(crate) fn duration(text: &str) -> Result<i64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let unit = match text[digits..].trim().to_lowercase().trim_end_matches('s') {

@@ -85,9 +85,14 @@ impl GraphHost {
         Ok(())
     }
 
+    /// Why `nodes` could not be taken out: another node reads from one of them, or there is no such node.
+    pub fn check_detach(&self, nodes: &[NodeId]) -> Result<()> {
+        self.workers[0].check_detach(nodes)
+    }
+
     /// Takes nodes out between two steps; their outlets are told. Nothing happens if another node reads from one of them.
     pub(super) fn detach(&mut self, nodes: &[NodeId]) -> Result<()> {
-        self.workers[0].check_detach(nodes)?;
+        self.check_detach(nodes)?;
         let names: Vec<(NodeId, String)> =
             nodes.iter().filter_map(|id| Some((*id, self.node(*id).ok()?.node.name.clone()))).collect();
         self.workers.iter_mut().try_for_each(|worker| worker.detach(nodes))?;

@@ -7,10 +7,10 @@ use laminar_sql::lower::{Fragment, lower};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
 use laminar_sql::plan::{ContinuousPlan, Purpose};
 
-use super::Engine;
 use super::readers::Reader;
 use super::side_outputs::LateColumns;
-use crate::catalog::{Body, Once, PlannerCatalog, SourceBody, inputs_in, objects_in, sides_in};
+use super::{Done, Engine};
+use crate::catalog::{Body, Object, Once, PlannerCatalog, SourceBody, inputs_in, objects_in, sides_in};
 use crate::statements::refuse_repeated_names;
 
 /// A continuous query that runs.
@@ -64,10 +64,7 @@ impl Engine {
             _ => None,
         };
         self.attach_nodes(nodes.clone())?;
-        self.side_outputs.declare_errors(name);
-        if let Some(late) = late {
-            self.side_outputs.declare_late(name, late);
-        }
+        self.declare_sides(name, late)?;
         if let Some(target) = target {
             self.connect_target(name, target)?;
         }
@@ -95,8 +92,10 @@ impl Engine {
     pub(crate) fn attach_nodes(&mut self, nodes: Vec<Node>) -> Result<()> {
         let next = nodes.iter().map(|node| node.id.0 + 1).max().unwrap_or(self.next_node);
         let inputs: Vec<NodeId> = nodes.iter().flat_map(|node| node.inputs.iter().copied()).collect();
+        let attached = nodes.iter().map(|node| node.id).collect();
         self.reactor.attach(nodes)?;
         self.next_node = next;
+        self.note(Done::Attached(attached))?;
         inputs.into_iter().try_for_each(|input| self.want(input))
     }
 
@@ -137,9 +136,27 @@ impl Engine {
         let object = self.catalog.get_mut(name).ok_or_else(|| Error::internal("the source is gone"))?;
         object.nodes.push(id);
         if let Body::Source(source) = &mut object.body {
-            source.reader = Some(id);
+            let before = source.reader.replace(id);
+            self.note(Done::Reads { source: name.to_owned(), node: id, before })?;
         }
         Ok(())
+    }
+
+    /// Gives an object its side outputs; with the columns of its late rows, if they are known.
+    pub(crate) fn declare_sides(&mut self, name: &str, late: Option<LateColumns>) -> Result<()> {
+        let is_new = !self.side_outputs.is_declared(name);
+        self.side_outputs.declare_errors(name);
+        if let Some(late) = late {
+            self.side_outputs.declare_late(name, late);
+        }
+        if is_new { self.note(Done::Sides(name.to_owned())) } else { Ok(()) }
+    }
+
+    /// Gives an object its name: the last thing that a CREATE does.
+    pub(crate) fn enter(&mut self, object: Object) -> Result<()> {
+        let name = object.name.clone();
+        self.catalog.insert(object);
+        self.note(Done::Named(name))
     }
 
     fn is_read_once(&self, name: &str) -> bool {
@@ -172,6 +189,12 @@ impl Engine {
             .map_err(|error| error.at(connector.name_span))?
             .open_source(request)
             .map_err(|error| if error.span().is_some() { error } else { error.at(connector.span) })
+    }
+
+    /// The nodes of an object and of its side outputs.
+    pub(crate) fn nodes_with_sides(&self, name: &str) -> Vec<NodeId> {
+        let own = self.catalog.get(name).map(|object| object.nodes.clone()).unwrap_or_default();
+        [own, self.side_outputs.streams_of(name)].concat()
     }
 
     /// Takes the nodes of an object out, with everything that was kept for them.

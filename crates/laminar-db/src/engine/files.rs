@@ -38,6 +38,11 @@ impl ObjectFiles {
         }
     }
 
+    /// The objects that have files.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
     pub(crate) fn forget(&mut self, name: &str) {
         self.0.remove(name);
     }

@@ -4,8 +4,8 @@
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, Partitioning, SourceSpec};
 use laminar_core::{ChangeBatch, NodeId, Result};
 
-use super::Engine;
 use super::side_outputs::{SideName, TargetParcel};
+use super::{Done, Engine};
 use crate::catalog::Body;
 
 impl Engine {
@@ -134,7 +134,7 @@ impl Engine {
         let kind = NodeKind::Source(SourceSpec::TIMELESS);
         self.attach_nodes(vec![Node { id, name: name.to_string(), kind, inputs: Vec::new(), output }])?;
         self.side_outputs.add_stream(name, id);
-        Ok(())
+        self.note(Done::SideStream(name.clone(), id))
     }
 
     /// Says that somebody reads from `node` now. If what an object rejected flows there, the rows that are kept come first.
@@ -151,21 +151,28 @@ impl Engine {
     }
 
     fn start(&mut self, node: NodeId) -> Result<Vec<arrow_array::RecordBatch>> {
-        self.readers.want(node);
+        self.want_reader(node)?;
         let Some(name) = self.side_outputs.fresh_stream_at(node) else { return Ok(Vec::new()) };
         self.forward_rejected()?;
-        self.want_rows_of(&name.object);
-        Ok(self.side_outputs.start_stream(&name, node))
+        self.want_rows_of(&name.object)?;
+        let kept = self.side_outputs.start_stream(&name, node);
+        self.note(Done::SideStreamBegun(node))?;
+        Ok(kept)
     }
 
     /// Nobody would see what is wrong with a source's rows if nobody read them.
-    fn want_rows_of(&mut self, source: &str) {
-        let Some(object) = self.catalog.get(source) else { return };
-        let Body::Source(body) = &object.body else { return };
+    fn want_rows_of(&mut self, source: &str) -> Result<()> {
+        let Some(object) = self.catalog.get(source) else { return Ok(()) };
+        let Body::Source(body) = &object.body else { return Ok(()) };
         let is_wanted = |node: &NodeId| self.readers.of_node(*node).is_some_and(|reader| reader.is_wanted());
-        if let Some(reader) = body.reader.filter(|_| !object.nodes.iter().any(is_wanted)) {
-            self.readers.want(reader);
+        match body.reader.filter(|_| !object.nodes.iter().any(is_wanted)) {
+            Some(reader) => self.want_reader(reader),
+            None => Ok(()),
         }
+    }
+
+    fn want_reader(&mut self, node: NodeId) -> Result<()> {
+        if self.readers.want(node) { self.note(Done::Wanted(node)) } else { Ok(()) }
     }
 
     /// Takes out streams from which nobody reads any more.

@@ -3,6 +3,7 @@
 use laminar_core::dag::OutletId;
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result, StepId};
 
+use super::undo::Done;
 use super::{Engine, SubscriptionTarget};
 use crate::SubscribeOptions;
 use crate::settings::Retention;
@@ -17,6 +18,12 @@ pub(crate) struct AttachedHistory {
     name: String,
     /// The objects from which its rows come.
     inputs: Vec<String>,
+}
+
+impl std::fmt::Display for AttachedHistory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "history of {} at {}", self.name, self.node)
+    }
 }
 
 /// A subscription that holds back what feeds its object, since it is not read.
@@ -45,26 +52,22 @@ impl Blocker {
 
 impl Engine {
     /// A reader of the changes at `target`.
-    pub(crate) fn read_changes(&mut self, target: &SubscriptionTarget, name: &str, options: &SubscribeOptions) -> Result<Reading> {
-        let (history, is_new) = self.history_at(target.node, name, vec![target.object.clone()], Retention::default())?;
+    pub(crate) fn read_changes(
+        &mut self,
+        target: &SubscriptionTarget,
+        name: &str,
+        options: &SubscribeOptions,
+    ) -> Result<Reading> {
+        let history = self.history_at(target.node, name, vec![target.object.clone()], Retention::default())?;
         let wants_rows = options.as_of_step.is_none() && options.snapshot.unwrap_or(target.stored);
+        self.read_target(target, wants_rows)?;
         let reader = match options.as_of_step {
-            Some(step) => history.read_after(options, step, self.reactor.graph().last_step()),
+            Some(step) => history.read_after(options, step, self.reactor.graph().last_step())?,
             None => {
                 let snapshot = if wants_rows && !target.is_side() { self.snapshot_of(target)? } else { None };
-                Ok(history.read_from_now(options, snapshot))
+                history.read_from_now(options, snapshot)
             }
         };
-        let reader = match reader {
-            Ok(reader) => reader,
-            Err(error) => {
-                if is_new {
-                    self.forget_history(target.node);
-                }
-                return Err(error);
-            }
-        };
-        self.read_target(target, wants_rows)?;
         Ok(Reading { node: target.node, history, reader, own_nodes: Vec::new() })
     }
 
@@ -76,7 +79,7 @@ impl Engine {
         (name, inputs): (&str, Vec<String>),
         options: &SubscribeOptions,
     ) -> Result<Reading> {
-        let (history, _) = self.history_at(root, name, inputs, Retention::default())?;
+        let history = self.history_at(root, name, inputs, Retention::default())?;
         let reader = history.read_from_now(options, None);
         Ok(Reading { node: root, history, reader, own_nodes })
     }
@@ -86,16 +89,17 @@ impl Engine {
         self.history_at(node, name, vec![name.to_owned()], retention).map(|_| ())
     }
 
-    /// The history at a node; made if there is none, and whether it was.
-    fn history_at(&mut self, node: NodeId, name: &str, inputs: Vec<String>, retention: Retention) -> Result<(History, bool)> {
+    /// The history at a node; made if there is none.
+    fn history_at(&mut self, node: NodeId, name: &str, inputs: Vec<String>, retention: Retention) -> Result<History> {
         if let Some(found) = self.histories.iter().find(|attached| attached.node == node) {
-            return Ok((found.history.clone(), false));
+            return Ok(found.history.clone());
         }
         let step = self.reactor.graph().last_step();
         let history = History::new(name, step, retention, self.settings.subscription_memory);
         let outlet = self.reactor.subscribe(node, history.outlet(), false)?;
         self.histories.push(AttachedHistory { node, outlet, history: history.clone(), name: name.to_owned(), inputs });
-        Ok((history, true))
+        self.note(Done::History(node))?;
+        Ok(history)
     }
 
     /// The rows that an object stores now, as the first changes of a reader.
@@ -114,13 +118,14 @@ impl Engine {
     /// Takes a reader away, and with the last one the history and the nodes that existed for it alone.
     pub(crate) fn end_reading(&mut self, reading: &Reading) -> Result<()> {
         if reading.history.remove(reading.reader) {
-            self.forget_history(reading.node);
+            self.drop_history(reading.node);
         }
         self.reactor.detach(&reading.own_nodes)?;
         self.drop_unread_streams()
     }
 
-    fn forget_history(&mut self, node: NodeId) {
+    /// Takes a history away from its node.
+    pub(super) fn drop_history(&mut self, node: NodeId) {
         for attached in self.histories.extract_if(.., |attached| attached.node == node) {
             self.reactor.graph_mut().detach_outlet(attached.outlet);
         }

@@ -7,7 +7,7 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{ConnectorDef, Name};
 
 use super::side_outputs::{LateTarget, places_in_sink, places_in_table};
-use super::{Engine, SinkHandle, options_of};
+use super::{Done, Engine, SinkHandle, options_of};
 use crate::catalog::{Body, Object, kind_name};
 
 /// The node in front of a sink for late rows, once its columns are settled.
@@ -65,7 +65,7 @@ impl Engine {
             Fitting::New { object, schema, sink } => self.settle_sink(object, schema, sink)?,
         };
         self.side_outputs.set_target(object, target);
-        Ok(())
+        self.note(Done::Target(object.to_owned()))
     }
 
     /// Puts a node in front of a sink for late rows, which now has its columns.
@@ -81,12 +81,14 @@ impl Engine {
         self.attach_nodes(vec![Node { id: node, name: name.clone(), kind, inputs: Vec::new(), output }])?;
         let handle = SinkHandle::new(sink);
         let outlet = self.reactor.subscribe(node, handle.outlet(), false)?;
+        self.note(Done::Listens(outlet))?;
         let object = self.catalog.get_mut(&name).ok_or_else(|| Error::internal("the sink is gone"))?;
         object.nodes.push(node);
         let places = (0..schema.fields().len()).map(Some).collect();
         let target = target(object, node, schema.clone(), places);
         if let Body::LateSink { intake, .. } = &mut object.body {
             *intake = Some(SinkIntake { node, schema, outlet, handle });
+            self.note(Done::Intake(name))?;
         }
         Ok(target)
     }

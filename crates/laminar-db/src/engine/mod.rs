@@ -1,7 +1,6 @@
 //! The engine behind a database: one reactor, the readers that feed it, the sinks that it feeds, and what was rejected.
 
 mod attach;
-mod company;
 mod files;
 mod forward;
 mod histories;
@@ -13,6 +12,7 @@ mod side_outputs;
 mod sinks;
 mod subscription_target;
 mod text_lengths;
+mod undo;
 mod worker_pool;
 
 use std::sync::Arc;
@@ -25,9 +25,8 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::plan::Planner;
 
 pub(crate) use attach::options_of;
-use company::Company;
 pub(crate) use files::ObjectFiles;
-pub(crate) use histories::{AttachedHistory, Blocker};
+pub(crate) use histories::AttachedHistory;
 pub(crate) use late_target::{SinkIntake, late_sink_request};
 pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
@@ -36,6 +35,7 @@ pub(crate) use side_outputs::{LateColumns, Side, SideName, SideOutputs};
 pub(crate) use sinks::{SinkHandle, SinkState};
 pub(crate) use subscription_target::SubscriptionTarget;
 pub(crate) use text_lengths::TextLengths;
+pub(crate) use undo::{Done, Undo};
 use worker_pool::WorkerPoolSpec;
 
 use crate::catalog::{Body, Catalog, kind_name};
@@ -56,10 +56,12 @@ pub(crate) struct Engine {
     pub(crate) side_outputs: SideOutputs,
     pub(crate) files: ObjectFiles,
     pub(crate) histories: Vec<AttachedHistory>,
+    undo: Undo,
     pub(crate) next_node: u32,
-    company: Company,
     /// Turns in which sources were not asked because steps had something to do.
     passed_over: u32,
+    /// What the last round of work came to.
+    pub(crate) last_turn: Option<Result<Round>>,
     /// Rounds in a row in which nothing could be done but for sources that a subscription holds back.
     held_rounds: u32,
 }
@@ -84,9 +86,10 @@ impl Engine {
             side_outputs,
             files: ObjectFiles::default(),
             histories: Vec::new(),
+            undo: Undo::default(),
             next_node: 0,
-            company: Company::default(),
             passed_over: 0,
+            last_turn: None,
             held_rounds: 0,
         }
     }
@@ -105,6 +108,15 @@ impl Engine {
         self.side_outputs.set_bytes_max(settings.side_output_memory);
         self.settings = settings;
         Ok(())
+    }
+
+    /// All that stands behind the catalog, as text: nodes, readers, histories, side outputs and files.
+    pub(crate) fn internals(&self) -> String {
+        let nodes = self.reactor.graph().nodes().map(|node| format!("{} {} {:?}", node.id, node.name, node.inputs));
+        let readers = self.readers.iter().map(|reader| format!("{} {} {}", reader.name, reader.node, reader.is_wanted()));
+        let histories = self.histories.iter().map(AttachedHistory::to_string);
+        let texts = nodes.chain(readers).chain(histories).collect::<Vec<_>>().join("\n");
+        format!("{texts}\n{}\n{}", self.side_outputs.internals(), self.files.names().join(", "))
     }
 
     /// The number of the next node.

@@ -101,11 +101,21 @@ impl Readers {
         });
     }
 
-    /// Says that somebody reads from `node` now.
-    pub(crate) fn want(&mut self, node: NodeId) {
-        for reader in self.readers.iter_mut().filter(|reader| reader.node == node) {
-            reader.wanted = true;
-        }
+    /// Says that something reads from `node` now. True if nothing did before.
+    pub(crate) fn want(&mut self, node: NodeId) -> bool {
+        let unwanted = self.readers.iter_mut().filter(|reader| reader.node == node && !reader.wanted);
+        unwanted.map(|reader| reader.wanted = true).count() > 0
+    }
+
+    /// Takes back that something reads from `node`.
+    pub(super) fn unwant(&mut self, node: NodeId) {
+        self.readers.iter_mut().filter(|reader| reader.node == node).for_each(|reader| reader.wanted = false);
+    }
+
+    /// Takes the reader at `node` away, and gives what it reads.
+    pub(super) fn take(&mut self, node: NodeId) -> Option<Box<dyn Source>> {
+        let at = self.readers.iter().position(|reader| reader.node == node)?;
+        Some(self.readers.remove(at).source)
     }
 
     pub(crate) fn remove(&mut self, nodes: &[NodeId]) {

@@ -6,6 +6,7 @@ use laminar_core::{NodeId, Result};
 
 use super::Engine;
 use super::readers::{Read, ReadBudget};
+use crate::StepBudget;
 
 /// What one round of work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +21,11 @@ pub(crate) enum Round {
 
 impl Engine {
     /// Reads a batch from each source that has room for it, and runs one step; or a piece of that which keeps to the budget.
-    pub(crate) fn round(&mut self) -> Result<Round> {
+    /// `contended`: whether other threads have waited for the engine lately.
+    pub(crate) fn round(&mut self, contended: bool) -> Result<Round> {
         let held = self.held_back();
         let now = self.clock.now();
-        let (read, progressed) = if self.keeps_to_budget(now) { self.turn(&held)? } else { self.whole(&held, now)? };
+        let (read, progressed) = if self.keeps_to_budget(contended) { self.turn(&held)? } else { self.whole(&held, now)? };
         if read.progressed || progressed {
             self.held_rounds = 0;
             return Ok(Round::Progressed);
@@ -38,6 +40,16 @@ impl Engine {
             (None, Some(at)) if self.readers.some_open(&held) => Round::WaitUntil(at),
             (None, _) => Round::Finished,
         })
+    }
+
+    /// Whether steps are cut so that other threads have their turn soon. A thread alone has its steps whole, which takes less time, and its answers
+    /// come out the same every time.
+    fn keeps_to_budget(&self, contended: bool) -> bool {
+        match self.settings.step_budget {
+            StepBudget::WhileContended => contended,
+            StepBudget::Always(_) => true,
+            StepBudget::Never => false,
+        }
     }
 
     /// All that is left to do is to read sources that a subscription holds back: its reader has some time to go on.

@@ -33,14 +33,14 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
     if let Some(history) = history {
         engine.keep_history(fragment.root, &name, history)?;
     }
-    engine.catalog.insert(Object {
+    engine.enter(Object {
         name,
         sql: text.to_owned(),
         depends_on: attached.depends_on,
         late_to: create.query.late_to.as_ref().map(|target| target.text.clone()),
         nodes: fragment.nodes.iter().map(|node| node.id).collect(),
         body: Body::Query { root: fragment.root, properties: fragment.properties, stored, latest_only },
-    });
+    })?;
     Ok(StatementOutcome::Done { what: format!("CREATE {} {}", kind_name(kind), create.name.text), notices })
 }
 
@@ -68,7 +68,7 @@ fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<
     let name = create.name.text.clone();
     refuse_too_many_views(&name, inlined).map_err(|error| error.at(query.span))?;
     let body = Body::View { query: query.clone(), schema, inlined };
-    engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on, late_to: None, nodes: Vec::new(), body });
+    engine.enter(Object { name, sql: text.to_owned(), depends_on, late_to: None, nodes: Vec::new(), body })?;
     Ok(StatementOutcome::done(format!("CREATE VIEW {}", create.name.text)))
 }
 

@@ -12,7 +12,7 @@ use laminar_sql::plan::Purpose;
 
 use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Body, Object};
-use crate::engine::{Engine, SinkHandle, SubscriptionTarget, late_sink_request, options_of};
+use crate::engine::{Done, Engine, SinkHandle, SubscriptionTarget, late_sink_request, options_of};
 
 /// What a sink listens to.
 enum Input {
@@ -32,7 +32,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
         SinkInput::Object(name) => (target(engine, create, name)?, None),
         SinkInput::Query(query) => (attached(engine, create, query, text)?, query.late_to.as_ref()),
     };
-    let connected = connect(engine, create, &input);
+    let (handle, outlet) = connect(engine, create, &input)?;
     let notices = match &create.input {
         SinkInput::Object(name) => engine.notices_of_object(&name.text),
         SinkInput::Query(query) => engine.notices_of_query(query),
@@ -43,23 +43,17 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
         Input::Query { depends_on, nodes, .. } => (depends_on, nodes),
     };
     let name = create.name.text.clone();
-    let (handle, outlet) = match connected {
-        Ok(connected) => connected,
-        Err(error) => {
-            engine.detach(&name, &nodes)?;
-            return Err(error);
-        }
-    };
     engine.files.add_written(&name, files);
-    engine.side_outputs.declare_errors(&name);
-    engine.catalog.insert(Object {
+    engine.note(Done::Files(name.clone()))?;
+    engine.declare_sides(&name, None)?;
+    engine.enter(Object {
         name,
         sql: text.to_owned(),
         depends_on,
         late_to: late_to.map(|target| target.text.clone()),
         nodes,
         body: Body::Sink { outlet, handle },
-    });
+    })?;
     Ok(StatementOutcome::Done { what: format!("CREATE SINK {}", create.name.text), notices })
 }
 
@@ -71,9 +65,10 @@ fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str, files: Fi
     engine.sink_accepts(&connector, &request)?;
     engine.open_sink(&connector, request)?;
     engine.files.add_written(&name, files);
-    engine.side_outputs.declare_errors(&name);
+    engine.note(Done::Files(name.clone()))?;
+    engine.declare_sides(&name, None)?;
     let body = Body::LateSink { connector, intake: None };
-    engine.catalog.insert(Object { name, sql: text.to_owned(), depends_on: Vec::new(), late_to: None, nodes: Vec::new(), body });
+    engine.enter(Object { name, sql: text.to_owned(), depends_on: Vec::new(), late_to: None, nodes: Vec::new(), body })?;
     Ok(StatementOutcome::done(format!("CREATE SINK {} (it waits for a query with LATE DATA TO {0})", create.name.text)))
 }
 
@@ -116,6 +111,7 @@ fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(S
         Input::Object(target) => engine.listen(target, handle.outlet(), target.stored)?,
         Input::Query { root, .. } => engine.reactor.subscribe(*root, handle.outlet(), false)?,
     };
+    engine.note(Done::Listens(outlet))?;
     engine.settle()?;
     Ok((handle, outlet))
 }

@@ -7,7 +7,7 @@ use laminar_sql::plan::columns_to_schema;
 
 use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Body, Object};
-use crate::engine::{Engine, TextLengths};
+use crate::engine::{Done, Engine, TextLengths};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
@@ -50,19 +50,21 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         Node { id: output, name: name.clone(), kind: NodeKind::Output(spec), inputs: vec![source], output: properties.clone() },
     ])?;
     engine.files.add_read(&name, files);
-    engine.side_outputs.declare_errors(&name);
+    engine.note(Done::Files(name.clone()))?;
+    engine.declare_sides(&name, None)?;
     let lengths = TextLengths::of(&create.columns);
     if let Some(opened) = opened {
         engine.reactor.defer(source)?;
         engine.readers.add(&name, source, lengths.hold(opened), false);
+        engine.note(Done::Loads(source))?;
     }
-    engine.catalog.insert(Object {
+    engine.enter(Object {
         name,
         sql: text.to_owned(),
         depends_on: Vec::new(),
         late_to: None,
         nodes: vec![source, output],
         body: Body::Table { source, output, properties, lengths },
-    });
+    })?;
     Ok(StatementOutcome::done(format!("CREATE TABLE {}", create.name.text)))
 }

@@ -1,6 +1,6 @@
 //! `DROP`.
 
-use laminar_core::{Code, Error, Result};
+use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{DropObjects, Name};
 
 use super::StatementOutcome;
@@ -9,20 +9,31 @@ use crate::engine::{Engine, SinkIntake};
 
 pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOutcome> {
     let mut skipped = Vec::new();
+    let mut names: Vec<&Name> = Vec::new();
     for name in &drop.names {
         if engine.catalog.get(&name.text).is_none() && drop.if_exists {
             skipped.push(format!("there is no '{}'", name.text));
-            continue;
+        } else {
+            names.push(name);
         }
-        drop_one(engine, drop, name)?;
     }
-    if skipped.len() == drop.names.len() {
+    if names.is_empty() {
         return Ok(StatementOutcome::Skipped(skipped.join(", ")));
     }
+    let mut order = Vec::new();
+    for name in &names {
+        check(engine, drop, name, &names)?;
+        add_with_dependants(engine, &name.text, &mut order);
+    }
+    // Nothing is dropped before it is known that all of it can be.
+    let nodes: Vec<NodeId> = order.iter().flat_map(|name| engine.nodes_with_sides(name)).collect();
+    engine.reactor.graph().check_detach(&nodes)?;
+    order.iter().try_for_each(|name| remove(engine, name))?;
     Ok(StatementOutcome::done(format!("DROP {}", kind_name(drop.kind))))
 }
 
-fn drop_one(engine: &mut Engine, drop: &DropObjects, name: &Name) -> Result<()> {
+/// Whether `name` may be dropped together with `names`.
+fn check(engine: &Engine, drop: &DropObjects, name: &Name, names: &[&Name]) -> Result<()> {
     let kind = engine.catalog.require(name)?.kind();
     if kind != drop.kind {
         let (is, asked) = (kind_name(kind), kind_name(drop.kind));
@@ -33,20 +44,28 @@ fn drop_one(engine: &mut Engine, drop: &DropObjects, name: &Name) -> Result<()> 
         .with_hint(format!("write DROP {is} {}", name.text))
         .at(name.span));
     }
-    let dependants = engine.catalog.dependants(&name.text);
+    let mut dependants = engine.catalog.dependants(&name.text);
+    dependants.retain(|dependant| !names.iter().any(|name| name.text == *dependant));
     if !dependants.is_empty() && !drop.cascade {
         return Err(Error::new(Code::ObjectInUse, format!("'{}' is used by {}", name.text, dependants.join(", ")))
             .with_hint("drop those first, or write CASCADE to drop them too")
             .at(name.span));
     }
-    remove(engine, &name.text)
+    Ok(())
 }
 
-/// Removes an object after all that reads from it.
-fn remove(engine: &mut Engine, name: &str) -> Result<()> {
-    for dependant in engine.catalog.dependants(name) {
-        remove(engine, &dependant)?;
+/// Adds an object to those that are dropped, after all that reads from it.
+fn add_with_dependants(engine: &Engine, name: &str, order: &mut Vec<String>) {
+    if order.iter().any(|known| known == name) {
+        return;
     }
+    for dependant in engine.catalog.dependants(name) {
+        add_with_dependants(engine, &dependant, order);
+    }
+    order.push(name.to_owned());
+}
+
+fn remove(engine: &mut Engine, name: &str) -> Result<()> {
     let Some(object) = engine.catalog.get(name) else { return Ok(()) };
     let nodes = object.nodes.clone();
     match &object.body {

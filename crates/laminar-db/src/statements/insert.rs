@@ -28,7 +28,8 @@ pub(super) fn run(database: &Database, insert: &Insert, text: &str) -> Result<St
     let batches = rows_of(&reading, insert, text, &target).map_err(|error| at_rows(error, insert))?;
     // All rows or none: the first one goes in when the last one is known to fit.
     let batches = batches.iter().map(|batch| complete(insert, batch, &schema, &given)).collect::<Result<Vec<_>>>()?;
-    push(&mut database.lock_for_push(&insert.table.text)?, insert, &schema, batches, notices)
+    let mut engine = database.lock_for_push(&insert.table.text)?;
+    push(&mut engine, insert, &schema, batches, notices)
 }
 
 /// The node into which rows are inserted, and their columns.

@@ -83,24 +83,34 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
         other => {
             let engine = &mut database.lock();
             match other {
-                Statement::CreateSource(create) => create_source::run(engine, create, text),
-                Statement::CreateTable(create) => create_table::run(engine, create, text),
-                Statement::CreateStream(create) => create_query::run(engine, create, text, ObjectKind::Stream),
-                Statement::CreateMaterializedView(create) => {
-                    create_query::run(engine, create, text, ObjectKind::MaterializedView)
-                }
-                Statement::CreateView(create) => create_query::run(engine, create, text, ObjectKind::View),
-                Statement::CreateSink(create) => create_sink::run(engine, create, text),
                 Statement::Drop(drop) => drop::run(engine, drop),
                 Statement::Show(show) => show::run(engine, show),
                 Statement::Describe(name) => show::describe(engine, name),
-                Statement::Explain(explain) => explain::run(engine, explain, text),
+                Statement::Explain(explain) => engine.and_nothing_more(|engine| explain::run(engine, explain, text)),
                 Statement::Set(set) => set::run(engine, set),
+                Statement::CreateSource(_)
+                | Statement::CreateTable(_)
+                | Statement::CreateStream(_)
+                | Statement::CreateMaterializedView(_)
+                | Statement::CreateView(_)
+                | Statement::CreateSink(_) => engine.all_or_nothing(|engine| create(engine, other, text)),
                 Statement::Select(_) | Statement::Subscribe(_) | Statement::Insert(_) => {
                     Err(Error::internal("queries and INSERT are run above"))
                 }
             }
         }
+    }
+}
+
+fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<StatementOutcome> {
+    match statement {
+        Statement::CreateSource(create) => create_source::run(engine, create, text),
+        Statement::CreateTable(create) => create_table::run(engine, create, text),
+        Statement::CreateStream(create) => create_query::run(engine, create, text, ObjectKind::Stream),
+        Statement::CreateMaterializedView(create) => create_query::run(engine, create, text, ObjectKind::MaterializedView),
+        Statement::CreateView(create) => create_query::run(engine, create, text, ObjectKind::View),
+        Statement::CreateSink(create) => create_sink::run(engine, create, text),
+        _ => Err(Error::internal("this creates nothing")),
     }
 }
 

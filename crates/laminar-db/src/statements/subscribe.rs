@@ -15,8 +15,11 @@ use crate::{Database, SubscribeOptions, Subscription};
 
 pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Result<StatementOutcome> {
     if subscribe.as_of_step.is_some() && subscribe.snapshot == Some(true) {
-        return Err(Error::new(Code::InvalidQuery, "a subscription that goes on after a step does not begin with the current rows")
-            .with_hint("leave out WITH (snapshot) or AS OF STEP"));
+        return Err(Error::new(
+            Code::InvalidQuery,
+            "a subscription that goes on after a step does not begin with the current rows",
+        )
+        .with_hint("leave out WITH (snapshot) or AS OF STEP"));
     }
     let as_of_step = subscribe.as_of_step.map(StepId);
     let options = SubscribeOptions { snapshot: subscribe.snapshot, as_of_step, ..SubscribeOptions::default() };
@@ -51,16 +54,16 @@ pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: Subscr
 }
 
 fn to_object(database: &Database, name: &str, options: SubscribeOptions) -> Result<Subscription> {
-    let mut engine = database.lock();
-    let target = engine.subscription_target(name)?;
-    let (schema, description) = (target.properties.schema.clone(), target.description.clone());
-    let mut subscription = Subscription::new(name.to_owned(), schema, description, database.clone());
-    subscription.reads_from(vec![target.object.clone()], engine.notices_of_object(name));
-    subscription.reads(engine.read_changes(&target, name, &options)?);
-    let settled = engine.settle();
-    // Dropping a subscription takes the engine's lock, so it must be free before an error drops this one.
-    drop(engine);
-    settled.map(|()| subscription)
+    let engine = &mut database.lock();
+    let (target, reading) = engine.all_or_nothing(|engine| {
+        let target = engine.subscription_target(name)?;
+        let reading = engine.read_changes(&target, name, &options)?;
+        engine.settle().map(|()| (target, reading))
+    })?;
+    let (schema, notices) = (target.properties.schema.clone(), engine.notices_of_object(name));
+    let mut subscription = Subscription::new(name.to_owned(), schema, target.description, database.clone());
+    subscription.reads(reading, vec![target.object], notices);
+    Ok(subscription)
 }
 
 /// Runs a query for one subscription; its nodes go when the subscription goes.
@@ -72,7 +75,7 @@ pub(super) fn to_query(
     options: SubscribeOptions,
 ) -> Result<Subscription> {
     refuse_late_to(query)?;
-    let mut engine = database.lock();
+    let engine = &mut database.lock();
     // Rows that a stored input already has come as the first changes.
     let stored = objects_in(query, &engine.catalog).iter().all(|name| engine.catalog.get(name).is_some_and(|o| o.is_stored()));
     if stored && options.snapshot == Some(false) {
@@ -83,17 +86,17 @@ pub(super) fn to_query(
         return Err(Error::new(Code::NotSupported, "AS OF STEP of a query: only objects keep their past steps")
             .with_hint("CREATE MATERIALIZED VIEW v WITH (history = '100000 steps') AS …, then SUBSCRIBE v AS OF STEP n"));
     }
-    let attached = engine.lowered(name, query, text, Purpose::Stream)?;
-    let fragment = attached.fragment;
-    let nodes: Vec<NodeId> = fragment.nodes.iter().map(|node| node.id).collect();
-    engine.attach_nodes(fragment.nodes)?;
-    let properties = fragment.properties;
+    let (attached, reading) = engine.all_or_nothing(|engine| {
+        let attached = engine.lowered(name, query, text, Purpose::Stream)?;
+        let (nodes, root) = (attached.fragment.nodes.clone(), attached.fragment.root);
+        let own_nodes: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
+        engine.attach_nodes(nodes)?;
+        let reading = engine.read_query(root, own_nodes, (name, attached.depends_on.clone()), &options)?;
+        engine.settle().map(|()| (attached, reading))
+    })?;
+    let properties = attached.fragment.properties;
     let description = Description { kind: properties.changes, latest_only: shows_latest_only(query) };
     let mut subscription = Subscription::new(name.to_owned(), properties.schema, description, database.clone());
-    subscription.reads_from(attached.depends_on.clone(), engine.notices_of_query(query));
-    subscription.reads(engine.read_query(fragment.root, nodes, (name, attached.depends_on), &options)?);
-    let settled = engine.settle();
-    // Dropping a subscription takes the engine's lock, so it must be free before an error drops this one.
-    drop(engine);
-    settled.map(|()| subscription)
+    subscription.reads(reading, attached.depends_on, engine.notices_of_query(query));
+    Ok(subscription)
 }

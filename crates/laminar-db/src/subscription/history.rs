@@ -108,8 +108,11 @@ impl History {
     pub(crate) fn read_after(&self, options: &SubscribeOptions, step: StepId, last: StepId) -> Result<ReaderId> {
         let mut steps = self.lock();
         if step > last {
-            return Err(Error::new(Code::InvalidQuery, format!("step {} has not happened yet: the last one is {}", step.0, last.0))
-                .with_hint("name a step that the subscription has shown before"));
+            return Err(Error::new(
+                Code::InvalidQuery,
+                format!("step {} has not happened yet: the last one is {}", step.0, last.0),
+            )
+            .with_hint("name a step that the subscription has shown before"));
         }
         if step < steps.complete_after {
             let text = format!(
@@ -285,7 +288,8 @@ impl Steps {
             u64::MAX => format!("{} (subscription_memory)", size_text(self.bytes_max)),
             capacity => format!("{capacity} steps (capacity)"),
         };
-        let text = format!("the reader of '{}' fell behind: it has not read steps {from} to {to}, and {bound} may wait", self.name);
+        let text =
+            format!("the reader of '{}' fell behind: it has not read steps {from} to {to}, and {bound} may wait", self.name);
         Error::new(Code::LimitReached, text).with_hint(
             "subscribe again: a stored object begins with its current rows; read faster, or let more wait: SET subscription_memory = '1 GiB'",
         )

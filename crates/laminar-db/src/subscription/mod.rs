@@ -10,8 +10,8 @@ use laminar_connectors::formats::distinct::distinct_schema;
 use laminar_core::dag::ChangeKind;
 use laminar_core::{ChangeBatch, Error, NodeId, Result, StepId};
 
-pub(crate) use history::{History, ReaderId};
 use history::Next;
+pub(crate) use history::{History, ReaderId};
 
 use crate::{Database, Notice};
 
@@ -136,11 +136,8 @@ impl Subscription {
         Self { name, schema, description, source: None, inputs: Vec::new(), notices: Vec::new(), database }
     }
 
-    pub(crate) fn reads(&mut self, source: Reading) {
+    pub(crate) fn reads(&mut self, source: Reading, inputs: Vec<String>, notices: Vec<Notice>) {
         self.source = Some(source);
-    }
-
-    pub(crate) fn reads_from(&mut self, inputs: Vec<String>, notices: Vec<Notice>) {
         (self.inputs, self.notices) = (inputs, notices);
     }
 

@@ -99,8 +99,9 @@ fn a_reader_that_falls_behind_its_bound_is_told_which_steps_are_gone_and_can_beg
     let db = numbers("SET subscription_memory = '64 KiB'");
     let mut reader = db.subscribe("listed").unwrap();
     let mut keeping_up = db.subscribe("listed").unwrap();
-    let mut dropping =
-        db.subscribe_with("listed", SubscribeOptions { slow_reader: SlowReader::DropOldest, ..SubscribeOptions::default() }).unwrap();
+    let mut dropping = db
+        .subscribe_with("listed", SubscribeOptions { slow_reader: SlowReader::DropOldest, ..SubscribeOptions::default() })
+        .unwrap();
     let mut kept_up = 0;
     for n in 0..2000 {
         push(&db, n).unwrap();

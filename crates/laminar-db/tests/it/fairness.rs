@@ -99,8 +99,22 @@ fn pieces_grow_again_where_rows_are_cheap() {
 }
 
 #[test]
-fn steps_are_cut_when_another_thread_has_come_and_not_when_one_thread_is_alone() {
-    let elsewhere = |both: &Both| std::thread::scope(|scope| drop(scope.spawn(|| both.count("pushed_rows")).join().unwrap()));
+fn steps_are_cut_when_another_thread_had_to_wait_and_not_when_one_thread_is_alone() {
+    let elsewhere = |both: &Both| {
+        let (entered, waits) = std::sync::mpsc::channel();
+        let slow = both.db.on_changes("pushed_rows", move |_| {
+            let _ = entered.send(());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        });
+        waits.recv().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| both.db.push("pushed", numbers(1)).unwrap());
+            waits.recv().unwrap();
+            // The other thread is in its step, so this one waits.
+            both.count("pushed_rows");
+        });
+        drop(slow.unwrap());
+    };
     let at_home = |both: &Both| drop(both.count("pushed_rows"));
     for (settings, guest, cut) in [
         ("", &at_home as &dyn Fn(&Both), false),
@@ -109,7 +123,6 @@ fn steps_are_cut_when_another_thread_has_come_and_not_when_one_thread_is_alone()
         ("SET step_budget = '2 ms'", &at_home, true),
     ] {
         let both = Both::new(MILLISECOND, settings);
-        // Who made the database and left before anybody worked for it is no company.
         both.db.turn().unwrap();
         guest(&both);
         both.heavy.push(numbers(5_000)).unwrap();
@@ -262,4 +275,28 @@ fn a_subscriber_that_waits_gets_what_another_thread_pushes() {
         assert_eq!(waiting.join().unwrap(), Ok(7));
     });
     queue.close();
+}
+
+#[test]
+fn a_hosted_database_works_by_itself_and_ends_with_its_last_handle() {
+    let db = Database::builder().hosted().build();
+    db.execute(
+        "CREATE SOURCE g (k BIGINT) FROM GENERATOR (rows = 200000, 'fields.k.max' = '99');
+         CREATE MATERIALIZED VIEW busy AS SELECT count(*) AS n FROM g;
+         CREATE SOURCE pushed (v BIGINT);
+         CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM pushed",
+    )
+    .unwrap();
+    let mut changes = db.subscribe("n").unwrap();
+    db.push("pushed", numbers(3)).unwrap();
+    assert_eq!(db.query("SELECT n FROM n").unwrap().to_strings(), [["3"]], "a push is answered when every view is current");
+    db.run_until_finished(&false.into()).unwrap();
+    assert_eq!(db.query("SELECT n FROM busy").unwrap().to_strings(), [["200000"]]);
+    let seen: usize = changes.by_ref().map(|step| step.unwrap().changes.len()).sum();
+    assert_eq!(seen, 3, "0, then -0 and +3");
+    drop(changes);
+    let other = db.clone();
+    drop(db);
+    other.push("pushed", numbers(2)).unwrap();
+    assert_eq!(other.query("SELECT n FROM n").unwrap().to_strings(), [["5"]]);
 }

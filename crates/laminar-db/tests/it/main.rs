@@ -8,4 +8,7 @@ mod late;
 mod library;
 mod limits;
 mod notices;
+mod snapshots;
+mod undo;
+mod watermarks;
 mod workers;

@@ -5,11 +5,12 @@ use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use laminar_core::{Code, Error, Result, Span};
 
+use super::connector;
 use super::dispatch::not_built;
 use super::emit;
 use super::names;
 use super::statement::{ColumnDef, Name, WatermarkDef};
-use super::tokens::Cursor;
+use super::tokens::{Cursor, token_is_word};
 
 /// What stands in the parentheses.
 #[derive(Debug, Default)]
@@ -136,7 +137,7 @@ fn refuse_extras(cursor: &Cursor<'_>) -> Result<()> {
     Err(not_built(&format!("{} in a definition of columns", words.join(" ")), after.since(cursor.position()), instead))
 }
 
-/// `WATERMARK FOR column [AS column - INTERVAL …]`.
+/// `WATERMARK FOR column [AS column - INTERVAL …] [WITH (strategy = …)]`.
 fn watermark(cursor: &mut Cursor<'_>, found: &mut Definition) -> Result<()> {
     let start = cursor.position();
     cursor.take_words(&["WATERMARK", "FOR"]);
@@ -144,17 +145,21 @@ fn watermark(cursor: &mut Cursor<'_>, found: &mut Definition) -> Result<()> {
     let mut lag = 0;
     if cursor.take_word("AS") {
         let expr_start = cursor.position();
-        let end = cursor.find(|c, n| matches!(c.token(n), Some(Token::Comma | Token::RParen)));
+        let end = cursor.find(|c, n| {
+            matches!(c.token(n), Some(Token::Comma | Token::RParen))
+                || c.token(n).is_some_and(|token| token_is_word(token, "WITH"))
+        });
         let mut own = cursor.up_to(end);
         let expr = own.parse(Parser::parse_expr)?;
         cursor.go_to(own.position());
         lag = lag_of(&expr, &column, cursor.since(expr_start))?;
     }
+    let options = if cursor.take_word("WITH") { connector::options(cursor)? } else { Vec::new() };
     let span = cursor.since(start);
     if found.watermark.is_some() {
         return Err(Error::new(Code::InvalidWindow, "there is a second watermark").at(span));
     }
-    found.watermark = Some(WatermarkDef { column, lag, span });
+    found.watermark = Some(WatermarkDef { column, lag, options, span });
     Ok(())
 }
 

@@ -120,6 +120,8 @@ pub struct WatermarkDef {
     pub column: Name,
     /// How far the watermark stays behind the greatest time seen, in nanoseconds; at least 0.
     pub lag: i64,
+    /// `WITH (strategy = …)`: how it follows from rows.
+    pub options: Vec<OptionDef>,
     /// The whole clause.
     pub span: Span,
 }
@@ -172,6 +174,8 @@ pub struct CreateQuery {
     pub or_replace: bool,
     /// What it computes. A column list after the name has become a projection of the query.
     pub query: StreamQuery,
+    /// `WITH (history = …)`: how much of its changes is kept for subscriptions to come.
+    pub history: Option<OptionDef>,
     /// The whole statement.
     pub span: Span,
 }

@@ -85,6 +85,11 @@ impl SideOutputs {
         self.object(object);
     }
 
+    /// Whether the side outputs of `object` are known.
+    pub(crate) fn is_declared(&self, object: &str) -> bool {
+        self.objects.contains_key(object)
+    }
+
     pub(crate) fn forget(&mut self, object: &str) {
         self.objects.remove(object);
     }

@@ -27,6 +27,10 @@ impl SideStream {
         Self { node, side, state: State::Fresh }
     }
 
+    pub(super) fn make_fresh(&mut self) {
+        self.state = State::Fresh;
+    }
+
     pub(super) fn is_fresh(&self) -> bool {
         self.state == State::Fresh
     }

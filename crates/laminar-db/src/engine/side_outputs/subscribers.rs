@@ -48,6 +48,21 @@ impl SideOutputs {
         self.object(&name.object).streams.push(SideStream::new(node, name.side));
     }
 
+    /// Takes a stream away that nothing reads from.
+    pub(crate) fn remove_stream(&mut self, name: &SideName, node: NodeId) {
+        self.object(&name.object).streams.retain(|stream| stream.node != node);
+    }
+
+    /// Takes back that the stream at `node` has begun.
+    pub(crate) fn make_fresh(&mut self, node: NodeId) {
+        let streams = self.objects.values_mut().flat_map(|side| &mut side.streams);
+        streams.filter(|stream| stream.node == node).for_each(SideStream::make_fresh);
+    }
+
+    pub(crate) fn forget_target(&mut self, object: &str) {
+        self.object(object).target = None;
+    }
+
     /// Whose rows flow through `node`, if it has not begun.
     pub(crate) fn fresh_stream_at(&self, node: NodeId) -> Option<SideName> {
         self.objects.iter().find_map(|(object, side)| {
@@ -83,6 +98,15 @@ impl SideOutputs {
         self.objects.values().flat_map(|side| &side.streams)
     }
 
+    /// The streams and targets of all objects, as text.
+    pub(crate) fn internals(&self) -> String {
+        let of = |(object, side): (&String, &ObjectSideOutputs)| {
+            let target = side.target.as_ref().map(|target| &target.object);
+            format!("{object}: {:?} {target:?}", side.streams)
+        };
+        self.objects.iter().map(of).collect::<Vec<_>>().join("\n")
+    }
+
     pub(crate) fn set_target(&mut self, object: &str, target: LateTarget) {
         self.object(object).target = Some(target);
     }
@@ -101,13 +125,6 @@ impl SideOutputs {
     /// The first reader of source `object` that had something to tell.
     pub(crate) fn reporter(&self, object: &str) -> Option<NodeId> {
         self.objects.get(object)?.reporter
-    }
-
-    /// The nodes into which rows of `object` are pushed.
-    pub(crate) fn nodes_fed_by(&self, object: &str) -> Vec<NodeId> {
-        let Some(side) = self.objects.get(object) else { return Vec::new() };
-        let streams = side.streams.iter().filter(|stream| stream.is_flowing()).map(|stream| stream.node);
-        streams.chain(side.target.as_ref().map(|target| target.node)).collect()
     }
 
     /// Takes out what `object`'s streams have not got yet.

@@ -1,0 +1,54 @@
+//! The thread of a hosted database: it reads sources and runs steps, always to budget, while callers push and ask.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use laminar_core::{Code, Error, Result};
+
+use crate::{Database, Turn};
+
+/// How long the thread sleeps at most when there is nothing to do.
+const SLEEP_MAX: Duration = Duration::from_millis(20);
+
+/// The thread; it ends with the last handle to its database.
+pub(crate) struct EngineThread {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl EngineThread {
+    /// Starts a thread that works for `database`, which must not be one of the handles that end it.
+    pub(crate) fn start(database: Database) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        let thread = thread::Builder::new().name("laminar-engine".to_owned()).spawn(move || work(&database, &seen));
+        let thread = thread.map_err(|error| {
+            Error::new(Code::LimitReached, format!("the thread of the database could not be started: {error}"))
+                .with_hint("raise the limit of threads, or leave out hosted(): callers then do the work")
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+fn work(database: &Database, stop: &AtomicBool) {
+    while !stop.load(Ordering::Acquire) {
+        match database.work_or_wait(SLEEP_MAX) {
+            Ok(Turn::Finished) | Err(_) => database.sleep_until_called(SLEEP_MAX),
+            Ok(Turn::Progressed | Turn::Wait(_)) => {}
+        }
+    }
+}
+
+impl Drop for EngineThread {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // It has caught what panicked in a step; a panic of the loop itself has been printed.
+            let _ = thread.join();
+        }
+    }
+}
