@@ -9,7 +9,7 @@ use crate::thread::BackpressureConfig;
 use crate::time::{Clock, SystemClock};
 use crate::{Code, Error, Result};
 
-/// The settings of one core. Start from [`new`](Self::new) and change what differs:
+/// The settings of one core. Start from the default, which is that of core 0, or from [`new`](Self::new), and change what differs:
 ///
 /// ```
 /// use laminar_core::tpc::{BackpressureConfig, CoreConfig, OverflowStrategy};
@@ -19,9 +19,10 @@ use crate::{Code, Error, Result};
 ///     cpu: Some(0),
 ///     numa_aware: true,
 ///     backpressure: BackpressureConfig::builder().overflow_strategy(OverflowStrategy::DropOldest).build()?,
-///     ..CoreConfig::new(0)
+///     ..Default::default()
 /// };
-/// assert_eq!(config.thread_name, "laminar-core-0");
+/// assert_eq!((config.core, config.thread_name.as_str()), (0, "laminar-core-0"));
+/// assert_eq!(CoreConfig::new(3).thread_name, "laminar-core-3");
 /// # Ok(())
 /// # }
 /// ```
@@ -102,6 +103,13 @@ impl CoreConfig {
             return invalid("a lane that may take no time", "set each of the LaneBudgets to at least 1 nanosecond");
         }
         Ok(())
+    }
+}
+
+impl Default for CoreConfig {
+    /// Core 0, not pinned to a processor: the settings of [`CoreConfig::new`].
+    fn default() -> Self {
+        Self::new(0)
     }
 }
 
