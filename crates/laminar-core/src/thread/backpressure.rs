@@ -193,6 +193,21 @@ pub struct CreditMetrics {
 }
 
 /// Gives out credits. Everything but [`acquire`](Self::acquire) is lock-free and never waits; shared between threads by `Arc`.
+///
+/// ```
+/// use laminar_core::tpc::{Admission, BackpressureConfig, CreditGate, OverflowStrategy};
+///
+/// # fn main() -> laminar_core::Result<()> {
+/// let config = BackpressureConfig::builder().exclusive_credits(2).floating_credits(0);
+/// let gate = CreditGate::new(config.overflow_strategy(OverflowStrategy::Drop).build()?);
+/// assert_eq!(gate.offer(2)?, Admission::Admitted);
+/// assert_eq!(gate.offer(1)?, Admission::Dropped);
+/// assert_eq!(gate.metrics().dropped, 1);
+/// gate.release(2); // the work is done
+/// assert_eq!(gate.offer(1)?, Admission::Admitted);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct CreditGate {
     config: BackpressureConfig,

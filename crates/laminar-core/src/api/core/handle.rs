@@ -31,6 +31,40 @@ const ANSWER_LOOK: Duration = Duration::from_millis(10);
 ///
 /// If its graph fails, by an error or a panic, the core ends with what it had handed out by then. From then on
 /// [`submit`](Self::submit) and [`poll`](Self::poll) say why, and nobody waits for it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow_array::{Int64Array, RecordBatch};
+/// use arrow_schema::{DataType, Field, Schema};
+/// use laminar_core::ChangeBatch;
+/// use laminar_core::dag::{DagBuilder, SourceSpec};
+/// use laminar_core::expr::Column;
+/// use laminar_core::tpc::{CoreConfig, CoreHandle, Event};
+///
+/// # fn main() -> laminar_core::Result<()> {
+/// let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("b", DataType::Int64, true)]));
+/// let rows_schema = schema.clone();
+///
+/// let mut core = CoreHandle::spawn(CoreConfig { numa_aware: true, ..CoreConfig::new(0) })?;
+/// core.attach(move || {
+///     // SELECT b FROM numbers, by hand; it is built on the core's thread.
+///     let mut dag = DagBuilder::new();
+///     let numbers = dag.source("numbers", schema.clone(), SourceSpec::TIMELESS);
+///     let projected = dag.project("b", numbers, vec![("b", Column::new(&schema, 1))]);
+///     dag.output("b", projected);
+///     dag.finish()
+/// })?;
+///
+/// let columns = [vec![1, 2], vec![10, 20]].map(|column| Arc::new(Int64Array::from(column)) as _);
+/// let rows = ChangeBatch::append(RecordBatch::try_new(rows_schema, columns.to_vec())?);
+/// core.submit(Event::new(core.source("numbers")?, rows))?;
+///
+/// let mut seen = Vec::new();
+/// core.shutdown(|output| seen.extend(output.changes().map(ChangeBatch::print)))?;
+/// assert_eq!(seen, ["+1 | 10\n+1 | 20"]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct CoreHandle {
     core: usize,
     strategy: OverflowStrategy,
@@ -212,7 +246,8 @@ impl CoreHandle {
         }
     }
 
-    /// Appends the results that are there to `outputs`, a buffer that can be used again; returns how many.
+    /// Appends the results that are there to `outputs`, a buffer that can be used again; returns how many. Nothing is allocated
+    /// as long as the buffer has room.
     ///
     /// Fails if the core has failed, after it has appended what was left.
     pub fn poll_into(&mut self, outputs: &mut Vec<CoreOutput>) -> Result<usize> {
