@@ -41,7 +41,7 @@ pub struct CoreConfig {
     pub backpressure: BackpressureConfig,
     /// Events that may wait in one lane, whatever their rows: a full lane is treated as one without credits.
     pub events_max: usize,
-    /// Results of one output that may wait until somebody polls; then the core waits.
+    /// Results of one output that may wait for the caller to poll; then the core waits.
     pub results_max: usize,
     /// How long each lane may keep the core.
     pub budgets: LaneBudgets,
@@ -113,7 +113,7 @@ impl Default for CoreConfig {
     }
 }
 
-/// How often each of `cores` threads looks before it sleeps. Who looks long takes the processor from those it waits for, unless
+/// How often each of `cores` threads looks before it sleeps. A thread that looks long takes the processor from those it waits for, unless
 /// there are enough.
 pub(in crate::api) fn looks_for(cores: usize) -> u32 {
     let processors = thread::available_parallelism().map_or(1, usize::from);

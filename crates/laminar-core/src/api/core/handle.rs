@@ -24,13 +24,13 @@ use crate::thread::{CreditMetrics, OverflowStrategy, SpscQueue, affinity};
 use crate::time::Watermark;
 use crate::{ChangeBatch, Code, Error, NodeId, Result};
 
-/// How often who waits for an answer looks whether the core is still there.
+/// How often a caller that waits for an answer looks whether the core is still there.
 const ANSWER_LOOK: Duration = Duration::from_millis(10);
 
 /// A running core. It ends when this is dropped; [`shutdown`](Self::shutdown) lets it finish first.
 ///
 /// If its graph fails, by an error or a panic, the core ends with what it had handed out by then. From then on
-/// [`submit`](Self::submit) and [`poll`](Self::poll) say why, and nobody waits for it.
+/// [`submit`](Self::submit) and [`poll`](Self::poll) say why, and no caller waits for it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -73,7 +73,7 @@ pub struct CoreHandle {
     commands: Option<Producer<Command>>,
     sources: Vec<Source>,
     results: Vec<(NodeId, Consumer<CoreOutput>)>,
-    /// Results that were taken in while somebody waited for credits.
+    /// Results that were taken in while the caller waited for credits.
     held: VecDeque<CoreOutput>,
     told: bool,
     rows_in: u64,
@@ -110,7 +110,7 @@ impl CoreHandle {
         let (started, is_started) = mpsc::channel();
         let on_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name(name).spawn(move || {
-            // Whoever spawned it listens.
+            // The thread in `spawn` listens.
             let _ = match place(&config) {
                 Err(error) => started.send(Err(error)),
                 Ok(()) => {
@@ -156,7 +156,7 @@ impl CoreHandle {
         Ok(nodes)
     }
 
-    /// Takes nodes out between two steps; results of theirs that nobody has polled are dropped. Fails if others read from them.
+    /// Takes nodes out between two steps; results of theirs that have not been polled are dropped. Fails if other nodes read from them.
     pub fn detach(&mut self, nodes: Vec<NodeId>) -> Result<()> {
         let gone = nodes.clone();
         self.with_reactor(move |reactor| reactor.detach(&gone))??;
@@ -171,7 +171,7 @@ impl CoreHandle {
     pub fn with_reactor<R: Send + 'static>(&mut self, ask: impl FnOnce(&mut Reactor) -> R + Send + 'static) -> Result<R> {
         let (answer, answered) = mpsc::channel();
         self.command(Command::Ask(Box::new(move |reactor| {
-            // Nobody listens only if the caller has panicked.
+            // The caller no longer listens only if it has panicked.
             let _ = answer.send(ask(reactor));
         })))?;
         loop {

@@ -1,4 +1,4 @@
-//! What a core has done so far, written by its thread and read by everybody.
+//! What a core has done so far, written by its thread and read by any other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +16,7 @@ pub struct CoreMetrics {
     pub rows_done: u64,
     /// Of these, rows that were neither worked off nor dropped when the core ended or failed; 0 while it works.
     pub rows_lost: u64,
-    /// Results that wait because nobody polls.
+    /// Results that wait for the caller to poll.
     pub results_held: u64,
     /// Times that it had nothing to do for so long that it slept.
     pub naps: u64,

@@ -5,8 +5,8 @@
 //! * [`schedule`]: which of the three lanes has its turn; [`lane_queue`]: what waits in one lane; [`results`]: the way back.
 //!
 //! **How a core waits.** When it has nothing to do, it looks at its queues up to `spin_looks` times (some 20 µs, about twice what
-//! sleeping and waking take), then sleeps until somebody wakes it: whoever puts something into a queue looks whether the core
-//! sleeps, which costs one atomic read when it does not. A core with a timer sleeps until that is due.
+//! sleeping and waking take), then sleeps until the caller wakes it: after putting something into a queue, the caller looks whether
+//! the core sleeps, which costs one atomic read when it does not. A core with a timer sleeps until that is due.
 
 mod config;
 mod event;
