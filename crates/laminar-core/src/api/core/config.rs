@@ -1,4 +1,4 @@
-//! What a core is told at its start.
+//! The settings that a core starts with.
 
 use std::fmt;
 use std::sync::Arc;

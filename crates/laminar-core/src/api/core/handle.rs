@@ -75,7 +75,7 @@ pub struct CoreHandle {
     results: Vec<(NodeId, Consumer<CoreOutput>)>,
     /// Results that were taken in while the caller waited for credits.
     held: VecDeque<CoreOutput>,
-    told: bool,
+    failure_reported: bool,
     rows_in: u64,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -111,7 +111,7 @@ impl CoreHandle {
         let on_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name(name).spawn(move || {
             // The thread in `spawn` listens.
-            let _ = match place(&config) {
+            let _ = match pin(&config) {
                 Err(error) => started.send(Err(error)),
                 Ok(()) => {
                     // Made here, so that its memory is taken where the core runs.
@@ -136,7 +136,7 @@ impl CoreHandle {
             sources: Vec::new(),
             results: Vec::new(),
             held: VecDeque::new(),
-            told: false,
+            failure_reported: false,
             rows_in: 0,
             shared,
             thread: Some(thread),
@@ -230,7 +230,7 @@ impl CoreHandle {
     /// Takes out the results that are there. If the core has failed, that is said once as soon as it is found, and again whenever no
     /// results are left.
     pub fn poll(&mut self) -> Result<Vec<CoreOutput>> {
-        self.tell_failure()?;
+        self.report_failure()?;
         let mut outputs = Vec::new();
         match self.poll_into(&mut outputs) {
             Err(error) if outputs.is_empty() => Err(error),
@@ -239,9 +239,9 @@ impl CoreHandle {
     }
 
     /// Fails if the core has failed, once.
-    pub(in crate::api) fn tell_failure(&mut self) -> Result<()> {
+    pub(in crate::api) fn report_failure(&mut self) -> Result<()> {
         match self.failure() {
-            Some(error) if !std::mem::replace(&mut self.told, true) => Err(error),
+            Some(error) if !std::mem::replace(&mut self.failure_reported, true) => Err(error),
             _ => Ok(()),
         }
     }
@@ -256,7 +256,7 @@ impl CoreHandle {
         for (_, queue) in &self.results {
             queue.pop_batch(outputs, usize::MAX);
         }
-        self.tell_polled(outputs.len() - before);
+        self.wake_after_poll(outputs.len() - before);
         failure.map_or(Ok(outputs.len() - before), Err)
     }
 
@@ -270,7 +270,7 @@ impl CoreHandle {
             show(&output);
             count += 1;
         }
-        self.tell_polled(count);
+        self.wake_after_poll(count);
         failure.map_or(Ok(count), Err)
     }
 
@@ -473,11 +473,11 @@ impl CoreHandle {
         for (_, queue) in &self.results {
             self.held.extend(std::iter::from_fn(|| queue.pop()));
         }
-        self.tell_polled(self.held.len() - before);
+        self.wake_after_poll(self.held.len() - before);
     }
 
     /// Results are taken out: a core that had no room for more goes on.
-    fn tell_polled(&self, count: usize) {
+    fn wake_after_poll(&self, count: usize) {
         if count > 0 {
             self.shared.polled.store(true, Ordering::Release);
             self.shared.core.wake();
@@ -514,16 +514,16 @@ impl Drop for CoreHandle {
 }
 
 /// Puts the current thread where the settings want it.
-fn place(config: &CoreConfig) -> Result<()> {
-    let placed = match config.cpu {
+fn pin(config: &CoreConfig) -> Result<()> {
+    let pinned = match config.cpu {
         Some(cpu) => affinity::pin_current_thread(cpu),
         None if config.numa_aware => stay_on_a_node(config.core),
         None => Ok(()),
     };
-    match placed {
+    match pinned {
         // Answers are the same anywhere.
         Err(error) if error.code() == Code::NotSupported => Ok(()),
-        placed => placed.map_err(|error| error.within(format!("core {}", config.core))),
+        pinned => pinned.map_err(|error| error.within(format!("core {}", config.core))),
     }
 }
 

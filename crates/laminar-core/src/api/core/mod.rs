@@ -1,6 +1,6 @@
 //! A core: a thread that owns a reactor of its own, with queues in front of it and behind it, and nothing shared with others.
 //!
-//! * [`config`]: what a core is told at its start. [`event`]: what goes in and comes out.
+//! * [`config`]: the settings that a core starts with. [`event`]: what goes in and comes out.
 //! * [`handle`]: the caller's side. [`thread`]: the core's side; [`shared`]: what both see.
 //! * [`schedule`]: which of the three lanes has its turn; [`lane_queue`]: what waits in one lane; [`results`]: the way back.
 //!

@@ -75,7 +75,7 @@ impl ThreadPerCoreRuntime {
         Ok(runtime)
     }
 
-    /// Lets `factory` build each core's graph, on the core's own thread; it is told the number of the core, and must build the same sources
+    /// Lets `factory` build each core's graph, on the core's own thread; it gets the number of the core, and must build the same sources
     /// for all. What all outputs emit comes back by [`poll`](Self::poll).
     ///
     /// Fails if `factory` does for any core, if the nodes do not fit together, or if a source does not have the key's columns; then
@@ -156,9 +156,9 @@ impl ThreadPerCoreRuntime {
     }
 
     fn submit_all_or_none(&mut self, source: NodeId, lane: Lane, parts: Vec<(usize, ChangeBatch)>) -> Result<()> {
-        for (place, (core, changes)) in parts.iter().enumerate() {
+        for (index, (core, changes)) in parts.iter().enumerate() {
             if let Err(error) = self.cores[*core].reserve(lane, changes.len()) {
-                parts[..place].iter().for_each(|(core, changes)| self.cores[*core].unreserve(lane, changes.len()));
+                parts[..index].iter().for_each(|(core, changes)| self.cores[*core].unreserve(lane, changes.len()));
                 return Err(error);
             }
         }
@@ -174,7 +174,7 @@ impl ThreadPerCoreRuntime {
     /// Takes out the results that are there, core by core; those of one output of one core are in their order. That a core has failed is said
     /// once as soon as it is found, and again whenever no results are left.
     pub fn poll(&mut self) -> Result<Vec<CoreOutput>> {
-        self.cores.iter_mut().try_for_each(CoreHandle::tell_failure)?;
+        self.cores.iter_mut().try_for_each(CoreHandle::report_failure)?;
         let mut outputs = Vec::new();
         match self.poll_into(&mut outputs) {
             Err(error) if outputs.is_empty() => Err(error),

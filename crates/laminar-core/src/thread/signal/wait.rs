@@ -27,9 +27,9 @@ impl Signal {
         }
     }
 
-    /// The same, but it sleeps only once and for `nap` at most: for a thread that also has something to do at a certain time.
-    pub(crate) fn wait_at_most<T>(&self, looks: u32, nap: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-        spin(looks, &mut look).or_else(|| self.look_or_sleep(&mut look, || thread::park_timeout(nap))).or_else(look)
+    /// The same, but it sleeps only once and for `sleep_max` at most: for a thread that also has something to do at a certain time.
+    pub(crate) fn wait_at_most<T>(&self, looks: u32, sleep_max: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        spin(looks, &mut look).or_else(|| self.look_or_sleep(&mut look, || thread::park_timeout(sleep_max))).or_else(look)
     }
 
     fn look_or_sleep<T>(&self, look: &mut impl FnMut() -> Option<T>, sleep: impl FnOnce()) -> Option<T> {

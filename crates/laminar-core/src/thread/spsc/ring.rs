@@ -40,10 +40,10 @@ impl<T> Ring<T> {
 
     #[inline(always)]
     pub(super) fn cell(&self, index: usize) -> &Cell<T> {
-        let place = index & (self.cells.len() - 1);
-        debug_assert!(place < self.cells.len(), "the number of cells is a power of two");
+        let position = index & (self.cells.len() - 1);
+        debug_assert!(position < self.cells.len(), "the number of cells is a power of two");
         // SAFETY: there is at least one cell and their number is a power of two, so the low bits are below it.
-        unsafe { self.cells.get_unchecked(place) }
+        unsafe { self.cells.get_unchecked(position) }
     }
 
     /// The cells of `index..index + count` in order, where `count` is at most all: to the end of the ring, and from its start.
