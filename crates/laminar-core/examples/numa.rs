@@ -24,7 +24,7 @@ fn main() -> Result<()> {
         }
     }
 
-    let allocator = NumaAllocator::new(&topology);
+    let allocator = NumaAllocator::new();
     let pieces = [
         ("state of one worker", allocator.alloc_local(64 * MIB, 2 * MIB)?),
         ("a table for all workers", allocator.alloc_interleaved(64 * MIB, 64)?),

@@ -62,7 +62,7 @@ fn main() -> Result<()> {
     let source = runtime.source("clicks")?;
     let mut totals = BTreeMap::new();
     for number in 0..BATCHES {
-        // What somebody waits for overtakes the rest.
+        // What a caller waits for overtakes the rest.
         let lane = if number % 10 == 0 { Lane::Latency } else { Lane::Main };
         runtime.submit(Event::new(source, clicks(number)?).on(lane))?;
         runtime.poll_each(|output| add(&mut totals, output))?;

@@ -106,10 +106,10 @@ pub const INTERACTIVE_PASS_MAX: u32 = 1024;
 pub const CONTENTION_NS: i64 = 1_000_000_000;
 /// Events that may wait in one ring of a core.
 pub const EVENTS_WAITING_MAX: usize = 1024;
-/// Results of one output of a core that may wait until somebody polls.
+/// Results of one output of a core that may wait for the caller to poll.
 pub const RESULTS_WAITING_MAX: usize = 1024;
 /// How long a core that has a timer sleeps at most before it looks at the clock again, in milliseconds.
-pub const TIMER_NAP_MS: u64 = 50;
+pub const TIMER_SLEEP_MS: u64 = 50;
 
 const _: () = assert!(PIECE_ROWS_MIN <= PIECE_ROWS_START && PIECE_ROWS_START <= STEP_ROWS_MAX, "a piece is one step");
 const _: () = assert!(MAIN_BUDGET_NS <= STEP_BUDGET_NS, "a turn is no longer than what a graph may take");

@@ -8,7 +8,7 @@ use crate::time::Clock;
 
 /// How long one run of a task may take.
 ///
-/// Nobody is interrupted: the task's loop asks [`exceeded`](Self::exceeded) between two pieces of work, and stops there.
+/// No task is interrupted: its loop asks [`exceeded`](Self::exceeded) between two pieces of work, and stops there.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -70,7 +70,7 @@ impl ChangeBatch {
         Self { arrivals: None, ..self }
     }
 
-    /// The same changes, of which the caller knows that no row is there twice and none has the weight 0: nobody need look.
+    /// The same changes, of which the caller knows that no row is there twice and none has the weight 0: readers need not look.
     #[must_use]
     pub fn known_consolidated(self) -> Self {
         Self { consolidated: true, ..self }

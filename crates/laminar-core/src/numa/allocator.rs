@@ -22,13 +22,17 @@ pub enum NumaPlacement {
 /// Hands out memory by placement.
 ///
 /// ```
-/// use laminar_core::numa::{NumaAllocator, NumaTopology};
+/// use laminar_core::numa::{NumaAllocator, NumaPlacement};
 ///
 /// # fn main() -> laminar_core::Result<()> {
-/// let allocator = NumaAllocator::new(&NumaTopology::detect());
+/// let allocator = NumaAllocator::new();
 /// let mut state = allocator.alloc_local(1 << 20, 64)?;
 /// assert_eq!((state.len(), state[0], state.as_ptr().addr() % 64), (1 << 20, 0, 0));
 /// state[0] = 1;
+///
+/// let shared = allocator.alloc_interleaved(1 << 20, 64)?;
+/// // A system that cannot place memory says so.
+/// assert!(matches!(shared.placement(), NumaPlacement::Interleaved | NumaPlacement::Anywhere));
 /// # Ok(())
 /// # }
 /// ```
@@ -38,9 +42,14 @@ pub struct NumaAllocator {
 }
 
 impl NumaAllocator {
-    /// An allocator for the nodes of `topology`.
-    pub fn new(topology: &NumaTopology) -> Self {
-        Self { topology: topology.clone() }
+    /// An allocator for the nodes of this machine, which it detects.
+    pub fn new() -> Self {
+        Self::with_topology(NumaTopology::detect())
+    }
+
+    /// An allocator for the nodes of `topology`, where they are known already.
+    pub fn with_topology(topology: NumaTopology) -> Self {
+        Self { topology }
     }
 
     /// `size` bytes on the node of the current thread, see [`alloc`](Self::alloc).
@@ -92,6 +101,12 @@ impl NumaAllocator {
     }
 }
 
+impl Default for NumaAllocator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A piece of memory, given back when it is dropped.
 #[derive(Debug)]
 pub struct NumaMemory {
@@ -125,7 +140,7 @@ mod tests {
     use super::*;
 
     fn allocator() -> NumaAllocator {
-        NumaAllocator::new(&NumaTopology::detect())
+        NumaAllocator::new()
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Mapping {
     }
 
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above, and `&mut self` says that nobody else looks.
+        // SAFETY: as above, and `&mut self` says that no other reference exists.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }
@@ -86,7 +86,7 @@ mod linux {
 
     impl Drop for Mapping {
         fn drop(&mut self) {
-            // SAFETY: these pages are ours alone and nobody uses them any more.
+            // SAFETY: these pages are ours alone, and no reference to them is left.
             let outcome = unsafe { libc::munmap(self.base.as_ptr().cast(), self.taken) };
             debug_assert_eq!(outcome, 0, "pages that were taken can be given back");
         }
@@ -151,7 +151,7 @@ mod plain {
 
     impl Drop for Mapping {
         fn drop(&mut self) {
-            // SAFETY: the same layout as when it was taken, and nobody uses it any more.
+            // SAFETY: the same layout as when it was taken, and no reference to it is left.
             unsafe { dealloc(self.base.as_ptr(), Layout::from_size_align_unchecked(self.taken, self.align)) }
         }
     }

@@ -12,7 +12,7 @@ use crate::time::event_time::{from_nanos, to_nanos};
 use crate::time::{Panes, Window};
 use crate::{ChangeBatch, Port, Result, limits};
 
-/// Windows without aggregation. Nothing is ever late here: a window that nobody closes takes every row.
+/// Windows without aggregation. Nothing is ever late here: a window that is never closed takes every row.
 pub struct AssignWindow {
     panes: Panes,
     time: usize,

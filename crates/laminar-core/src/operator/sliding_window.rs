@@ -16,6 +16,21 @@ use crate::time::{EventTime, Watermark};
 use crate::{ChangeBatch, Code, Error, Port, Result};
 
 /// Windows of one size, one every slide; aligned to 1970-01-01T00:00:00Z.
+///
+/// ```
+/// use std::time::Duration;
+/// use laminar_core::operator::sliding_window::SlidingWindowAssigner;
+/// use laminar_core::time::EventTime;
+///
+/// # fn main() -> laminar_core::Result<()> {
+/// const MINUTE: i64 = 60_000_000_000;
+/// let assigner = SlidingWindowAssigner::new(Duration::from_secs(3600), Duration::from_secs(900));
+/// let windows = assigner.assign_windows(EventTime(70 * MINUTE))?;
+/// let starts: Vec<i64> = windows.iter().map(|(start, _)| start.0 / MINUTE).collect();
+/// assert_eq!(starts, [15, 30, 45, 60]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlidingWindowAssigner {
     shape: WindowShape,
@@ -39,6 +54,33 @@ impl SlidingWindowAssigner {
 /// Aggregates each sliding window. Output columns: `window_start`, `window_end`, the aggregate.
 ///
 /// The time column is the first column of the input that is a time; the input may hold retractions.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use arrow_schema::{DataType, Field, Schema, TimeUnit};
+/// use std::time::Duration;
+/// use laminar_core::operator::sliding_window::{SlidingWindowAssigner, SlidingWindowOperator};
+/// use laminar_core::operator::window::{CountAggregator, EmitStrategy};
+/// use laminar_core::operator::{Operator, OperatorContext};
+/// use laminar_core::time::Watermark;
+/// use laminar_core::{ChangeBatch, Port, StepId};
+///
+/// # fn main() -> laminar_core::Result<()> {
+/// # let schema = Arc::new(Schema::new(vec![Field::new("ts", DataType::Timestamp(TimeUnit::Nanosecond, None), false)]));
+/// let assigner = SlidingWindowAssigner::new(Duration::from_secs(60), Duration::from_secs(30));
+/// let mut windows = SlidingWindowOperator::new(assigner, CountAggregator::new(), Duration::from_secs(5))
+///     .with_emit_strategy(EmitStrategy::OnWindowClose);
+///
+/// let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+/// let mut cx = OperatorContext::new(StepId(1), 0, Watermark::START, &mut out, &mut rejected, &mut wake_at);
+/// windows.on_changes(Port::LEFT, ChangeBatch::parse(&schema, "+1 | 00:00:40 ; +1 | 00:01:10")?, &mut cx)?;
+/// windows.on_watermark(Watermark(100_000_000_000), &mut cx)?; // 00:01:40: two windows and their lateness are over
+/// windows.end_step(&mut cx)?;
+/// let counts: Vec<String> = out.iter().map(ChangeBatch::print).collect();
+/// assert_eq!(counts, ["+1 | 00:00 | 00:01 | 1", "+1 | 00:00:30 | 00:01:30 | 2"]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct SlidingWindowOperator {
     shape: WindowShape,
     call: Result<AggregateCall>,

@@ -159,7 +159,7 @@ impl RowTable {
         }
     }
 
-    /// Compacts all chunks that are mostly dead, when nobody else knows row ids.
+    /// Compacts all chunks that are mostly dead; for tables whose row ids no other structure holds.
     pub(crate) fn compact(&mut self) -> Result<()> {
         while self.compact_one()?.is_some() {}
         Ok(())

@@ -17,12 +17,12 @@ pub fn keep_current_thread_on(cpus: &[usize]) -> Result<()> {
     system::keep_current_thread_on(cpus)
 }
 
-/// The cores that the current thread may run on, ascending. `None`: the system does not tell.
+/// The cores that the current thread may run on, ascending. `None`: the system does not say.
 pub fn allowed_cpus() -> Option<Vec<usize>> {
     system::allowed_cpus()
 }
 
-/// The core that the current thread runs on at this moment. `None`: the system does not tell.
+/// The core that the current thread runs on at this moment. `None`: the system does not say.
 pub fn current_cpu() -> Option<usize> {
     system::current_cpu()
 }

@@ -14,13 +14,13 @@ use crate::{Code, Error, Result};
 /// What happens to a thing for which there is no credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverflowStrategy {
-    /// Whoever brings it waits: nothing is lost.
+    /// The sending thread waits: nothing is lost.
     Block,
     /// It is dropped, and counted.
     DropNewest,
     /// The oldest one that waits is dropped in its place, and counted.
     DropOldest,
-    /// Whoever brings it gets an error, and keeps it.
+    /// The sender gets an error, and keeps it.
     Error,
 }
 
@@ -184,7 +184,7 @@ pub struct CreditMetrics {
     pub acquired: u64,
     /// Given back since the start.
     pub released: u64,
-    /// Times that somebody had to wait.
+    /// Times that a sender had to wait.
     pub blocked: u64,
     /// Dropped, new or old.
     pub dropped: u64,
@@ -193,12 +193,27 @@ pub struct CreditMetrics {
 }
 
 /// Gives out credits. Everything but [`acquire`](Self::acquire) is lock-free and never waits; shared between threads by `Arc`.
+///
+/// ```
+/// use laminar_core::tpc::{Admission, BackpressureConfig, CreditGate, OverflowStrategy};
+///
+/// # fn main() -> laminar_core::Result<()> {
+/// let config = BackpressureConfig::builder().exclusive_credits(2).floating_credits(0);
+/// let gate = CreditGate::new(config.overflow_strategy(OverflowStrategy::Drop).build()?);
+/// assert_eq!(gate.offer(2)?, Admission::Admitted);
+/// assert_eq!(gate.offer(1)?, Admission::Dropped);
+/// assert_eq!(gate.metrics().dropped, 1);
+/// gate.release(2); // the work is done
+/// assert_eq!(gate.offer(1)?, Admission::Admitted);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct CreditGate {
     config: BackpressureConfig,
     /// Free floating credits.
     floating: Arc<CachePadded<AtomicUsize>>,
-    /// A [`Use`] as one word, so that nobody judges the pressure by what was in use before.
+    /// A [`Use`] as one word, so that no thread judges the pressure by what was in use before.
     usage: CachePadded<AtomicUsize>,
     closed: AtomicBool,
     acquired: AtomicU64,
@@ -304,12 +319,12 @@ impl CreditGate {
         }
     }
 
-    /// Counts things as dropped that somebody else than [`offer`](Self::offer) decided about.
+    /// Counts things that the caller has dropped by itself, without [`offer`](Self::offer).
     pub(crate) fn count_dropped(&self, credits: usize) {
         self.dropped.fetch_add(credits as u64, Ordering::Relaxed);
     }
 
-    /// Counts that somebody has to wait who does so by himself.
+    /// Counts that the caller has to wait, which it does by itself, without [`acquire`](Self::acquire).
     pub(crate) fn count_blocked(&self) {
         self.blocked.fetch_add(1, Ordering::Relaxed);
     }
@@ -342,14 +357,14 @@ impl CreditGate {
             let before = Use::of_word(word);
             before.credits.checked_sub(credits).map(|left| self.config.judged(left, before).word())
         };
-        // Release: the work is done before somebody else takes the credits for more of it.
+        // Release: the work is done before another thread takes the credits for more of it.
         let before = self.usage.fetch_update(Ordering::AcqRel, Ordering::Relaxed, less);
         let before = Use::of_word(before.expect("no more credits are given back than were taken")).credits;
         self.give_floating(self.floating_of(before) - self.floating_of(before - credits));
         self.released.fetch_add(credits as u64, Ordering::Relaxed);
     }
 
-    /// Lets nobody in any more: whoever waits gets an error, and so does whoever comes. Credits can still be given back.
+    /// Lets nothing in any more: senders that wait get an error, and so do those that come. Credits can still be given back.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! Who wants to be woken when, by wall-clock time.
+//! Which key wants to be woken when, by wall-clock time.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What a core is told at its start.
+//! The settings that a core starts with.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::thread::BackpressureConfig;
 use crate::time::{Clock, SystemClock};
 use crate::{Code, Error, Result};
 
-/// The settings of one core. Start from [`new`](Self::new) and change what differs:
+/// The settings of one core. Start from the default, which is that of core 0, or from [`new`](Self::new), and change what differs:
 ///
 /// ```
 /// use laminar_core::tpc::{BackpressureConfig, CoreConfig, OverflowStrategy};
@@ -19,9 +19,10 @@ use crate::{Code, Error, Result};
 ///     cpu: Some(0),
 ///     numa_aware: true,
 ///     backpressure: BackpressureConfig::builder().overflow_strategy(OverflowStrategy::DropOldest).build()?,
-///     ..CoreConfig::new(0)
+///     ..Default::default()
 /// };
-/// assert_eq!(config.thread_name, "laminar-core-0");
+/// assert_eq!((config.core, config.thread_name.as_str()), (0, "laminar-core-0"));
+/// assert_eq!(CoreConfig::new(3).thread_name, "laminar-core-3");
 /// # Ok(())
 /// # }
 /// ```
@@ -40,7 +41,7 @@ pub struct CoreConfig {
     pub backpressure: BackpressureConfig,
     /// Events that may wait in one lane, whatever their rows: a full lane is treated as one without credits.
     pub events_max: usize,
-    /// Results of one output that may wait until somebody polls; then the core waits.
+    /// Results of one output that may wait for the caller to poll; then the core waits.
     pub results_max: usize,
     /// How long each lane may keep the core.
     pub budgets: LaneBudgets,
@@ -105,7 +106,14 @@ impl CoreConfig {
     }
 }
 
-/// How often each of `cores` threads looks before it sleeps. Who looks long takes the processor from those it waits for, unless
+impl Default for CoreConfig {
+    /// Core 0, not pinned to a processor: the settings of [`CoreConfig::new`].
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+/// How often each of `cores` threads looks before it sleeps. A thread that looks long takes the processor from those it waits for, unless
 /// there are enough.
 pub(in crate::api) fn looks_for(cores: usize) -> u32 {
     let processors = thread::available_parallelism().map_or(1, usize::from);

@@ -12,7 +12,7 @@ use crate::{ChangeBatch, NodeId, StepId};
 /// and at most one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// What somebody waits for: few rows, answered at once.
+    /// What a caller waits for: few rows, answered at once.
     Latency,
     /// Everything that does not say otherwise.
     Main,
@@ -62,7 +62,7 @@ impl Event {
         Self { lane, ..self }
     }
 
-    /// Whom it is for.
+    /// The source that it is for.
     pub fn source(&self) -> NodeId {
         self.source
     }

@@ -24,13 +24,47 @@ use crate::thread::{CreditMetrics, OverflowStrategy, SpscQueue, affinity};
 use crate::time::Watermark;
 use crate::{ChangeBatch, Code, Error, NodeId, Result};
 
-/// How often who waits for an answer looks whether the core is still there.
+/// How often a caller that waits for an answer looks whether the core is still there.
 const ANSWER_LOOK: Duration = Duration::from_millis(10);
 
 /// A running core. It ends when this is dropped; [`shutdown`](Self::shutdown) lets it finish first.
 ///
 /// If its graph fails, by an error or a panic, the core ends with what it had handed out by then. From then on
-/// [`submit`](Self::submit) and [`poll`](Self::poll) say why, and nobody waits for it.
+/// [`submit`](Self::submit) and [`poll`](Self::poll) say why, and no caller waits for it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow_array::{Int64Array, RecordBatch};
+/// use arrow_schema::{DataType, Field, Schema};
+/// use laminar_core::ChangeBatch;
+/// use laminar_core::dag::{DagBuilder, SourceSpec};
+/// use laminar_core::expr::Column;
+/// use laminar_core::tpc::{CoreConfig, CoreHandle, Event};
+///
+/// # fn main() -> laminar_core::Result<()> {
+/// let schema = Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("b", DataType::Int64, true)]));
+/// let rows_schema = schema.clone();
+///
+/// let mut core = CoreHandle::spawn(CoreConfig { numa_aware: true, ..CoreConfig::new(0) })?;
+/// core.attach(move || {
+///     // SELECT b FROM numbers, by hand; it is built on the core's thread.
+///     let mut dag = DagBuilder::new();
+///     let numbers = dag.source("numbers", schema.clone(), SourceSpec::TIMELESS);
+///     let projected = dag.project("b", numbers, vec![("b", Column::new(&schema, 1))]);
+///     dag.output("b", projected);
+///     dag.finish()
+/// })?;
+///
+/// let columns = [vec![1, 2], vec![10, 20]].map(|column| Arc::new(Int64Array::from(column)) as _);
+/// let rows = ChangeBatch::append(RecordBatch::try_new(rows_schema, columns.to_vec())?);
+/// core.submit(Event::new(core.source("numbers")?, rows))?;
+///
+/// let mut seen = Vec::new();
+/// core.shutdown(|output| seen.extend(output.changes().map(ChangeBatch::print)))?;
+/// assert_eq!(seen, ["+1 | 10\n+1 | 20"]);
+/// # Ok(())
+/// # }
+/// ```
 pub struct CoreHandle {
     core: usize,
     strategy: OverflowStrategy,
@@ -39,9 +73,9 @@ pub struct CoreHandle {
     commands: Option<Producer<Command>>,
     sources: Vec<Source>,
     results: Vec<(NodeId, Consumer<CoreOutput>)>,
-    /// Results that were taken in while somebody waited for credits.
+    /// Results that were taken in while the caller waited for credits.
     held: VecDeque<CoreOutput>,
-    told: bool,
+    failure_reported: bool,
     rows_in: u64,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -76,8 +110,8 @@ impl CoreHandle {
         let (started, is_started) = mpsc::channel();
         let on_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name(name).spawn(move || {
-            // Whoever spawned it listens.
-            let _ = match place(&config) {
+            // The thread in `spawn` listens.
+            let _ = match pin(&config) {
                 Err(error) => started.send(Err(error)),
                 Ok(()) => {
                     // Made here, so that its memory is taken where the core runs.
@@ -102,7 +136,7 @@ impl CoreHandle {
             sources: Vec::new(),
             results: Vec::new(),
             held: VecDeque::new(),
-            told: false,
+            failure_reported: false,
             rows_in: 0,
             shared,
             thread: Some(thread),
@@ -122,7 +156,7 @@ impl CoreHandle {
         Ok(nodes)
     }
 
-    /// Takes nodes out between two steps; results of theirs that nobody has polled are dropped. Fails if others read from them.
+    /// Takes nodes out between two steps; results of theirs that have not been polled are dropped. Fails if other nodes read from them.
     pub fn detach(&mut self, nodes: Vec<NodeId>) -> Result<()> {
         let gone = nodes.clone();
         self.with_reactor(move |reactor| reactor.detach(&gone))??;
@@ -137,7 +171,7 @@ impl CoreHandle {
     pub fn with_reactor<R: Send + 'static>(&mut self, ask: impl FnOnce(&mut Reactor) -> R + Send + 'static) -> Result<R> {
         let (answer, answered) = mpsc::channel();
         self.command(Command::Ask(Box::new(move |reactor| {
-            // Nobody listens only if the caller has panicked.
+            // The caller no longer listens only if it has panicked.
             let _ = answer.send(ask(reactor));
         })))?;
         loop {
@@ -196,7 +230,7 @@ impl CoreHandle {
     /// Takes out the results that are there. If the core has failed, that is said once as soon as it is found, and again whenever no
     /// results are left.
     pub fn poll(&mut self) -> Result<Vec<CoreOutput>> {
-        self.tell_failure()?;
+        self.report_failure()?;
         let mut outputs = Vec::new();
         match self.poll_into(&mut outputs) {
             Err(error) if outputs.is_empty() => Err(error),
@@ -205,14 +239,15 @@ impl CoreHandle {
     }
 
     /// Fails if the core has failed, once.
-    pub(in crate::api) fn tell_failure(&mut self) -> Result<()> {
+    pub(in crate::api) fn report_failure(&mut self) -> Result<()> {
         match self.failure() {
-            Some(error) if !std::mem::replace(&mut self.told, true) => Err(error),
+            Some(error) if !std::mem::replace(&mut self.failure_reported, true) => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Appends the results that are there to `outputs`, a buffer that can be used again; returns how many.
+    /// Appends the results that are there to `outputs`, a buffer that can be used again; returns how many. Nothing is allocated
+    /// as long as the buffer has room.
     ///
     /// Fails if the core has failed, after it has appended what was left.
     pub fn poll_into(&mut self, outputs: &mut Vec<CoreOutput>) -> Result<usize> {
@@ -221,7 +256,7 @@ impl CoreHandle {
         for (_, queue) in &self.results {
             queue.pop_batch(outputs, usize::MAX);
         }
-        self.tell_polled(outputs.len() - before);
+        self.wake_after_poll(outputs.len() - before);
         failure.map_or(Ok(outputs.len() - before), Err)
     }
 
@@ -235,7 +270,7 @@ impl CoreHandle {
             show(&output);
             count += 1;
         }
-        self.tell_polled(count);
+        self.wake_after_poll(count);
         failure.map_or(Ok(count), Err)
     }
 
@@ -438,11 +473,11 @@ impl CoreHandle {
         for (_, queue) in &self.results {
             self.held.extend(std::iter::from_fn(|| queue.pop()));
         }
-        self.tell_polled(self.held.len() - before);
+        self.wake_after_poll(self.held.len() - before);
     }
 
     /// Results are taken out: a core that had no room for more goes on.
-    fn tell_polled(&self, count: usize) {
+    fn wake_after_poll(&self, count: usize) {
         if count > 0 {
             self.shared.polled.store(true, Ordering::Release);
             self.shared.core.wake();
@@ -479,16 +514,16 @@ impl Drop for CoreHandle {
 }
 
 /// Puts the current thread where the settings want it.
-fn place(config: &CoreConfig) -> Result<()> {
-    let placed = match config.cpu {
+fn pin(config: &CoreConfig) -> Result<()> {
+    let pinned = match config.cpu {
         Some(cpu) => affinity::pin_current_thread(cpu),
         None if config.numa_aware => stay_on_a_node(config.core),
         None => Ok(()),
     };
-    match placed {
+    match pinned {
         // Answers are the same anywhere.
         Err(error) if error.code() == Code::NotSupported => Ok(()),
-        placed => placed.map_err(|error| error.within(format!("core {}", config.core))),
+        pinned => pinned.map_err(|error| error.within(format!("core {}", config.core))),
     }
 }
 

@@ -85,9 +85,9 @@ impl LaneQueue {
         }
     }
 
-    /// Drops up to `rows_max` rows of the entry at `place`, and the entry if nothing is left of it.
-    fn drop_rows(&mut self, place: usize, rows_max: usize) {
-        let entry = &mut self.waiting[place];
+    /// Drops up to `rows_max` rows of the entry at `index`, and the entry if nothing is left of it.
+    fn drop_rows(&mut self, index: usize, rows_max: usize) {
+        let entry = &mut self.waiting[index];
         let part = cut(entry, rows_max);
         let dropped = part.as_ref().map_or(rows_of(entry), rows_of_input);
         self.gate.count_dropped(dropped);
@@ -95,7 +95,7 @@ impl LaneQueue {
             self.gate.release(dropped);
         }
         if part.is_none() {
-            self.waiting.remove(place);
+            self.waiting.remove(index);
         }
     }
 }

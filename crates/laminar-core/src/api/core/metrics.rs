@@ -1,4 +1,4 @@
-//! What a core has done so far, written by its thread and read by everybody.
+//! What a core has done so far, written by its thread and read by any other.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,10 +16,10 @@ pub struct CoreMetrics {
     pub rows_done: u64,
     /// Of these, rows that were neither worked off nor dropped when the core ended or failed; 0 while it works.
     pub rows_lost: u64,
-    /// Results that wait because nobody polls.
+    /// Results that wait for the caller to poll.
     pub results_held: u64,
     /// Times that it had nothing to do for so long that it slept.
-    pub naps: u64,
+    pub sleeps: u64,
     /// What the turns of each lane took, in the order of [`Lane::ALL`]; the overruns are those of the lane's budget.
     pub lanes: [BudgetMetrics; 3],
     /// What the steps of its reactor took, see [`Reactor::budget_metrics`](crate::runtime::Reactor::budget_metrics).
@@ -33,12 +33,12 @@ impl CoreMetrics {
     }
 }
 
-/// A place for counters that one thread writes and others read.
+/// Counters that one thread writes and others read.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     steps: AtomicU64,
     rows_done: AtomicU64,
-    naps: AtomicU64,
+    sleeps: AtomicU64,
     lanes: [BudgetBoard; 3],
     reactor: BudgetBoard,
 }
@@ -51,7 +51,7 @@ impl Board {
     pub(super) fn show(&self, metrics: &CoreMetrics) {
         self.steps.store(metrics.steps, Ordering::Relaxed);
         self.rows_done.store(metrics.rows_done, Ordering::Relaxed);
-        self.naps.store(metrics.naps, Ordering::Relaxed);
+        self.sleeps.store(metrics.sleeps, Ordering::Relaxed);
         self.lanes.iter().zip(&metrics.lanes).for_each(|(board, metrics)| board.show(metrics));
         self.reactor.show(&metrics.reactor);
     }
@@ -62,7 +62,7 @@ impl Board {
         CoreMetrics {
             steps: read(&self.steps),
             rows_done: read(&self.rows_done),
-            naps: read(&self.naps),
+            sleeps: read(&self.sleeps),
             lanes: self.lanes.each_ref().map(BudgetBoard::read),
             reactor: self.reactor.read(),
             ..CoreMetrics::default()

@@ -66,7 +66,7 @@ impl Outlet for Results {
     }
 
     fn failed(&mut self, error: &Error) {
-        // `Closed` says that the node was taken out, which somebody wanted.
+        // `Closed` says that the caller has taken the node out.
         if error.code() != Code::Closed {
             self.shared.fail(error.clone());
         }

@@ -44,7 +44,7 @@ impl Shared {
         &self.gates[lane.index()]
     }
 
-    /// Keeps why the core ends, if it is the first reason, and lets nothing more in: whoever waits is told.
+    /// Keeps why the core ends, if it is the first reason, and lets nothing more in: callers that wait for credits get an error.
     pub(super) fn fail(&self, error: Error) {
         let _ = self.failure.set(error);
         self.gates.iter().for_each(|gate| gate.close());

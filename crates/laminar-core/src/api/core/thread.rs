@@ -10,7 +10,7 @@ use super::lane_queue::LaneQueue;
 use super::metrics::CoreMetrics;
 use super::schedule::{Schedule, Work};
 use super::shared::Shared;
-use crate::limits::TIMER_NAP_MS;
+use crate::limits::TIMER_SLEEP_MS;
 use crate::panics::caught;
 use crate::runtime::Reactor;
 use crate::runtime::SourceInput;
@@ -32,7 +32,7 @@ pub(super) struct Core {
     schedule: Schedule,
     work: Graph,
     finishing: bool,
-    naps: u64,
+    sleeps: u64,
     looks: u32,
 }
 
@@ -56,7 +56,7 @@ impl Core {
         let reactor = if config.checked { Reactor::checked(Arc::clone(&clock)) } else { Reactor::new(Arc::clone(&clock)) };
         let schedule = Schedule::new(config.budgets, Arc::clone(&clock));
         let work = Graph { reactor, lanes, ends: Vec::new(), unfinished: false, steps: 0, rows_done: 0, clock, shared };
-        Self { commands, schedule, work, finishing: false, naps: 0, looks: config.spin_looks }
+        Self { commands, schedule, work, finishing: false, sleeps: 0, looks: config.spin_looks }
     }
 
     /// Runs until the caller is gone, everything is worked off, or the graph has failed. Whatever goes wrong is kept where the
@@ -116,21 +116,21 @@ impl Core {
 
     fn wait(&mut self) {
         let (work, commands) = (&self.work, &self.commands);
-        let news = || commands.is_closed() || !commands.is_empty() || work.has_input();
+        let has_work = || commands.is_closed() || !commands.is_empty() || work.has_input();
         let mut looked = 0;
         let look = || {
             looked += 1;
-            news().then_some(())
+            has_work().then_some(())
         };
         match work.reactor.next_wake() {
             None => work.shared.core.wait(self.looks, look),
             Some(at) => {
                 let until = u64::try_from(at.saturating_sub(work.clock.now())).unwrap_or(0);
-                let nap = Duration::from_nanos(until).min(Duration::from_millis(TIMER_NAP_MS));
-                let _ = work.shared.core.wait_at_most(self.looks, nap, look);
+                let sleep = Duration::from_nanos(until).min(Duration::from_millis(TIMER_SLEEP_MS));
+                let _ = work.shared.core.wait_at_most(self.looks, sleep, look);
             }
         }
-        self.naps += u64::from(looked > self.looks);
+        self.sleeps += u64::from(looked > self.looks);
     }
 
     fn show(&self) {
@@ -138,7 +138,7 @@ impl Core {
         self.work.shared.board.show(&CoreMetrics {
             steps: *steps,
             rows_done: *rows_done,
-            naps: self.naps,
+            sleeps: self.sleeps,
             lanes: self.schedule.metrics(),
             reactor: reactor.budget_metrics(),
             ..CoreMetrics::default()

@@ -12,7 +12,7 @@ use crate::thread::{BackpressureConfig, KeySpec, affinity};
 use crate::time::Clock;
 use crate::{Code, Error, Result};
 
-/// How many cores there are, and what each of them is told.
+/// How many cores there are, and the settings of each.
 ///
 /// ```
 /// use laminar_core::tpc::TpcConfig;

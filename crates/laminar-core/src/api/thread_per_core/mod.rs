@@ -1,40 +1,5 @@
 //! Many cores with the same graph each, and rows dealt out to them by key: nothing is shared, so nothing is waited for.
 //!
-//! ```
-//! use std::sync::Arc;
-//! use arrow_array::{Int64Array, RecordBatch};
-//! use arrow_schema::{DataType, Field, Schema};
-//! use laminar_core::ChangeBatch;
-//! use laminar_core::dag::{DagBuilder, SourceSpec};
-//! use laminar_core::expr::Column;
-//! use laminar_core::operator::window::{CountAggregator, WindowAggregator};
-//! use laminar_core::tpc::{Event, ThreadPerCoreRuntime, TpcConfig};
-//!
-//! # fn main() -> laminar_core::Result<()> {
-//! // SELECT user, count(*) FROM clicks GROUP BY user: each core counts the users that are its own.
-//! let schema = Arc::new(Schema::new(vec![Field::new("user", DataType::Int64, false)]));
-//! let config = TpcConfig::builder().num_cores(4).key_columns(vec!["user"]).cpu_pinning(true).build()?;
-//! let mut runtime = ThreadPerCoreRuntime::new(config)?;
-//! let of_core = schema.clone();
-//! runtime.attach(move |_core| {
-//!     let mut dag = DagBuilder::new();
-//!     let clicks = dag.source("clicks", of_core.clone(), SourceSpec::TIMELESS);
-//!     let user = vec![("user", Column::new(&of_core, 0))];
-//!     let counts = dag.aggregate("counts", clicks, user, vec![CountAggregator::new().call()?]);
-//!     dag.output("counts", counts);
-//!     dag.finish()
-//! })?;
-//!
-//! let users = Arc::new(Int64Array::from(vec![7, 8, 7, 9])) as _;
-//! let clicks = ChangeBatch::append(RecordBatch::try_new(schema, vec![users])?);
-//! runtime.submit(Event::new(runtime.source("clicks")?, clicks))?;
-//! let mut rows = 0;
-//! runtime.shutdown(|output| rows += output.changes().map_or(0, ChangeBatch::len))?;
-//! assert_eq!(rows, 3, "one for each user");
-//! # Ok(())
-//! # }
-//! ```
-//!
 //! Cores share no time either: each core's sources see the rows that came to it, and make their watermarks from these. Where all
 //! should have the same watermark, say it with [`Event::watermark`], which goes to all cores. (A graph that several workers run in
 //! lock-step, with exchanges and one watermark for each source, is [`GraphHost`](crate::runtime::GraphHost).)
@@ -55,6 +20,41 @@ pub use config::{TpcConfig, TpcConfigBuilder};
 /// Cores that run the same graph on different rows. They end when this is dropped; [`shutdown`](Self::shutdown) lets them finish first.
 ///
 /// A core whose graph fails ends alone: the others go on, and rows for them are still taken.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow_array::{Int64Array, RecordBatch};
+/// use arrow_schema::{DataType, Field, Schema};
+/// use laminar_core::ChangeBatch;
+/// use laminar_core::dag::{DagBuilder, SourceSpec};
+/// use laminar_core::expr::Column;
+/// use laminar_core::operator::window::{CountAggregator, WindowAggregator};
+/// use laminar_core::tpc::{Event, ThreadPerCoreRuntime, TpcConfig};
+///
+/// # fn main() -> laminar_core::Result<()> {
+/// // SELECT user, count(*) FROM clicks GROUP BY user: each core counts the users that are its own.
+/// let schema = Arc::new(Schema::new(vec![Field::new("user", DataType::Int64, false)]));
+/// let config = TpcConfig::builder().num_cores(4).key_columns(vec!["user"]).cpu_pinning(true).build()?;
+/// let mut runtime = ThreadPerCoreRuntime::new(config)?;
+/// let of_core = schema.clone();
+/// runtime.attach(move |_core| {
+///     let mut dag = DagBuilder::new();
+///     let clicks = dag.source("clicks", of_core.clone(), SourceSpec::TIMELESS);
+///     let user = vec![("user", Column::new(&of_core, 0))];
+///     let counts = dag.aggregate("counts", clicks, user, vec![CountAggregator::new().call()?]);
+///     dag.output("counts", counts);
+///     dag.finish()
+/// })?;
+///
+/// let users = Arc::new(Int64Array::from(vec![7, 8, 7, 9])) as _;
+/// let clicks = ChangeBatch::append(RecordBatch::try_new(schema, vec![users])?);
+/// runtime.submit(Event::new(runtime.source("clicks")?, clicks))?;
+/// let mut rows = 0;
+/// runtime.shutdown(|output| rows += output.changes().map_or(0, ChangeBatch::len))?;
+/// assert_eq!(rows, 3, "one for each user");
+/// # Ok(())
+/// # }
+/// ```
 pub struct ThreadPerCoreRuntime {
     config: TpcConfig,
     cores: Vec<CoreHandle>,
@@ -75,7 +75,7 @@ impl ThreadPerCoreRuntime {
         Ok(runtime)
     }
 
-    /// Lets `factory` build each core's graph, on the core's own thread; it is told the number of the core, and must build the same sources
+    /// Lets `factory` build each core's graph, on the core's own thread; it gets the number of the core, and must build the same sources
     /// for all. What all outputs emit comes back by [`poll`](Self::poll).
     ///
     /// Fails if `factory` does for any core, if the nodes do not fit together, or if a source does not have the key's columns; then
@@ -156,9 +156,9 @@ impl ThreadPerCoreRuntime {
     }
 
     fn submit_all_or_none(&mut self, source: NodeId, lane: Lane, parts: Vec<(usize, ChangeBatch)>) -> Result<()> {
-        for (place, (core, changes)) in parts.iter().enumerate() {
+        for (index, (core, changes)) in parts.iter().enumerate() {
             if let Err(error) = self.cores[*core].reserve(lane, changes.len()) {
-                parts[..place].iter().for_each(|(core, changes)| self.cores[*core].unreserve(lane, changes.len()));
+                parts[..index].iter().for_each(|(core, changes)| self.cores[*core].unreserve(lane, changes.len()));
                 return Err(error);
             }
         }
@@ -174,7 +174,7 @@ impl ThreadPerCoreRuntime {
     /// Takes out the results that are there, core by core; those of one output of one core are in their order. That a core has failed is said
     /// once as soon as it is found, and again whenever no results are left.
     pub fn poll(&mut self) -> Result<Vec<CoreOutput>> {
-        self.cores.iter_mut().try_for_each(CoreHandle::tell_failure)?;
+        self.cores.iter_mut().try_for_each(CoreHandle::report_failure)?;
         let mut outputs = Vec::new();
         match self.poll_into(&mut outputs) {
             Err(error) if outputs.is_empty() => Err(error),

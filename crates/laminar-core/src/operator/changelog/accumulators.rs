@@ -1,28 +1,28 @@
 //! Accumulators for Rust users who aggregate values themselves: one value at a time, and every value can be taken back.
 //!
 //! The same sums as in SQL: whole numbers and floats are exact inside, so that what is retracted leaves no trace.
-//!
-//! ```
-//! use laminar_core::operator::changelog::{RetractableAccumulator, RetractableAvg, RetractableMax};
-//!
-//! let mut average = RetractableAvg::default();
-//! average.add(1e100);
-//! average.add(3.0);
-//! average.retract(&1e100);
-//! assert_eq!(average.result(), Some(3.0));
-//!
-//! let mut max = RetractableMax::default();
-//! max.add(7);
-//! max.add(9);
-//! max.retract(&9);
-//! assert_eq!(max.result(), Some(7));
-//! ```
 
 use std::collections::BTreeMap;
 
 use crate::operator::aggregate::{FloatSums, IntSums};
 
 /// The aggregate of values that come and go. A retraction may come before its insertion.
+///
+/// ```
+/// use laminar_core::operator::changelog::{RetractableAccumulator, RetractableAvg, RetractableMax};
+///
+/// let mut average = RetractableAvg::default();
+/// average.add(1e100);
+/// average.add(3.0);
+/// average.retract(&1e100);
+/// assert_eq!(average.result(), Some(3.0));
+///
+/// let mut max = RetractableMax::default();
+/// max.add(7);
+/// max.add(9);
+/// max.retract(&9);
+/// assert_eq!(max.result(), Some(7));
+/// ```
 pub trait RetractableAccumulator: Default + Send {
     /// What is added.
     type Input;

@@ -9,6 +9,16 @@ use crate::operator::aggregate::{AggregateCall, native};
 use crate::{ChangeBatch, Error, Result};
 
 /// When a window's results are shown, as a Rust user says it.
+///
+/// ```
+/// use std::time::Duration;
+/// use laminar_core::operator::sliding_window::{SlidingWindowAssigner, SlidingWindowOperator};
+/// use laminar_core::operator::window::{CountAggregator, EmitStrategy};
+///
+/// let hourly = SlidingWindowAssigner::new(Duration::from_secs(3600), Duration::from_secs(3600));
+/// let every_five_seconds = SlidingWindowOperator::new(hourly, CountAggregator::new(), Duration::from_secs(0))
+///     .with_emit_strategy(EmitStrategy::Periodic(Duration::from_secs(5)));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmitStrategy {
     /// When the watermark passes the window's end; a row within the lateness shows it anew, −old +new.
@@ -80,6 +90,23 @@ impl CdcOperation {
 }
 
 /// One changed row.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use arrow_schema::{DataType, Field, Schema};
+/// use laminar_core::ChangeBatch;
+/// use laminar_core::operator::window::{CdcOperation, ChangelogRecord};
+///
+/// # fn main() -> laminar_core::Result<()> {
+/// # let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Utf8, true), Field::new("n", DataType::Int64, true)]));
+/// let changes = ChangeBatch::parse(&schema, "-1 | a | 1 ; +1 | a | 2 ; +1 | b | 7")?;
+/// let records = ChangelogRecord::of_changes(&changes, &[0], 1_735_689_600_000_000_000)?;
+/// let said: Vec<_> = records.iter().map(|record| (record.operation, record.weight)).collect();
+/// assert_eq!(said, [(CdcOperation::UpdateBefore, -1), (CdcOperation::UpdateAfter, 1), (CdcOperation::Insert, 1)]);
+/// assert_eq!(records[1].event.num_rows(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChangelogRecord {
     /// What happened.
@@ -126,6 +153,15 @@ impl ChangelogRecord {
 }
 
 /// What happens to rows that come after their windows' end.
+///
+/// ```
+/// use std::time::Duration;
+/// use laminar_core::operator::window::LateDataConfig;
+///
+/// let late = LateDataConfig::allow(Duration::from_secs(60)).with_side_output();
+/// assert!(late.has_side_output());
+/// assert_eq!(LateDataConfig::drop().allowed_lateness(), Duration::ZERO);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LateDataConfig {
     allowed: Duration,

@@ -1,4 +1,4 @@
-//! How long it pays to look before sleeping, for one who waits for the same thing again and again.
+//! How long it pays to look before sleeping, for a thread that waits for the same thing again and again.
 
 use super::Signal;
 use super::wait::spin;

@@ -10,7 +10,7 @@ use super::sync::{AtomicBool, Mutex, Ordering, fence, spin_loop};
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     sleeping: AtomicBool,
-    /// Who sleeps; looked at only by those who fall asleep and those who wake them.
+    /// The waiting thread while it sleeps; read and written only by it when it falls asleep, and by the thread that wakes it.
     sleeper: Mutex<Option<Thread>>,
 }
 
@@ -27,16 +27,16 @@ impl Signal {
         }
     }
 
-    /// The same, but it sleeps only once and for `nap` at most: for who also waits for a moment.
-    pub(crate) fn wait_at_most<T>(&self, looks: u32, nap: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-        spin(looks, &mut look).or_else(|| self.look_or_sleep(&mut look, || thread::park_timeout(nap))).or_else(look)
+    /// The same, but it sleeps only once and for `sleep_max` at most: for a thread that also has something to do at a certain time.
+    pub(crate) fn wait_at_most<T>(&self, looks: u32, sleep_max: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+        spin(looks, &mut look).or_else(|| self.look_or_sleep(&mut look, || thread::park_timeout(sleep_max))).or_else(look)
     }
 
     fn look_or_sleep<T>(&self, look: &mut impl FnMut() -> Option<T>, sleep: impl FnOnce()) -> Option<T> {
         *self.sleeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
-        // Every change is a swap, here and in `wake`: so they stand in one order, and nobody takes his own for the newest.
+        // Every change is a swap, here and in `wake`: so they stand in one order, and no thread takes its own for the newest.
         self.sleeping.swap(true, Ordering::SeqCst);
-        // Either we see what was put there before, or whoever puts it there sees that we sleep.
+        // Either we see what was put there before, or the thread that puts it there sees that we sleep.
         fence(Ordering::SeqCst);
         let found = look();
         if found.is_none() {

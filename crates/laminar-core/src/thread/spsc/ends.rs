@@ -101,7 +101,7 @@ impl<T> SpscQueue<T> {
 }
 
 impl<T> Producer<T> {
-    /// Puts an item in. Gives it back if the queue is full. Whether anybody still takes items out, [`is_closed`](Self::is_closed) says.
+    /// Puts an item in. Gives it back if the queue is full. Whether the consumer is still there, [`is_closed`](Self::is_closed) says.
     #[inline]
     pub fn push(&self, item: T) -> Result<(), T> {
         let tail = self.tail.get();
@@ -194,7 +194,7 @@ impl<T> Producer<T> {
     #[inline]
     fn publish(&self, tail: usize) {
         self.tail.set(tail);
-        // Release: whoever sees the new `tail` sees what stands in the cells before it.
+        // Release: a consumer that sees the new `tail` sees what stands in the cells before it.
         self.ring.tail.store(tail, Ordering::Release);
     }
 }

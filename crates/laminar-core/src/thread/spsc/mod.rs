@@ -18,6 +18,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use super::{CachePadded, sync};
+use super::sync;
 
+pub use super::CachePadded;
 pub use ends::{Consumer, Producer, SpscQueue};

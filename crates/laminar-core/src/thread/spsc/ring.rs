@@ -40,10 +40,10 @@ impl<T> Ring<T> {
 
     #[inline(always)]
     pub(super) fn cell(&self, index: usize) -> &Cell<T> {
-        let place = index & (self.cells.len() - 1);
-        debug_assert!(place < self.cells.len(), "the number of cells is a power of two");
+        let position = index & (self.cells.len() - 1);
+        debug_assert!(position < self.cells.len(), "the number of cells is a power of two");
         // SAFETY: there is at least one cell and their number is a power of two, so the low bits are below it.
-        unsafe { self.cells.get_unchecked(place) }
+        unsafe { self.cells.get_unchecked(position) }
     }
 
     /// The cells of `index..index + count` in order, where `count` is at most all: to the end of the ring, and from its start.
@@ -58,7 +58,7 @@ impl<T> Ring<T> {
     /// The caller is the only producer, and `index` is outside of `head..tail`.
     #[inline(always)]
     pub(super) unsafe fn write(&self, index: usize, item: T) {
-        // SAFETY: by the contract nobody else touches the cell.
+        // SAFETY: by the contract neither the consumer nor another producer touches the cell.
         self.cell(index).with_mut(|cell| unsafe { (*cell).write(item) });
     }
 
@@ -78,7 +78,7 @@ impl<T> Drop for Ring<T> {
     }
 }
 
-/// The items that nobody took out. If dropping one panics, the rest is dropped all the same.
+/// The items that the consumer did not take out. If dropping one panics, the rest is dropped all the same.
 struct LeftOver<'a, T> {
     ring: &'a mut Ring<T>,
     head: usize,

@@ -1,4 +1,4 @@
-//! Another generator's watermarks, told only from time to time: fewer, larger steps for those who listen.
+//! Another generator's watermarks, told only from time to time: fewer, larger steps for the readers of the source.
 
 use arrow_buffer::ScalarBuffer;
 

@@ -5,7 +5,7 @@ use crate::time::Watermark;
 /// In which way an input that has not ended holds its readers back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Holds {
-    /// In no way: a table, of which nobody waits for the end.
+    /// In no way: a table, for whose end its readers do not wait.
     Nothing,
     /// Only the end of time: an input without event time, or an idle one.
     End,
@@ -70,7 +70,7 @@ mod tests {
         check(start, &[(Time, at(5)), (End, start)], at(5));
         check(at(5), &[(Time, end), (End, start)], at(5));
         check(at(5), &[(Time, end), (End, end)], end);
-        // Nobody waits for a table to end.
+        // The readers of a table do not wait for its end.
         check(at(5), &[(Time, end), (Nothing, start)], end);
         check(start, &[(Nothing, start)], start);
         check(start, &[(Nothing, start), (End, start)], start);

@@ -1,4 +1,4 @@
-//! Keys keep their numbers while they are used, and numbers that nobody uses any more are given anew.
+//! Keys keep their numbers while they are used, and numbers that no key uses any more are given anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
