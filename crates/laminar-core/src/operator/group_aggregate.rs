@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -15,7 +16,7 @@ use super::partial_groups::PartialGroups;
 use super::{Operator, OperatorContext, PartialAggregation, RejectReason, RejectedRows, SentGroups};
 use crate::expr::ExprRef;
 use crate::graph::{AggregateSpec, EdgeProperties, can_be_sent};
-use crate::state::{Imaged, StateImage};
+use crate::state::{Imaged, Ownership, StateImage};
 use crate::time::Watermark;
 use crate::{ChangeBatch, Error, Port, Result};
 
@@ -235,6 +236,15 @@ impl PartialAggregation for GroupAggregate {
         back
     }
 
+    fn sent_keys(&self) -> Range<usize> {
+        self.table.image_keys()
+    }
+
+    fn on_the_way(&self) -> Result<Vec<SentGroups>> {
+        debug_assert!(self.partial.as_ref().is_none_or(PartialGroups::is_empty), "all groups are sent in the step of their rows");
+        Ok(Vec::new())
+    }
+
     fn leave(&mut self, _until: Watermark) -> Result<Vec<SentGroups>> {
         self.partial.as_mut().map_or(Ok(Vec::new()), PartialGroups::leave)
     }
@@ -249,10 +259,13 @@ impl Imaged for GroupAggregate {
         Ok(image)
     }
 
-    fn restore(&mut self, image: &StateImage) -> Result<()> {
-        self.table.restore(image.get("groups")?)?;
-        let shown = image.get("shown")?;
-        self.shown = shown.num_rows() == 1 && shown.column(0).as_boolean_opt().is_some_and(|shown| shown.value(0));
+    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
+        let groups = parts.iter().map(|image| image.get("groups")).collect::<Result<Vec<_>>>()?;
+        self.table.restore_parts(&groups, owned)?;
+        for image in parts {
+            let shown = image.get("shown")?;
+            self.shown |= shown.num_rows() == 1 && shown.column(0).as_boolean_opt().is_some_and(|shown| shown.value(0));
+        }
         Ok(())
     }
 
