@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_select::filter::filter;
 use arrow_select::take::take;
 
 use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, GroupedMemory, Namespace, ResultColumn, pack};
-use super::difference::{After, GROUPS_AT_ONCE, TouchedGroups};
+use super::difference::{After, GROUPS_AT_ONCE, TouchedGroups, columns_bytes};
 use super::partial_groups::PartialGroups;
 use super::{Operator, OperatorContext, PartialAggregation, RejectReason, RejectedRows, SentGroups};
 use crate::expr::ExprRef;
@@ -162,6 +163,22 @@ impl GroupAggregate {
         Ok(())
     }
 
+    /// The keys of the groups whose fault is reported: their numbers are others on another worker.
+    fn faulty_keys(&self) -> Result<RecordBatch> {
+        let faulty: Vec<u32> = self.faulty.iter().copied().collect();
+        let columns = self.table.keys(&faulty)?;
+        let fields = self.keys.iter().map(|key| Field::new(key.display(), key.data_type().clone(), true));
+        rows_of(&Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns, faulty.len())
+    }
+
+    /// Takes those of them that are owned; the groups are there already.
+    fn restore_faulty(&mut self, rows: &RecordBatch, owned: &Ownership) -> Result<()> {
+        let own = owned.owned(rows.columns(), rows.num_rows())?;
+        let keys = rows.columns().iter().map(|key| Ok(filter(key, &own)?)).collect::<Result<Vec<_>>>()?;
+        self.faulty.extend(self.table.assign(&keys, own.true_count())?);
+        Ok(())
+    }
+
     /// Ends the step: groups without rows are forgotten, but for the one without keys.
     fn forget(&mut self) {
         if self.keys.is_empty() {
@@ -256,6 +273,7 @@ impl Imaged for GroupAggregate {
         image.push("groups", self.table.image()?);
         let shown: ArrayRef = Arc::new(BooleanArray::from(vec![self.shown]));
         image.push("shown", RecordBatch::try_from_iter([("shown", shown)])?);
+        image.push("faulty", self.faulty_keys()?);
         Ok(image)
     }
 
@@ -265,11 +283,13 @@ impl Imaged for GroupAggregate {
         for image in parts {
             let shown = image.get("shown")?;
             self.shown |= shown.num_rows() == 1 && shown.column(0).as_boolean_opt().is_some_and(|shown| shown.value(0));
+            self.restore_faulty(image.get("faulty")?, owned)?;
         }
         Ok(())
     }
 
     fn bytes(&self) -> usize {
-        self.table.bytes() + self.partial.as_ref().map_or(0, PartialGroups::bytes)
+        let partial = self.partial.as_ref().map_or(0, PartialGroups::bytes);
+        self.table.bytes() + partial + self.touched.bytes() + columns_bytes(&self.columns)
     }
 }

@@ -18,7 +18,7 @@ use laminar_core::operator::join::JoinOperator;
 use laminar_core::operator::session_window::SessionOperator;
 use laminar_core::operator::window::WindowOperator;
 use laminar_core::operator::{Operator, OperatorContext};
-use laminar_core::state::{Ownership, StateImage};
+use laminar_core::state::{Imaged, Ownership, StateImage};
 use laminar_core::time::Watermark;
 use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
 use laminar_core::{ChangeBatch, Port, Result, StepId};
@@ -166,6 +166,33 @@ fn groups_come_from_parts() {
 }
 
 #[test]
+fn a_fault_that_was_reported_is_not_reported_again() {
+    let sum = native("sum", &[DataType::Int64], &[], false).unwrap().unwrap();
+    let sum = AggregateCall { function: sum, args: vec![column(0)], filter: None, name: "sum".to_owned() };
+    let fields = [("s", DataType::Utf8), ("sum", sum.function.return_type().clone())];
+    let output = Arc::new(Schema::new(fields.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec()));
+    let spec = AggregateSpec { keys: vec![column(1)], aggregates: vec![sum] };
+    let input = edge(ChangeKind::Append);
+    let mut old = GroupAggregate::new(&spec, &input, output.clone()).unwrap();
+    let step = |operator: &mut GroupAggregate, rows: &str| {
+        let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+        let mut cx = OperatorContext::new(StepId(1), 0, Watermark::START, &mut out, &mut rejected, &mut wake_at);
+        operator.on_changes(LEFT, ChangeBatch::parse(&schema(), rows).unwrap(), &mut cx).unwrap();
+        operator.end_step(&mut cx).unwrap();
+        rejected.len()
+    };
+    let max = i64::MAX;
+    assert_eq!(step(&mut old, &format!("+1 | 1 | a | NULL ; +1 | {max} | b | NULL ; +1 | {max} | b | NULL")), 1);
+    let image = old.image().unwrap();
+    for owned in [Ownership::All, Ownership::Keys { keys: vec![0], worker: 0, workers: 1 }] {
+        let mut new = GroupAggregate::new(&spec, &input, output.clone()).unwrap();
+        new.restore(&[&image], &owned).unwrap();
+        assert_eq!(step(&mut new, "+1 | 2 | b | NULL"), 0, "{owned:?}");
+        assert_eq!(step(&mut new, &format!("+1 | {max} | a | NULL")), 1, "{owned:?}");
+    }
+}
+
+#[test]
 fn windows_come_from_parts() {
     for emission in [WindowEmission::Changes, WindowEmission::OnWatermark, WindowEmission::OnClose] {
         for kind in [
@@ -217,12 +244,10 @@ fn both_sides_of_a_join_come_from_parts() {
 #[test]
 fn stored_rows_come_from_parts() {
     let spec = |primary_key| OutputSpec { stored: true, pushed: false, primary_key, schema: schema() };
-    both(|changes, steps| {
-        for (primary_key, key) in [(Some(vec![0]), 0), (None, 0), (None, 1)] {
-            let make = || Box::new(Egress::new(&spec(primary_key.clone()), &edge(changes.clone())).unwrap()) as _;
-            check(make, key, steps);
-        }
-    });
+    let make =
+        |primary_key, changes: &ChangeKind| Box::new(Egress::new(&spec(primary_key), &edge(changes.clone())).unwrap()) as _;
+    both(|changes, steps| [0, 1].into_iter().for_each(|key| check(|| make(None, &changes), key, steps)));
+    check(|| make(Some(vec![0]), &ChangeKind::Append), 0, APPENDED);
 }
 
 #[test]
@@ -266,12 +291,12 @@ fn who_holds_rows_promises_what_was_promised_before_them_and_others_more() {
 
 #[test]
 fn workers_that_have_reached_different_times_are_refused() {
-    let shape = WindowShape { kind: WindowKind::Tumbling { size: 10 * SECOND }, unit: WindowUnit::Nanos { offset: 0, zone: None } };
+    let shape =
+        WindowShape { kind: WindowKind::Tumbling { size: 10 * SECOND }, unit: WindowUnit::Nanos { offset: 0, zone: None } };
     let (keys, aggregates, emission) = (vec![column(0)], calls(), WindowEmission::OnWatermark);
     let spec = WindowSpec { shape, time: 2, time_lag: 0, keys, aggregates, emission, lateness: 0 };
-    let make = || -> Box<dyn Operator> {
-        Box::new(WindowOperator::new(&spec, &edge(ChangeKind::Append), result_schema(true)).unwrap())
-    };
+    let make =
+        || -> Box<dyn Operator> { Box::new(WindowOperator::new(&spec, &edge(ChangeKind::Append), result_schema(true)).unwrap()) };
     let mut old = workers(&make, 0, 2);
     old[0].step(&Step(&[], 5), 1, &mut Vec::new()).unwrap();
     let images: Vec<StateImage> = old.iter_mut().map(|worker| worker.operator.state().unwrap().image().unwrap()).collect();

@@ -68,7 +68,7 @@ impl Imaged for SessionOperator {
 
     fn bytes(&self) -> usize {
         let rows = match &self.store {
-            Store::Merged(merged) => merged.table().bytes(),
+            Store::Merged(merged) => merged.bytes(),
             Store::Ordered(ordered) => ordered.bytes(),
         };
         self.keys.bytes() + self.spans.bytes() + rows
@@ -120,7 +120,8 @@ impl SessionOperator {
 
 /// How far time had come. Where workers differ, what one has shown and another has not could not be told apart any more.
 fn reached(parts: &[&StateImage]) -> Result<Watermark> {
-    let nanos = |image: &&StateImage| Ok(values(image.get(REACHED)?, 0).first().map_or(Watermark::START, |nanos| Watermark(*nanos)));
+    let nanos =
+        |image: &&StateImage| Ok(values(image.get(REACHED)?, 0).first().map_or(Watermark::START, |nanos| Watermark(*nanos)));
     let reached = parts.iter().map(nanos).collect::<Result<Vec<_>>>()?;
     if reached.windows(2).all(|pair| pair[0] == pair[1]) {
         return Ok(reached.first().copied().unwrap_or(Watermark::START));

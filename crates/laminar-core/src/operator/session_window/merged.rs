@@ -13,7 +13,7 @@ use super::spans::{Session, Span, Spans};
 use crate::Result;
 use crate::operator::aggregate::{Fault, GroupTable};
 use crate::operator::window::{Evaluated, GroupInput};
-use crate::state::Ownership;
+use crate::state::{Ownership, map_bytes, set_bytes};
 
 /// Groups by the number of their session, and by the keys within it.
 pub(super) struct Merged {
@@ -162,6 +162,12 @@ impl Merged {
         }
         self.table.release(&groups);
         Ok(())
+    }
+
+    /// Bytes held, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let groups = self.of_number.values().map(set_bytes).sum::<usize>();
+        self.table.bytes() + map_bytes(&self.of_number) + groups
     }
 
     pub(super) fn table(&self) -> &GroupTable {

@@ -11,7 +11,7 @@ use arrow_select::concat::concat_batches;
 use super::operator::WindowOperator;
 use super::pane_ref::PaneRef;
 use super::shown::Shown;
-use crate::state::{Imaged, Ownership, StateImage};
+use crate::state::{Imaged, Ownership, StateImage, map_bytes};
 use crate::time::{Watermark, Window};
 use crate::{Code, Error, Result};
 
@@ -55,7 +55,7 @@ impl Imaged for WindowOperator {
 
     fn bytes(&self) -> usize {
         let partial = self.partial.as_ref().map_or(0, |partial| partial.bytes());
-        self.waiting.bytes() + partial + self.shown.values().map(|shown| shown.table().bytes()).sum::<usize>()
+        self.waiting.bytes() + partial + map_bytes(&self.shown) + self.shown.values().map(Shown::bytes).sum::<usize>()
     }
 }
 

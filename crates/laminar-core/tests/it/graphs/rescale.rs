@@ -114,7 +114,6 @@ fn a_promise_that_waits_behind_a_full_outlet_is_not_lost() {
         let mut graph = Graph::on_workers(dag.clone().finish().unwrap(), before, false);
         let ear = graph.listen(view);
         graph.push_and_run(source, "+1 | 1 | 00:01");
-        graph.sleep(SECOND);
         graph.push_and_run(source, "+1 | 1 | 00:05");
         ear.set_full(true);
         graph.sleep(SECOND);
@@ -130,7 +129,8 @@ fn a_promise_that_waits_behind_a_full_outlet_is_not_lost() {
 fn groups_on_their_way_arrive() {
     let mut dag = DagBuilder::new();
     let source = dag.source("s", timed(), watermarked(0));
-    let shape = WindowShape { kind: WindowKind::Tumbling { size: 60 * SECOND }, unit: WindowUnit::Nanos { offset: 0, zone: None } };
+    let shape =
+        WindowShape { kind: WindowKind::Tumbling { size: 60 * SECOND }, unit: WindowUnit::Nanos { offset: 0, zone: None } };
     let mut views = Vec::new();
     for keys in [vec![], vec![Column::new(&timed(), 0)]] {
         let names = if keys.is_empty() { vec![] } else { vec!["a"] };

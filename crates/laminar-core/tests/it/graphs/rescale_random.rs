@@ -138,7 +138,8 @@ fn running_aggregates_keep_their_groups() {
         let keys = vec![("n", Column::new(&schema, 1)), ("a", Column::new(&schema, 0))];
         let both = case.dag.aggregate("both", by_a, keys, aggregates(Column::new(&schema, 2)));
         case.view(both);
-        let by_count = case.dag.aggregate("by_n", by_a, vec![("n", Column::new(&schema, 1))], aggregates(Column::new(&schema, 3)));
+        let by_count =
+            case.dag.aggregate("by_n", by_a, vec![("n", Column::new(&schema, 1))], aggregates(Column::new(&schema, 3)));
         case.view(by_count);
         let two = case.dag.aggregate("two", source, vec![("b", column(1)), ("c", plus(0, 1))], aggregates(column(0)));
         case.view(two);
