@@ -158,7 +158,7 @@ fn windows_say_what_they_hold() {
                     let calls = vec![call("count", &[], false), call("sum", &[0], false)];
                     let name = format!("{kind:?} by {keys:?}, {emission:?}, {changes:?}");
                     let output = results(true, keys, &calls);
-                    let shape = WindowShape { kind: kind.clone(), unit: WindowUnit::Nanos { offset: 0, zone: None } };
+                    let shape = WindowShape { kind, unit: WindowUnit::Nanos { offset: 0, zone: None } };
                     let keys = keys.iter().map(|key| column(*key)).collect();
                     let spec = WindowSpec { shape, time: 4, time_lag: 0, keys, aggregates: calls, emission, lateness: 0 };
                     let make = || Box::new(WindowOperator::new(&spec, &edge(changes.clone()), output).unwrap()) as _;

@@ -201,7 +201,7 @@ fn windows_come_from_parts() {
             WindowKind::Cumulating { step: 5 * SECOND, size: 20 * SECOND },
         ] {
             both(|changes, steps| {
-                let shape = WindowShape { kind: kind.clone(), unit: WindowUnit::Nanos { offset: 0, zone: None } };
+                let shape = WindowShape { kind, unit: WindowUnit::Nanos { offset: 0, zone: None } };
                 let (keys, aggregates, lateness) = (vec![column(0)], calls(), 10 * SECOND);
                 let spec = WindowSpec { shape, time: 2, time_lag: 0, keys, aggregates, emission, lateness };
                 let make = || Box::new(WindowOperator::new(&spec, &edge(changes.clone()), result_schema(true)).unwrap()) as _;

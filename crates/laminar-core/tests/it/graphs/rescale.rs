@@ -1,6 +1,8 @@
 //! Another number of workers between two steps: what stays, and what waits.
 
-use laminar_core::dag::{DagBuilder, GraphHost, InlinePool, JoinSpec, NodeStatus, SourceSpec, WindowEmission, WindowSpec};
+use laminar_core::dag::{
+    DagBuilder, EmitWhen, GraphHost, InlinePool, JoinSpec, NodeStatus, SourceSpec, WindowEmission, WindowSpec,
+};
 use laminar_core::expr::Column;
 use laminar_core::operator::aggregate::{AggregateCall, native};
 use laminar_core::time::Watermark;
@@ -194,13 +196,41 @@ fn rejected_rows_that_nobody_has_taken_are_still_there() {
 fn a_final_result_on_several_workers_does_not_show_what_was_taken_back() {
     let mut dag = DagBuilder::new();
     let source = dag.changing_source("s", pairs(), SourceSpec::TIMELESS);
-    let emit = dag.emit("e", source, laminar_core::dag::EmitWhen::AtEnd);
+    let emit = dag.emit("e", source, EmitWhen::AtEnd);
     let mut graph = Graph::on_workers(dag.finish().unwrap(), 2, false);
     let ear = graph.listen(emit);
     graph.push_and_run(source, "+1 | 1 | 1 ; -1 | 1 | 1");
     graph.reactor.end(source).unwrap();
     graph.run();
     assert_eq!(ear.text(), "");
+}
+
+/// Windows behind held rows that never move between workers: who holds rows is behind the others in time.
+#[test]
+fn a_change_that_cannot_be_made_now_changes_nothing() {
+    let mut dag = DagBuilder::new();
+    let source = dag.source("s", timed(), watermarked(0));
+    let keys = || [("a", Column::new(&timed(), 0)), ("ts", Column::new(&timed(), 1))].to_vec();
+    let groups = dag.aggregate("g", source, keys(), vec![count()]);
+    let held = dag.emit("e", groups, EmitWhen::Every(10 * SECOND));
+    let shape =
+        WindowShape { kind: WindowKind::Tumbling { size: 60 * SECOND }, unit: WindowUnit::Nanos { offset: 0, zone: None } };
+    let (time_lag, emission, aggregates) = (0, WindowEmission::OnWatermark, vec![count()]);
+    let keys = keys().into_iter().map(|(_, key)| key).collect();
+    let spec = WindowSpec { shape, time: 1, time_lag, keys, aggregates, emission, lateness: 0 };
+    let window = dag.window("w", held, &["a", "ts"], spec);
+    let view = dag.view("v", window);
+    let mut graph = Graph::on_workers(dag.finish().unwrap(), 2, false);
+    let ear = graph.listen(view);
+    graph.push_and_run(source, "+1 | 1 | 00:01");
+    let refused = graph.reactor.set_workers(3, 1, Box::new(InlinePool::default())).unwrap_err();
+    assert_eq!(refused.message(), "the workers of a window have reached different times");
+    assert_eq!(graph.reactor.graph().worker_count(), 2);
+    graph.sleep(10 * SECOND);
+    graph.set_workers(3, false);
+    graph.push_and_run(source, "+1 | 1 | 00:05");
+    graph.sleep(10 * SECOND);
+    assert_eq!(ear.text(), "+1 | 00:01 | 00:02 | 1 | 00:01 | 1", "the outlet is still there");
 }
 
 #[test]
