@@ -5,7 +5,7 @@
 
 use super::edge::{ChangeKind, EdgeProperties, Partitioning};
 use super::exchange::Exchange;
-use super::node::{ComputeSpec, EmitSpec, EmitWhen, JoinSpec, Node, NodeKind, OutputSpec};
+use super::node::{ComputeSpec, JoinSpec, Node, NodeKind, OutputSpec};
 use crate::NodeId;
 use crate::changelog::RowKeys;
 use crate::expr::{Column, ExprRef};
@@ -72,7 +72,8 @@ fn place(node: &Node, inputs: &[EdgeProperties]) -> Placed {
         (NodeKind::Source(_), _) => (vec![], Partitioning::Any),
         (NodeKind::Compute(spec), [input]) => (vec![None], through(input, spec)),
         (NodeKind::AssignWindow(_), [input]) => (vec![None], input.partitioning.clone()),
-        (NodeKind::Emit(spec), [input]) => held(spec, input),
+        // Each worker lets go of what it holds in its own time: a retraction must not be let go before its row.
+        (NodeKind::Emit(_), [input]) => changed(input),
         (NodeKind::Union, inputs) => union(inputs),
         (NodeKind::Aggregate(spec), [input]) => grouped(input, &spec.keys, 0),
         (NodeKind::Window(spec), [input]) => grouped(input, &spec.keys, 2),
@@ -165,23 +166,19 @@ fn state_place(kind: &NodeKind, inputs: &[EdgeProperties], partitioning: &Partit
     StatePlace::ByKeys(columns.iter().map(|column| column - first).collect())
 }
 
-/// What is shown once has no weights, so that a row and its retraction must have met by then.
-fn held(spec: &EmitSpec, input: &EdgeProperties) -> Placed {
-    match (spec.when, &input.changes) {
-        (EmitWhen::AtEnd, ChangeKind::Upsert(_) | ChangeKind::Retract) => {
-            let all: Vec<usize> = (0..input.schema.fields().len()).collect();
-            together(all, input)
-        }
-        _ => (vec![None], input.partitioning.clone()),
+fn output(spec: &OutputSpec, input: &EdgeProperties) -> Placed {
+    match &spec.primary_key {
+        Some(key) => together(key.clone(), input),
+        None => changed(input),
     }
 }
 
 /// Rows that are only inserted can stay anywhere. A retraction must come to where its row is.
-fn output(spec: &OutputSpec, input: &EdgeProperties) -> Placed {
-    match (&spec.primary_key, &input.changes) {
-        (Some(key), _) | (None, ChangeKind::Upsert(key)) => together(key.clone(), input),
-        (None, ChangeKind::Retract) => together((0..input.schema.fields().len()).collect(), input),
-        (None, ChangeKind::Append) => (vec![None], input.partitioning.clone()),
+fn changed(input: &EdgeProperties) -> Placed {
+    match &input.changes {
+        ChangeKind::Upsert(key) => together(key.clone(), input),
+        ChangeKind::Retract => together((0..input.schema.fields().len()).collect(), input),
+        ChangeKind::Append => (vec![None], input.partitioning.clone()),
     }
 }
 

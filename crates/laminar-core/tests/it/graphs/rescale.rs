@@ -205,6 +205,23 @@ fn a_final_result_on_several_workers_does_not_show_what_was_taken_back() {
     assert_eq!(ear.text(), "");
 }
 
+#[test]
+fn a_retraction_is_not_let_go_before_its_row_which_another_worker_holds() {
+    let mut dag = DagBuilder::new();
+    let source = dag.changing_source("s", pairs(), SourceSpec::TIMELESS);
+    let held = dag.emit("e", source, EmitWhen::Every(2 * SECOND));
+    let view = dag.view("v", held);
+    let mut graph = Graph::on_workers(dag.finish().unwrap(), 2, false);
+    graph.push_and_run(source, "+1 | 9 | 9");
+    graph.sleep(SECOND);
+    // The second row is dealt to the second worker, and its retraction to the first, which lets go earlier.
+    graph.push_and_run(source, "+1 | 1 | 1 ; +1 | 2 | 2");
+    graph.push_and_run(source, "-1 | 2 | 2");
+    graph.sleep(SECOND);
+    graph.sleep(SECOND);
+    assert_eq!((graph.failure(view), graph.contents(view).as_str()), (None, "+1 | 1 | 1\n+1 | 9 | 9"));
+}
+
 /// Windows behind held rows that never move between workers: who holds rows is behind the others in time.
 #[test]
 fn a_change_that_cannot_be_made_now_changes_nothing() {
