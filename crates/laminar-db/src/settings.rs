@@ -11,7 +11,7 @@ use laminar_core::{Code, Error, Result};
 pub struct Settings {
     /// Wall-clock silence after which a source counts as idle, in nanoseconds; `None`: never. For sources created from then on.
     pub idle_timeout: Option<i64>,
-    /// How many threads share the work; 1: the caller does it all. Can be changed as long as there are no objects.
+    /// How many threads share the work; 1: the caller does it all. Can be changed at any time: state is dealt anew between two steps.
     pub workers: usize,
     /// Whether steps are cut so that others have their turn soon.
     pub step_budget: StepBudget,

@@ -48,19 +48,32 @@ pub struct AllocationCounts {
     pub allocations: u64,
     /// Bytes that these calls asked for.
     pub bytes: u64,
+    /// Bytes that were given back, whoever had asked for them.
+    pub freed: u64,
+}
+
+impl AllocationCounts {
+    /// Bytes that were asked for and not given back.
+    pub fn held(self) -> i64 {
+        self.bytes.wrapping_sub(self.freed).cast_signed()
+    }
 }
 
 impl std::ops::Sub for AllocationCounts {
     type Output = Self;
 
     fn sub(self, before: Self) -> Self {
-        Self { allocations: self.allocations - before.allocations, bytes: self.bytes - before.bytes }
+        Self {
+            allocations: self.allocations - before.allocations,
+            bytes: self.bytes - before.bytes,
+            freed: self.freed - before.freed,
+        }
     }
 }
 
 thread_local! {
     /// Neither made lazily nor dropped, so that the allocator can touch it at any moment of a thread's life.
-    static COUNTS: Cell<AllocationCounts> = const { Cell::new(AllocationCounts { allocations: 0, bytes: 0 }) };
+    static COUNTS: Cell<AllocationCounts> = const { Cell::new(AllocationCounts { allocations: 0, bytes: 0, freed: 0 }) };
 }
 
 /// What the current thread has allocated since it began.
@@ -80,7 +93,13 @@ pub(super) fn uncounted<R>(work: impl FnOnce() -> R) -> R {
 #[inline]
 fn count(bytes: usize) {
     let before = COUNTS.get();
-    COUNTS.set(AllocationCounts { allocations: before.allocations + 1, bytes: before.bytes + bytes as u64 });
+    COUNTS.set(AllocationCounts { allocations: before.allocations + 1, bytes: before.bytes + bytes as u64, ..before });
+}
+
+#[inline]
+fn count_freed(bytes: usize) {
+    let before = COUNTS.get();
+    COUNTS.set(AllocationCounts { freed: before.freed + bytes as u64, ..before });
 }
 
 // SAFETY: every call is passed on unchanged, and counting neither allocates nor panics (the counters wrap no sooner than
@@ -100,11 +119,13 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for CountingAllocator<A> {
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size);
+        count_freed(layout.size());
         // SAFETY: the caller keeps the contract of `realloc`; `memory` came from `inner`, as all of ours does.
         unsafe { self.inner.realloc(memory, layout, size) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count_freed(layout.size());
         // SAFETY: the caller keeps the contract of `dealloc`; `memory` came from `inner`.
         unsafe { self.inner.dealloc(memory, layout) }
     }

@@ -19,6 +19,11 @@ pub struct Words {
 }
 
 impl Words {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.words.capacity() * size_of::<i64>() + self.valid.capacity()
+    }
+
     /// Appends a value, or NULL.
     #[inline]
     pub fn push(&mut self, word: Option<i64>) {

@@ -19,12 +19,25 @@ pub struct Distributed {
     pub exchanges: Vec<Option<Exchange>>,
     /// Whether rows are aggregated before they move, where that pays.
     pub aggregates_partially: bool,
+    /// Where what the node keeps of its rows is.
+    pub state: StatePlace,
+}
+
+/// Which worker keeps which part of a node's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatePlace {
+    /// The first one keeps everything.
+    First,
+    /// Each row is on the worker to which an exchange by these brings it: of a group's keys, of a join's keys, or columns.
+    ByKeys(Vec<usize>),
+    /// Any row can be anywhere.
+    Anywhere,
 }
 
 impl Distributed {
     /// One worker does everything.
     pub fn alone(node: Node) -> Self {
-        Self { exchanges: vec![None; node.inputs.len()], node, aggregates_partially: false }
+        Self { exchanges: vec![None; node.inputs.len()], node, aggregates_partially: false, state: StatePlace::First }
     }
 }
 
@@ -37,8 +50,9 @@ pub fn distribute(nodes: Vec<Node>, known: &dyn Fn(NodeId) -> Option<EdgePropert
         debug_assert_eq!(exchanges.len(), node.inputs.len(), "a port each");
         let moves = exchanges.iter().any(Option::is_some);
         let aggregates_partially = moves && inputs.first().is_some_and(|input| node.kind.has_partial_aggregation(input));
+        let state = state_place(&node.kind, &inputs, &partitioning);
         let output = EdgeProperties { partitioning, ..node.output.clone() };
-        spread.push(Distributed { node: Node { output, ..node }, exchanges, aggregates_partially });
+        spread.push(Distributed { node: Node { output, ..node }, exchanges, aggregates_partially, state });
     }
     spread
 }
@@ -57,7 +71,9 @@ fn place(node: &Node, inputs: &[EdgeProperties]) -> Placed {
         (NodeKind::Source(spec), _) if spec.is_table() => (vec![], Partitioning::Single),
         (NodeKind::Source(_), _) => (vec![], Partitioning::Any),
         (NodeKind::Compute(spec), [input]) => (vec![None], through(input, spec)),
-        (NodeKind::AssignWindow(_) | NodeKind::Emit(_), [input]) => (vec![None], input.partitioning.clone()),
+        (NodeKind::AssignWindow(_), [input]) => (vec![None], input.partitioning.clone()),
+        // Each worker lets go of what it holds in its own time: a retraction must not be let go before its row.
+        (NodeKind::Emit(_), [input]) => changed(input),
         (NodeKind::Union, inputs) => union(inputs),
         (NodeKind::Aggregate(spec), [input]) => grouped(input, &spec.keys, 0),
         (NodeKind::Window(spec), [input]) => grouped(input, &spec.keys, 2),
@@ -116,9 +132,7 @@ fn joined(spec: &JoinSpec, left: &EdgeProperties, right: &EdgeProperties) -> Pla
         return (vec![gathered(left), gathered(right)], Partitioning::Single);
     }
     let (ours, theirs) = (keys_of(left, &spec.left_keys), keys_of(right, &spec.right_keys));
-    let all: Vec<usize> = (0..spec.left_keys.len()).collect();
-    // A side that is spread by some of the keys stays where it is, and the other one comes to it.
-    let order = ours.clone().or(theirs.clone()).unwrap_or(all);
+    let order = join_order(spec, left, right);
     let moved = |found: Option<Vec<usize>>, keys: &[ExprRef]| {
         (found.as_ref() != Some(&order)).then(|| Exchange::Hash(order.iter().map(|key| keys[*key].clone()).collect()))
     };
@@ -127,19 +141,49 @@ fn joined(spec: &JoinSpec, left: &EdgeProperties, right: &EdgeProperties) -> Pla
     (exchanges, columns.map_or(Partitioning::Any, Partitioning::Hash))
 }
 
+/// The keys by which a join's rows are spread. A side that is spread by some of them stays where it is, and the other one comes to it.
+fn join_order(spec: &JoinSpec, left: &EdgeProperties, right: &EdgeProperties) -> Vec<usize> {
+    let kept = keys_of(left, &spec.left_keys).or_else(|| keys_of(right, &spec.right_keys));
+    kept.unwrap_or_else(|| (0..spec.left_keys.len()).collect())
+}
+
 /// Which of `keys` spread the input, in the order of its partitioning; `None` if it is spread otherwise.
 fn keys_of(input: &EdgeProperties, keys: &[ExprRef]) -> Option<Vec<usize>> {
     let Partitioning::Hash(columns) = &input.partitioning else { return None };
     columns.iter().map(|column| keys.iter().position(|key| key.as_column() == Some(*column))).collect()
 }
 
-/// Rows that are only inserted can stay anywhere. A retraction must come to where its row is.
-fn output(spec: &OutputSpec, input: &EdgeProperties) -> Placed {
-    let together: Vec<usize> = match (&spec.primary_key, &input.changes) {
-        (Some(key), _) | (None, ChangeKind::Upsert(key)) => key.clone(),
-        (None, ChangeKind::Retract) => (0..input.schema.fields().len()).collect(),
-        (None, ChangeKind::Append) => return (vec![None], input.partitioning.clone()),
+/// Where the state of a node is whose output is spread like this.
+fn state_place(kind: &NodeKind, inputs: &[EdgeProperties], partitioning: &Partitioning) -> StatePlace {
+    let (columns, first) = match (kind, inputs, partitioning) {
+        (_, _, Partitioning::Single) => return StatePlace::First,
+        // What a join puts out need not have the keys by which its rows are spread.
+        (NodeKind::Join(spec), [left, right], _) => return StatePlace::ByKeys(join_order(spec, left, right)),
+        (_, _, Partitioning::Any) => return StatePlace::Anywhere,
+        (NodeKind::Window(_) | NodeKind::Session(_), _, Partitioning::Hash(columns)) => (columns, 2),
+        (_, _, Partitioning::Hash(columns)) => (columns, 0),
     };
+    StatePlace::ByKeys(columns.iter().map(|column| column - first).collect())
+}
+
+fn output(spec: &OutputSpec, input: &EdgeProperties) -> Placed {
+    match &spec.primary_key {
+        Some(key) => together(key.clone(), input),
+        None => changed(input),
+    }
+}
+
+/// Rows that are only inserted can stay anywhere. A retraction must come to where its row is.
+fn changed(input: &EdgeProperties) -> Placed {
+    match &input.changes {
+        ChangeKind::Upsert(key) => together(key.clone(), input),
+        ChangeKind::Retract => together((0..input.schema.fields().len()).collect(), input),
+        ChangeKind::Append => (vec![None], input.partitioning.clone()),
+    }
+}
+
+/// Rows with equal values in the columns `together` come to one worker.
+fn together(together: Vec<usize>, input: &EdgeProperties) -> Placed {
     let stays = match &input.partitioning {
         Partitioning::Single => true,
         Partitioning::Hash(columns) => columns.iter().all(|column| together.contains(column)),

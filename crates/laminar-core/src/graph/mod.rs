@@ -14,7 +14,7 @@ mod validate;
 
 pub use builder::DagBuilder;
 pub use derive::derive;
-pub use distribute::{Distributed, distribute};
+pub use distribute::{Distributed, StatePlace, distribute};
 pub use edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 pub use exchange::Exchange;
 pub use explain::{explain, explain_distributed};

@@ -88,6 +88,15 @@ impl TouchedGroups {
         Ok(known == 0 && !self.groups.is_empty())
     }
 
+    /// Bytes held: memory that is kept from step to step.
+    pub(super) fn bytes(&self) -> usize {
+        let numbers = [&self.groups, &self.empty, &self.asked, &self.after.groups, &self.changed.groups];
+        let numbers = numbers.iter().map(|numbers| numbers.capacity() * size_of::<u32>()).sum::<usize>();
+        let flags = self.is_touched.capacity() + self.had_row.capacity();
+        let changed = self.changed.weights.capacity() * size_of::<i64>() + self.changed.places.capacity() * size_of::<RowRef>();
+        numbers + flags + changed + columns_bytes(&self.old) + columns_bytes(&self.after.columns)
+    }
+
     /// The groups.
     pub(super) fn groups(&self) -> &[u32] {
         &self.groups
@@ -214,6 +223,11 @@ impl After {
         self.groups.clear();
         self.columns.iter_mut().for_each(ResultColumn::clear);
     }
+}
+
+/// Bytes held by columns.
+pub(super) fn columns_bytes(columns: &[ResultColumn]) -> usize {
+    size_of_val(columns) + columns.iter().map(ResultColumn::bytes).sum::<usize>()
 }
 
 /// Where a touched group's row is among the old and the new results.

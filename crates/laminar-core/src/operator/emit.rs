@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::changelog::consolidate_all;
 use crate::graph::{EdgeProperties, EmitSpec, EmitWhen};
-use crate::state::{Imaged, StateImage};
+use crate::state::{Imaged, Ownership, StateImage};
 use crate::time::Watermark;
 use crate::{ChangeBatch, Port, Result};
 
@@ -126,17 +126,42 @@ impl Imaged for Emit {
         Ok(image)
     }
 
-    fn restore(&mut self, image: &StateImage) -> Result<()> {
-        let progress = image.get("progress")?;
-        let column = |index: usize| progress.column(index).as_primitive::<Int64Type>();
-        self.due = column(0).is_valid(0).then(|| column(0).value(0));
-        (self.input, self.promised) = (Watermark(column(1).value(0)), Watermark(column(2).value(0)));
-        self.held = image.all("held").map(|rows| without_weights(rows, &self.schema)).collect::<Result<_>>()?;
+    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
+        let progress = parts.iter().map(|image| Progress::of_image(image)).collect::<Result<Vec<_>>>()?;
+        self.input = progress.iter().map(|progress| progress.input).min().unwrap_or(Watermark::START);
+        for rows in parts.iter().flat_map(|image| image.all("held")) {
+            let changes = without_weights(rows, &self.schema)?;
+            let columns = changes.rows().columns().to_vec();
+            let changes = owned.of_changes(changes, &columns)?;
+            if !changes.is_empty() {
+                self.held.push(changes);
+            }
+        }
+        // What is held may be behind any later row, whoever held it before.
+        let holds = !self.held.is_empty();
+        self.due = progress.iter().filter_map(|progress| progress.due).min().filter(|_| holds);
+        self.promised = progress.iter().map(|progress| progress.promised).min().filter(|_| holds).unwrap_or(self.input);
         Ok(())
     }
 
     fn bytes(&self) -> usize {
         self.held.iter().map(|changes| changes.rows().get_array_memory_size()).sum()
+    }
+}
+
+/// How far an image's operator had come.
+struct Progress {
+    due: Option<i64>,
+    input: Watermark,
+    promised: Watermark,
+}
+
+impl Progress {
+    fn of_image(image: &StateImage) -> Result<Self> {
+        let progress = image.get("progress")?;
+        let column = |index: usize| progress.column(index).as_primitive::<Int64Type>();
+        let due = column(0).is_valid(0).then(|| column(0).value(0));
+        Ok(Self { due, input: Watermark(column(1).value(0)), promised: Watermark(column(2).value(0)) })
     }
 }
 

@@ -2,20 +2,22 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_select::filter::filter;
 use arrow_select::take::take;
 
 use super::aggregate::{AggregateCall, Fault, GroupTable, Grouped, GroupedMemory, Namespace, ResultColumn, pack};
-use super::difference::{After, GROUPS_AT_ONCE, TouchedGroups};
+use super::difference::{After, GROUPS_AT_ONCE, TouchedGroups, columns_bytes};
 use super::partial_groups::PartialGroups;
 use super::{Operator, OperatorContext, PartialAggregation, RejectReason, RejectedRows, SentGroups};
 use crate::expr::ExprRef;
 use crate::graph::{AggregateSpec, EdgeProperties, can_be_sent};
-use crate::state::{Imaged, StateImage};
+use crate::state::{Imaged, Ownership, StateImage};
 use crate::time::Watermark;
 use crate::{ChangeBatch, Error, Port, Result};
 
@@ -161,6 +163,22 @@ impl GroupAggregate {
         Ok(())
     }
 
+    /// The keys of the groups whose fault is reported: their numbers are others on another worker.
+    fn faulty_keys(&self) -> Result<RecordBatch> {
+        let faulty: Vec<u32> = self.faulty.iter().copied().collect();
+        let columns = self.table.keys(&faulty)?;
+        let fields = self.keys.iter().map(|key| Field::new(key.display(), key.data_type().clone(), true));
+        rows_of(&Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns, faulty.len())
+    }
+
+    /// Takes those of them that are owned; the groups are there already.
+    fn restore_faulty(&mut self, rows: &RecordBatch, owned: &Ownership) -> Result<()> {
+        let own = owned.owned(rows.columns(), rows.num_rows())?;
+        let keys = rows.columns().iter().map(|key| Ok(filter(key, &own)?)).collect::<Result<Vec<_>>>()?;
+        self.faulty.extend(self.table.assign(&keys, own.true_count())?);
+        Ok(())
+    }
+
     /// Ends the step: groups without rows are forgotten, but for the one without keys.
     fn forget(&mut self) {
         if self.keys.is_empty() {
@@ -235,6 +253,15 @@ impl PartialAggregation for GroupAggregate {
         back
     }
 
+    fn sent_keys(&self) -> Range<usize> {
+        self.table.image_keys()
+    }
+
+    fn on_the_way(&self) -> Result<Vec<SentGroups>> {
+        debug_assert!(self.partial.as_ref().is_none_or(PartialGroups::is_empty), "all groups are sent in the step of their rows");
+        Ok(Vec::new())
+    }
+
     fn leave(&mut self, _until: Watermark) -> Result<Vec<SentGroups>> {
         self.partial.as_mut().map_or(Ok(Vec::new()), PartialGroups::leave)
     }
@@ -246,17 +273,23 @@ impl Imaged for GroupAggregate {
         image.push("groups", self.table.image()?);
         let shown: ArrayRef = Arc::new(BooleanArray::from(vec![self.shown]));
         image.push("shown", RecordBatch::try_from_iter([("shown", shown)])?);
+        image.push("faulty", self.faulty_keys()?);
         Ok(image)
     }
 
-    fn restore(&mut self, image: &StateImage) -> Result<()> {
-        self.table.restore(image.get("groups")?)?;
-        let shown = image.get("shown")?;
-        self.shown = shown.num_rows() == 1 && shown.column(0).as_boolean_opt().is_some_and(|shown| shown.value(0));
+    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
+        let groups = parts.iter().map(|image| image.get("groups")).collect::<Result<Vec<_>>>()?;
+        self.table.restore_parts(&groups, owned)?;
+        for image in parts {
+            let shown = image.get("shown")?;
+            self.shown |= shown.num_rows() == 1 && shown.column(0).as_boolean_opt().is_some_and(|shown| shown.value(0));
+            self.restore_faulty(image.get("faulty")?, owned)?;
+        }
         Ok(())
     }
 
     fn bytes(&self) -> usize {
-        self.table.bytes() + self.partial.as_ref().map_or(0, PartialGroups::bytes)
+        let partial = self.partial.as_ref().map_or(0, PartialGroups::bytes);
+        self.table.bytes() + partial + self.touched.bytes() + columns_bytes(&self.columns)
     }
 }

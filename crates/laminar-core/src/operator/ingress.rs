@@ -10,7 +10,7 @@ use arrow_select::take::take_record_batch;
 
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::graph::{EdgeProperties, SourceSpec};
-use crate::state::{Imaged, StateImage};
+use crate::state::{Imaged, Ownership, StateImage};
 use crate::time::Watermark;
 use crate::time::event_time::to_nanos;
 use crate::time::watermark::{ArrivingRows, IdleDetector, MeteredGenerator, WatermarkGenerator, WatermarkMetrics};
@@ -166,8 +166,9 @@ impl Imaged for Ingress {
         Ok(image)
     }
 
-    fn restore(&mut self, image: &StateImage) -> Result<()> {
-        let Some(time) = &mut self.time else { return Ok(()) };
+    fn restore(&mut self, parts: &[&StateImage], _owned: &Ownership) -> Result<()> {
+        // A source takes its rows in at one place, however many workers there are.
+        let ([image], Some(time)) = (parts, &mut self.time) else { return Ok(()) };
         let numbers = image.get(NUMBERS)?.column(0).as_primitive::<Int64Type>().values();
         let [ended, has_stood, stood, generator @ ..] = numbers.as_ref() else {
             return Err(Error::internal("image of a source without its watermark"));
@@ -268,7 +269,7 @@ mod tests {
         let mut first = Door::new(Some(5 * SECOND));
         first.step(0, "+1 | a | 00:10");
         let mut second = Door::new(Some(5 * SECOND));
-        second.ingress.restore(&first.ingress.image().unwrap()).unwrap();
+        second.ingress.restore(&[&first.ingress.image().unwrap()], &Ownership::All).unwrap();
         for door in [&mut first, &mut second] {
             assert_eq!(door.step(1, "+1 | a | 00:08"), "1970-01-01 00:09:00");
             assert_eq!(door.out.last().unwrap().arrivals().unwrap().to_vec(), [540 * SECOND]);

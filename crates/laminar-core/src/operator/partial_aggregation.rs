@@ -19,6 +19,12 @@ pub trait PartialAggregation {
     /// Takes rows that are about to be sent to the worker of their key. What comes back is sent as it is.
     fn absorb(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<ChangeBatch>>;
 
+    /// Which columns of sent groups are their keys.
+    fn sent_keys(&self) -> Range<usize>;
+
+    /// All groups that were not sent yet; they stay. For images.
+    fn on_the_way(&self) -> Result<Vec<SentGroups>>;
+
     /// The groups to be sent in this step: all that anyone needs whose watermark is at most `until`. They arrive as changes of
     /// [`Port::GROUPS`](crate::Port::GROUPS).
     fn leave(&mut self, until: Watermark) -> Result<Vec<SentGroups>>;

@@ -30,6 +30,11 @@ impl PartialGroups {
         self.table.update(&rows.inputs, rows.changes.weights(), &groups)
     }
 
+    /// Whether there is no group.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.groups_in(self.namespace).is_empty()
+    }
+
     /// Takes all groups out.
     pub(super) fn leave(&mut self) -> Result<Vec<SentGroups>> {
         let groups = self.table.groups_in(self.namespace);

@@ -4,8 +4,9 @@
 //! sources take in is looked at in one place, so that a source's watermark does not depend on how its rows are dealt out: the intake.
 //! A graph on one worker is the same without intake and exchanges.
 
+use std::collections::BTreeMap;
+
 use super::exchange::deal;
-use super::image::GraphImage;
 use super::node_state::NodeState;
 use super::outlet::{AttachedOutlet, Outlet, OutletId};
 use super::status::{NodeMetrics, NodeStatus};
@@ -21,16 +22,18 @@ use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId};
 
 /// A graph on one or several workers.
 pub struct GraphHost {
-    pool: Box<dyn WorkerPool>,
+    pub(super) pool: Box<dyn WorkerPool>,
     /// Where several workers share the graph: the sources, as they take rows in.
-    intake: Option<WorkerGraph>,
+    pub(super) intake: Option<WorkerGraph>,
     #[expect(clippy::vec_box, reason = "a graph travels to its thread and back in every step: a pointer does, not the whole")]
-    workers: Vec<Box<WorkerGraph>>,
-    step: StepId,
+    pub(super) workers: Vec<Box<WorkerGraph>>,
+    /// How the planner said that the output of each node is spread: what [`distribute`] decides depends on the workers.
+    pub(super) planned: BTreeMap<NodeId, Partitioning>,
+    pub(super) step: StepId,
     /// The step that runs, or ran last.
-    order: StepOrder,
-    outlets: Vec<AttachedOutlet>,
-    outlets_made: u64,
+    pub(super) order: StepOrder,
+    pub(super) outlets: Vec<AttachedOutlet>,
+    pub(super) outlets_made: u64,
     /// By connected component: whether one of its outlets could not take another step at the last look.
     blocked: Vec<bool>,
 }
@@ -52,6 +55,7 @@ impl GraphHost {
             pool,
             intake: (workers > 1).then(intake),
             workers: (0..workers).map(|worker| Box::new(WorkerGraph::new(checked, position(worker)))).collect(),
+            planned: BTreeMap::new(),
             step: StepId::default(),
             order: StepOrder { now: i64::MIN, ..StepOrder::default() },
             outlets: Vec::new(),
@@ -68,6 +72,7 @@ impl GraphHost {
     /// Adds nodes between two steps, spread over the workers. Those that read from stored nodes get their contents as first changes, in
     /// the next step. Either all nodes are added or none.
     pub(super) fn attach(&mut self, nodes: Vec<Node>) -> Result<()> {
+        let planned: Vec<_> = nodes.iter().map(|node| (node.id, node.output.partitioning.clone())).collect();
         let distributed = match self.workers.len() {
             1 => nodes.into_iter().map(Distributed::alone).collect(),
             _ => self.distributed(nodes),
@@ -81,6 +86,7 @@ impl GraphHost {
                 intake.tap(|_| true);
             }
         }
+        self.planned.extend(planned);
         self.find_tapped();
         Ok(())
     }
@@ -96,6 +102,7 @@ impl GraphHost {
         let names: Vec<(NodeId, String)> =
             nodes.iter().filter_map(|id| Some((*id, self.node(*id).ok()?.node.name.clone()))).collect();
         self.workers.iter_mut().try_for_each(|worker| worker.detach(nodes))?;
+        self.planned.retain(|id, _| !nodes.contains(id));
         if let Some(intake) = &mut self.intake {
             let sources: Vec<NodeId> = nodes.iter().copied().filter(|node| intake.index(*node).is_ok()).collect();
             intake.detach(&sources)?;
@@ -115,7 +122,7 @@ impl GraphHost {
     }
 
     /// The graph whose sources take rows in.
-    fn sources(&mut self) -> &mut WorkerGraph {
+    pub(super) fn sources(&mut self) -> &mut WorkerGraph {
         self.intake.as_mut().unwrap_or(&mut self.workers[0])
     }
 
@@ -198,29 +205,6 @@ impl GraphHost {
             1 => explain(&nodes),
             _ => explain_distributed(&self.distributed(nodes)),
         }
-    }
-
-    /// The state of all nodes on all workers.
-    pub(super) fn image(&mut self) -> Result<GraphImage> {
-        let workers = self.workers.iter_mut().map(|worker| worker.image()).collect::<Result<_>>()?;
-        let intake = self.intake.as_mut().map_or(Ok(Vec::new()), WorkerGraph::image)?;
-        Ok(GraphImage { step: self.step, intake, workers })
-    }
-
-    /// Puts freshly attached nodes into the state of an image of the same nodes on as many workers.
-    pub(super) fn restore(&mut self, image: &GraphImage) -> Result<()> {
-        if image.workers.len() != self.workers.len() {
-            let text = format!("the image is of {} workers, and there are {}", image.workers.len(), self.workers.len());
-            return Err(Error::new(Code::NotSupported, text).with_hint("start with as many workers as the image was made by"));
-        }
-        if let Some(intake) = &mut self.intake {
-            intake.restore(image.step, &image.intake)?;
-        }
-        for (worker, nodes) in self.workers.iter_mut().zip(&image.workers) {
-            worker.restore(image.step, nodes)?;
-        }
-        self.step = image.step;
-        Ok(())
     }
 }
 
@@ -464,14 +448,14 @@ impl GraphHost {
         Ok(self.blocked[self.component(node)?])
     }
 
-    fn find_tapped(&mut self) {
+    pub(super) fn find_tapped(&mut self) {
         let tapped: Vec<NodeId> = self.outlets.iter().map(|outlet| outlet.node).collect();
         self.workers.iter_mut().for_each(|worker| worker.tap(|node| tapped.contains(&node)));
         self.blocked = vec![false; self.workers[0].component_count()];
     }
 }
 
-fn is_source(node: &Node) -> bool {
+pub(super) fn is_source(node: &Node) -> bool {
     matches!(node.kind, NodeKind::Source(_))
 }
 

@@ -1,9 +1,10 @@
-//! The state of a graph at a step boundary.
+//! The state of a graph at a step boundary, and what the images of several workers say together.
 
+use crate::operator::SentGroups;
 use crate::state::StateImage;
 use crate::time::Watermark;
 use crate::time::watermark::Promise;
-use crate::{Error, NodeId, StepId};
+use crate::{Error, NodeId, Result, StepId};
 
 /// The state of a whole graph at a step boundary.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct GraphImage {
 pub struct NodeImage {
     /// Which node.
     pub id: NodeId,
+    /// The node works on the first worker, and this is another one: nothing of it is here but `on_the_way` and the failure.
+    pub absent: bool,
     /// The watermark of its inputs.
     pub watermark: Watermark,
     /// What it promised its readers.
@@ -31,4 +34,70 @@ pub struct NodeImage {
     pub failure: Option<Error>,
     /// The operator's state, if it has any and has not failed.
     pub state: Option<StateImage>,
+    /// What was aggregated here and is still to be sent to the workers of its keys.
+    pub on_the_way: Vec<SentGroups>,
+}
+
+/// What all images of one node say together.
+pub(super) struct NodeParts<'a> {
+    pub(super) id: NodeId,
+    pub(super) watermark: Watermark,
+    pub(super) promise: Promise,
+    pub(super) wake_at: Option<i64>,
+    pub(super) failure: Option<Error>,
+    pub(super) states: Vec<&'a StateImage>,
+    pub(super) on_the_way: Vec<&'a SentGroups>,
+}
+
+impl GraphImage {
+    /// The ids of the nodes, ascending, if all workers have the same.
+    pub(super) fn ids(&self) -> Result<Vec<NodeId>> {
+        let ids = |nodes: &Vec<NodeImage>| nodes.iter().map(|node| node.id).collect::<Vec<_>>();
+        match self.workers.split_first() {
+            Some((first, others)) if others.iter().all(|other| ids(other) == ids(first)) => Ok(ids(first)),
+            _ => Err(Error::internal("an image without workers, or of workers with different nodes")),
+        }
+    }
+
+    /// The node at this place of the workers' lists, as the workers had it.
+    pub(super) fn parts(&self, place: usize) -> NodeParts<'_> {
+        NodeParts::of(&self.workers.iter().map(|nodes| &nodes[place]).collect::<Vec<_>>())
+    }
+
+    /// The same of a source, as it took rows in.
+    pub(super) fn source(&self, place: usize) -> NodeParts<'_> {
+        let known = self.parts(place);
+        match self.intake.iter().find(|node| node.id == known.id) {
+            Some(taking) => NodeParts { failure: taking.failure.clone().or(known.failure), ..NodeParts::of(&[taking]) },
+            None => known,
+        }
+    }
+}
+
+impl<'a> NodeParts<'a> {
+    /// Promises are those that all have made, so that none is broken wherever a row goes.
+    fn of(images: &[&'a NodeImage]) -> Self {
+        let present: Vec<&NodeImage> = images.iter().copied().filter(|image| !image.absent).collect();
+        let promises = || present.iter().map(|image| image.promise);
+        let least = |watermarks: &mut dyn Iterator<Item = Watermark>| watermarks.min().unwrap_or(Watermark::START);
+        Self {
+            id: images[0].id,
+            watermark: least(&mut present.iter().map(|image| image.watermark)),
+            promise: Promise {
+                watermark: least(&mut promises().map(|promise| promise.watermark)),
+                holds: promises().map(|promise| promise.holds).max().unwrap_or(Promise::START.holds),
+            },
+            wake_at: present.iter().filter_map(|image| image.wake_at).min(),
+            failure: images.iter().find_map(|image| image.failure.clone()),
+            states: present.iter().filter_map(|image| image.state.as_ref()).collect(),
+            on_the_way: images.iter().flat_map(|image| &image.on_the_way).collect(),
+        }
+    }
+
+    /// A source whose rows are taken in elsewhere, as its readers know it.
+    pub(super) fn relayed(&self) -> NodeParts<'static> {
+        let (watermark, failure) = (self.promise.watermark, self.failure.clone());
+        let (id, promise) = (self.id, self.promise);
+        NodeParts { id, watermark, promise, wake_at: None, failure, states: Vec::new(), on_the_way: Vec::new() }
+    }
 }

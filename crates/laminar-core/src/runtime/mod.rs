@@ -4,6 +4,7 @@
 //! * [`GraphHost`]: one graph on one or several workers; it hands rows in and out between two steps.
 //! * `worker_graph`: what one worker has of the graph, and its part of a step; `node_state`: one node of it, with its operator.
 //! * `exchange`: rows that move between workers within a step; [`WorkerPool`]: who runs the workers, [`ThreadPool`] on threads of their own.
+//! * `image`: the state of a graph; `rescale`: how it comes back, and how a graph goes on with another number of workers.
 //! * [`Outlet`]: where changes leave the graph.
 
 mod components;
@@ -15,6 +16,7 @@ mod order;
 mod outlet;
 mod pending;
 mod reactor;
+mod rescale;
 mod status;
 mod step;
 mod thread_pool;

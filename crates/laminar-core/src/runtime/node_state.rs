@@ -1,13 +1,14 @@
 //! One node at run time: its operator, what waits for it, what it promised, and how it is run without letting trouble out.
 
 use super::exchange::{Parcel, split, split_groups};
-use super::image::NodeImage;
+use super::image::{NodeImage, NodeParts};
 use super::status::{NodeMetrics, NodeStatus};
 use super::worker_graph::WorkerPosition;
 use crate::graph::{Exchange, Node, NodeKind};
 use crate::operator::check::Checker;
 use crate::operator::{Operator, OperatorContext, RejectReason, RejectedRows, SentGroups};
 use crate::panics::caught;
+use crate::state::Ownership;
 use crate::time::Watermark;
 use crate::time::watermark::{Holds, Promise, combine};
 use crate::{ChangeBatch, Error, Port, Result, StepId};
@@ -44,6 +45,8 @@ pub(super) struct NodeState {
     pub(super) relayed: Option<Holds>,
     /// The node works on the first worker, and this is another one.
     pub(super) absent: bool,
+    /// What this worker takes of the images of all.
+    owned: Ownership,
     /// What comes out goes to outlets as well.
     pub(super) tapped: bool,
     checker: Option<Checker>,
@@ -56,12 +59,14 @@ pub(super) struct NodePlacement {
     /// A source whose rows are taken in elsewhere.
     pub(super) relays: bool,
     pub(super) absent: bool,
+    /// What this worker takes of the images of all.
+    pub(super) owned: Ownership,
 }
 
 impl NodePlacement {
     /// One worker does everything.
     pub(super) fn alone(node: &Node) -> Self {
-        Self { exchanges: vec![None; node.inputs.len()], workers: 1, relays: false, absent: false }
+        Self { exchanges: vec![None; node.inputs.len()], workers: 1, relays: false, absent: false, owned: Ownership::All }
     }
 }
 
@@ -77,8 +82,8 @@ pub(super) struct StepOutput {
 }
 
 impl NodeState {
-    pub(super) fn new(node: Node, operator: Box<dyn Operator>, checker: Option<Checker>, index: NodePlacement) -> Self {
-        let NodePlacement { exchanges, workers, relays, absent } = index;
+    pub(super) fn new(node: Node, operator: Box<dyn Operator>, checker: Option<Checker>, placement: NodePlacement) -> Self {
+        let NodePlacement { exchanges, workers, relays, absent, owned } = placement;
         let relayed = relays.then(|| if absent { Holds::Nothing } else { initial_hold(&node) });
         let remote = exchanges.iter().map(|exchange| vec![Promise::START; if exchange.is_some() { workers } else { 0 }]);
         Self {
@@ -88,6 +93,7 @@ impl NodeState {
             outgoing: Vec::new(),
             relayed,
             absent,
+            owned,
             tapped: false,
             node,
             operator,
@@ -330,28 +336,58 @@ impl NodeState {
     }
 
     pub(super) fn image(&mut self) -> Result<NodeImage> {
+        let is_here = self.failure.is_none() && !self.absent;
         let state = match self.operator.state() {
-            Some(state) if self.failure.is_none() => Some(state.image()?),
+            Some(state) if is_here => Some(state.image()?),
             _ => None,
         };
-        let (watermark, promise, wake_at) = (self.watermark, self.promise, self.wake_at);
-        Ok(NodeImage { id: self.node.id, watermark, promise, wake_at, failure: self.failure.clone(), state })
+        Ok(NodeImage {
+            id: self.node.id,
+            absent: self.absent,
+            watermark: self.watermark,
+            promise: self.promise,
+            wake_at: self.wake_at,
+            failure: self.failure.clone(),
+            state,
+            on_the_way: self.on_the_way()?,
+        })
     }
 
-    pub(super) fn restore(&mut self, image: &NodeImage) -> Result<()> {
-        match (self.operator.state(), &image.state) {
-            (Some(operator), Some(state)) => operator.restore(state)?,
-            (None, None) => {}
-            _ if image.failure.is_some() => {}
+    /// What was aggregated and is still to be sent, or has come and waits.
+    fn on_the_way(&mut self) -> Result<Vec<SentGroups>> {
+        let Some(phase) = self.operator.partial_aggregation().filter(|_| self.failure.is_none()) else { return Ok(Vec::new()) };
+        let mut groups = phase.on_the_way()?;
+        let arrived = self.inbox.iter().filter(|(port, _)| *port == Port::GROUPS);
+        groups.extend(arrived.map(|(_, groups)| SentGroups { rows: groups.rows().clone(), keys: phase.sent_keys() }));
+        Ok(groups)
+    }
+
+    /// Puts a fresh node into the state of images: what they hold for this worker.
+    pub(super) fn restore(&mut self, parts: &NodeParts<'_>) -> Result<()> {
+        self.inbox.clear();
+        (self.watermark, self.input_watermark) = (parts.watermark, parts.watermark);
+        self.failure = parts.failure.clone();
+        if self.absent {
+            return Ok(());
+        }
+        match self.operator.state() {
+            _ if self.failure.is_some() => {}
+            Some(operator) if !parts.states.is_empty() => operator.restore(&parts.states, &self.owned)?,
+            None if parts.states.is_empty() => {}
             _ => return Err(Error::internal(format!("the image of {} does not fit its operator", self.node.id))),
         }
-        self.inbox.clear();
-        (self.watermark, self.input_watermark, self.promise) = (image.watermark, image.watermark, image.promise);
-        (self.wake_at, self.failure) = (image.wake_at, image.failure.clone());
+        (self.promise, self.wake_at) = (parts.promise, parts.wake_at);
+        self.metrics.watermark = self.promise.watermark;
+        self.relayed = self.relayed.map(|_| parts.promise.holds);
         if let Some(checker) = &mut self.checker {
             checker.restart(self.promise.watermark, self.operator.contents());
         }
         Ok(())
+    }
+
+    /// What waits for the next step: what came, and what is still to be moved to where it is needed. Groups are part of the image.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &(Port, ChangeBatch)> {
+        self.inbox.iter().chain(&self.outgoing).filter(|(port, _)| *port != Port::GROUPS)
     }
 }
 

@@ -1,17 +1,18 @@
 //! What one worker has of a graph: its nodes in the order in which they run, and what waits for the next step.
 
 use super::components::connect;
-use super::image::NodeImage;
+use super::image::{NodeImage, NodeParts};
 use super::node_state::{NodePlacement, NodeState, StepOutput};
 use super::order::topological;
 use super::pending::Pending;
 use super::status::NodeMetrics;
-use crate::graph::{Distributed, EdgeProperties, Node, NodeKind, Partitioning, validate};
+use crate::graph::{Distributed, EdgeProperties, Node, NodeKind, Partitioning, StatePlace, validate};
 use crate::operator::build::build;
 use crate::operator::check::Checker;
 use crate::operator::union::Union;
 use crate::operator::{Operator, RejectedRows};
 use crate::panics;
+use crate::state::Ownership;
 use crate::time::Watermark;
 use crate::time::timers::Timers;
 use crate::time::watermark::Promise;
@@ -48,7 +49,7 @@ pub(super) struct Tap {
 /// A failing operator, by an error or by a panic, takes itself and everything that reads from it out of the graph; the
 /// rest goes on. Parts of the graph that are not connected never wait for each other.
 pub struct WorkerGraph {
-    checked: bool,
+    pub(super) checked: bool,
     pub(super) position: WorkerPosition,
     pub(super) step: StepId,
     pub(super) now: i64,
@@ -128,6 +129,11 @@ impl WorkerGraph {
             workers,
             relays: matches!(node.kind, NodeKind::Source(_)),
             absent: worker > 0 && node.output.partitioning == Partitioning::Single,
+            owned: match &distributed.state {
+                StatePlace::ByKeys(keys) => Ownership::Keys { keys: keys.clone(), worker, workers },
+                StatePlace::First | StatePlace::Anywhere if worker == 0 => Ownership::All,
+                StatePlace::First | StatePlace::Anywhere => Ownership::Nothing,
+            },
         }
     }
 
@@ -295,6 +301,11 @@ impl WorkerGraph {
         Ok(&self.states[self.index(node)?])
     }
 
+    /// The ids of all nodes, ascending.
+    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> {
+        self.indices.iter().map(|(id, _)| *id)
+    }
+
     /// What holds for the output of `node`.
     pub(super) fn properties(&self, node: NodeId) -> Option<&EdgeProperties> {
         self.state(node).ok().map(|state| &state.node.output)
@@ -319,20 +330,43 @@ impl WorkerGraph {
         order.into_iter().map(|index| self.states[index].image()).collect()
     }
 
-    /// Puts freshly attached nodes into the state of an image of the same nodes, taken after `step`. What waits for them is dropped:
-    /// the image already holds its effects.
-    pub(super) fn restore(&mut self, step: StepId, images: &[NodeImage]) -> Result<()> {
-        let ours = self.indices.iter().map(|(id, _)| *id);
-        if !ours.eq(images.iter().map(|node| node.id)) {
-            return Err(Error::internal("the image is of another graph"));
-        }
+    /// Prepares for [`restore_node`](Self::restore_node) of all nodes: nothing waits any more, and the last step was `step`.
+    pub(super) fn begin_restore(&mut self, step: StepId) {
         self.timers = Timers::new();
-        for ((_, index), image) in self.indices.iter().zip(images) {
-            self.states[*index].restore(image)?;
-            self.timers.replace(image.id, None, image.wake_at);
-        }
         self.pending = Pending::none_of(self.states.len());
         self.step = step;
+    }
+
+    /// Puts a freshly attached node into the state of its images. What waits for it is dropped: they already hold its effects.
+    pub(super) fn restore_node(&mut self, parts: &NodeParts<'_>) -> Result<()> {
+        let index = self.index(parts.id)?;
+        let state = &mut self.states[index];
+        state.restore(parts)?;
+        self.timers.replace(parts.id, None, state.wake_at);
+        Ok(())
+    }
+
+    /// Lets all nodes take part in the next step and look at what their inputs promise.
+    pub(super) fn wake_all(&mut self) {
+        for (index, state) in self.states.iter_mut().enumerate().filter(|(_, state)| state.failure.is_none()) {
+            state.inputs_moved = true;
+            self.pending.insert(index);
+        }
+    }
+
+    /// Hands groups that are on their way to the node that merges them.
+    pub(super) fn receive_groups(&mut self, node: NodeId, groups: ChangeBatch) -> Result<()> {
+        let index = self.index(node)?;
+        self.states[index].receive(Port::GROUPS, groups);
+        self.pending.insert(index);
+        Ok(())
+    }
+
+    /// Hands a node what waited for it elsewhere.
+    pub(super) fn take(&mut self, node: NodeId, port: Port, changes: ChangeBatch) -> Result<()> {
+        let index = self.index(node)?;
+        self.states[index].take(port, changes);
+        self.pending.insert(index);
         Ok(())
     }
 

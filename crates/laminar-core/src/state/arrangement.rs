@@ -4,6 +4,7 @@ use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take_arrays;
 
+use super::Ownership;
 use super::image::StateImage;
 use super::key_chains::KeyChains;
 use super::row_store::{NO_ROW, RowId};
@@ -158,12 +159,15 @@ impl Arrangement {
         self.table.add_to_image(image, name)
     }
 
-    /// Adds the rows that [`Self::add_to_image`] put into `image`.
-    pub fn restore(&mut self, image: &StateImage, name: &str) -> Result<()> {
-        self.table.changes_of_image(image, name)?.iter().try_for_each(|changes| {
+    /// Adds the rows that [`Self::add_to_image`] put into `image`, as far as `owned` says so of their keys.
+    pub fn restore(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
+        for changes in self.table.changes_of_image(image, name)? {
+            let keys = self.keys_of(changes.rows());
+            let changes = owned.of_changes(changes, &keys)?;
             let hashes = self.key_hashes(changes.rows())?;
-            self.apply(changes, &hashes)
-        })
+            self.apply(&changes, &hashes)?;
+        }
+        Ok(())
     }
 
     /// Bytes of rows, weights and index.

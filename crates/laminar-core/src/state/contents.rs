@@ -2,6 +2,7 @@
 
 use arrow_schema::SchemaRef;
 
+use super::Ownership;
 use super::image::{Imaged, StateImage};
 use super::keyed_rows::KeyedRows;
 use super::row_table::RowTable;
@@ -111,9 +112,15 @@ impl Imaged for Contents {
         Ok(image)
     }
 
-    fn restore(&mut self, image: &StateImage) -> Result<()> {
+    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
         let table = self.table_mut();
-        table.changes_of_image(image, ROWS)?.iter().try_for_each(|changes| table.apply(changes).map(|_| ()))
+        for image in parts {
+            for changes in table.changes_of_image(image, ROWS)? {
+                let columns = changes.rows().columns().to_vec();
+                table.apply(&owned.of_changes(changes, &columns)?)?;
+            }
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use arrow_array::RecordBatch;
 
+use super::Ownership;
 use crate::{Error, Result};
 
 /// One table of an image. Arrow columns are shared, so that taking an image copies no data that is already columnar.
@@ -39,13 +40,17 @@ impl StateImage {
 }
 
 /// State of which an image can be taken and given back. Both happen between steps only.
+///
+/// Recovery and another number of workers are one contract: a state comes back from the images of any number of workers, all taken
+/// after the same step, and each of the new workers takes what it owns of them. No row is in two images.
 pub trait Imaged {
     /// The state as it stands.
     fn image(&mut self) -> Result<StateImage>;
 
-    /// Replaces the state of a fresh operator by that of an image.
-    fn restore(&mut self, image: &StateImage) -> Result<()>;
+    /// Replaces the state of a fresh operator by what `owned` says of the images `parts`, of which there is at least one. One image
+    /// of which all is owned comes back as it was, to the order of the rows.
+    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()>;
 
-    /// Bytes that the state holds, roughly.
+    /// Bytes that the state holds: within a tenth of what the allocator has handed out for it, a little more where it has large trees.
     fn bytes(&self) -> usize;
 }

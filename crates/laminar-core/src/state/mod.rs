@@ -5,11 +5,15 @@ mod contents;
 pub mod image;
 mod key_chains;
 mod keyed_rows;
+mod ownership;
 mod prefetch;
 mod row_store;
 mod row_table;
+mod tree_bytes;
 
 pub use arrangement::{Arrangement, Matches, ProbeCursor};
 pub use contents::{Contents, Outcome};
 pub use image::{ImageTable, Imaged, StateImage};
+pub use ownership::Ownership;
 pub(crate) use prefetch::{prefetch, prefetch_groups};
+pub(crate) use tree_bytes::{map_bytes, set_bytes, tree_bytes};

@@ -1,6 +1,7 @@
 //! Runs one operator step by step, as the executor does, and collects what it emits and rejects.
 
 use laminar_core::operator::{Operator, OperatorContext, RejectedRows};
+use laminar_core::state::Ownership;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Port, Result, StepId};
 
@@ -34,7 +35,7 @@ impl<O: Operator> Harness<O> {
     pub(crate) fn replace_by_image(&mut self, mut fresh: O) -> Result<()> {
         if let Some(state) = self.operator.state() {
             let image = state.image()?;
-            fresh.state().expect("an operator of the same kind").restore(&image)?;
+            fresh.state().expect("an operator of the same kind").restore(&[&image], &Ownership::All)?;
         }
         self.operator = fresh;
         Ok(())

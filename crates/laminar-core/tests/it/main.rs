@@ -7,6 +7,7 @@ mod graphs;
 mod harness;
 mod join;
 mod join_large;
+mod parts;
 mod public_names;
 mod random;
 mod stress;

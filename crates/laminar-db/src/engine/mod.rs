@@ -69,7 +69,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(parts: DatabaseBuilder) -> Self {
         let pool = WorkerPoolSpec { checked: parts.checked, inline_workers: parts.inline_workers };
-        let mut reactor = pool.reactor_or_inline(&parts.clock, parts.settings.workers);
+        let mut reactor = pool.reactor(&parts.clock, parts.settings.workers);
         reactor.set_step_budget(parts.settings.step_budget.limit_ns());
         let mut side_outputs = SideOutputs::default();
         side_outputs.set_bytes_max(parts.settings.side_output_memory);
@@ -94,15 +94,11 @@ impl Engine {
         }
     }
 
-    /// Changes the settings. The number of workers can change only while nothing runs that is spread over them.
+    /// Changes the settings. Where the number of workers changes, all state is dealt anew between two steps.
     pub(crate) fn apply(&mut self, settings: Settings) -> Result<()> {
         if settings.workers != self.settings.workers {
-            if self.reactor.graph().nodes().next().is_some() {
-                let text = format!("there are objects, which {} workers share", self.settings.workers);
-                let error = Error::new(Code::ObjectInUse, text);
-                return Err(error.with_hint("set the number of workers first, before anything is created"));
-            }
-            self.reactor = self.pool.reactor(&self.clock, settings.workers)?;
+            let (pool, deal_rows_min) = self.pool.pool(settings.workers)?;
+            self.reactor.set_workers(settings.workers, deal_rows_min, pool)?;
         }
         self.reactor.set_step_budget(settings.step_budget.limit_ns());
         self.side_outputs.set_bytes_max(settings.side_output_memory);

@@ -17,27 +17,22 @@ pub(super) struct WorkerPoolSpec {
 }
 
 impl WorkerPoolSpec {
-    /// A reactor without nodes for `workers` workers. Fails if the threads cannot be started.
-    pub(super) fn reactor(self, clock: &Arc<dyn Clock>, workers: usize) -> Result<Reactor> {
-        let clock = Arc::clone(clock);
-        if workers == 1 {
-            return Ok(if self.checked { Reactor::checked(clock) } else { Reactor::new(clock) });
+    /// What runs `workers` workers, and how many rows each gets at least when rows are dealt out. Fails if the threads cannot be started.
+    pub(super) fn pool(self, workers: usize) -> Result<(Box<dyn WorkerPool>, usize)> {
+        if self.inline_workers && workers > 1 {
+            return Ok((Box::new(InlinePool::default()), 1));
         }
-        let (pool, deal_rows_min): (Box<dyn WorkerPool>, usize) = match self.inline_workers {
-            true => (Box::new(InlinePool::default()), 1),
-            false => {
-                let config = ThreadPoolConfig { workers, pinned: true, rows_alone_max: STEP_ALONE_ROWS_MAX };
-                (Box::new(ThreadPool::start(&config)?), DEAL_ROWS_MIN)
-            }
-        };
-        Ok(Reactor::over(clock, GraphHost::new(workers, deal_rows_min, self.checked, pool)))
+        if workers == 1 {
+            return Ok((Box::new(InlinePool::default()), DEAL_ROWS_MIN));
+        }
+        let config = ThreadPoolConfig { workers, pinned: true, rows_alone_max: STEP_ALONE_ROWS_MAX };
+        Ok((Box::new(ThreadPool::start(&config)?), DEAL_ROWS_MIN))
     }
 
-    /// The same; where threads cannot be started, the caller does the work of all workers, with the same answers.
-    pub(super) fn reactor_or_inline(self, clock: &Arc<dyn Clock>, workers: usize) -> Reactor {
-        self.reactor(clock, workers).unwrap_or_else(|_| {
-            let workers = GraphHost::new(workers, DEAL_ROWS_MIN, self.checked, Box::new(InlinePool::default()));
-            Reactor::over(Arc::clone(clock), workers)
-        })
+    /// A reactor without nodes. Where threads cannot be started, the caller does the work of all workers, with the same answers.
+    pub(super) fn reactor(self, clock: &Arc<dyn Clock>, workers: usize) -> Reactor {
+        let inline = || -> (Box<dyn WorkerPool>, usize) { (Box::new(InlinePool::default()), DEAL_ROWS_MIN) };
+        let (pool, deal_rows_min) = self.pool(workers).unwrap_or_else(|_| inline());
+        Reactor::over(Arc::clone(clock), GraphHost::new(workers, deal_rows_min, self.checked, pool))
     }
 }

@@ -7,6 +7,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
+use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take;
 
 use super::group_ids::GroupIdAllocator;
@@ -16,7 +18,7 @@ use super::namespaces::{Block, Namespace, Numbers, RowNamespaces};
 use super::rows::each_valid;
 use super::{AggregateCall, Fault, GroupAccumulator, ResultColumn};
 use crate::changelog::Weights;
-use crate::state::prefetch_groups;
+use crate::state::{Ownership, prefetch_groups};
 use crate::{Error, Result};
 
 /// Groups by key, numbered from 0, with one accumulator for each aggregate call and the weight of all rows of each group.
@@ -347,6 +349,33 @@ impl GroupTable {
         self.keys.restore(keys, &live)?;
         self.numbers = Numbers::with_ids(GroupIdAllocator::from_live(&live));
         self.restore_accumulators(accumulators)
+    }
+
+    /// Replaces the state of a fresh table by what `owned` says of the images of several, which have no group in common. The only image,
+    /// of which all is owned, keeps its group numbers.
+    pub fn restore_parts(&mut self, images: &[&RecordBatch], owned: &Ownership) -> Result<()> {
+        if let ([image], Ownership::All) = (images, owned) {
+            return self.restore(image);
+        }
+        let parts = images.iter().map(|image| self.owned_groups(image, owned)).collect::<Result<Vec<_>>>()?;
+        match parts.iter().find(|part| part.num_rows() > 0) {
+            Some(some) => self.restore(&concat_batches(some.schema_ref(), parts.iter().filter(|part| part.num_rows() > 0))?),
+            None => Ok(()),
+        }
+    }
+
+    /// The rows of an [`image`](Self::image) that are groups, and owned.
+    fn owned_groups(&self, image: &RecordBatch, owned: &Ownership) -> Result<RecordBatch> {
+        let live = image.columns().first().and_then(|live| live.as_boolean_opt()).ok_or_else(broken)?;
+        let groups = filter_record_batch(image, live)?;
+        let keys = groups.columns().get(2..2 + self.keys.width()).ok_or_else(broken)?;
+        Ok(filter_record_batch(&groups, &owned.owned(keys, groups.num_rows())?)?)
+    }
+
+    /// The rows of an [`image_of`](Self::image_of) groups that are owned.
+    pub(in crate::operator) fn owned_rows(&self, image: &RecordBatch, owned: &Ownership) -> Result<RecordBatch> {
+        let keys = image.columns().get(self.image_keys()).ok_or_else(broken)?;
+        Ok(filter_record_batch(image, &owned.owned(keys, image.num_rows())?)?)
     }
 
     /// Puts the groups of [`image_of`](Self::image_of) into namespaces of a fresh table: so many into each, in their order.

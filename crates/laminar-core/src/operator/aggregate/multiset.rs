@@ -12,6 +12,7 @@ use arrow_schema::Field;
 use super::ordered_rows::OrderedRows;
 use super::row_bytes::RowBytes;
 use super::rows::image_column;
+use crate::state::tree_bytes;
 use crate::{Error, Result};
 
 /// Row → weight for each group, in the order of the rows' bytes. A weight may be negative in the middle of a step, when a
@@ -19,11 +20,14 @@ use crate::{Error, Result};
 #[derive(Debug, Default)]
 pub(super) struct Multisets {
     groups: Vec<BTreeMap<RowBytes, i64>>,
+    /// Bytes of all maps and of their rows.
     held: usize,
 }
 
-/// What a map entry costs beside what its row has on the heap.
-const ENTRY_BYTES: usize = 40;
+/// What a map of so many rows costs beside what those have on the heap.
+fn rows_bytes(rows: usize) -> usize {
+    tree_bytes::<RowBytes, i64>(rows)
+}
 
 impl Multisets {
     pub(super) fn resize(&mut self, groups: usize) {
@@ -36,7 +40,7 @@ impl Multisets {
         let Some(stored) = rows.get_mut(row) else {
             if weight != 0 {
                 let row = RowBytes::from(row);
-                self.held += row.heap_bytes() + ENTRY_BYTES;
+                self.held += row.heap_bytes() + rows_bytes(rows.len() + 1) - rows_bytes(rows.len());
                 rows.insert(row, weight);
             }
             return (0, weight);
@@ -45,7 +49,7 @@ impl Multisets {
         *stored = after;
         if after == 0 {
             let removed = rows.remove_entry(row).map_or(0, |(row, _)| row.heap_bytes());
-            self.held -= removed + ENTRY_BYTES;
+            self.held -= removed + rows_bytes(rows.len() + 1) - rows_bytes(rows.len());
         }
         (before, after)
     }
@@ -73,7 +77,7 @@ impl Multisets {
     pub(super) fn clear(&mut self, groups: &[u32]) {
         for group in groups {
             let rows = std::mem::take(&mut self.groups[*group as usize]);
-            self.held -= rows.keys().map(|row| row.heap_bytes() + ENTRY_BYTES).sum::<usize>();
+            self.held -= rows.keys().map(RowBytes::heap_bytes).sum::<usize>() + rows_bytes(rows.len());
         }
     }
 

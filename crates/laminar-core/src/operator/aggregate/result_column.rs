@@ -33,6 +33,12 @@ impl ResultColumn {
         self.chunks.clear();
     }
 
+    /// Bytes held.
+    pub(in crate::operator) fn bytes(&self) -> usize {
+        let chunks = self.chunks.iter().map(|chunk| chunk.get_array_memory_size()).sum::<usize>();
+        self.words.bytes() + chunks + self.chunks.capacity() * size_of::<ArrayRef>()
+    }
+
     /// Appends the results of `groups`; positions of faults are places among them.
     pub(super) fn append(
         &mut self,

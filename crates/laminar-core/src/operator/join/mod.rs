@@ -15,7 +15,7 @@ use self::pairs::Pairs;
 use self::side::Side;
 use super::{Operator, OperatorContext};
 use crate::graph::{EdgeProperties, JoinSpec};
-use crate::state::{Imaged, StateImage};
+use crate::state::{Imaged, Ownership, StateImage};
 use crate::{ChangeBatch, Code, Error, Port, Result};
 
 /// What the images call the two arrangements, by port.
@@ -83,8 +83,11 @@ impl Imaged for JoinOperator {
         Ok(image)
     }
 
-    fn restore(&mut self, image: &StateImage) -> Result<()> {
-        self.sides.iter_mut().zip(SIDES).try_for_each(|(side, name)| side.restore(image, name))
+    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
+        for (side, name) in self.sides.iter_mut().zip(SIDES) {
+            parts.iter().try_for_each(|image| side.restore(image, name, owned))?;
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

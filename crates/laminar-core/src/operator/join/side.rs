@@ -10,7 +10,7 @@ use crate::changelog::consolidate;
 use crate::expr::{ExprRef, evaluate_all_isolating};
 use crate::graph::EdgeProperties;
 use crate::operator::{OperatorContext, RejectReason, RejectedRows};
-use crate::state::{Arrangement, StateImage};
+use crate::state::{Arrangement, Ownership, StateImage};
 use crate::{ChangeBatch, Result};
 
 /// The rows of one input, arranged by key.
@@ -93,8 +93,8 @@ impl Side {
         self.arrangement.apply(&keyed.changes, &keyed.hashes)
     }
 
-    pub(super) fn restore(&mut self, image: &StateImage, name: &str) -> Result<()> {
-        self.arrangement.restore(image, name)
+    pub(super) fn restore(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
+        self.arrangement.restore(image, name, owned)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::DataType;
 
 use super::answers::Answers;
@@ -13,6 +13,7 @@ use super::spans::{Session, Span, Spans};
 use crate::Result;
 use crate::operator::aggregate::{Fault, GroupTable};
 use crate::operator::window::{Evaluated, GroupInput};
+use crate::state::{Ownership, map_bytes, set_bytes};
 
 /// Groups by the number of their session, and by the keys within it.
 pub(super) struct Merged {
@@ -61,16 +62,19 @@ impl Merged {
         plan
     }
 
+    /// A number for another session.
+    pub(super) fn next_number(&mut self) -> i64 {
+        self.next += 1;
+        self.next
+    }
+
     /// Joins a run of rows with the sessions that it meets; the first of them lends its number.
     fn join(&mut self, spans: &mut Spans, key: u32, first: i64, last: i64, gap: i64, plan: &mut Plan) -> i64 {
         let places = spans.near(key, first, last, gap);
         let met: Vec<Span> = spans.of(key)[places.clone()].to_vec();
         let joined = match (met.first(), met.last()) {
             (Some(a), Some(z)) => Span { start: a.start.min(first), last: z.last.max(last), number: a.number },
-            _ => {
-                self.next += 1;
-                Span { start: first, last, number: self.next }
-            }
+            _ => Span { start: first, last, number: self.next_number() },
         };
         spans.replace(key, places, [joined]);
         plan.merges.extend(met.iter().skip(1).map(|span| (span.number, joined.number)));
@@ -160,14 +164,20 @@ impl Merged {
         Ok(())
     }
 
+    /// Bytes held, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let groups = self.of_number.values().map(set_bytes).sum::<usize>();
+        self.table.bytes() + map_bytes(&self.of_number) + groups
+    }
+
     pub(super) fn table(&self) -> &GroupTable {
         &self.table
     }
 
-    /// Takes the table of an image, with the sessions that it is about.
-    pub(super) fn restore(&mut self, rows: &arrow_array::RecordBatch, spans: &Spans) -> Result<()> {
+    /// Takes the tables of images, with the sessions that they are about.
+    pub(super) fn restore(&mut self, rows: &[&RecordBatch], spans: &Spans) -> Result<()> {
         self.next = spans.iter().map(|session| session.span.number).max().unwrap_or(0);
-        self.table.restore(rows)?;
+        self.table.restore_parts(rows, &Ownership::All)?;
         if self.types.len() > 1 {
             let groups: Vec<u32> = self.table.groups().collect();
             let keys = self.table.keys(&groups)?;

@@ -2,7 +2,7 @@
 //! `window_end` the last row's time + gap.
 //!
 //! * `spans`: where sessions are; `merged`: what they hold if rows are never retracted; `ordered`: if they are;
-//! * `lateness`: which rows are late; `answers`: what readers see.
+//! * `lateness`: which rows are late; `answers`: what readers see; `image`: what is remembered of all that.
 //!
 //! A row at exactly `window_end` still belongs to the session, so a session ends when the watermark *passes* its end, and
 //! closes when the watermark passes end + lateness.
@@ -10,11 +10,9 @@
 //! Sessions are kept apart by the first keys (`PARTITION BY`); where there are more, each session has a group for each of their values.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_array::{Array, Int64Array, UInt32Array};
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take;
 
@@ -23,12 +21,13 @@ use super::ingress::reject_untimed;
 use super::window::{Evaluated, GroupInput, ResultRows, check_gap, reject_late};
 use super::{Operator, OperatorContext};
 use crate::graph::{EdgeProperties, SessionSpec, WindowEmission};
-use crate::state::{Imaged, StateImage};
+use crate::state::Imaged;
 use crate::time::event_time::to_nanos;
 use crate::time::{EventTime, Length, Watermark};
-use crate::{ChangeBatch, Error, Port, Result};
+use crate::{ChangeBatch, Port, Result};
 
 mod answers;
+mod image;
 mod lateness;
 mod merged;
 mod ordered;
@@ -82,6 +81,19 @@ impl Store {
         match append {
             true => Ok(Store::Merged(Merged::new(input, within)?)),
             false => Ok(Store::Ordered(Ordered::new(input, within)?)),
+        }
+    }
+
+    /// Whether rows are kept by the number of their session, and not by that of their key.
+    fn is_by_session(&self) -> bool {
+        matches!(self, Store::Merged(_))
+    }
+
+    /// A number for another session; 0 where sessions need none.
+    fn next_number(&mut self) -> i64 {
+        match self {
+            Store::Merged(merged) => merged.next_number(),
+            Store::Ordered(_) => 0,
         }
     }
 }
@@ -342,66 +354,5 @@ impl Operator for SessionOperator {
 
     fn state(&mut self) -> Option<&mut dyn Imaged> {
         Some(self)
-    }
-}
-
-/// Tables of an image: the watermark, the keys by number, the sessions, and what is kept of their rows.
-const REACHED: &str = "watermark";
-const KEYS: &str = "keys";
-const SESSIONS: &str = "sessions";
-const ROWS: &str = "rows";
-
-impl Imaged for SessionOperator {
-    fn image(&mut self) -> Result<StateImage> {
-        debug_assert!(
-            self.touched.is_empty() && self.before.is_empty() && self.closed.is_empty(),
-            "images are taken between steps"
-        );
-        let mut image = StateImage::default();
-        let column = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
-        image.push(REACHED, RecordBatch::try_from_iter([("nanos", column(vec![self.reached.0]))])?);
-        image.push(KEYS, self.keys.image()?);
-        let of = |value: fn(Session) -> i64| column(self.spans.iter().map(value).collect());
-        let sessions = [
-            ("key", of(|session| i64::from(session.key))),
-            ("start", of(|session| session.span.start)),
-            ("last", of(|session| session.span.last)),
-            ("number", of(|session| session.span.number)),
-        ];
-        image.push(SESSIONS, RecordBatch::try_from_iter(sessions)?);
-        image.push(
-            ROWS,
-            match &self.store {
-                Store::Merged(merged) => merged.table().image()?,
-                Store::Ordered(ordered) => ordered.table().image()?,
-            },
-        );
-        Ok(image)
-    }
-
-    fn restore(&mut self, image: &StateImage) -> Result<()> {
-        let values = |table: &RecordBatch, at: usize| table.column(at).as_primitive::<Int64Type>().values().to_vec();
-        let reached = values(image.get(REACHED)?, 0).first().copied().unwrap_or(i64::MIN);
-        (self.reached, self.reached_before) = (Watermark(reached), Watermark(reached));
-        self.keys.restore(image.get(KEYS)?)?;
-        let sessions = image.get(SESSIONS)?;
-        let [keys, starts, lasts, numbers] = [0, 1, 2, 3].map(|at| values(sessions, at));
-        for row in 0..keys.len() {
-            let key = u32::try_from(keys[row]).map_err(|_| Error::internal("image with a key number out of range"))?;
-            let end = self.spans.of(key).len();
-            self.spans.replace(key, end..end, [Span { start: starts[row], last: lasts[row], number: numbers[row] }]);
-        }
-        match &mut self.store {
-            Store::Merged(merged) => merged.restore(image.get(ROWS)?, &self.spans),
-            Store::Ordered(ordered) => ordered.restore(image.get(ROWS)?),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let rows = match &self.store {
-            Store::Merged(merged) => merged.table().bytes(),
-            Store::Ordered(ordered) => ordered.bytes(),
-        };
-        self.keys.bytes() + self.spans.bytes() + rows
     }
 }

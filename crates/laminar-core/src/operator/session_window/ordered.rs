@@ -12,6 +12,7 @@ use super::answers::Answers;
 use super::spans::{Session, Span, Spans};
 use crate::operator::aggregate::{Fault, GroupTable};
 use crate::operator::window::{Evaluated, GroupInput};
+use crate::state::{Ownership, map_bytes, set_bytes};
 use crate::{Error, Result};
 
 /// Groups by key number, time and key within the session, and the times of each key in order.
@@ -159,12 +160,13 @@ impl Ordered {
 
     /// Bytes held, roughly.
     pub(super) fn bytes(&self) -> usize {
-        self.table.bytes() + self.table.len() * 24
+        let of_key = |times: &BTreeMap<i64, BTreeSet<u32>>| map_bytes(times) + times.values().map(set_bytes).sum::<usize>();
+        self.table.bytes() + map_bytes(&self.times) + self.times.values().map(of_key).sum::<usize>()
     }
 
-    /// Takes the table of an image.
-    pub(super) fn restore(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.table.restore(rows)?;
+    /// Takes the tables of images.
+    pub(super) fn restore(&mut self, rows: &[&RecordBatch]) -> Result<()> {
+        self.table.restore_parts(rows, &Ownership::All)?;
         let groups: Vec<u32> = self.table.groups().collect();
         let columns = self.table.keys(&groups)?;
         let [keys, times, ..] = columns.as_slice() else {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::state::set_bytes;
+
 /// The stretch of a session: the times of its first and last row, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
@@ -88,6 +90,7 @@ impl Spans {
 
     /// Bytes held, roughly.
     pub(super) fn bytes(&self) -> usize {
-        self.by_key.len() * size_of::<Vec<Span>>() + self.by_last.len() * (size_of::<Span>() + 48)
+        let spans = self.by_key.iter().map(|spans| spans.capacity() * size_of::<Span>()).sum::<usize>();
+        self.by_key.capacity() * size_of::<Vec<Span>>() + spans + set_bytes(&self.by_last)
     }
 }

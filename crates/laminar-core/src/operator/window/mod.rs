@@ -7,9 +7,11 @@
 //! * `input`: keys and arguments of a batch; `pane_tables`: windows that are not shown yet, `pane_groups`: their groups, `sliding`:
 //!   put together from several panes; `shown`: those that are;
 //! * `partial_panes`: what is aggregated before rows are sent to other workers;
+//! * `image`: what is remembered of all that, and how images of several workers are dealt anew;
 //! * `output`: result rows; `doors`: windows for Rust users, without SQL.
 
 mod doors;
+mod image;
 mod input;
 mod operator;
 mod output;

@@ -1,26 +1,23 @@
 //! Groups by tumbling, hopping or cumulating window and key: what happens when.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::ops::Range;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 
 use super::input::{Evaluated, GroupInput};
 use super::output::{ResultRows, check_alignment};
-use super::pane_groups::PaneGroups;
 use super::pane_ref::{Admission, PaneRef, Taken, Whereabouts, is_open};
 use super::pane_tables::PaneTables;
-use super::partial_panes::{PartialPanes, arrived};
+use super::partial_panes::{PartialPanes, arrived, sent_keys};
 use super::shown::Shown;
 use crate::graph::{EdgeProperties, WindowEmission, WindowSpec, can_be_sent};
 use crate::operator::aggregate::GroupTable;
 use crate::operator::difference::Difference;
 use crate::operator::ingress::reject_untimed;
 use crate::operator::{Operator, OperatorContext, PartialAggregation, SentGroups};
-use crate::state::{Imaged, StateImage};
+use crate::state::Imaged;
 use crate::time::event_time::to_nanos;
 use crate::time::{Panes, Watermark, Window};
 use crate::{ChangeBatch, Port, Result};
@@ -39,16 +36,16 @@ pub struct WindowOperator {
     time_lag: i64,
     lateness: i64,
     emission: WindowEmission,
-    input: GroupInput,
+    pub(super) input: GroupInput,
     output: SchemaRef,
-    waiting: PaneTables,
+    pub(super) waiting: PaneTables,
     /// What is on its way to other workers.
-    partial: Option<PartialPanes>,
+    pub(super) partial: Option<PartialPanes>,
     has_partial_aggregation: bool,
-    shown: BTreeMap<Window, Shown>,
-    touched: BTreeSet<Window>,
+    pub(super) shown: BTreeMap<Window, Shown>,
+    pub(super) touched: BTreeSet<Window>,
     /// The watermark of the time column.
-    reached: Watermark,
+    pub(super) reached: Watermark,
 }
 
 impl WindowOperator {
@@ -139,11 +136,15 @@ impl WindowOperator {
     /// Adds groups that another worker aggregated.
     fn merge_arrived(&mut self, groups: &RecordBatch) -> Result<()> {
         let Some((pane_ref, groups)) = arrived(groups)? else { return Ok(()) };
-        let windows =
-            self.panes.windows_of(pane_ref.pane).filter(|window| pane_ref.is_taken_by(*window) && !self.was_due(*window));
-        let windows: Vec<Window> = windows.collect();
+        let windows = self.waiting_windows(pane_ref);
         debug_assert!(!windows.is_empty(), "groups come before the last window that needs them is shown");
         self.waiting.merge(pane_ref, &windows, &groups, self.input.table()?)
+    }
+
+    /// The windows that take rows at `pane_ref` and are still to be shown.
+    pub(super) fn waiting_windows(&self, pane_ref: PaneRef) -> Vec<Window> {
+        let is_waiting = |window: &Window| pane_ref.is_taken_by(*window) && !self.was_due(*window);
+        self.panes.windows_of(pane_ref.pane).filter(is_waiting).collect()
     }
 
     fn touch(&mut self, window: Window, act: impl FnOnce(&mut Shown) -> Result<bool>) -> Result<()> {
@@ -294,6 +295,14 @@ impl PartialAggregation for WindowOperator {
         back
     }
 
+    fn sent_keys(&self) -> Range<usize> {
+        sent_keys(self.waiting.assigned().table())
+    }
+
+    fn on_the_way(&self) -> Result<Vec<SentGroups>> {
+        self.partial.as_ref().map_or(Ok(Vec::new()), PartialPanes::on_the_way)
+    }
+
     fn leave(&mut self, until: Watermark) -> Result<Vec<SentGroups>> {
         let Some(partial) = &mut self.partial else { return Ok(Vec::new()) };
         let (panes, lateness, reached) = (&self.panes, self.lateness, until.held_back(self.time_lag));
@@ -304,97 +313,10 @@ impl PartialAggregation for WindowOperator {
     }
 }
 
-/// Tables of an image: the watermark; the pane refs with how many groups each has, and all those groups; which windows are shown,
-/// and their tables; if there are any, the pane refs and groups that are on their way to other workers.
-const REACHED: &str = "watermark";
-const PLACES: &str = "pane_refs";
-const PANES: &str = "panes";
-const WINDOWS: &str = "windows";
-const WINDOW: &str = "window";
-const PARTIAL_REFS: &str = "partial refs";
-const PARTIAL_PANES: &str = "partial panes";
-
-impl Imaged for WindowOperator {
-    fn image(&mut self) -> Result<StateImage> {
-        debug_assert!(self.touched.is_empty(), "images are taken between steps");
-        let mut image = StateImage::default();
-        image.push(REACHED, numbers([vec![self.reached.0]])?);
-        push_pane_groups(&mut image, [PLACES, PANES], self.waiting.assigned())?;
-        if let Some(partial) = self.partial.as_ref().filter(|partial| partial.assigned().first_pane_ref().is_some()) {
-            push_pane_groups(&mut image, [PARTIAL_REFS, PARTIAL_PANES], partial.assigned())?;
-        }
-        let (firsts, ends) = self.shown.keys().map(|window| (window.first, window.end)).unzip();
-        image.push(WINDOWS, numbers([firsts, ends])?);
-        for shown in self.shown.values() {
-            image.push(WINDOW, shown.table().image()?);
-        }
-        Ok(image)
-    }
-
-    fn restore(&mut self, image: &StateImage) -> Result<()> {
-        self.reached = Watermark(column(image.get(REACHED)?, 0)[0]);
-        let pane_refs = pane_refs_in(image.get(PLACES)?);
-        for (pane_ref, _) in &pane_refs {
-            let is_waiting = |window: &Window| pane_ref.is_taken_by(*window) && !self.was_due(*window);
-            let windows: Vec<Window> = self.panes.windows_of(pane_ref.pane).filter(is_waiting).collect();
-            self.waiting.expect(windows);
-        }
-        self.waiting.restore(&pane_refs, image.get(PANES)?)?;
-        if let Some(pane_refs) = image.all(PARTIAL_REFS).next() {
-            let mut partial = PartialPanes::new(&self.input)?;
-            partial.restore(&pane_refs_in(pane_refs), image.get(PARTIAL_PANES)?)?;
-            self.partial = Some(partial);
-        }
-        let windows = image.get(WINDOWS)?;
-        for ((first, end), rows) in column(windows, 0).iter().zip(column(windows, 1)).zip(image.all(WINDOW)) {
-            let window = Window { first: *first, end: *end };
-            self.shown.insert(window, Shown::new(restored(&self.input, rows)?));
-        }
-        Ok(())
-    }
-
-    fn bytes(&self) -> usize {
-        let partial = self.partial.as_ref().map_or(0, |partial| partial.assigned().bytes());
-        self.waiting.bytes() + partial + self.shown.values().map(|shown| shown.table().bytes()).sum::<usize>()
-    }
-}
-
 impl WindowOperator {
     /// Whether a window was due at the watermark as it stands.
-    fn was_due(&self, window: Window) -> bool {
+    pub(super) fn was_due(&self, window: Window) -> bool {
         let wait = if self.emission == WindowEmission::OnClose { self.lateness } else { 0 };
         !is_open(self.panes.end(window), wait, self.reached)
     }
-}
-
-fn push_pane_groups(image: &mut StateImage, [places_name, groups_name]: [&'static str; 2], assigned: &PaneGroups) -> Result<()> {
-    let (pane_refs, groups) = assigned.image()?;
-    let (panes, froms) = pane_refs.iter().map(|(pane_ref, _)| (pane_ref.pane, pane_ref.from)).unzip();
-    image.push(places_name, numbers([panes, froms, pane_refs.iter().map(|(_, groups)| *groups as i64).collect()])?);
-    image.push(groups_name, groups);
-    Ok(())
-}
-
-/// Places with how many groups each has.
-fn pane_refs_in(rows: &RecordBatch) -> Vec<(PaneRef, usize)> {
-    let froms_and_groups = column(rows, 1).iter().zip(column(rows, 2));
-    let pane_refs = column(rows, 0).iter().zip(froms_and_groups);
-    pane_refs.map(|(pane, (from, groups))| (PaneRef { pane: *pane, from: *from }, *groups as usize)).collect()
-}
-
-fn restored(input: &GroupInput, rows: &RecordBatch) -> Result<GroupTable> {
-    let mut table = input.table()?;
-    table.restore(rows)?;
-    Ok(table)
-}
-
-/// A table of whole numbers.
-fn numbers<const N: usize>(columns: [Vec<i64>; N]) -> Result<RecordBatch> {
-    let named = columns.into_iter().enumerate();
-    let named = named.map(|(at, column)| (format!("c{at}"), Arc::new(Int64Array::from(column)) as ArrayRef));
-    Ok(RecordBatch::try_from_iter(named)?)
-}
-
-fn column(rows: &RecordBatch, at: usize) -> &[i64] {
-    rows.column(at).as_primitive::<Int64Type>().values()
 }

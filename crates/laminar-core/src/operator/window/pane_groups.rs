@@ -8,6 +8,7 @@ use super::input::{Evaluated, GroupInput};
 use super::pane_ref::{FewPanes, PaneRef};
 use crate::Result;
 use crate::operator::aggregate::{GroupTable, Namespace, RowNamespaces};
+use crate::state::map_bytes;
 use crate::time::Window;
 
 /// The groups of several pane refs.
@@ -121,6 +122,6 @@ impl PaneGroups {
 
     /// Bytes held, roughly.
     pub(super) fn bytes(&self) -> usize {
-        self.table.bytes()
+        self.table.bytes() + map_bytes(&self.pane_refs)
     }
 }

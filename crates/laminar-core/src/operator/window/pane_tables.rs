@@ -10,6 +10,7 @@ use super::pane_ref::{FewPanes, PaneRef};
 use super::sliding::Sliding;
 use crate::Result;
 use crate::operator::aggregate::GroupTable;
+use crate::state::set_bytes;
 use crate::time::{Panes, Window};
 
 /// The groups of all panes, and the windows with rows that are still to be shown.
@@ -87,7 +88,7 @@ impl PaneTables {
 
     /// Bytes held, roughly.
     pub(super) fn bytes(&self) -> usize {
-        self.assigned.bytes() + self.sliding.bytes()
+        self.assigned.bytes() + self.sliding.bytes() + set_bytes(&self.due)
     }
 
     /// The groups by pane ref.

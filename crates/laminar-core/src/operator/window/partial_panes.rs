@@ -1,5 +1,6 @@
 //! Partial aggregation of windows: rows wait in groups on the worker where they are, until a window is due that needs them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -85,14 +86,15 @@ impl PartialPanes {
         Ok(sent)
     }
 
-    /// The groups by pane ref.
-    pub(super) fn assigned(&self) -> &PaneGroups {
-        &self.assigned
+    /// All groups, which stay.
+    pub(super) fn on_the_way(&self) -> Result<Vec<SentGroups>> {
+        let groups = self.assigned.pane_refs();
+        groups.map(|(at, namespace)| labelled(at, &self.assigned.image_at(namespace)?, self.assigned.table())).collect()
     }
 
-    /// Takes what [`PaneGroups::image`] gave.
-    pub(super) fn restore(&mut self, pane_refs: &[(PaneRef, usize)], groups: &RecordBatch) -> Result<()> {
-        self.assigned.restore(pane_refs, groups)
+    /// Bytes held, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        self.assigned.bytes()
     }
 }
 
@@ -106,8 +108,13 @@ fn labelled(pane_ref: PaneRef, groups: &RecordBatch, table: &GroupTable) -> Resu
     fields.extend(groups.schema_ref().fields().iter().cloned());
     let options = RecordBatchOptions::new().with_row_count(Some(groups.num_rows()));
     let rows = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?;
+    Ok(SentGroups { rows, keys: sent_keys(table) })
+}
+
+/// Which columns of sent groups are their keys.
+pub(super) fn sent_keys(table: &GroupTable) -> Range<usize> {
     let keys = table.image_keys();
-    Ok(SentGroups { rows, keys: keys.start + LABELS..keys.end + LABELS })
+    keys.start + LABELS..keys.end + LABELS
 }
 
 const LABELS: usize = 2;

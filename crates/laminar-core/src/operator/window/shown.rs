@@ -27,6 +27,11 @@ impl Shown {
         self.table.is_empty()
     }
 
+    /// Bytes held, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        self.table.bytes() + self.touched.bytes()
+    }
+
     /// Adds rows. True if this is the first change of the step.
     pub(super) fn add(&mut self, rows: &Evaluated) -> Result<bool> {
         let groups = self.table.assign(&rows.keys, rows.inputs.rows())?;

@@ -53,7 +53,7 @@ pub(crate) use fitted::fitted;
 use inbox::Inbox;
 use turns::Turns;
 
-use super::{GraphHost, GraphImage, NodeStatus, Outlet, OutletId};
+use super::{GraphHost, GraphImage, NodeStatus, Outlet, OutletId, WorkerPool};
 use crate::budget::{BudgetMetrics, TaskBudget};
 use crate::graph::{Node, NodeKind};
 use crate::limits::{MEASURED_ROWS_MIN, MEASURED_STEPS, STEP_ROWS_MAX};
@@ -306,7 +306,8 @@ impl Reactor {
         self.graph.image()
     }
 
-    /// Puts freshly attached nodes into the state of an image of the same nodes; what waits in inboxes is forgotten.
+    /// Puts freshly attached nodes into the state of an image of the same nodes, whatever the number of workers that made it; what waits in
+    /// inboxes is forgotten.
     pub fn restore(&mut self, image: &GraphImage) -> Result<()> {
         self.graph.restore(image)?;
         for inbox in &mut self.inboxes {
@@ -314,6 +315,14 @@ impl Reactor {
             inbox.ended = self.graph.watermark(inbox.source)?.is_end();
         }
         Ok(())
+    }
+
+    /// Goes on with so many workers that `pool` runs, each of which gets `deal_rows_min` rows at least when rows are dealt out. Between two
+    /// polls. Answers do not depend on it; inboxes, outlets and counters stay. If something fails, nothing has changed.
+    pub fn set_workers(&mut self, workers: usize, deal_rows_min: usize, pool: Box<dyn WorkerPool>) -> Result<()> {
+        self.expect_open()?;
+        self.graph.rescale(workers, deal_rows_min, pool)?;
+        self.find_components()
     }
 
     /// Takes in all that waits, as far as outlets let it, tells all outlets that nothing more will come, and closes.

@@ -88,18 +88,27 @@ impl Graph {
 
     /// The graph on one worker alone, or on several, who take turns or have threads.
     pub(crate) fn on_workers(nodes: Vec<Node>, workers: usize, threads: bool) -> Self {
-        let clock = ManualClock::at(0);
-        let pool = || -> Box<dyn WorkerPool> {
-            let config = ThreadPoolConfig { workers, pinned: false, rows_alone_max: 0 };
-            if threads { Box::new(ThreadPool::start(&config).unwrap()) } else { Box::new(InlinePool::default()) }
-        };
+        Self::at(0, nodes, workers, threads)
+    }
+
+    /// The same, at this time.
+    pub(crate) fn at(now: i64, nodes: Vec<Node>, workers: usize, threads: bool) -> Self {
+        let clock = ManualClock::at(now);
         let mut reactor = match workers {
             1 => Reactor::checked(Arc::new(clock.clone())),
-            // Where a few rows go to other workers as they are, some batches are aggregated before that and some are not.
-            _ => Reactor::over(Arc::new(clock.clone()), GraphHost::new(workers, if workers == 3 { 8 } else { 1 }, true, pool())),
+            _ => {
+                let graph = GraphHost::new(workers, deal_rows_min(workers), true, pool(workers, threads));
+                Reactor::over(Arc::new(clock.clone()), graph)
+            }
         };
         reactor.attach(nodes).unwrap();
         Self { reactor, clock }
+    }
+
+    /// Goes on with so many workers, who take turns or have threads.
+    pub(crate) fn set_workers(&mut self, workers: usize, threads: bool) {
+        self.reactor.set_workers(workers, deal_rows_min(workers), pool(workers, threads)).unwrap();
+        assert_eq!(self.reactor.graph().worker_count(), workers);
     }
 
     pub(crate) fn listen(&mut self, node: NodeId) -> Ear {
@@ -160,6 +169,16 @@ impl Graph {
         }
         lines.join("\n")
     }
+}
+
+fn pool(workers: usize, threads: bool) -> Box<dyn WorkerPool> {
+    let config = ThreadPoolConfig { workers, pinned: false, rows_alone_max: 0 };
+    if threads { Box::new(ThreadPool::start(&config).unwrap()) } else { Box::new(InlinePool::default()) }
+}
+
+/// Where a few rows go to other workers as they are, some batches are aggregated before that and some are not.
+fn deal_rows_min(workers: usize) -> usize {
+    if workers == 3 { 8 } else { 1 }
 }
 
 /// Columns `a` and `b` of BIGINT.

@@ -13,6 +13,8 @@ mod outlets;
 mod partial_aggregation;
 mod random;
 mod random_windows;
+mod rescale;
+mod rescale_random;
 mod steps;
 mod union;
 mod validate;

@@ -11,6 +11,7 @@ use laminar_core::dag::WindowEmission;
 use laminar_core::operator::assign_window::AssignWindow;
 use laminar_core::operator::ingress::Ingress;
 use laminar_core::operator::{Operator, OperatorContext, RejectReason, RejectedRows};
+use laminar_core::state::Ownership;
 use laminar_core::time::Watermark;
 use laminar_core::time::event_time::to_nanos;
 use laminar_core::{ChangeBatch, Port, StepId};
@@ -118,7 +119,7 @@ impl<'a> River<'a> {
     fn restart(&mut self) {
         let image = self.operator.state().unwrap().image().unwrap();
         self.operator = self.rules.operator(self.history);
-        self.operator.state().unwrap().restore(&image).unwrap();
+        self.operator.state().unwrap().restore(&[&image], &Ownership::All).unwrap();
     }
 
     /// Every row that no window took was rejected, once.

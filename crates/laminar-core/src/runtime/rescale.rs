@@ -1,0 +1,162 @@
+//! Images of a whole graph, and a graph that goes on with another number of workers: what each of them has is dealt anew.
+
+use super::GraphHost;
+use super::exchange::split_groups;
+use super::host::is_source;
+use super::image::{GraphImage, NodeParts};
+use super::worker_graph::{SourceInput, WorkerGraph};
+use super::worker_pool::WorkerPool;
+use crate::changelog::split_by_key;
+use crate::graph::{Node, Partitioning};
+use crate::operator::SentGroups;
+use crate::{ChangeBatch, Error, NodeId, Port, Result};
+
+impl GraphHost {
+    /// The state of all nodes on all workers.
+    pub(super) fn image(&mut self) -> Result<GraphImage> {
+        let workers = self.workers.iter_mut().map(|worker| worker.image()).collect::<Result<_>>()?;
+        let intake = self.intake.as_mut().map_or(Ok(Vec::new()), WorkerGraph::image)?;
+        Ok(GraphImage { step: self.step, intake, workers })
+    }
+
+    /// Puts freshly attached nodes into the state of an image of the same nodes, whatever the number of workers that made it.
+    pub(super) fn restore(&mut self, image: &GraphImage) -> Result<()> {
+        let ids = image.ids()?;
+        if !self.workers[0].ids().eq(ids.iter().copied()) {
+            return Err(Error::internal("the image is of another graph"));
+        }
+        self.workers.iter_mut().for_each(|worker| worker.begin_restore(image.step));
+        if let Some(intake) = &mut self.intake {
+            intake.begin_restore(image.step);
+        }
+        let mut moved = image.workers.len() != self.workers.len();
+        for (place, id) in ids.into_iter().enumerate() {
+            if is_source(&self.node(id)?.node) {
+                let taking = image.source(place);
+                // The workers may not have seen yet what a source promised, as they waited for an outlet.
+                moved |= taking.promise != image.parts(place).promise;
+                self.restore_source(&taking)?;
+            } else {
+                self.restore_node(&image.parts(place))?;
+            }
+        }
+        self.step = image.step;
+        if moved {
+            self.workers.iter_mut().for_each(|worker| worker.wake_all());
+        }
+        Ok(())
+    }
+
+    /// A source is where rows are taken in; where that is in front of the workers, these have what it promised.
+    fn restore_source(&mut self, taking: &NodeParts<'_>) -> Result<()> {
+        let Some(intake) = &mut self.intake else { return self.workers[0].restore_node(taking) };
+        intake.restore_node(taking)?;
+        let relayed = taking.relayed();
+        self.workers.iter_mut().try_for_each(|worker| worker.restore_node(&relayed))
+    }
+
+    fn restore_node(&mut self, parts: &NodeParts<'_>) -> Result<()> {
+        self.workers.iter_mut().try_for_each(|worker| worker.restore_node(parts))?;
+        parts.on_the_way.iter().try_for_each(|groups| self.forward_groups(parts.id, groups))
+    }
+
+    /// Hands groups that were on their way to the workers of their keys.
+    fn forward_groups(&mut self, node: NodeId, groups: &SentGroups) -> Result<()> {
+        let (position, exchange) = (self.workers[0].position, self.node(node)?.exchanges.iter().flatten().next().cloned());
+        let parts = match exchange {
+            Some(exchange) => split_groups(&exchange, groups.clone(), position)?,
+            None => vec![(0, ChangeBatch::append(groups.rows.clone()))],
+        };
+        parts.into_iter().try_for_each(|(worker, part)| self.workers[worker].receive_groups(node, part))
+    }
+
+    /// Goes on with so many workers that `pool` runs; `deal_rows_min` as for [`new`](Self::new). Between two steps. Nodes keep their
+    /// ids, outlets and counters, and what waits for the next step goes on waiting. All nodes take part in that step. If something
+    /// fails, nothing has changed.
+    pub fn rescale(&mut self, workers: usize, deal_rows_min: usize, pool: Box<dyn WorkerPool>) -> Result<()> {
+        let Some(first) = self.workers.first() else {
+            return Err(Error::internal("the number of workers changes between two steps, and one is running"));
+        };
+        let mut fresh = Self::new(workers, deal_rows_min, first.checked, pool);
+        fresh.attach(self.planned_nodes())?;
+        fresh.restore(&self.image()?)?;
+        fresh.workers.iter_mut().for_each(|worker| worker.wake_all());
+        fresh.take_waiting(self)?;
+        fresh.take_counters(self)?;
+        fresh.take_outlets(self);
+        *self = fresh;
+        Ok(())
+    }
+
+    /// The nodes as they were attached, each after its inputs.
+    fn planned_nodes(&self) -> Vec<Node> {
+        let planned = |node: &Node| {
+            let mut node = node.clone();
+            if let Some(partitioning) = self.planned.get(&node.id) {
+                node.output.partitioning = partitioning.clone();
+            }
+            node
+        };
+        self.nodes().map(planned).collect()
+    }
+
+    /// Takes over what waits in another graph of the same nodes.
+    fn take_waiting(&mut self, other: &GraphHost) -> Result<()> {
+        let sources = other.intake.as_ref().unwrap_or(&other.workers[0]);
+        for state in sources.states.iter().filter(|state| is_source(&state.node)) {
+            for (_, changes) in state.waiting() {
+                self.sources().feed(state.node.id, SourceInput::Changes(changes.clone()))?;
+            }
+            if state.input_watermark > state.watermark {
+                self.sources().feed(state.node.id, SourceInput::Watermark(state.input_watermark))?;
+            }
+        }
+        for (worker, graph) in other.workers.iter().enumerate() {
+            for state in graph.states.iter().filter(|state| !is_source(&state.node)) {
+                state.waiting().try_for_each(|(port, changes)| self.place(worker, &state.node, *port, changes))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts changes that waited for a node at worker `at` to where its input would have brought them.
+    fn place(&mut self, at: usize, node: &Node, port: Port, changes: &ChangeBatch) -> Result<()> {
+        let (workers, id, changes) = (self.workers.len(), node.id, changes.clone());
+        let exchanged = self.node(id)?.exchanges.get(port.index()).is_some_and(Option::is_some);
+        let spread = node.inputs.get(port.index()).and_then(|input| self.properties(*input)).map(|edge| &edge.partitioning);
+        match spread {
+            Some(Partitioning::Hash(columns)) if workers > 1 && !exchanged => {
+                let keys: Vec<_> = columns.iter().map(|column| changes.column(*column).clone()).collect();
+                let mut parts = split_by_key(changes, &keys, workers)?.into_iter();
+                parts.try_for_each(|(worker, part)| self.workers[worker].take(id, port, part))
+            }
+            Some(Partitioning::Any) if !exchanged => self.workers[at.min(workers - 1)].take(id, port, changes),
+            _ => self.workers[0].take(id, port, changes),
+        }
+    }
+
+    /// Takes over the counters of another graph of the same nodes, and what it rejected.
+    fn take_counters(&mut self, other: &mut GraphHost) -> Result<()> {
+        let ids: Vec<NodeId> = other.nodes().map(|node| node.id).collect();
+        for id in ids {
+            let counted = other.metrics(id)?;
+            let graph = match &mut self.intake {
+                Some(intake) if intake.index(id).is_ok() => intake,
+                _ => &mut *self.workers[0],
+            };
+            let index = graph.index(id)?;
+            let metrics = &mut graph.states[index].metrics;
+            let watermark = metrics.watermark;
+            *metrics = super::NodeMetrics { watermark, state_bytes: 0, ..counted };
+        }
+        Ok(())
+    }
+
+    /// Takes over who listens to another graph of the same nodes.
+    fn take_outlets(&mut self, other: &mut GraphHost) {
+        self.workers[0].rejected = other.take_rejected();
+        self.outlets = std::mem::take(&mut other.outlets);
+        (self.outlets_made, self.order.now) = (other.outlets_made, other.order.now);
+        self.find_tapped();
+    }
+}

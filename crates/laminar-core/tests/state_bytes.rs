@@ -1,0 +1,211 @@
+//! What operators say they hold is what the allocator has handed out for it: a binary of its own, since the allocator is one for all.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use laminar_core::alloc::{CountingAllocator, thread_allocations};
+use laminar_core::dag::{
+    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, OutputSpec, Partitioning, SessionSpec, TimeColumn,
+    WindowEmission, WindowSpec,
+};
+use laminar_core::expr::{Column, ExprRef};
+use laminar_core::operator::aggregate::{AggregateCall, native};
+use laminar_core::operator::egress::Egress;
+use laminar_core::operator::emit::Emit;
+use laminar_core::operator::group_aggregate::GroupAggregate;
+use laminar_core::operator::join::JoinOperator;
+use laminar_core::operator::session_window::SessionOperator;
+use laminar_core::operator::window::WindowOperator;
+use laminar_core::operator::{Operator, OperatorContext};
+use laminar_core::time::Watermark;
+use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
+use laminar_core::{ChangeBatch, Port, StepId};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
+
+const SECOND: i64 = 1_000_000_000;
+const ROWS: i64 = 100_000;
+const STEP_ROWS: i64 = 1_000;
+
+fn schema() -> SchemaRef {
+    let time = DataType::Timestamp(TimeUnit::Nanosecond, None);
+    let fields =
+        [("k", DataType::Int64), ("s", DataType::Utf8), ("long", DataType::Utf8), ("f", DataType::Float64), ("ts", time)];
+    Arc::new(Schema::new(fields.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec()))
+}
+
+/// Rows of which each has a key, texts and a float of its own; ten of them are within a second.
+fn rows(first: i64) -> ChangeBatch {
+    // Scattered, as keys are.
+    let numbers = || (first..first + STEP_ROWS).map(|row| row.wrapping_mul(7_919) % 1_000_003);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(numbers().collect::<Int64Array>()),
+        Arc::new(numbers().map(|number| Some(format!("s{number}"))).collect::<StringArray>()),
+        Arc::new(numbers().map(|number| Some(format!("a text of more than sixteen bytes {number}"))).collect::<StringArray>()),
+        Arc::new(numbers().map(|number| Some(number as f64 / 7.0)).collect::<Float64Array>()),
+        Arc::new((first..first + STEP_ROWS).map(|row| Some(row * SECOND / 10)).collect::<TimestampNanosecondArray>()),
+    ];
+    ChangeBatch::append(RecordBatch::try_new(schema(), columns).unwrap())
+}
+
+fn edge(changes: ChangeKind) -> EdgeProperties {
+    EdgeProperties { schema: schema(), changes, partitioning: Partitioning::Any, time_columns: vec![TimeColumn::new(4, 0)] }
+}
+
+fn column(index: usize) -> ExprRef {
+    Column::new(&schema(), index)
+}
+
+fn call(name: &str, args: &[usize], distinct: bool) -> AggregateCall {
+    let types: Vec<_> = args.iter().map(|arg| schema().field(*arg).data_type().clone()).collect();
+    let function = native(name, &types, &[], distinct).unwrap().unwrap();
+    AggregateCall { function, args: args.iter().map(|arg| column(*arg)).collect(), filter: None, name: name.to_owned() }
+}
+
+fn results(bounds: bool, keys: &[usize], calls: &[AggregateCall]) -> SchemaRef {
+    let bound = |name: &str| Field::new(name, schema().field(4).data_type().clone(), false);
+    let bounds = if bounds { vec![bound("window_start"), bound("window_end")] } else { vec![] };
+    let keys = keys.iter().map(|key| schema().field(*key).clone());
+    let calls = calls.iter().map(|call| Field::new(&call.name, call.function.return_type().clone(), true));
+    Arc::new(Schema::new(bounds.into_iter().chain(keys).chain(calls).collect::<Vec<_>>()))
+}
+
+/// What an operator says it holds after all rows, and what the allocator says.
+fn measured(make: impl FnOnce() -> Box<dyn Operator>, ports: &[Port]) -> (usize, i64) {
+    let before = thread_allocations();
+    let mut operator = make();
+    for first in (0..ROWS).step_by(STEP_ROWS as usize) {
+        let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+        let mut cx = OperatorContext::new(StepId(1), 0, Watermark::START, &mut out, &mut rejected, &mut wake_at);
+        ports.iter().for_each(|port| operator.on_changes(*port, rows(first), &mut cx).unwrap());
+        operator.end_step(&mut cx).unwrap();
+        assert!(rejected.is_empty());
+    }
+    let said = operator.state().unwrap().bytes();
+    (said, (thread_allocations() - before).held())
+}
+
+/// Fails unless both agree up to a tenth.
+fn check(name: &str, make: impl FnOnce() -> Box<dyn Operator>, ports: &[Port]) {
+    let (said, held) = measured(make, ports);
+    assert!((0.9..=1.1).contains(&(said as f64 / held as f64)), "{name} says it holds {said} bytes, and it holds {held}");
+}
+
+fn groups_of(keys: &[usize], call: &AggregateCall, changes: ChangeKind) -> Box<dyn Operator> {
+    let calls = vec![call.clone()];
+    let output = results(false, keys, &calls);
+    let spec = AggregateSpec { keys: keys.iter().map(|key| column(*key)).collect(), aggregates: calls };
+    Box::new(GroupAggregate::new(&spec, &edge(changes), output).unwrap())
+}
+
+fn groups(keys: &[usize], call: AggregateCall, changes: ChangeKind) {
+    check(&format!("{} by {keys:?}, {changes:?}", call.name), || groups_of(keys, &call, changes.clone()), &[Port::LEFT]);
+}
+
+#[test]
+fn groups_say_what_their_keys_take() {
+    for keys in [&[0][..], &[1], &[2], &[0, 1], &[2, 1, 0], &[3]] {
+        groups(keys, call("count", &[], false), ChangeKind::Append);
+    }
+}
+
+#[test]
+fn groups_say_what_their_aggregates_take() {
+    for changes in [ChangeKind::Append, ChangeKind::Retract] {
+        let all = [
+            call("count", &[0], false),
+            call("sum", &[0], false),
+            call("avg", &[0], false),
+            call("max", &[0], false),
+            call("max", &[1], false),
+            call("max", &[2], false),
+            call("sum", &[3], false),
+            call("variance", &[3], false),
+            call("bit_and", &[0], false),
+            call("count", &[1], true),
+            call("sum", &[0], true),
+        ];
+        all.into_iter().for_each(|call| groups(&[0], call, changes.clone()));
+    }
+}
+
+#[test]
+fn a_group_says_roughly_what_all_its_values_take() {
+    // How full the nodes of a tree are depends on the order in which values come, which only the tree knows: 8.7 or 7 of 11 entries.
+    for values in [0, 1, 2, 4] {
+        for (call, changes) in
+            [(call("count", &[values], true), ChangeKind::Append), (call("max", &[values], false), ChangeKind::Retract)]
+        {
+            let (said, held) = measured(|| groups_of(&[], &call, changes), &[Port::LEFT]);
+            let ratio = said as f64 / held as f64;
+            assert!((0.9..=1.2).contains(&ratio), "{} of column {values}: {said} of {held} bytes", call.name);
+        }
+    }
+}
+
+#[test]
+fn windows_say_what_they_hold() {
+    for emission in [WindowEmission::Changes, WindowEmission::OnWatermark, WindowEmission::OnClose] {
+        for changes in [ChangeKind::Append, ChangeKind::Retract] {
+            for kind in [
+                WindowKind::Tumbling { size: 60 * SECOND },
+                WindowKind::Tumbling { size: 3600 * SECOND },
+                WindowKind::Hopping { size: 600 * SECOND, slide: 300 * SECOND },
+            ] {
+                for keys in [&[0][..], &[1]] {
+                    let calls = vec![call("count", &[], false), call("sum", &[0], false)];
+                    let name = format!("{kind:?} by {keys:?}, {emission:?}, {changes:?}");
+                    let output = results(true, keys, &calls);
+                    let shape = WindowShape { kind, unit: WindowUnit::Nanos { offset: 0, zone: None } };
+                    let keys = keys.iter().map(|key| column(*key)).collect();
+                    let spec = WindowSpec { shape, time: 4, time_lag: 0, keys, aggregates: calls, emission, lateness: 0 };
+                    let make = || Box::new(WindowOperator::new(&spec, &edge(changes.clone()), output).unwrap()) as _;
+                    check(&name, make, &[Port::LEFT]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sessions_say_what_they_hold() {
+    for changes in [ChangeKind::Append, ChangeKind::Retract] {
+        for partition in [1, 2] {
+            let calls = vec![call("count", &[], false), call("sum", &[0], false)];
+            let name = format!("sessions by {partition} of 2 keys, {changes:?}");
+            let output = results(true, &[0, 1], &calls);
+            let (keys, emission) = (vec![column(0), column(1)], WindowEmission::OnWatermark);
+            let gap = 10 * SECOND;
+            let spec = SessionSpec { gap, time: 4, time_lag: 0, keys, partition, aggregates: calls, emission, lateness: 0 };
+            let make = || Box::new(SessionOperator::new(&spec, &edge(changes.clone()), output).unwrap()) as _;
+            check(&name, make, &[Port::LEFT]);
+        }
+    }
+}
+
+#[test]
+fn joins_say_what_both_sides_hold() {
+    for changes in [ChangeKind::Append, ChangeKind::Retract] {
+        let output = Arc::new(Schema::new([schema().fields().to_vec(), schema().fields().to_vec()].concat()));
+        let spec = JoinSpec { left_keys: vec![column(0)], right_keys: vec![column(0)], residual: None };
+        let side = edge(changes.clone());
+        let make = || Box::new(JoinOperator::new(&spec, &side, &side, output).unwrap()) as _;
+        check(&format!("join, {changes:?}"), make, &[Port::LEFT, Port::RIGHT]);
+    }
+}
+
+#[test]
+fn stored_and_held_rows_are_counted() {
+    for changes in [ChangeKind::Append, ChangeKind::Retract] {
+        for primary_key in [None, Some(vec![0]), Some(vec![2, 1])] {
+            let name = format!("rows with the key {primary_key:?}, {changes:?}");
+            let spec = OutputSpec { stored: true, pushed: false, primary_key, schema: schema() };
+            let make = || Box::new(Egress::new(&spec, &edge(changes.clone())).unwrap()) as _;
+            check(&name, make, &[Port::LEFT]);
+        }
+        let make = || Box::new(Emit::new(&EmitSpec { when: EmitWhen::AtEnd }, &edge(changes.clone()), schema())) as _;
+        check(&format!("held rows, {changes:?}"), make, &[Port::LEFT]);
+    }
+}
