@@ -139,6 +139,22 @@ impl WindowSpec {
 }
 
 impl NodeKind {
+    /// What people call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            NodeKind::Source(_) => "source",
+            NodeKind::Compute(_) => "compute",
+            NodeKind::Union => "union",
+            NodeKind::Aggregate(_) => "aggregate",
+            NodeKind::AssignWindow(_) => "assign window",
+            NodeKind::Window(_) => "window",
+            NodeKind::Session(_) => "session",
+            NodeKind::Join(_) => "join",
+            NodeKind::Emit(_) => "emit",
+            NodeKind::Output(_) => "output",
+        }
+    }
+
     /// Whether rows of `input` can be aggregated before they are sent to the worker of their key.
     pub fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
         match self {

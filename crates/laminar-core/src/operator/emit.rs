@@ -144,6 +144,10 @@ impl Imaged for Emit {
         Ok(())
     }
 
+    fn rows(&self) -> usize {
+        self.held.iter().map(ChangeBatch::len).sum()
+    }
+
     fn bytes(&self) -> usize {
         self.held.iter().map(|changes| changes.rows().get_array_memory_size()).sum()
     }

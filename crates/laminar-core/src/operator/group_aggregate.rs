@@ -288,6 +288,10 @@ impl Imaged for GroupAggregate {
         Ok(())
     }
 
+    fn rows(&self) -> usize {
+        self.table.len() + self.partial.as_ref().map_or(0, PartialGroups::len)
+    }
+
     fn bytes(&self) -> usize {
         let partial = self.partial.as_ref().map_or(0, PartialGroups::bytes);
         self.table.bytes() + partial + self.touched.bytes() + columns_bytes(&self.columns)

@@ -180,6 +180,10 @@ impl Imaged for Ingress {
         time.generator.load(generator)
     }
 
+    fn rows(&self) -> usize {
+        0
+    }
+
     fn bytes(&self) -> usize {
         size_of::<Self>()
     }

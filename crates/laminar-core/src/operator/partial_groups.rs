@@ -35,6 +35,11 @@ impl PartialGroups {
         self.table.groups_in(self.namespace).is_empty()
     }
 
+    /// How many groups there are.
+    pub(super) fn len(&self) -> usize {
+        self.table.groups_in(self.namespace).len()
+    }
+
     /// Takes all groups out.
     pub(super) fn leave(&mut self) -> Result<Vec<SentGroups>> {
         let groups = self.table.groups_in(self.namespace);

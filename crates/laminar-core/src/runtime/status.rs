@@ -29,7 +29,9 @@ pub struct NodeMetrics {
     pub late: u64,
     /// Rows rejected because they could not be evaluated.
     pub errors: u64,
-    /// Bytes of state, roughly.
+    /// Rows, groups or sessions that its operator holds.
+    pub state_rows: usize,
+    /// Bytes that they take: within a tenth of what the allocator has handed out for them.
     pub state_bytes: usize,
     /// What the node promises its readers.
     pub watermark: Watermark,
@@ -46,6 +48,7 @@ impl NodeMetrics {
             batches_out: self.batches_out + other.batches_out,
             late: self.late + other.late,
             errors: self.errors + other.errors,
+            state_rows: self.state_rows + other.state_rows,
             state_bytes: self.state_bytes + other.state_bytes,
             watermark: self.watermark.max(other.watermark),
         }
@@ -61,6 +64,7 @@ impl Default for NodeMetrics {
             batches_out: 0,
             late: 0,
             errors: 0,
+            state_rows: 0,
             state_bytes: 0,
             watermark: Watermark::START,
         }

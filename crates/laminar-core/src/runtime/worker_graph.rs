@@ -320,8 +320,8 @@ impl WorkerGraph {
     pub(super) fn metrics(&mut self, node: NodeId) -> Result<NodeMetrics> {
         let index = self.index(node)?;
         let state = &mut self.states[index];
-        let state_bytes = state.operator.state().map_or(0, |state| state.bytes());
-        Ok(NodeMetrics { state_bytes, ..state.metrics })
+        let (state_rows, state_bytes) = state.operator.state().map_or((0, 0), |state| (state.rows(), state.bytes()));
+        Ok(NodeMetrics { state_rows, state_bytes, ..state.metrics })
     }
 
     /// The state of all nodes, by ascending id.

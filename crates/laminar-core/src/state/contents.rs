@@ -123,6 +123,10 @@ impl Imaged for Contents {
         Ok(())
     }
 
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
     fn bytes(&self) -> usize {
         self.table().bytes()
     }

@@ -51,6 +51,9 @@ pub trait Imaged {
     /// of which all is owned comes back as it was, to the order of the rows.
     fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()>;
 
+    /// How many rows, groups or sessions are held.
+    fn rows(&self) -> usize;
+
     /// Bytes that the state holds: within a tenth of what the allocator has handed out for it, a little more where it has large trees.
     fn bytes(&self) -> usize;
 }

@@ -153,8 +153,14 @@ impl Engine {
         self.blockers().into_iter().find(|blocker| blocker.holds.iter().any(|held| held == object))
     }
 
+    /// The histories that hold something: whose, how many steps, and how many bytes.
+    pub(crate) fn history_usage(&self) -> impl Iterator<Item = (&str, usize, usize)> {
+        let usage = self.histories.iter().map(|attached| (attached.name.as_str(), attached.history.usage()));
+        usage.filter(|(_, (steps, _))| *steps > 0).map(|(name, (steps, bytes))| (name, steps, bytes))
+    }
+
     /// Bytes of changes that wait for readers or are kept for them.
     pub(crate) fn history_bytes(&self) -> usize {
-        self.histories.iter().map(|attached| attached.history.usage().0).sum()
+        self.histories.iter().map(|attached| attached.history.usage().1).sum()
     }
 }

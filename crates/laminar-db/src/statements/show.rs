@@ -1,7 +1,7 @@
 //! `SHOW` and `DESCRIBE`.
 
 use arrow_schema::Field;
-use laminar_core::{Code, Error, Result};
+use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{Name, Show};
 
 use super::{StatementOutcome, text_rows};
@@ -14,6 +14,7 @@ pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> 
         Show::Objects(kind) => objects(engine, Some(*kind)),
         Show::All => objects(engine, None),
         Show::Jobs => jobs(engine),
+        Show::State => state(engine),
         Show::Columns(name) => describe(engine, name),
         Show::Create { kind, name } => create(engine, *kind, name),
         Show::Setting(name) => setting(engine, name),
@@ -61,6 +62,25 @@ fn jobs(engine: &mut Engine) -> Result<StatementOutcome> {
         ]
     });
     text_rows(&JOBS, rows.collect())
+}
+
+/// What each operator holds, and the changes that wait for subscriptions.
+fn state(engine: &mut Engine) -> Result<StatementOutcome> {
+    let nodes: Vec<(NodeId, String, &str)> =
+        engine.reactor.graph().nodes().map(|node| (node.id, node.name.clone(), node.kind.name())).collect();
+    let mut rows = Vec::new();
+    for (id, name, operator) in nodes {
+        let metrics = engine.reactor.graph_mut().metrics(id)?;
+        if metrics.state_rows > 0 {
+            rows.push(vec![name, operator.to_owned(), metrics.state_rows.to_string(), metrics.state_bytes.to_string()]);
+        }
+    }
+    rows.extend(
+        engine
+            .history_usage()
+            .map(|(name, steps, bytes)| vec![name.to_owned(), "history".to_owned(), steps.to_string(), bytes.to_string()]),
+    );
+    text_rows(&["object", "operator", "rows", "bytes"], rows)
 }
 
 /// What `SHOW JOBS` says of an object. The last three are about the steps of the part of the graph with which it is connected.

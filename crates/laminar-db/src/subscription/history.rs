@@ -163,11 +163,10 @@ impl History {
         steps.readers.values().filter(|reader| steps.is_full(reader)).map(|reader| reader.lags(steps.end())).max()
     }
 
-    /// Bytes of changes that are kept, how many readers there are, and how many steps the slowest has not read.
-    pub(crate) fn usage(&self) -> (usize, usize, u64) {
+    /// How many steps are kept, and the bytes of their changes.
+    pub(crate) fn usage(&self) -> (usize, usize) {
         let steps = self.lock();
-        let lag = steps.readers.values().map(|reader| reader.lags(steps.end())).max();
-        (steps.bytes, steps.readers.len(), lag.unwrap_or(0))
+        (steps.entries.len(), steps.bytes)
     }
 
     /// A poisoned lock means that a reader panicked between two of our assignments; the history itself is whole.

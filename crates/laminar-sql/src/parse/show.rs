@@ -17,13 +17,14 @@ const WORDS: &[&str] = &[
     "SINKS",
     "CONTINUOUS QUERIES",
     "JOBS",
+    "STATE",
     "ALL",
     "OBJECTS",
     "COLUMNS",
     "CREATE",
 ];
 const NOT_BUILT: &[&str] =
-    &["STATE", "INDEXES", "FUNCTIONS", "SECRETS", "CONNECTIONS", "CURSORS", "SUBSCRIPTIONS", "CHECKPOINTS", "USERS"];
+    &["INDEXES", "FUNCTIONS", "SECRETS", "CONNECTIONS", "CURSORS", "SUBSCRIPTIONS", "CHECKPOINTS", "USERS"];
 
 /// Reads a `SHOW` statement.
 pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Show> {
@@ -37,6 +38,9 @@ pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Show> {
     }
     if cursor.take_word("JOBS") {
         return Ok(Show::Jobs);
+    }
+    if cursor.take_word("STATE") {
+        return Ok(Show::State);
     }
     if cursor.take_word("CREATE") {
         let kind = objects::take_kind(cursor);

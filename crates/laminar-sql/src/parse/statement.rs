@@ -258,6 +258,8 @@ pub enum Show {
     All,
     /// Everything that runs: `SHOW JOBS`.
     Jobs,
+    /// `SHOW STATE`: rows and bytes of each operator.
+    State,
     /// The columns of an object: `SHOW COLUMNS FROM name`.
     Columns(Name),
     /// The statement that made an object: `SHOW CREATE [kind] name`.

@@ -90,6 +90,10 @@ impl Imaged for JoinOperator {
         Ok(())
     }
 
+    fn rows(&self) -> usize {
+        self.sides.iter().map(|side| side.arrangement().len()).sum()
+    }
+
     fn bytes(&self) -> usize {
         self.sides.iter().map(|side| side.arrangement().bytes()).sum()
     }

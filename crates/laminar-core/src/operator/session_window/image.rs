@@ -66,6 +66,10 @@ impl Imaged for SessionOperator {
         self.restore_rows(&rows.iter().collect::<Vec<_>>())
     }
 
+    fn rows(&self) -> usize {
+        self.spans.len()
+    }
+
     fn bytes(&self) -> usize {
         let rows = match &self.store {
             Store::Merged(merged) => merged.bytes(),

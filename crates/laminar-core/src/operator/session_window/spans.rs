@@ -28,6 +28,11 @@ pub(super) struct Spans {
 }
 
 impl Spans {
+    /// How many sessions there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_last.len()
+    }
+
     /// The sessions of a key, by start.
     pub(super) fn of(&self, key: u32) -> &[Span] {
         self.by_key.get(key as usize).map_or(&[], Vec::as_slice)

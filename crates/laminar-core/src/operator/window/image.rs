@@ -53,6 +53,11 @@ impl Imaged for WindowOperator {
         Ok(())
     }
 
+    fn rows(&self) -> usize {
+        let partial = self.partial.as_ref().map_or(0, |partial| partial.len());
+        self.waiting.assigned().len() + partial + self.shown.values().map(|shown| shown.table().len()).sum::<usize>()
+    }
+
     fn bytes(&self) -> usize {
         let partial = self.partial.as_ref().map_or(0, |partial| partial.bytes());
         self.waiting.bytes() + partial + map_bytes(&self.shown) + self.shown.values().map(Shown::bytes).sum::<usize>()

@@ -120,6 +120,11 @@ impl PaneGroups {
         self.table.restore_in(&namespaces, groups)
     }
 
+    /// How many groups there are in all panes.
+    pub(super) fn len(&self) -> usize {
+        self.pane_refs.values().map(|namespace| self.table.groups_in(*namespace).len()).sum()
+    }
+
     /// Bytes held, roughly.
     pub(super) fn bytes(&self) -> usize {
         self.table.bytes() + map_bytes(&self.pane_refs)

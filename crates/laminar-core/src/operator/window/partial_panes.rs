@@ -92,6 +92,11 @@ impl PartialPanes {
         groups.map(|(at, namespace)| labelled(at, &self.assigned.image_at(namespace)?, self.assigned.table())).collect()
     }
 
+    /// How many groups there are.
+    pub(super) fn len(&self) -> usize {
+        self.assigned.len()
+    }
+
     /// Bytes held, roughly.
     pub(super) fn bytes(&self) -> usize {
         self.assigned.bytes()
