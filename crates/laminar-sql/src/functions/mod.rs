@@ -3,6 +3,7 @@
 //! A function is a [`routine::Routine`]: a name, overloads by kinds of arguments (`kinds`), and what each computes over columns
 //! (`columns`). There is a file, or a folder, for each family. Functions are the same in ad-hoc queries and in views.
 
+mod array_remove;
 mod bytes;
 mod columns;
 mod datetime;

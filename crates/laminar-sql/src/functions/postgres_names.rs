@@ -5,12 +5,11 @@ use std::sync::Arc;
 use datafusion::execution::FunctionRegistry;
 use datafusion::functions_aggregate::bool_and_or::bool_and_udaf;
 use datafusion::functions_aggregate::variance::var_samp_udaf;
-use datafusion::functions_nested::remove::array_remove_all_udf;
 use datafusion::functions_nested::replace::array_replace_all_udf;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 use super::quantified::Quantified;
-use super::{float_extremes, like_pattern, ordered_set};
+use super::{array_remove, float_extremes, like_pattern, ordered_set};
 
 /// Puts the functions of this room that queries can name, or that the parser names, among the others.
 pub(crate) fn register_shapes(registry: &mut dyn FunctionRegistry) {
@@ -27,8 +26,8 @@ pub(crate) fn register_shapes(registry: &mut dyn FunctionRegistry) {
 
 /// PostgreSQL's `array_remove` and `array_replace` take all equal elements; DataFusion's functions of these names the first one.
 fn all_matches() -> [ScalarUDF; 2] {
-    let renamed = |function: Arc<ScalarUDF>, name| ScalarUDF::clone(&function).with_aliases([name]);
-    [renamed(array_remove_all_udf(), "array_remove"), renamed(array_replace_all_udf(), "array_replace")]
+    let replace = ScalarUDF::clone(&array_replace_all_udf()).with_aliases(["array_replace"]);
+    [ScalarUDF::new_from_impl(array_remove::ArrayRemove::new()), replace]
 }
 
 /// DataFusion's functions under the names that PostgreSQL has for them.
