@@ -153,7 +153,7 @@ impl Running for Run<'_> {
         }
         while self.reactor.poll()?.progressed {}
         let errors =
-            self.reactor.graph_mut().take_rejected().into_iter().filter(|(_, rejected)| rejected.kind == RejectReason::Error);
+            self.reactor.graph_mut().take_rejected().into_iter().filter(|(_, rejected)| rejected.reason == RejectReason::Error);
         match errors.flat_map(|(_, rejected)| rejected.reasons).next() {
             Some(reason) => Err(Error::internal(format!("a row was rejected: {reason}"))),
             None => Ok(()),
