@@ -120,7 +120,9 @@ impl Settings {
                 self.push_timeout = match value {
                     None => Self::default().push_timeout,
                     Some("0" | "off" | "0 ms") => 0,
-                    Some(text) => duration(text)?,
+                    Some(text) => {
+                        duration(text).map_err(|error| error.with_hint("write '5 seconds', '250 ms', or '0' not to wait"))?
+                    }
                 };
                 Ok(())
             }
