@@ -320,7 +320,9 @@ impl WorkerGraph {
     pub(super) fn metrics(&mut self, node: NodeId) -> Result<NodeMetrics> {
         let index = self.index(node)?;
         let state = &mut self.states[index];
-        let (state_rows, state_bytes) = state.operator.state().map_or((0, 0), |state| (state.rows(), state.bytes()));
+        // What is on another worker alone has an empty operator here.
+        let held = if state.absent { None } else { state.operator.state() };
+        let (state_rows, state_bytes) = held.map_or((0, 0), |state| (state.rows(), state.bytes()));
         Ok(NodeMetrics { state_rows, state_bytes, ..state.metrics })
     }
 

@@ -117,39 +117,39 @@ fn what_is_not_built_is_refused_by_name() {
            |                                                                                          ^^^^^"#]],
     );
     check(
-        "EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1",
+        "EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1",
         expect![[r#"
             error[LDB-1010]: EXPLAIN ANALYZE is not built yet
               --> 1:1
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
                | ^^^^^^^^^^^^^^^
                = hint: EXPLAIN has the forms PLAN, AST and GRAPH
-            error[LDB-1010]: SHOW STATE is not built yet
+            error[LDB-1010]: SHOW USERS is not built yet
               --> 1:27
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
                |                           ^^^^^^^^^^
             error[LDB-1010]: DROP INDEX is not built yet
               --> 1:39
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
                |                                       ^^^^^^^^^^
             error[LDB-1010]: SET LOCAL is not built yet
               --> 1:53
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
                |                                                     ^^^^^^^^^
             error[LDB-1011]: the statement has no query to explain
               --> 1:78
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
                |                                                                              ^^^^^^^^^^^^
                = hint: explain a SELECT, an INSERT, a SUBSCRIBE, or the CREATE of a stream, view or sink
             error[LDB-1011]: EXPLAIN cannot explain itself
               --> 1:100
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW STATE; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
                |                                                                                                    ^^^^^^^"#]],
     );
     check(
