@@ -3,7 +3,8 @@
 use arrow_schema::SchemaRef;
 
 use super::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
-use super::node::{ComputeSpec, EmitWhen, JoinSpec, NodeKind, OutputSpec, SessionSpec, WindowEmission, WindowSpec};
+use super::node::NodeKind;
+use super::nodes::{ComputeSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, WindowEmission, WindowSpec};
 use crate::expr::ExprRef;
 use crate::time::windows::WindowShape;
 

@@ -5,7 +5,8 @@
 
 use super::edge::{ChangeKind, EdgeProperties, Partitioning};
 use super::exchange::Exchange;
-use super::node::{ComputeSpec, JoinSpec, Node, NodeKind, OutputSpec};
+use super::node::{Node, NodeKind};
+use super::nodes::{ComputeSpec, JoinSpec, OutputSpec};
 use crate::NodeId;
 use crate::changelog::RowKeys;
 use crate::expr::{Column, ExprRef};

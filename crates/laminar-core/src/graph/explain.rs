@@ -7,7 +7,8 @@ use hashbrown::HashSet;
 
 use super::distribute::Distributed;
 use super::edge::{ChangeKind, EdgeProperties, Partitioning};
-use super::node::{EmitWhen, Node, NodeKind, OutputSpec, SourceSpec, WindowEmission};
+use super::node::{Node, NodeKind};
+use super::nodes::{EmitWhen, OutputSpec, SourceSpec, WindowEmission};
 use crate::NodeId;
 use crate::expr::ExprRef;
 use crate::expr::aggregate::AggregateCall;

@@ -10,6 +10,7 @@ mod edge;
 mod exchange;
 mod explain;
 mod node;
+mod nodes;
 mod validate;
 
 pub use builder::DagBuilder;
@@ -18,8 +19,9 @@ pub use distribute::{Distributed, StatePlace, distribute};
 pub use edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 pub use exchange::Exchange;
 pub use explain::{explain, explain_distributed};
-pub use node::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, Node, NodeKind, OutputSpec, SessionSpec, SourceSpec,
-    WindowEmission, WindowSpec, can_be_sent,
+pub use node::{Node, NodeKind};
+pub use nodes::{
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, SourceSpec, WindowEmission,
+    WindowSpec, can_be_sent,
 };
 pub use validate::validate;

@@ -3,9 +3,9 @@
 use arrow_schema::{DataType, SchemaRef};
 
 use super::edge::EdgeProperties;
-use super::node::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitWhen, JoinSpec, Node, NodeKind, OutputSpec, SessionSpec, SourceSpec,
-    WindowEmission, WindowSpec,
+use super::node::{Node, NodeKind};
+use super::nodes::{
+    AggregateSpec, AssignSpec, ComputeSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, SourceSpec, WindowEmission, WindowSpec,
 };
 use crate::expr::ExprRef;
 use crate::expr::aggregate::AggregateCall;
