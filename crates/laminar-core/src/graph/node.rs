@@ -1,10 +1,15 @@
 //! A node of the graph: who it is, what it does, where its rows come from and what holds for those that it emits.
 
+use std::ops::RangeInclusive;
+
+use arrow_schema::SchemaRef;
+
+use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, OutputSpec, SessionSpec, SourceSpec, WindowSpec, can_be_sent,
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, OutputSpec, SessionSpec, SourceSpec, UnionSpec, WindowSpec,
 };
-use crate::NodeId;
+use crate::{NodeId, Result};
 
 /// A node with its place and its output edge.
 #[derive(Debug, Clone)]
@@ -47,28 +52,63 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
+    /// What it says about itself. In the graph, this is the only place that tells kinds apart.
+    pub(super) fn spec(&self) -> &dyn NodeSpec {
+        match self {
+            NodeKind::Source(spec) => spec,
+            NodeKind::Compute(spec) => spec,
+            NodeKind::Union => &UnionSpec,
+            NodeKind::Aggregate(spec) => spec,
+            NodeKind::AssignWindow(spec) => spec,
+            NodeKind::Window(spec) => spec,
+            NodeKind::Session(spec) => spec,
+            NodeKind::Join(spec) => spec,
+            NodeKind::Emit(spec) => spec,
+            NodeKind::Output(spec) => spec,
+        }
+    }
+
     /// What people call it.
     pub fn name(&self) -> &'static str {
-        match self {
-            NodeKind::Source(_) => "source",
-            NodeKind::Compute(_) => "compute",
-            NodeKind::Union => "union",
-            NodeKind::Aggregate(_) => "aggregate",
-            NodeKind::AssignWindow(_) => "assign window",
-            NodeKind::Window(_) => "window",
-            NodeKind::Session(_) => "session",
-            NodeKind::Join(_) => "join",
-            NodeKind::Emit(_) => "emit",
-            NodeKind::Output(_) => "output",
-        }
+        self.spec().name()
     }
 
     /// Whether rows of `input` can be aggregated before they are sent to the worker of their key.
     pub fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
-        match self {
-            NodeKind::Window(spec) => spec.shows_once() && can_be_sent(&spec.aggregates, input),
-            NodeKind::Aggregate(spec) => can_be_sent(&spec.aggregates, input),
-            _ => false,
-        }
+        self.spec().has_partial_aggregation(input)
+    }
+
+    /// Whether it can have so many inputs.
+    pub(super) fn takes(&self, inputs: usize) -> bool {
+        self.spec().arity().contains(&inputs)
+    }
+}
+
+/// What a kind of node says about itself: all that the graph knows of it. The graph looks at `arity` before it asks what depends
+/// on the inputs, so that these are as many as there must be.
+pub(super) trait NodeSpec {
+    /// What people call it.
+    fn name(&self) -> &'static str;
+
+    /// How many inputs it has.
+    fn arity(&self) -> RangeInclusive<usize>;
+
+    /// What holds for its output, whose columns are `schema`: the strongest thing that is true of any such node.
+    fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties;
+
+    /// How rows move between workers on their way into it, and where its output and its state are.
+    fn distribute(&self, inputs: &[EdgeProperties]) -> Placement;
+
+    /// Looks for mistakes: in itself, in how it fits its inputs, and in the columns of its output.
+    fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()>;
+
+    /// What it does, in one line, with the node's name where that has a meaning for people. `inputs` are the columns of those
+    /// inputs that are printed too.
+    fn explain(&self, node: &Node, inputs: &[&SchemaRef]) -> String;
+
+    /// Whether rows of `input` can be aggregated before they are sent to the worker of their key.
+    fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
+        let _ = input;
+        false
     }
 }

@@ -8,6 +8,7 @@ mod join;
 mod output;
 mod session;
 mod source;
+mod union;
 mod window;
 
 pub use aggregate::{AggregateSpec, can_be_sent};
@@ -18,4 +19,5 @@ pub use join::JoinSpec;
 pub use output::OutputSpec;
 pub use session::SessionSpec;
 pub use source::SourceSpec;
+pub(super) use union::UnionSpec;
 pub use window::{WindowEmission, WindowSpec};
