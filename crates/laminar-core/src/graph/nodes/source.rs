@@ -23,7 +23,7 @@ pub struct SourceSpec {
 }
 
 impl SourceSpec {
-    /// A table: it has no event time and is always idle, so that nobody waits for its end.
+    /// A table: it has no event time and is always idle, so that no reader waits for its end.
     pub const TABLE: SourceSpec = SourceSpec { watermark: None, idle_timeout: Some(0) };
     /// Rows without event time, whose end is waited for.
     pub const TIMELESS: SourceSpec = SourceSpec { watermark: None, idle_timeout: None };
