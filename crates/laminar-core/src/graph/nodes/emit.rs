@@ -18,6 +18,15 @@ pub struct EmitSpec {
     pub when: EmitWhen,
 }
 
+/// When held changes are let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmitWhen {
+    /// Every so many nanoseconds of wall-clock time: the consolidated change since the last time.
+    Every(i64),
+    /// Once, at the end of time.
+    AtEnd,
+}
+
 impl NodeSpec for EmitSpec {
     fn name(&self) -> &'static str {
         "emit"
@@ -50,13 +59,4 @@ impl NodeSpec for EmitSpec {
             EmitWhen::AtEnd => "Emit at the end".to_owned(),
         }
     }
-}
-
-/// When held changes are let go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EmitWhen {
-    /// Every so many nanoseconds of wall-clock time: the consolidated change since the last time.
-    Every(i64),
-    /// Once, at the end of time.
-    AtEnd,
 }

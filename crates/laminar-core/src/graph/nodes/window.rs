@@ -35,6 +35,17 @@ pub struct WindowSpec {
     pub lateness: i64,
 }
 
+/// When a window's result is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowEmission {
+    /// After every step that changed it: −1 old, +1 new.
+    Changes,
+    /// When the watermark passes the end; again, −1 old +1 new, when a row within the lateness changes it.
+    OnWatermark,
+    /// Once, when the watermark passes end + lateness.
+    OnClose,
+}
+
 impl WindowSpec {
     /// Whether a window's results are shown once: it takes no more rows after that.
     pub fn shows_once(&self) -> bool {
@@ -94,15 +105,4 @@ impl NodeSpec for WindowSpec {
     fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
         self.shows_once() && can_be_sent(&self.aggregates, input)
     }
-}
-
-/// When a window's result is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WindowEmission {
-    /// After every step that changed it: −1 old, +1 new.
-    Changes,
-    /// When the watermark passes the end; again, −1 old +1 new, when a row within the lateness changes it.
-    OnWatermark,
-    /// Once, when the watermark passes end + lateness.
-    OnClose,
 }
