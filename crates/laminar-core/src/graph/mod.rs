@@ -1,6 +1,6 @@
 //! The shape of a query: nodes, edges, what holds on each edge, and how it is spread over workers. Nothing here runs.
 //!
-//! [`DagBuilder`] makes a graph by hand and derives what holds on its edges ([`derive`]); [`validate`] looks for mistakes,
+//! [`DagBuilder`] makes a graph by hand and derives what holds on its edges ([`derive()`]); [`validate`] looks for mistakes,
 //! [`distribute`] decides where rows move between workers, and [`explain`] prints it. What these four know of a kind of node
 //! stands in `nodes/`, one file a kind.
 
