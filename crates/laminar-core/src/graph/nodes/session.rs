@@ -15,7 +15,7 @@ use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_groups, expect_watermark};
 use crate::{Code, Error, Result};
 
-/// `GROUP BY session, keys`. Output columns as for [`WindowSpec`].
+/// `GROUP BY session, keys`. Output columns as for [`WindowSpec`](crate::graph::WindowSpec).
 #[derive(Debug, Clone)]
 pub struct SessionSpec {
     /// Rows of a key at most this far apart belong together, in nanoseconds.
