@@ -6,9 +6,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::derive::derive;
 use super::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
-use super::node::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, Node, NodeKind, OutputSpec, SessionSpec, SourceSpec,
-    WindowSpec,
+use super::node::{Node, NodeKind};
+use super::nodes::{
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, SourceSpec, WindowSpec,
 };
 use super::validate::validate;
 use crate::expr::ExprRef;

@@ -7,12 +7,12 @@ use hashbrown::HashSet;
 
 use super::distribute::Distributed;
 use super::edge::{ChangeKind, EdgeProperties, Partitioning};
-use super::node::{EmitWhen, Node, NodeKind, OutputSpec, SourceSpec, WindowEmission};
+use super::node::Node;
+use super::nodes::WindowEmission;
 use crate::NodeId;
 use crate::expr::ExprRef;
 use crate::expr::aggregate::AggregateCall;
 use crate::time::Length;
-use crate::time::watermark::{WatermarkRule, WatermarkSpec};
 
 /// One line for each node, readers above what they read from, indented by depth. A node with several readers is printed
 /// in full once and then by its number; inputs outside `nodes` are marked as existing.
@@ -60,7 +60,7 @@ impl Printer<'_> {
 
     fn print_node(&mut self, node: &Node, depth: usize) {
         let inputs: Vec<&SchemaRef> = node.inputs.iter().filter_map(|id| self.schema(*id)).collect();
-        let line = format!("{} {} [{}]", node.id, what(node, &inputs), edge(&node.output));
+        let line = format!("{} {} [{}]", node.id, node.kind.spec().explain(node, &inputs), edge(&node.output));
         self.line(depth, &line);
         for (port, input) in node.inputs.iter().enumerate() {
             let moved = (self.exchange)(node.id, port);
@@ -80,105 +80,33 @@ impl Printer<'_> {
     }
 }
 
-/// What a node does, with its name where it has a meaning for people.
-fn what(node: &Node, inputs: &[&SchemaRef]) -> String {
-    // The input may lie outside what is printed; then columns are shown by number.
-    let time_name = |column: usize| inputs.first().map_or_else(|| format!("#{column}"), |schema| name(schema, column));
-    match &node.kind {
-        NodeKind::Source(spec) => format!("Source {}{}", node.name, source(spec, &node.output.schema)),
-        NodeKind::Compute(spec) => {
-            let filter = spec.filter.as_ref().map(|filter| format!(" where {}", filter.display()));
-            let project = spec.projection.as_ref().map(|columns| format!(" ({})", named(columns, &node.output.schema)));
-            format!("Compute{}{}", project.unwrap_or_default(), filter.unwrap_or_default())
-        }
-        NodeKind::Union => "Union".to_owned(),
-        NodeKind::Aggregate(spec) => format!("Aggregate {}", groups(&spec.keys, &spec.aggregates)),
-        NodeKind::AssignWindow(spec) => format!("AssignWindow {} over {}", spec.shape, time_name(spec.time)),
-        NodeKind::Window(spec) => format!(
-            "Window {} over {} {} {}{}",
-            spec.shape,
-            time_name(spec.time),
-            groups(&spec.keys, &spec.aggregates),
-            emission(spec.emission),
-            lateness(spec.lateness)
-        ),
-        NodeKind::Session(spec) => format!(
-            "Session gap {} over {}{} {} {}{}",
-            interval(spec.gap),
-            time_name(spec.time),
-            apart(spec.partition, &spec.keys),
-            groups(&spec.keys, &spec.aggregates),
-            emission(spec.emission),
-            lateness(spec.lateness)
-        ),
-        NodeKind::Join(spec) => {
-            let pairs = spec.left_keys.iter().zip(&spec.right_keys);
-            let on: Vec<String> = pairs.map(|(left, right)| format!("{} = {}", left.display(), right.display())).collect();
-            let on = if on.is_empty() { "every pair".to_owned() } else { format!("on {}", on.join(" and ")) };
-            let residual = spec.residual.as_ref().map(|residual| format!(" where {}", residual.display()));
-            format!("Join {on}{}", residual.unwrap_or_default())
-        }
-        NodeKind::Emit(spec) => match spec.when {
-            EmitWhen::Every(nanos) => format!("Emit every {}", interval(nanos)),
-            EmitWhen::AtEnd => "Emit at the end".to_owned(),
-        },
-        NodeKind::Output(spec) => format!("Output {}{}", node.name, output(spec)),
-    }
-}
-
 /// What holds on an edge: changes, partitioning, time columns.
 fn edge(edge: &EdgeProperties) -> String {
     let changes = match &edge.changes {
         ChangeKind::Append => "append".to_owned(),
-        ChangeKind::Upsert(key) => format!("upsert ({})", names(&edge.schema, key)),
+        ChangeKind::Upsert(key) => format!("upsert ({})", column_names(&edge.schema, key)),
         ChangeKind::Retract => "retract".to_owned(),
     };
     let partitioning = match &edge.partitioning {
         Partitioning::Any => String::new(),
-        Partitioning::Hash(columns) => format!("; by ({})", names(&edge.schema, columns)),
+        Partitioning::Hash(columns) => format!("; by ({})", column_names(&edge.schema, columns)),
         Partitioning::Single => "; single".to_owned(),
     };
     let time = |time: &super::TimeColumn| match time.lag {
-        0 => name(&edge.schema, time.column),
-        lag => format!("{} - {}", name(&edge.schema, time.column), interval(lag)),
+        0 => column_name(&edge.schema, time.column),
+        lag => format!("{} - {}", column_name(&edge.schema, time.column), interval(lag)),
     };
     let times: Vec<String> = edge.time_columns.iter().map(time).collect();
     let times = if times.is_empty() { String::new() } else { format!("; time {}", times.join(", ")) };
     format!("{changes}{partitioning}{times}")
 }
 
-fn source(spec: &SourceSpec, schema: &SchemaRef) -> String {
-    let watermark = spec.watermark.as_ref().map(|watermark| format!(" watermark {}", rule(watermark, schema)));
-    let idle = match spec.idle_timeout {
-        _ if spec.is_table() => " table".to_owned(),
-        Some(nanos) => format!(" idle after {}", interval(nanos)),
-        None => String::new(),
-    };
-    format!("{}{idle}", watermark.unwrap_or_default())
+/// A time column of the first input, by number if that lies outside what is printed.
+pub(super) fn time_name(inputs: &[&SchemaRef], column: usize) -> String {
+    inputs.first().map_or_else(|| format!("#{column}"), |schema| column_name(schema, column))
 }
 
-fn rule(watermark: &WatermarkSpec, schema: &SchemaRef) -> String {
-    let time = name(schema, watermark.column);
-    match &watermark.rule {
-        WatermarkRule::BoundedOutOfOrderness { delay } => format!("{time} - {}", interval(*delay)),
-        WatermarkRule::Ascending => format!("{time} ascending"),
-        WatermarkRule::Periodic { delay, every } => format!("{time} - {} every {}", interval(*delay), interval(*every)),
-        WatermarkRule::Punctuated { marker } => format!("{time} where {}", marker.display()),
-        WatermarkRule::ProcessingTime { delay } => format!("{time} = arrival - {}", interval(*delay)),
-    }
-}
-
-fn output(spec: &OutputSpec) -> String {
-    let key = spec.primary_key.as_ref().map(|key| format!(" key ({})", names(&spec.schema, key)));
-    format!("{}{}", if spec.stored { " stored" } else { "" }, key.unwrap_or_default())
-}
-
-/// By what sessions are kept apart, unless by all keys.
-fn apart(partition: usize, keys: &[ExprRef]) -> String {
-    if partition >= keys.len() { String::new() } else { format!(" partition by ({})", list(&keys[..partition])) }
-}
-
-fn groups(keys: &[ExprRef], aggregates: &[AggregateCall]) -> String {
+pub(super) fn groups(keys: &[ExprRef], aggregates: &[AggregateCall]) -> String {
     let calls: Vec<String> = aggregates.iter().map(call).collect();
     format!("by ({}) compute ({})", list(keys), calls.join(", "))
 }
@@ -188,28 +116,19 @@ fn call(call: &AggregateCall) -> String {
     format!("{}({}){} as {}", call.function.name(), list(&call.args), filter.unwrap_or_default(), call.name)
 }
 
-fn list(exprs: &[ExprRef]) -> String {
+pub(super) fn list(exprs: &[ExprRef]) -> String {
     exprs.iter().map(|expr| expr.display()).collect::<Vec<_>>().join(", ")
 }
 
-/// Expressions with the names of the columns that they become, where they differ.
-fn named(exprs: &[ExprRef], schema: &SchemaRef) -> String {
-    let one = |(expr, field): (&ExprRef, &arrow_schema::FieldRef)| {
-        let text = expr.display();
-        if &text == field.name() { text } else { format!("{text} as {}", field.name()) }
-    };
-    exprs.iter().zip(schema.fields()).map(one).collect::<Vec<_>>().join(", ")
-}
-
-fn name(schema: &SchemaRef, column: usize) -> String {
+pub(super) fn column_name(schema: &SchemaRef, column: usize) -> String {
     schema.fields().get(column).map_or_else(|| format!("#{column}"), |field| field.name().clone())
 }
 
-fn names(schema: &SchemaRef, columns: &[usize]) -> String {
-    columns.iter().map(|column| name(schema, *column)).collect::<Vec<_>>().join(", ")
+pub(super) fn column_names(schema: &SchemaRef, columns: &[usize]) -> String {
+    columns.iter().map(|column| column_name(schema, *column)).collect::<Vec<_>>().join(", ")
 }
 
-fn emission(emission: WindowEmission) -> &'static str {
+pub(super) fn emission(emission: WindowEmission) -> &'static str {
     match emission {
         WindowEmission::Changes => "emit changes",
         WindowEmission::OnWatermark => "emit on watermark",
@@ -217,10 +136,10 @@ fn emission(emission: WindowEmission) -> &'static str {
     }
 }
 
-fn lateness(nanos: i64) -> String {
+pub(super) fn lateness(nanos: i64) -> String {
     if nanos == 0 { String::new() } else { format!(" lateness {}", interval(nanos)) }
 }
 
-fn interval(nanos: i64) -> Length {
+pub(super) fn interval(nanos: i64) -> Length {
     Length::Nanos(nanos)
 }

@@ -1,7 +1,8 @@
 //! The shape of a query: nodes, edges, what holds on each edge, and how it is spread over workers. Nothing here runs.
 //!
-//! [`DagBuilder`] makes a graph by hand and derives what holds on its edges ([`derive`]); [`validate`] looks for mistakes,
-//! [`distribute`] decides where rows move between workers, and [`explain`] prints it.
+//! [`DagBuilder`] makes a graph by hand and derives what holds on its edges ([`derive()`]); [`validate`] looks for mistakes,
+//! [`distribute`] decides where rows move between workers, and [`explain`] prints it. What these four know of a kind of node
+//! stands in `nodes/`, one file a kind.
 
 mod builder;
 mod derive;
@@ -10,6 +11,7 @@ mod edge;
 mod exchange;
 mod explain;
 mod node;
+mod nodes;
 mod validate;
 
 pub use builder::DagBuilder;
@@ -18,8 +20,9 @@ pub use distribute::{Distributed, StatePlace, distribute};
 pub use edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 pub use exchange::Exchange;
 pub use explain::{explain, explain_distributed};
-pub use node::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, Node, NodeKind, OutputSpec, SessionSpec, SourceSpec,
-    WindowEmission, WindowSpec, can_be_sent,
+pub use node::{Node, NodeKind};
+pub use nodes::{
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, SourceSpec, WindowEmission,
+    WindowSpec, can_be_sent,
 };
 pub use validate::validate;

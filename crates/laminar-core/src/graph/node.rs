@@ -1,13 +1,15 @@
 //! A node of the graph: who it is, what it does, where its rows come from and what holds for those that it emits.
 
+use std::ops::RangeInclusive;
+
 use arrow_schema::SchemaRef;
 
+use super::distribute::Placement;
 use super::edge::EdgeProperties;
-use crate::NodeId;
-use crate::expr::ExprRef;
-use crate::expr::aggregate::AggregateCall;
-use crate::time::watermark::WatermarkSpec;
-use crate::time::windows::WindowShape;
+use super::nodes::{
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, OutputSpec, SessionSpec, SourceSpec, UnionSpec, WindowSpec,
+};
+use crate::{NodeId, Result};
 
 /// A node with its place and its output edge.
 #[derive(Debug, Clone)]
@@ -49,187 +51,64 @@ pub enum NodeKind {
     Output(OutputSpec),
 }
 
-/// Rows from outside.
-#[derive(Debug, Clone)]
-pub struct SourceSpec {
-    /// How watermarks come about; `None`: the source has no event time.
-    pub watermark: Option<WatermarkSpec>,
-    /// Wall-clock silence after which the source counts as idle, in nanoseconds; `None`: never.
-    pub idle_timeout: Option<i64>,
-}
-
-impl SourceSpec {
-    /// A table: it has no event time and is always idle, so that nobody waits for its end.
-    pub const TABLE: SourceSpec = SourceSpec { watermark: None, idle_timeout: Some(0) };
-    /// Rows without event time, whose end is waited for.
-    pub const TIMELESS: SourceSpec = SourceSpec { watermark: None, idle_timeout: None };
-
-    /// True for [`TABLE`](Self::TABLE).
-    pub fn is_table(&self) -> bool {
-        self.watermark.is_none() && self.idle_timeout == Some(0)
-    }
-}
-
-/// `filter`, then `projection`.
-#[derive(Debug, Clone)]
-pub struct ComputeSpec {
-    /// Rows for which this is not true are dropped.
-    pub filter: Option<ExprRef>,
-    /// The output columns; `None`: as they are.
-    pub projection: Option<Vec<ExprRef>>,
-}
-
-/// `GROUP BY keys`. Output columns: keys, then aggregates. Without keys there is always exactly one row.
-#[derive(Debug, Clone)]
-pub struct AggregateSpec {
-    /// Group keys over the input.
-    pub keys: Vec<ExprRef>,
-    /// What is computed for each group.
-    pub aggregates: Vec<AggregateCall>,
-}
-
-/// Windows without aggregation. Output columns: input, `window_start`, `window_end` (both of the time column's type).
-#[derive(Debug, Clone)]
-pub struct AssignSpec {
-    /// Which windows; not sessions.
-    pub shape: WindowShape,
-    /// The time column of the input.
-    pub time: usize,
-}
-
-/// When a window's result is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WindowEmission {
-    /// After every step that changed it: −1 old, +1 new.
-    Changes,
-    /// When the watermark passes the end; again, −1 old +1 new, when a row within the lateness changes it.
-    OnWatermark,
-    /// Once, when the watermark passes end + lateness.
-    OnClose,
-}
-
-/// `GROUP BY window, keys`. Output columns: `window_start`, `window_end`, keys, aggregates.
-#[derive(Debug, Clone)]
-pub struct WindowSpec {
-    /// Which windows; not sessions.
-    pub shape: WindowShape,
-    /// The time column of the input.
-    pub time: usize,
-    /// How far that column may stay behind the input's watermark, in nanoseconds.
-    pub time_lag: i64,
-    /// Group keys over the input.
-    pub keys: Vec<ExprRef>,
-    /// What is computed for each window and group.
-    pub aggregates: Vec<AggregateCall>,
-    /// When results are shown.
-    pub emission: WindowEmission,
-    /// How long after its end a window still takes rows, in nanoseconds.
-    pub lateness: i64,
-}
-
-impl WindowSpec {
-    /// Whether a window's results are shown once: it takes no more rows after that.
-    pub fn shows_once(&self) -> bool {
-        match self.emission {
-            WindowEmission::Changes => false,
-            WindowEmission::OnWatermark => self.lateness == 0,
-            WindowEmission::OnClose => true,
+impl NodeKind {
+    /// What it says about itself. In the graph, this is the only place that tells kinds apart.
+    pub(super) fn spec(&self) -> &dyn NodeSpec {
+        match self {
+            NodeKind::Source(spec) => spec,
+            NodeKind::Compute(spec) => spec,
+            NodeKind::Union => &UnionSpec,
+            NodeKind::Aggregate(spec) => spec,
+            NodeKind::AssignWindow(spec) => spec,
+            NodeKind::Window(spec) => spec,
+            NodeKind::Session(spec) => spec,
+            NodeKind::Join(spec) => spec,
+            NodeKind::Emit(spec) => spec,
+            NodeKind::Output(spec) => spec,
         }
     }
-}
 
-impl NodeKind {
     /// What people call it.
     pub fn name(&self) -> &'static str {
-        match self {
-            NodeKind::Source(_) => "source",
-            NodeKind::Compute(_) => "compute",
-            NodeKind::Union => "union",
-            NodeKind::Aggregate(_) => "aggregate",
-            NodeKind::AssignWindow(_) => "assign window",
-            NodeKind::Window(_) => "window",
-            NodeKind::Session(_) => "session",
-            NodeKind::Join(_) => "join",
-            NodeKind::Emit(_) => "emit",
-            NodeKind::Output(_) => "output",
-        }
+        self.spec().name()
     }
 
     /// Whether rows of `input` can be aggregated before they are sent to the worker of their key.
     pub fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
-        match self {
-            NodeKind::Window(spec) => spec.shows_once() && can_be_sent(&spec.aggregates, input),
-            NodeKind::Aggregate(spec) => can_be_sent(&spec.aggregates, input),
-            _ => false,
-        }
+        self.spec().has_partial_aggregation(input)
+    }
+
+    /// Whether it can have so many inputs.
+    pub(super) fn takes(&self, inputs: usize) -> bool {
+        self.spec().arity().contains(&inputs)
     }
 }
 
-/// `GROUP BY session, keys`. Output columns as for [`WindowSpec`].
-#[derive(Debug, Clone)]
-pub struct SessionSpec {
-    /// Rows of a key at most this far apart belong together, in nanoseconds.
-    pub gap: i64,
-    /// The time column of the input.
-    pub time: usize,
-    /// How far that column may stay behind the input's watermark, in nanoseconds.
-    pub time_lag: i64,
-    /// Group keys over the input.
-    pub keys: Vec<ExprRef>,
-    /// How many of them, from the first on, keep sessions apart; the others make groups within a session.
-    pub partition: usize,
-    /// What is computed for each session.
-    pub aggregates: Vec<AggregateCall>,
-    /// When results are shown.
-    pub emission: WindowEmission,
-    /// How long after its end a session still takes rows, in nanoseconds.
-    pub lateness: i64,
-}
+/// What a kind of node says about itself: all that the graph knows of it. The graph looks at `arity` before it asks what depends
+/// on the inputs, so that these are as many as there must be.
+pub(super) trait NodeSpec {
+    /// What people call it.
+    fn name(&self) -> &'static str;
 
-/// Inner equi-join. Output columns: left, then right. NULL keys match nothing.
-#[derive(Debug, Clone)]
-pub struct JoinSpec {
-    /// Key expressions over the left input; none: every pair is looked at.
-    pub left_keys: Vec<ExprRef>,
-    /// Key expressions over the right input, of the same types.
-    pub right_keys: Vec<ExprRef>,
-    /// A condition over left and right columns together that a pair must also meet.
-    pub residual: Option<ExprRef>,
-}
+    /// How many inputs it has.
+    fn arity(&self) -> RangeInclusive<usize>;
 
-/// When held changes are let go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EmitWhen {
-    /// Every so many nanoseconds of wall-clock time: the consolidated change since the last time.
-    Every(i64),
-    /// Once, at the end of time.
-    AtEnd,
-}
+    /// What holds for its output, whose columns are `schema`: the strongest thing that is true of any such node.
+    fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties;
 
-/// Holds changes back.
-#[derive(Debug, Clone)]
-pub struct EmitSpec {
-    /// Until when.
-    pub when: EmitWhen,
-}
+    /// How rows move between workers on their way into it, and where its output and its state are.
+    fn distribute(&self, inputs: &[EdgeProperties]) -> Placement;
 
-/// The end of a named object.
-#[derive(Debug, Clone)]
-pub struct OutputSpec {
-    /// Whether the current rows are kept (tables, materialized views).
-    pub stored: bool,
-    /// Whether rows are pushed by people (tables, sources) instead of computed by a query: a retraction of a row that is not
-    /// there is then their mistake, which rejects that row, and not ours.
-    pub pushed: bool,
-    /// Primary key columns of a table: a new row with an old key replaces the old row.
-    pub primary_key: Option<Vec<usize>>,
-    /// Names and types as readers see them.
-    pub schema: SchemaRef,
-}
+    /// Looks for mistakes: in itself, in how it fits its inputs, and in the columns of its output.
+    fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()>;
 
-/// Whether these aggregates can be worked out in two phases over rows of `input`: nothing is taken back, and a group is no more
-/// to send than a few rows.
-pub fn can_be_sent(calls: &[AggregateCall], input: &EdgeProperties) -> bool {
-    let is_small = |call: &AggregateCall| call.function.accumulator(false).is_ok_and(|accumulator| accumulator.is_small());
-    input.changes.is_append() && calls.iter().all(is_small)
+    /// What it does, in one line, with the node's name where that has a meaning for people. `inputs` are the columns of those
+    /// inputs that are printed too.
+    fn explain(&self, node: &Node, inputs: &[&SchemaRef]) -> String;
+
+    /// Whether rows of `input` can be aggregated before they are sent to the worker of their key.
+    fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
+        let _ = input;
+        false
+    }
 }

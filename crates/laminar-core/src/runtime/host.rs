@@ -460,8 +460,7 @@ pub(super) fn is_source(node: &Node) -> bool {
 }
 
 /// Deals the rows that a source has taken in out to the workers.
-#[expect(clippy::vec_box, reason = "as in the host")]
-fn hand_out(workers: &mut Vec<Box<WorkerGraph>>, tap: Tap, promise: Promise) -> Result<()> {
+fn hand_out(workers: &mut [Box<WorkerGraph>], tap: Tap, promise: Promise) -> Result<()> {
     let single = workers[0].properties(tap.node).is_some_and(|edge| edge.partitioning == Partitioning::Single);
     if single {
         return workers[0].relay(tap.node, tap.changes, promise);

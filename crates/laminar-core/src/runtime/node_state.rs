@@ -139,7 +139,7 @@ impl NodeState {
             None => self.packed(outgoing, promises, position, (step, now), rejected),
             Some(error) => Err(error.clone()),
         };
-        // Nobody may wait in vain for a parcel: a node that does not go on says so to all.
+        // No worker may wait in vain for a parcel: a node that does not go on says so to all.
         packed.unwrap_or_else(|error| vec![Parcel::failed(error); position.workers])
     }
 

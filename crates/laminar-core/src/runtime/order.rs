@@ -7,9 +7,9 @@ use crate::{Error, Result};
 pub(super) fn topological(count: usize, inputs: impl Fn(usize) -> Vec<usize>) -> Result<Vec<usize>> {
     let mut waits_for = vec![0_usize; count];
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); count];
-    for node in 0..count {
+    for (node, missing) in waits_for.iter_mut().enumerate() {
         for input in inputs(node) {
-            waits_for[node] += 1;
+            *missing += 1;
             readers[input].push(node);
         }
     }

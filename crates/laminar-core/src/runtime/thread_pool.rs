@@ -1,7 +1,7 @@
 //! One thread for each worker of a shared graph: a step goes out to all of them, and within it they exchange rows directly.
 //!
-//! A worker's part of the graph travels with the order to its thread and back with the report, so that whoever stands between
-//! two steps has all of it, and nothing is ever locked. Queues between threads are [`SpscQueue`]s.
+//! A worker's part of the graph travels with the order to its thread and back with the report, so that the caller has all of
+//! it between two steps, and nothing is ever locked. Queues between threads are [`SpscQueue`]s.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ struct Task {
     links: ThreadLinks,
 }
 
-/// Who waits, and for what. Nobody waits for two things at once.
+/// Which thread waits, and for what. No thread waits for two things at once.
 struct Signals {
     /// By worker: for orders.
     orders: Vec<Signal>,
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_worker_that_has_stopped() {
+    fn no_worker_waits_for_one_that_has_stopped() {
         let [mut stops, mut goes_on] = <[_; 2]>::try_from(links(2)).ok().expect("two of them");
         let (answer, answered) = mpsc::channel();
         let thread = thread::Builder::new().spawn(move || {

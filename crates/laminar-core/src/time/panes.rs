@@ -21,7 +21,7 @@ pub struct Window {
 /// A valid [`WindowShape`], ready to compute with.
 ///
 /// Panes tile event time: pane *p* is `start_of(p)..start_of(pane_after(p))` in nanoseconds since the epoch (UTC). Their numbers
-/// ascend; without a time zone neighbours have neighbouring numbers, with one the number is the start (see [`super::local`]).
+/// ascend; without a time zone neighbours have neighbouring numbers, with one the number is the start (see `time/local.rs`).
 #[derive(Debug, Clone)]
 pub struct Panes {
     ruler: Ruler,

@@ -163,9 +163,11 @@ impl Admission<'_> {
             last = Some((pane, seen, pane_ref));
             match pane_ref {
                 Some(_) => run.push(row as u32),
-                None => {
-                    assigned.late.extend(self.panes.windows_of(pane).last().map(|window| Late { row: row as u32, window, seen }))
-                }
+                None => assigned.late.extend(self.panes.windows_of(pane).next_back().map(|window| Late {
+                    row: row as u32,
+                    window,
+                    seen,
+                })),
             }
         }
         if let Some((_, _, Some(pane_ref))) = last {

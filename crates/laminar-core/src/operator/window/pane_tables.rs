@@ -77,7 +77,7 @@ impl PaneTables {
     /// Forgets the panes of which no window is left to be shown.
     pub(super) fn drop_panes(&mut self, is_done: impl Fn(Window) -> bool) -> Result<()> {
         while let Some(pane_ref) = self.assigned.first_pane_ref() {
-            if !self.panes.windows_of(pane_ref.pane).last().is_some_and(&is_done) {
+            if !self.panes.windows_of(pane_ref.pane).next_back().is_some_and(&is_done) {
                 break;
             }
             self.sliding.forget(pane_ref, self.assigned.table())?;

@@ -13,7 +13,7 @@ pub(super) struct Inbox {
     waiting: VecDeque<SourceInput>,
     rows: usize,
     pub(super) ended: bool,
-    /// What comes here is in no hurry: whoever waits for an answer does not wait for it.
+    /// What comes here is in no hurry: a caller that waits for an answer does not wait for it.
     pub(super) deferred: bool,
     /// The connected component of the source.
     pub(super) component: usize,

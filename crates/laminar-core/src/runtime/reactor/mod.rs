@@ -88,7 +88,7 @@ impl Started {
     }
 }
 
-/// Runs a graph on the thread of whoever polls it.
+/// Runs a graph on the thread of the caller that polls it.
 pub struct Reactor {
     clock: Arc<dyn Clock>,
     graph: GraphHost,

@@ -1,4 +1,4 @@
-//! Polls over a part of what waits: what somebody waits for, and one component at a time within its budget.
+//! Polls over a part of what waits: what a caller waits for, and one component at a time within its budget.
 
 use super::{Poll, Reactor, Started};
 use crate::budget::BudgetMetrics;
@@ -18,8 +18,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// As [`poll`](Self::poll), but leaves alone what waits in front of deferred sources, unless it is `awaited`: for somebody who waits
-    /// for what he has just pushed.
+    /// As [`poll`](Self::poll), but leaves alone what waits in front of deferred sources, unless it is `awaited`: for a caller that
+    /// waits for what it has just pushed.
     pub fn poll_urgent(&mut self, awaited: Option<NodeId>) -> Result<Poll> {
         self.poll_where(STEP_ROWS_MAX, |inbox| !inbox.deferred || Some(inbox.source) == awaited)
     }

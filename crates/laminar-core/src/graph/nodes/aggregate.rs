@@ -1,0 +1,63 @@
+//! Groups without windows.
+
+use std::ops::RangeInclusive;
+
+use arrow_schema::SchemaRef;
+
+use crate::Result;
+use crate::expr::ExprRef;
+use crate::expr::aggregate::AggregateCall;
+use crate::graph::derive::{by_keys, time_at};
+use crate::graph::distribute::{Placement, grouped};
+use crate::graph::edge::{ChangeKind, EdgeProperties};
+use crate::graph::explain::groups;
+use crate::graph::node::{Node, NodeSpec};
+use crate::graph::validate::expect_groups;
+
+/// `GROUP BY keys`. Output columns: keys, then aggregates. Without keys there is always exactly one row.
+#[derive(Debug, Clone)]
+pub struct AggregateSpec {
+    /// Group keys over the input.
+    pub keys: Vec<ExprRef>,
+    /// What is computed for each group.
+    pub aggregates: Vec<AggregateCall>,
+}
+
+impl NodeSpec for AggregateSpec {
+    fn name(&self) -> &'static str {
+        "aggregate"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
+        let keys = self.keys.len();
+        let time_columns = self.keys.iter().enumerate().filter_map(|(at, key)| time_at(inputs[0], key, at)).collect();
+        EdgeProperties { schema, changes: ChangeKind::Upsert((0..keys).collect()), partitioning: by_keys(0, keys), time_columns }
+    }
+
+    fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {
+        grouped(&inputs[0], &self.keys, 0)
+    }
+
+    fn validate(&self, _: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
+        expect_groups(schema, &[], &self.keys, &self.aggregates)
+    }
+
+    fn explain(&self, _: &Node, _: &[&SchemaRef]) -> String {
+        format!("Aggregate {}", groups(&self.keys, &self.aggregates))
+    }
+
+    fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
+        can_be_sent(&self.aggregates, input)
+    }
+}
+
+/// Whether these aggregates can be worked out in two phases over rows of `input`: nothing is taken back, and a group is no more
+/// to send than a few rows.
+pub fn can_be_sent(calls: &[AggregateCall], input: &EdgeProperties) -> bool {
+    let is_small = |call: &AggregateCall| call.function.accumulator(false).is_ok_and(|accumulator| accumulator.is_small());
+    input.changes.is_append() && calls.iter().all(is_small)
+}

@@ -1,0 +1,23 @@
+//! The kinds of node, one file each: what a kind is told, and all that the graph must know of it.
+
+mod aggregate;
+mod assign_window;
+mod compute;
+mod emit;
+mod join;
+mod output;
+mod session;
+mod source;
+mod union;
+mod window;
+
+pub use aggregate::{AggregateSpec, can_be_sent};
+pub use assign_window::AssignSpec;
+pub use compute::ComputeSpec;
+pub use emit::{EmitSpec, EmitWhen};
+pub use join::JoinSpec;
+pub use output::OutputSpec;
+pub use session::SessionSpec;
+pub use source::SourceSpec;
+pub(super) use union::UnionSpec;
+pub use window::{WindowEmission, WindowSpec};

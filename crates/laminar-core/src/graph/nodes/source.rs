@@ -1,0 +1,79 @@
+//! Rows from outside: where a graph begins.
+
+use std::ops::RangeInclusive;
+
+use arrow_schema::SchemaRef;
+
+use crate::Result;
+use crate::graph::derive::inserted;
+use crate::graph::distribute::Placement;
+use crate::graph::edge::{EdgeProperties, Partitioning};
+use crate::graph::explain::{column_name, interval};
+use crate::graph::node::{Node, NodeSpec};
+use crate::graph::validate::expect_time;
+use crate::time::watermark::{WatermarkRule, WatermarkSpec};
+
+/// Rows from outside.
+#[derive(Debug, Clone)]
+pub struct SourceSpec {
+    /// How watermarks come about; `None`: the source has no event time.
+    pub watermark: Option<WatermarkSpec>,
+    /// Wall-clock silence after which the source counts as idle, in nanoseconds; `None`: never.
+    pub idle_timeout: Option<i64>,
+}
+
+impl SourceSpec {
+    /// A table: it has no event time and is always idle, so that no reader waits for its end.
+    pub const TABLE: SourceSpec = SourceSpec { watermark: None, idle_timeout: Some(0) };
+    /// Rows without event time, whose end is waited for.
+    pub const TIMELESS: SourceSpec = SourceSpec { watermark: None, idle_timeout: None };
+
+    /// True for [`TABLE`](Self::TABLE).
+    pub fn is_table(&self) -> bool {
+        self.watermark.is_none() && self.idle_timeout == Some(0)
+    }
+}
+
+impl NodeSpec for SourceSpec {
+    fn name(&self) -> &'static str {
+        "source"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        0..=0
+    }
+
+    fn derive(&self, _: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
+        inserted(schema)
+    }
+
+    /// Tables are small, and people's changes to them must keep their order.
+    fn distribute(&self, _: &[EdgeProperties]) -> Placement {
+        Placement::new(vec![], if self.is_table() { Partitioning::Single } else { Partitioning::Any })
+    }
+
+    fn validate(&self, _: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
+        self.watermark.iter().try_for_each(|watermark| expect_time(schema, watermark.column))
+    }
+
+    fn explain(&self, node: &Node, _: &[&SchemaRef]) -> String {
+        let watermark = self.watermark.as_ref().map(|watermark| format!(" watermark {}", rule(watermark, &node.output.schema)));
+        let idle = match self.idle_timeout {
+            _ if self.is_table() => " table".to_owned(),
+            Some(nanos) => format!(" idle after {}", interval(nanos)),
+            None => String::new(),
+        };
+        format!("Source {}{}{idle}", node.name, watermark.unwrap_or_default())
+    }
+}
+
+fn rule(watermark: &WatermarkSpec, schema: &SchemaRef) -> String {
+    let time = column_name(schema, watermark.column);
+    match &watermark.rule {
+        WatermarkRule::BoundedOutOfOrderness { delay } => format!("{time} - {}", interval(*delay)),
+        WatermarkRule::Ascending => format!("{time} ascending"),
+        WatermarkRule::Periodic { delay, every } => format!("{time} - {} every {}", interval(*delay), interval(*every)),
+        WatermarkRule::Punctuated { marker } => format!("{time} where {}", marker.display()),
+        WatermarkRule::ProcessingTime { delay } => format!("{time} = arrival - {}", interval(*delay)),
+    }
+}

@@ -1,0 +1,61 @@
+//! All rows of all inputs.
+
+use std::ops::RangeInclusive;
+
+use arrow_schema::SchemaRef;
+
+use crate::Result;
+use crate::graph::derive::inserted;
+use crate::graph::distribute::Placement;
+use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
+use crate::graph::exchange::Exchange;
+use crate::graph::node::{Node, NodeSpec};
+use crate::graph::validate::{expect_types, types};
+
+/// There is nothing to say about a union.
+pub(in crate::graph) struct UnionSpec;
+
+impl NodeSpec for UnionSpec {
+    fn name(&self) -> &'static str {
+        "union"
+    }
+
+    /// A port's number is one byte.
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=usize::from(u8::MAX)
+    }
+
+    fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
+        let Some((first, others)) = inputs.split_first() else { return inserted(schema) };
+        let append = inputs.iter().all(|input| input.changes.is_append());
+        let same = others.iter().all(|input| input.partitioning == first.partitioning);
+        let worst = |time: &TimeColumn| {
+            let lags = others.iter().map(|input| input.time_column(time.column).map(|other| other.lag));
+            let lag = lags.collect::<Option<Vec<_>>>()?.into_iter().fold(time.lag, i64::max);
+            Some(TimeColumn { lag, mixed: true, ..*time })
+        };
+        EdgeProperties {
+            schema,
+            changes: if append { ChangeKind::Append } else { ChangeKind::Retract },
+            partitioning: if same { first.partitioning.clone() } else { Partitioning::Any },
+            time_columns: first.time_columns.iter().filter_map(worst).collect(),
+        }
+    }
+
+    fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {
+        let same = inputs.windows(2).all(|pair| pair[0].partitioning == pair[1].partitioning);
+        if let (true, Some(first)) = (same, inputs.first()) {
+            return Placement::new(vec![None; inputs.len()], first.partitioning.clone());
+        }
+        let deal = |input: &EdgeProperties| (input.partitioning == Partitioning::Single).then_some(Exchange::Deal);
+        Placement::new(inputs.iter().map(deal).collect(), Partitioning::Any)
+    }
+
+    fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
+        inputs.iter().try_for_each(|input| expect_types(schema, types(&input.schema)))
+    }
+
+    fn explain(&self, _: &Node, _: &[&SchemaRef]) -> String {
+        "Union".to_owned()
+    }
+}
