@@ -5,7 +5,7 @@ use arrow_array::types::Decimal128Type;
 use arrow_array::{Array, ArrayRef, Datum, Decimal128Array, new_null_array};
 use arrow_buffer::i256;
 use arrow_schema::{ArrowError, DataType};
-use datafusion::arrow::compute::kernels::arity::try_binary;
+use datafusion::arrow::compute::kernels::arity::{binary, try_binary};
 use datafusion::common::Result;
 use laminar_core::{Code, Error};
 
@@ -51,6 +51,12 @@ pub(super) fn compute(op: ArithmeticOp, left: &dyn Datum, right: &dyn Datum, res
     let ((left_array, left_single), (right_array, right_single)) = (left.get(), right.get());
     let (left_array, right_array) = (left_array.as_primitive::<Decimal128Type>(), right_array.as_primitive::<Decimal128Type>());
     let compute = Computation::new(op, left_array.scale(), right_array.scale(), result);
+    if op == ArithmeticOp::Multiply
+        && compute.surplus == 0
+        && let Some(products) = small_products((left_array, left_single), (right_array, right_single), compute.limit)
+    {
+        return Ok(std::sync::Arc::new(products.with_precision_and_scale(result.0, result.1)?));
+    }
     let values: Decimal128Array = match (left_single, right_single) {
         (false, true) if right_array.is_null(0) => return Ok(all_null(left, right, result)),
         (true, false) if left_array.is_null(0) => return Ok(all_null(left, right, result)),
@@ -59,6 +65,36 @@ pub(super) fn compute(op: ArithmeticOp, left: &dyn Datum, right: &dyn Datum, res
         _ => try_binary(left_array, right_array, |left, right| compute.of(left, right))?,
     };
     Ok(std::sync::Arc::new(values.with_precision_and_scale(result.0, result.1)?))
+}
+
+/// The products of numbers of 64 bits, none of which can reach `limit`: nothing has to be checked row by row. `None`: it is not so.
+fn small_products(left: (&Decimal128Array, bool), right: (&Decimal128Array, bool), limit: i128) -> Option<Decimal128Array> {
+    let ((left, left_single), (right, right_single)) = (left, right);
+    let (a, b) = (largest(left)?, largest(right)?);
+    if u128::from(a) * u128::from(b) >= limit.unsigned_abs() {
+        return None;
+    }
+    // All fit into 64 bits, and the processor multiplies those to 128 bits at once.
+    let product = |a: i128, b: i128| i128::from(a as i64) * i128::from(b as i64);
+    match (left_single, right_single) {
+        (false, true) if right.is_valid(0) => Some(left.unary(|value| product(value, right.value(0)))),
+        (true, false) if left.is_valid(0) => Some(right.unary(|value| product(left.value(0), value))),
+        (false, false) => binary(left, right, product).ok(),
+        _ => None,
+    }
+}
+
+/// The largest size of a value, if all have at most 63 bits.
+fn largest(array: &Decimal128Array) -> Option<u64> {
+    let mut all = 0_u64;
+    let mut fit = true;
+    for value in array.values() {
+        let low = *value as i64;
+        fit &= i128::from(low) == *value;
+        all |= low.unsigned_abs();
+    }
+    // The bits of all values together are at least as large as each of them.
+    (fit && all <= i64::MAX as u64).then_some(all)
 }
 
 fn all_null(left: &dyn Datum, right: &dyn Datum, (precision, scale): (u8, i8)) -> ArrayRef {
@@ -204,6 +240,28 @@ mod tests {
             assert_eq!(rounded_i128(dividend, divisor), Some(wanted), "{dividend} / {divisor}");
             assert_eq!(rounded(i256::from_i128(dividend), i256::from_i128(divisor)), Some(wanted), "{dividend} / {divisor}");
         }
+    }
+
+    #[test]
+    fn products_of_small_numbers_are_those_that_are_checked_one_by_one() {
+        let column = |values: &[Option<i128>], precision| {
+            values.iter().copied().collect::<Decimal128Array>().with_precision_and_scale(precision, 0).expect("it fits")
+        };
+        let left = column(&[Some(0), Some(-7), None, Some(9_223_372_036_854_775_807), Some(-12), Some(1)], 20);
+        for (factor, is_fast) in
+            [(908, true), (-1, true), (i128::from(i64::MIN), false), (10_i128.pow(18) - 1, true), (10_i128.pow(20), false)]
+        {
+            let right = column(&[Some(factor)], 38);
+            assert_eq!(small_products((&left, false), (&right, true), 10_i128.pow(38)).is_some(), is_fast, "{factor}");
+            let product = compute(ArithmeticOp::Multiply, &left, &arrow_array::Scalar::new(right), (38, 0));
+            let expected: Option<Vec<_>> =
+                left.iter().map(|value| value.map_or(Some(None), |v| v.checked_mul(factor).map(Some))).collect();
+            let expected = expected.filter(|all| all.iter().flatten().all(|v| v.abs() < 10_i128.pow(38)));
+            let got = product.ok().map(|array| array.as_primitive::<Decimal128Type>().iter().collect::<Vec<_>>());
+            assert_eq!(got, expected, "{factor}");
+        }
+        // Too many digits for the result, however small they are for the processor.
+        assert!(small_products((&left, false), (&left, false), 10_i128.pow(10)).is_none());
     }
 
     #[test]
