@@ -63,7 +63,7 @@ pub struct SessionOperator {
     /// Sessions that closed in the middle of the step, and whether the step had touched them.
     closed: Vec<(Session, bool)>,
     /// Keys that may have lost their last row.
-    touched_keys: BTreeSet<u32>,
+    touched_keys: KeySet,
     /// The watermark of the time column, now and before the step.
     reached: Watermark,
     reached_before: Watermark,
@@ -123,7 +123,7 @@ impl SessionOperator {
             before: Vec::new(),
             touched: BTreeSet::new(),
             closed: Vec::new(),
-            touched_keys: BTreeSet::new(),
+            touched_keys: KeySet::default(),
             reached: Watermark::START,
             reached_before: Watermark::START,
         })
@@ -154,7 +154,7 @@ impl SessionOperator {
                 self.keys.assign(&keys, timed.len())?
             }
         };
-        self.touched_keys.extend(&numbers);
+        numbers.iter().for_each(|key| self.touched_keys.insert(*key));
         let seen = |row: u32| changes.arrivals().map_or(watermark, |arrivals| Watermark(arrivals[row as usize]).max(watermark));
         let timed = timed.into_iter().zip(numbers);
         Ok(timed.map(|(row, key)| TimedRow { row, key, time: times.value(row as usize), seen: seen(row) }).collect())
@@ -310,13 +310,41 @@ impl SessionOperator {
             Store::Merged(merged) => merged.forget(&closed)?,
             Store::Ordered(ordered) => ordered.forget(&closed),
         }
-        self.touched_keys.extend(closed.iter().map(|session| session.key));
-        let touched = std::mem::take(&mut self.touched_keys);
+        closed.iter().for_each(|session| self.touched_keys.insert(session.key));
+        let touched = self.touched_keys.take();
         let has_rows = |key: u32| matches!(&self.store, Store::Ordered(ordered) if ordered.has_rows(key));
         let gone: Vec<u32> = touched.into_iter().filter(|key| self.spans.of(*key).is_empty() && !has_rows(*key)).collect();
         self.keys.release(&gone);
         self.reached_before = self.reached;
         Ok(())
+    }
+}
+
+/// Numbers of keys, each once: looked up for every row, so by position and not in a tree.
+#[derive(Debug, Default)]
+struct KeySet {
+    /// By number, whether it is among them.
+    marks: Vec<bool>,
+    keys: Vec<u32>,
+}
+
+impl KeySet {
+    fn insert(&mut self, key: u32) {
+        let index = key as usize;
+        if index >= self.marks.len() {
+            self.marks.resize(index + 1, false);
+        }
+        if !std::mem::replace(&mut self.marks[index], true) {
+            self.keys.push(key);
+        }
+    }
+
+    /// Takes all out, ascending.
+    fn take(&mut self) -> Vec<u32> {
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.iter().for_each(|key| self.marks[*key as usize] = false);
+        keys.sort_unstable();
+        keys
     }
 }
 
