@@ -88,8 +88,31 @@ where
 
 /// Digits that have no room are rounded half away from zero, as Arrow does it.
 fn to_decimal(column: &ArrayRef, target: &DataType, gives_null: bool) -> Result<ArrayRef, ArrowError> {
+    if let Some(widened) = widened(column, target) {
+        return Ok(widened);
+    }
     let options = arrow_cast::CastOptions { safe: gives_null, ..arrow_cast::CastOptions::default() };
     arrow_cast::cast_with_options(column, target, &options).map_err(|_| out_of_range("the value", target))
+}
+
+/// Whole numbers of a type whose every value has room in `target`: nothing has to be checked row by row.
+fn widened(column: &ArrayRef, target: &DataType) -> Option<ArrayRef> {
+    fn of<T: ArrowPrimitiveType>(column: &ArrayRef, digits: u8, (precision, scale): (u8, i8)) -> Option<ArrayRef>
+    where
+        i128: From<T::Native>,
+    {
+        let scale_digits = u8::try_from(scale).ok().filter(|scale| digits + scale <= precision)?;
+        let factor = 10_i128.pow(u32::from(scale_digits));
+        let values = column.as_primitive::<T>().unary::<_, Decimal128Type>(|value| i128::from(value) * factor);
+        Some(Arc::new(values.with_precision_and_scale(precision, scale).ok()?))
+    }
+    let DataType::Decimal128(precision, scale) = *target else { return None };
+    match column.data_type() {
+        DataType::Int16 => of::<Int16Type>(column, 5, (precision, scale)),
+        DataType::Int32 => of::<Int32Type>(column, 10, (precision, scale)),
+        DataType::Int64 => of::<Int64Type>(column, 19, (precision, scale)),
+        _ => None,
+    }
 }
 
 fn from_decimal(
@@ -143,9 +166,24 @@ fn decimal_to_text(value: i128, scale: i8) -> String {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Decimal128Array, Float64Array};
+    use arrow_array::{Decimal128Array, Float64Array, Int64Array};
 
     use super::*;
+
+    #[test]
+    fn whole_numbers_become_decimals_without_a_check_only_where_all_of_them_fit() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(i64::MAX), Some(-7)]));
+        for (precision, scale, fits) in
+            [(20, 0, true), (19, 0, true), (21, 2, true), (20, 2, false), (18, 0, false), (38, -2, false)]
+        {
+            let target = DataType::Decimal128(precision, scale);
+            let fast = widened(&column, &target);
+            assert_eq!(fast.is_some(), fits, "{target}");
+            if let Some(fast) = fast {
+                assert_eq!(&fast, &arrow_cast::cast(&column, &target).unwrap(), "{target}");
+            }
+        }
+    }
 
     #[test]
     fn a_double_becomes_the_whole_number_next_to_it_and_half_goes_to_even() {
