@@ -107,7 +107,7 @@ impl<T> EngineLock<T> {
         }
     }
 
-    /// Changes the queue and calls whoever is next then.
+    /// Changes the queue and calls the thread that is next then.
     fn change_queue<R>(&self, change: impl FnOnce(&mut WaitQueue, i64) -> R) -> R {
         let now = self.clock.now();
         let mut queue = locked(&self.queue);
@@ -153,7 +153,7 @@ impl<T> DerefMut for EngineGuard<'_, T> {
 
 impl Drop for Wake<'_> {
     fn drop(&mut self) {
-        // Whoever has gone to sleep since this one left the lock has seen what it did.
+        // A thread that has gone to sleep since this one left the lock has seen what it did.
         if self.wanted && self.sleepers.load(Ordering::Relaxed) > 0 {
             self.wakeups.notify_all();
         }

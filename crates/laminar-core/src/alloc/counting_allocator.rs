@@ -48,7 +48,7 @@ pub struct AllocationCounts {
     pub allocations: u64,
     /// Bytes that these calls asked for.
     pub bytes: u64,
-    /// Bytes that were given back, whoever had asked for them.
+    /// Bytes that were given back, by any thread that had asked for them.
     pub freed: u64,
 }
 

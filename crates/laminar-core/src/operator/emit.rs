@@ -137,7 +137,7 @@ impl Imaged for Emit {
                 self.held.push(changes);
             }
         }
-        // What is held may be behind any later row, whoever held it before.
+        // What is held may be behind any later row, on whichever worker it was held before.
         let holds = !self.held.is_empty();
         self.due = progress.iter().filter_map(|progress| progress.due).min().filter(|_| holds);
         self.promised = progress.iter().map(|progress| progress.promised).min().filter(|_| holds).unwrap_or(self.input);

@@ -56,7 +56,7 @@ impl Catalog {
     /// The error for a name that nothing has.
     pub(crate) fn unknown(&self, name: &str) -> Error {
         let error = Error::new(Code::UnknownObject, format!("there is no source, table, stream, view or sink '{name}'"));
-        // Rows that were rejected have names too, but nobody wants to see them listed.
+        // Rows that were rejected have names too, which are not worth listing.
         let sides: Vec<String> = if name.contains('$') { self.side_names() } else { Vec::new() };
         match nearest(name, self.objects.keys().chain(&sides).map(String::as_str)) {
             Some(near) => error.with_hint(format!("did you mean '{near}'?")),

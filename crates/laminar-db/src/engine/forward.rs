@@ -1,4 +1,4 @@
-//! Passes rows that were rejected on to whoever follows them: after each step into their nodes, so that they take part in the
+//! Passes rows that were rejected on to the streams and targets that take them: after each step into their nodes, so that they take part in the
 //! next one, and the end when nothing more can come.
 
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, Partitioning, SourceSpec};
@@ -137,7 +137,7 @@ impl Engine {
         self.note(Done::SideStream(name.clone(), id))
     }
 
-    /// Says that somebody reads from `node` now. If what an object rejected flows there, the rows that are kept come first.
+    /// Says that a query, sink or subscription reads from `node` now. If what an object rejected flows there, the rows that are kept come first.
     pub(crate) fn want(&mut self, node: NodeId) -> Result<()> {
         for rows in self.start(node)? {
             self.reactor.push(node, ChangeBatch::append(rows))?;

@@ -294,7 +294,7 @@ impl Steps {
         )
     }
 
-    /// Forgets entries that nobody needs, and the oldest ones beyond the bound.
+    /// Forgets entries that no reader needs, and the oldest ones beyond the bound.
     fn forget(&mut self) {
         while let Some(front) = self.entries.front() {
             let number = self.first;

@@ -10,7 +10,7 @@ struct Number {
     n: i64,
 }
 
-/// A source `numbers`, a view of its rows, and another view that nobody subscribes to.
+/// A source `numbers`, a view of its rows, and another view without subscription.
 fn numbers(settings: &str) -> Database {
     let db = Database::open(":memory:").unwrap();
     db.execute("CREATE SOURCE numbers (n BIGINT NOT NULL); CREATE MATERIALIZED VIEW listed AS SELECT n FROM numbers").unwrap();
@@ -45,7 +45,7 @@ fn a_push_beside_a_full_subscription_that_blocks_fails_whole_and_names_it() {
     assert_eq!(error.code(), Code::Backpressure);
     assert_eq!(error.message(), "'numbers' is held back by a subscription to 'listed': 2 steps wait to be read");
     assert_eq!(error.detail(), Some("nothing was taken in; all views are current with what was taken in before"));
-    // Every view, also one that nobody subscribed to, has what was accepted and nothing else.
+    // Every view, also one without subscription, has what was accepted and nothing else.
     assert_eq!([answer(&db, "SELECT count(*) FROM listed"), answer(&db, "SELECT n FROM counted")], ["2", "2"]);
     let jobs = db.query("SHOW JOBS").unwrap().to_strings();
     let state = |name: &str| jobs.iter().find(|job| job[0] == name).unwrap()[2].clone();

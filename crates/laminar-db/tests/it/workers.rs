@@ -70,7 +70,7 @@ fn answers_and_state_stay_the_same_when_the_number_of_workers_changes_in_the_mid
             state(db).into_iter().filter(|row| row[1] != "history").map(|row| row[..3].to_vec()).collect::<Vec<_>>()
         };
         assert_eq!(held(&db), held(&alone), "{turns:?}");
-        // The subscription has heard every change, whoever worked on it.
+        // The subscription got every change, whichever worker made it.
         let mut seen = std::collections::BTreeMap::<String, i64>::new();
         while let Some(step) = totals.try_next().unwrap() {
             for line in step.changes.print().lines() {
