@@ -21,7 +21,7 @@ use crate::subscription::Reading;
 use crate::{DatabaseBuilder, Interrupt, Rows, Status, SubscribeOptions, Subscription};
 
 /// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
-const SLEEP_MAX: Duration = Duration::from_millis(20);
+pub(crate) const SLEEP_MAX: Duration = Duration::from_millis(20);
 /// How often a push that is held back looks whether it still is.
 const PUSH_LOOKS_EVERY: Duration = Duration::from_millis(1);
 /// The shortest sleep that is worth it.

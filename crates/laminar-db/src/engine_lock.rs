@@ -227,9 +227,9 @@ impl WaitQueue {
         let patient =
             self.passed < INTERACTIVE_PASS_MAX && (self.passed == 0 || now.saturating_sub(self.since) < LATENCY_BUDGET_NS as i64);
         match (self.interactive.front(), self.background.front()) {
-            (Some(_), Some(worker)) if !patient => Some(worker),
-            (Some(guest), _) => Some(guest),
-            (None, worker) => worker,
+            (Some(_), Some(background)) if !patient => Some(background),
+            (Some(interactive), _) => Some(interactive),
+            (None, background) => background,
         }
     }
 
@@ -343,10 +343,10 @@ mod tests {
         let lock = lock(Vec::new());
         thread::scope(|scope| {
             let mut inside = lock.enter(Priority::Background);
-            for guest in 1..=5 {
+            for number in 1..=5 {
                 let lock = &lock;
-                scope.spawn(move || lock.enter(Priority::Interactive).push(guest));
-                until(|| lock.waiting.load(Ordering::Acquire) == guest);
+                scope.spawn(move || lock.enter(Priority::Interactive).push(number));
+                until(|| lock.waiting.load(Ordering::Acquire) == number);
             }
             inside.push(0);
             drop(inside);
@@ -365,7 +365,7 @@ mod tests {
                     for _ in 0..500 {
                         let mut inside = lock.enter(if thread < 3 { Priority::Background } else { Priority::Interactive });
                         inside.0 += 1;
-                        assert_eq!(inside.0, 1, "nobody else is inside");
+                        assert_eq!(inside.0, 1, "no other thread is inside");
                         inside.1 += 1;
                         inside.0 -= 1;
                     }
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn guests_and_workers_with_news_wake_those_that_sleep() {
+    fn interactive_threads_and_background_ones_that_say_so_wake_those_that_sleep() {
         let hour = Duration::from_secs(3_600);
         for wake in [(|lock: &EngineLock<bool>| drop(lock.enter(Priority::Interactive))) as fn(&EngineLock<bool>), |lock| {
             lock.enter(Priority::Background).wake_sleepers()

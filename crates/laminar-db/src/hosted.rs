@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use laminar_core::{Code, Error, Result};
 
+use crate::database::SLEEP_MAX;
 use crate::{Database, Turn};
-
-/// How long the thread sleeps at most when there is nothing to do.
-const SLEEP_MAX: Duration = Duration::from_millis(20);
 
 /// The thread; it ends with the last handle to its database.
 pub(crate) struct EngineThread {

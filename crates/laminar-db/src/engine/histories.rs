@@ -22,7 +22,7 @@ pub(crate) struct AttachedHistory {
 
 impl std::fmt::Display for AttachedHistory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "history of {} at {}", self.name, self.node)
+        write!(f, "history of {} at {} with {} readers", self.name, self.node, self.history.readers())
     }
 }
 
@@ -68,6 +68,7 @@ impl Engine {
                 history.read_from_now(options, snapshot)
             }
         };
+        self.note(Done::Subscribed(history.clone(), reader))?;
         Ok(Reading { node: target.node, history, reader, own_nodes: Vec::new() })
     }
 
@@ -81,6 +82,7 @@ impl Engine {
     ) -> Result<Reading> {
         let history = self.history_at(root, name, inputs, Retention::default())?;
         let reader = history.read_from_now(options, None);
+        self.note(Done::Subscribed(history.clone(), reader))?;
         Ok(Reading { node: root, history, reader, own_nodes })
     }
 

@@ -9,9 +9,9 @@ use laminar_core::{Code, Error, NodeId, Result};
 use super::Engine;
 use super::side_outputs::SideName;
 use crate::catalog::{Body, Once};
+use crate::subscription::{History, ReaderId};
 
 /// One thing that was done, and can be undone.
-#[derive(Debug)]
 pub(crate) enum Done {
     /// Nodes were put into the graph.
     Attached(Vec<NodeId>),
@@ -19,6 +19,8 @@ pub(crate) enum Done {
     Listens(OutletId),
     /// A history was made for a node.
     History(NodeId),
+    /// A history was given a reader.
+    Subscribed(History, ReaderId),
     /// An object was given a name.
     Named(String),
     /// A source was given a reader at this node; before, its readers were at `before`.
@@ -42,7 +44,7 @@ pub(crate) enum Done {
 }
 
 /// What is noted while a statement runs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Undo {
     /// `None`: nothing is noted, since nothing can be taken back.
     done: Option<Vec<Done>>,
@@ -97,6 +99,9 @@ impl Engine {
                 self.reactor.graph_mut().detach_outlet(outlet);
             }
             Done::History(node) => self.drop_history(node),
+            Done::Subscribed(history, reader) => {
+                history.remove(reader);
+            }
             Done::Named(name) => {
                 self.catalog.remove(&name);
             }

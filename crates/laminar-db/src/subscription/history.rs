@@ -163,6 +163,11 @@ impl History {
         steps.readers.values().filter(|reader| steps.is_full(reader)).map(|reader| reader.lags(steps.end())).max()
     }
 
+    /// How many readers there are.
+    pub(crate) fn readers(&self) -> usize {
+        self.lock().readers.len()
+    }
+
     /// How many steps are kept, and the bytes of their changes.
     pub(crate) fn usage(&self) -> (usize, usize) {
         let steps = self.lock();

@@ -25,7 +25,7 @@ fn database(folder: &std::path::Path) -> Database {
         "CREATE SOURCE trades (symbol VARCHAR NOT NULL, price BIGINT NOT NULL, ts BIGINT NOT NULL);
          CREATE TABLE names (symbol VARCHAR PRIMARY KEY, name VARCHAR);
          INSERT INTO names VALUES ('a', 'A'), ('b', 'B');
-         CREATE MATERIALIZED VIEW totals AS SELECT symbol, sum(price) AS total FROM trades GROUP BY symbol;
+         CREATE MATERIALIZED VIEW totals WITH (history = '9 steps') AS SELECT symbol, sum(price) AS total FROM trades GROUP BY symbol;
          CREATE VIEW shown AS SELECT symbol, total FROM totals;
          CREATE TABLE late_rows (a BIGINT, ts TIMESTAMP, reason VARCHAR)",
     )
