@@ -73,7 +73,11 @@ impl Keys {
 
     fn edge(self) -> EdgeProperties {
         let time_columns = vec![TimeColumn::new(self.time(), 0)];
-        EdgeProperties { schema: self.schema(), changes: ChangeKind::Append, partitioning: Partitioning::Single, time_columns }
+        EdgeProperties {
+            partitioning: Partitioning::Single,
+            time_columns,
+            ..EdgeProperties::new(self.schema(), ChangeKind::Append)
+        }
     }
 
     fn time(self) -> usize {

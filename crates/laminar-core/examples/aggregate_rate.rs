@@ -72,7 +72,7 @@ fn operator(input: &ChangeBatch, key: &str, calls: &[(&str, Option<&str>)], chan
     let keys = vec![column(key)?];
     let mut fields = vec![Field::new(key, keys[0].data_type().clone(), true)];
     fields.extend(aggregates.iter().map(|call| Field::new(&call.name, call.function.return_type().clone(), true)));
-    let edge = EdgeProperties { schema: schema.clone(), changes, partitioning: Partitioning::Single, time_columns: vec![] };
+    let edge = EdgeProperties { partitioning: Partitioning::Single, ..EdgeProperties::new(schema.clone(), changes) };
     GroupAggregate::new(&AggregateSpec { keys, aggregates }, &edge, Arc::new(Schema::new(fields)))
 }
 

@@ -6,8 +6,8 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::alloc::{CountingAllocator, thread_allocations};
 use laminar_core::dag::{
-    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, OutputSpec, Partitioning, SessionSpec, TimeColumn,
-    WindowEmission, WindowSpec,
+    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, TimeColumn, WindowEmission,
+    WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -51,7 +51,7 @@ fn rows(first: i64) -> ChangeBatch {
 }
 
 fn edge(changes: ChangeKind) -> EdgeProperties {
-    EdgeProperties { schema: schema(), changes, partitioning: Partitioning::Any, time_columns: vec![TimeColumn::new(4, 0)] }
+    EdgeProperties { time_columns: vec![TimeColumn::new(4, 0)], ..EdgeProperties::new(schema(), changes) }
 }
 
 fn column(index: usize) -> ExprRef {

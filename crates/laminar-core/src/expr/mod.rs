@@ -44,8 +44,22 @@ pub trait ScalarExpr: Debug + Send + Sync {
         None
     }
 
+    /// The input column with which the values grow, if they do.
+    fn grows_with(&self) -> Option<Growth> {
+        self.as_column().map(|column| Growth { column, behind: 0 })
+    }
+
     /// The expression as people read it in `EXPLAIN GRAPH`.
     fn display(&self) -> String;
+}
+
+/// Values that never get less while those of a column grow: a time that is cut to the hour, or moved by an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Growth {
+    /// Which column of the input.
+    pub column: usize,
+    /// By how much a value can be less than the column's, in nanoseconds.
+    pub behind: i64,
 }
 
 /// A shared expression.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use super::derive::derive;
-use super::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
+use super::edge::{ChangeKind, EdgeProperties};
 use super::node::{Node, NodeKind};
 use super::nodes::{
     AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, SourceSpec, WindowSpec,
@@ -46,9 +46,7 @@ impl DagBuilder {
 
     /// Rows from outside that are only ever inserted.
     pub fn source(&mut self, name: &str, schema: SchemaRef, spec: SourceSpec) -> NodeId {
-        let time_columns = spec.watermark.iter().map(|watermark| TimeColumn::new(watermark.column, 0)).collect();
-        let output = EdgeProperties { schema, changes: ChangeKind::Append, partitioning: Partitioning::Any, time_columns };
-        self.add(name, NodeKind::Source(spec), vec![], output)
+        self.derived(name, NodeKind::Source(spec), vec![], schema)
     }
 
     /// Rows from outside with any weights.

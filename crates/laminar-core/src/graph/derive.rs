@@ -11,18 +11,14 @@ use crate::expr::ExprRef;
 /// of any such node; a planner that knows more may say more.
 pub fn derive(kind: &NodeKind, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
     // Validation refuses a node with another number of inputs.
-    if kind.takes(inputs.len()) { kind.spec().derive(inputs, schema) } else { inserted(schema) }
+    if kind.takes(inputs.len()) { kind.spec().derive(inputs, schema) } else { EdgeProperties::new(schema, ChangeKind::Append) }
 }
 
-/// Rows that are only inserted, and of which nothing else is known.
-pub(super) fn inserted(schema: SchemaRef) -> EdgeProperties {
-    EdgeProperties { schema, changes: ChangeKind::Append, partitioning: Partitioning::Any, time_columns: Vec::new() }
-}
-
-/// The time column that `expr` repeats, at its new place.
+/// The time column that `expr` makes as column `at`, if its values grow with one of the input.
 pub(super) fn time_at(input: &EdgeProperties, expr: &ExprRef, at: usize) -> Option<TimeColumn> {
-    let time = input.time_column(expr.as_column()?)?;
-    Some(TimeColumn { column: at, ..time })
+    let growth = expr.grows_with()?;
+    let time = input.time_column(growth.column)?;
+    Some(TimeColumn { column: at, lag: time.lag.saturating_add(growth.behind), ..time })
 }
 
 /// Groups whose keys start at column `first`: spread by key, or all together if there is none.
@@ -30,10 +26,22 @@ pub(super) fn by_keys(first: usize, keys: usize) -> Partitioning {
     if keys == 0 { Partitioning::Single } else { Partitioning::Hash((first..first + keys).collect()) }
 }
 
-/// Results of windows, whose columns are start, end, keys and aggregates.
-pub(super) fn window_changes(emission: WindowEmission, keys: usize) -> ChangeKind {
-    match emission {
-        WindowEmission::OnClose => ChangeKind::Append,
-        WindowEmission::Changes | WindowEmission::OnWatermark => ChangeKind::Upsert((0..2 + keys).collect()),
-    }
+/// Results of windows over `input`, whose columns are start, end, keys and aggregates; `times` are the bounds and how far they may be
+/// behind what the operator promises. A window over rows without event time promises nothing.
+pub(super) fn windowed(
+    input: &EdgeProperties,
+    schema: SchemaRef,
+    (emission, lateness): (WindowEmission, i64),
+    partitioning: Partitioning,
+    keys: usize,
+    times: Vec<TimeColumn>,
+) -> EdgeProperties {
+    let once = match emission {
+        WindowEmission::Changes => false,
+        WindowEmission::OnWatermark => lateness == 0 && input.changes.is_append(),
+        WindowEmission::OnClose => true,
+    };
+    let changes = if once { ChangeKind::Append } else { ChangeKind::Upsert((0..2 + keys).collect()) };
+    let time_columns = if input.time_columns.is_empty() { Vec::new() } else { times };
+    EdgeProperties { partitioning, time_columns, ..EdgeProperties::out_of(&[input], schema, changes) }
 }

@@ -60,9 +60,21 @@ pub struct EdgeProperties {
     pub partitioning: Partitioning,
     /// Columns over which windows can be built.
     pub time_columns: Vec<TimeColumn>,
+    /// Whether rows can come out of a source or stream; false for those of tables and stored views alone.
+    pub is_stream: bool,
 }
 
 impl EdgeProperties {
+    /// Rows of a stream of which nothing else is known.
+    pub fn new(schema: SchemaRef, changes: ChangeKind) -> Self {
+        Self { schema, changes, partitioning: Partitioning::Any, time_columns: Vec::new(), is_stream: true }
+    }
+
+    /// What holds for rows that come out of `inputs`, of which nothing else is known.
+    pub(super) fn out_of(inputs: &[&EdgeProperties], schema: SchemaRef, changes: ChangeKind) -> Self {
+        Self { is_stream: inputs.iter().any(|input| input.is_stream), ..Self::new(schema, changes) }
+    }
+
     /// The time column at `column`, if it is one.
     pub fn time_column(&self, column: usize) -> Option<TimeColumn> {
         self.time_columns.iter().copied().find(|time| time.column == column)

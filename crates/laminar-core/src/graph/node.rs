@@ -7,7 +7,8 @@ use arrow_schema::SchemaRef;
 use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, OutputSpec, SessionSpec, SourceSpec, UnionSpec, WindowSpec,
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, OutputSpec, SessionSpec, SourceSpec, UnionSpec,
+    WindowSpec,
 };
 use crate::{NodeId, Result};
 
@@ -78,6 +79,11 @@ impl NodeKind {
         self.spec().has_partial_aggregation(input)
     }
 
+    /// Whether all rows behind the watermark that it emits are marked as such by their source, if those that come in are.
+    pub(crate) fn follows_watermark(&self) -> bool {
+        self.spec().follows_watermark()
+    }
+
     /// Whether it can have so many inputs.
     pub(super) fn takes(&self, inputs: usize) -> bool {
         self.spec().arity().contains(&inputs)
@@ -110,5 +116,10 @@ pub(super) trait NodeSpec {
     fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
         let _ = input;
         false
+    }
+
+    /// Whether all rows behind the watermark that it emits are marked as such by their source, if those that come in are.
+    fn follows_watermark(&self) -> bool {
+        true
     }
 }

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::StepId;
     use crate::changelog::print_all;
-    use crate::graph::{ChangeKind, Partitioning};
+    use crate::graph::ChangeKind;
     use crate::time::Watermark;
     use crate::time::windows::{WindowKind, WindowShape, WindowUnit};
 
@@ -81,12 +81,7 @@ mod tests {
     fn check(kind: WindowKind, rows: &str, expected: Expect) {
         let shape = WindowShape { kind, unit: WindowUnit::Nanos { offset: 0, zone: None } };
         let schema_in = schema(&["ts"]);
-        let input = EdgeProperties {
-            schema: schema_in.clone(),
-            changes: ChangeKind::Retract,
-            partitioning: Partitioning::Any,
-            time_columns: Vec::new(),
-        };
+        let input = EdgeProperties::new(schema_in.clone(), ChangeKind::Retract);
         let mut operator =
             AssignWindow::new(&AssignSpec { shape, time: 0 }, &input, schema(&["ts", "window_start", "window_end"])).unwrap();
         let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);

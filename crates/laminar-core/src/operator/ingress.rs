@@ -195,7 +195,7 @@ mod tests {
 
     use super::*;
     use crate::StepId;
-    use crate::graph::{ChangeKind, Partitioning};
+    use crate::graph::ChangeKind;
     use crate::time::watermark::{WatermarkRule, WatermarkSpec};
 
     const SECOND: i64 = 1_000_000_000;
@@ -203,7 +203,7 @@ mod tests {
     fn edge() -> EdgeProperties {
         let time = DataType::Timestamp(TimeUnit::Microsecond, None);
         let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Utf8, true), Field::new("ts", time, true)]));
-        EdgeProperties { schema, changes: ChangeKind::Retract, partitioning: Partitioning::Any, time_columns: Vec::new() }
+        EdgeProperties::new(schema, ChangeKind::Retract)
     }
 
     struct Door {

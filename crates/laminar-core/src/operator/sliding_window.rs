@@ -131,12 +131,8 @@ impl SlidingWindowOperator {
         let bound = |name: &str| Field::new(name, schema.field(time).data_type().clone(), false);
         let result = Field::new(&call.name, call.function.return_type().clone(), true);
         let output = Schema::new(vec![bound("window_start"), bound("window_end"), result]);
-        let input = EdgeProperties {
-            schema: schema.clone(),
-            changes: ChangeKind::Retract,
-            partitioning: Partitioning::Single,
-            time_columns: Vec::new(),
-        };
+        let input =
+            EdgeProperties { partitioning: Partitioning::Single, ..EdgeProperties::new(schema.clone(), ChangeKind::Retract) };
         let spec = WindowSpec {
             shape: self.shape.clone(),
             time,

@@ -386,18 +386,14 @@ impl WorkerGraph {
         Ok(NodeState::new(node.clone(), operator, checker, placement))
     }
 
-    /// Whether all rows behind the watermark are marked as such by their source. Rows out of joins and running aggregates
-    /// are as old as they are, and a source that was idle may come back with old rows.
+    /// Whether all rows behind the watermark are marked as such by their source.
     fn follows_watermark(&self, node: &Node, new: &[Node]) -> bool {
-        match &node.kind {
-            NodeKind::Join(_) | NodeKind::Aggregate(_) => false,
-            NodeKind::Source(spec) => spec.idle_timeout.is_none(),
-            _ => node.inputs.iter().all(|id| {
-                let known = || self.state(*id).ok().map(|state| &state.node);
-                let input = new.iter().find(|node| node.id == *id).or_else(known);
-                input.is_some_and(|input| self.follows_watermark(input, new))
-            }),
-        }
+        let follows = |id: &NodeId| {
+            let known = || self.state(*id).ok().map(|state| &state.node);
+            let input = new.iter().find(|node| node.id == *id).or_else(known);
+            input.is_some_and(|input| self.follows_watermark(input, new))
+        };
+        node.kind.follows_watermark() && node.inputs.iter().all(follows)
     }
 
     /// Gives a new node the contents of the stored nodes that it reads from.

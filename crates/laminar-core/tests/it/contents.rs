@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_core::changelog::{Integral, consolidate_all};
-use laminar_core::dag::{ChangeKind, EdgeProperties, OutputSpec, Partitioning};
+use laminar_core::dag::{ChangeKind, EdgeProperties, OutputSpec};
 use laminar_core::operator::Operator;
 use laminar_core::operator::egress::Egress;
 use laminar_core::{ChangeBatch, Port};
@@ -22,7 +22,7 @@ fn spec(stored: bool, pushed: bool, primary_key: Option<Vec<usize>>) -> OutputSp
 
 fn egress(spec: &OutputSpec, changes: ChangeKind) -> Egress {
     let time_columns = Vec::new();
-    let edge = EdgeProperties { schema: schema(), changes, partitioning: Partitioning::Any, time_columns };
+    let edge = EdgeProperties { time_columns, ..EdgeProperties::new(schema(), changes) };
     Egress::new(spec, &edge).unwrap()
 }
 
@@ -185,12 +185,7 @@ fn two_columns() -> SchemaRef {
 fn check_table(primary_key: Option<Vec<usize>>, steps: &[&str], emitted: &str, contents: &str, rejected: &[&str]) {
     let edge_schema =
         Schema::new(two_columns().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
-    let edge = EdgeProperties {
-        schema: Arc::new(edge_schema),
-        changes: ChangeKind::Retract,
-        partitioning: Partitioning::Any,
-        time_columns: Vec::new(),
-    };
+    let edge = EdgeProperties::new(Arc::new(edge_schema), ChangeKind::Retract);
     let spec = OutputSpec { stored: true, pushed: true, primary_key, schema: two_columns() };
     let mut harness = Harness::new(Egress::new(&spec, &edge).unwrap());
     for step in steps {

@@ -7,7 +7,7 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_core::changelog::{Integral, print_all};
-use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec, Partitioning};
+use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec};
 use laminar_core::expr::{Column, ExprRef, ScalarExpr};
 use laminar_core::limits::BATCH_ROWS_MAX;
 use laminar_core::operator::join::JoinOperator;
@@ -119,7 +119,7 @@ fn output_schema() -> SchemaRef {
 
 fn edge(append: bool) -> EdgeProperties {
     let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
-    EdgeProperties { schema: schema(), changes, partitioning: Partitioning::Any, time_columns: Vec::new() }
+    EdgeProperties::new(schema(), changes)
 }
 
 fn operator(case: Case) -> JoinOperator {

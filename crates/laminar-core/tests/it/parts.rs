@@ -6,8 +6,8 @@ use arrow_array::ArrayRef;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::print_net;
 use laminar_core::dag::{
-    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, OutputSpec, Partitioning, SessionSpec, TimeColumn,
-    WindowEmission, WindowSpec,
+    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, TimeColumn, WindowEmission,
+    WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -33,7 +33,7 @@ fn schema() -> SchemaRef {
 }
 
 fn edge(changes: ChangeKind) -> EdgeProperties {
-    EdgeProperties { schema: schema(), changes, partitioning: Partitioning::Any, time_columns: vec![TimeColumn::new(2, 0)] }
+    EdgeProperties { time_columns: vec![TimeColumn::new(2, 0)], ..EdgeProperties::new(schema(), changes) }
 }
 
 fn column(index: usize) -> ExprRef {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use laminar_core::dag::{ChangeKind, EdgeProperties, Partitioning};
+use laminar_core::dag::{ChangeKind, EdgeProperties};
 use laminar_core::{Error, NodeId, Result};
 use laminar_sql::batch::{refuse_too_many_views, relations_in, within_view};
 use laminar_sql::parse::StreamQuery;
@@ -81,7 +81,7 @@ impl<'a> PlannerCatalog<'a> {
 }
 
 fn unknown(schema: arrow_schema::SchemaRef) -> EdgeProperties {
-    EdgeProperties { schema, changes: ChangeKind::Retract, partitioning: Partitioning::Any, time_columns: Vec::new() }
+    EdgeProperties::new(schema, ChangeKind::Retract)
 }
 
 impl plan::Catalog for PlannerCatalog<'_> {

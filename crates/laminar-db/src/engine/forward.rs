@@ -1,7 +1,7 @@
 //! Passes rows that were rejected on to the streams and targets that take them: after each step into their nodes, so that they take part in the
 //! next one, and the end when nothing more can come.
 
-use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, Partitioning, SourceSpec};
+use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, SourceSpec};
 use laminar_core::{ChangeBatch, NodeId, Result};
 
 use super::side_outputs::{SideName, TargetParcel};
@@ -129,8 +129,7 @@ impl Engine {
             self.ensure_reader(&name.object)?;
         }
         let id = self.next_node();
-        let output =
-            EdgeProperties { schema, changes: ChangeKind::Append, partitioning: Partitioning::Any, time_columns: Vec::new() };
+        let output = EdgeProperties::new(schema, ChangeKind::Append);
         let kind = NodeKind::Source(SourceSpec::TIMELESS);
         self.attach_nodes(vec![Node { id, name: name.to_string(), kind, inputs: Vec::new(), output }])?;
         self.side_outputs.add_stream(name, id);

@@ -2,7 +2,7 @@
 
 use arrow_schema::SchemaRef;
 use laminar_connectors::{Sink, SinkRequest};
-use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, OutletId, Partitioning, SourceSpec};
+use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, OutletId, SourceSpec};
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{ConnectorDef, Name};
 
@@ -71,12 +71,7 @@ impl Engine {
     /// Puts a node in front of a sink for late rows, which now has its columns.
     fn settle_sink(&mut self, name: String, schema: SchemaRef, sink: Box<dyn Sink>) -> Result<LateTarget> {
         let node = self.next_node();
-        let output = EdgeProperties {
-            schema: schema.clone(),
-            changes: ChangeKind::Append,
-            partitioning: Partitioning::Any,
-            time_columns: Vec::new(),
-        };
+        let output = EdgeProperties::new(schema.clone(), ChangeKind::Append);
         let kind = NodeKind::Source(SourceSpec::TIMELESS);
         self.attach_nodes(vec![Node { id: node, name: name.clone(), kind, inputs: Vec::new(), output }])?;
         let handle = SinkHandle::new(sink);

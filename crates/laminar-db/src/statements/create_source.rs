@@ -1,7 +1,7 @@
 //! `CREATE SOURCE`.
 
 use arrow_schema::{DataType, SchemaRef};
-use laminar_core::dag::{ChangeKind, EdgeProperties, Partitioning, SourceSpec, TimeColumn};
+use laminar_core::dag::{ChangeKind, EdgeProperties, SourceSpec, TimeColumn};
 use laminar_core::expr::{Column, ExprRef};
 use laminar_core::time::event_time::nanos_per_unit;
 use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
@@ -47,7 +47,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let idle_timeout = watermark.as_ref().and(engine.settings.idle_timeout);
     let spec = SourceSpec { watermark, idle_timeout };
     let changes = if create.changelog { ChangeKind::Retract } else { ChangeKind::Append };
-    let properties = EdgeProperties { schema: schema.clone(), changes, partitioning: Partitioning::Any, time_columns };
+    let properties = EdgeProperties { time_columns, ..EdgeProperties::new(schema.clone(), changes) };
     engine.files.add_read(&name, files);
     engine.note(Done::Files(name.clone()))?;
     engine.declare_sides(&name, Some(LateColumns::new(&schema)))?;

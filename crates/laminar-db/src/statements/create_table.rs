@@ -1,6 +1,6 @@
 //! `CREATE TABLE`.
 
-use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, OutputSpec, Partitioning, SourceSpec};
+use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, OutputSpec, SourceSpec, derive};
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::CreateTable;
 use laminar_sql::plan::columns_to_schema;
@@ -33,21 +33,15 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
                 .map_err(|_| Error::new(Code::UnknownColumn, format!("there is no column '{}'", column.text)).at(column.span))?,
         );
     }
-    let primary_key = (!key.is_empty()).then_some(key.clone());
+    let primary_key = (!key.is_empty()).then_some(key);
     let (source, output) = (engine.next_node(), NodeId(engine.next_node().0 + 1));
-    let edge =
-        |changes| EdgeProperties { schema: schema.clone(), changes, partitioning: Partitioning::Any, time_columns: Vec::new() };
-    let properties = edge(if primary_key.is_some() { ChangeKind::Upsert(key) } else { ChangeKind::Retract });
-    let spec = OutputSpec { stored: true, pushed: true, primary_key, schema: schema.clone() };
+    let rows = NodeKind::Source(SourceSpec::TABLE);
+    let pushed = EdgeProperties { changes: ChangeKind::Retract, ..derive(&rows, &[], schema.clone()) };
+    let table = NodeKind::Output(OutputSpec { stored: true, pushed: true, primary_key, schema: schema.clone() });
+    let properties = derive(&table, &[&pushed], schema.clone());
     engine.attach_nodes(vec![
-        Node {
-            id: source,
-            name: name.clone(),
-            kind: NodeKind::Source(SourceSpec::TABLE),
-            inputs: Vec::new(),
-            output: edge(ChangeKind::Retract),
-        },
-        Node { id: output, name: name.clone(), kind: NodeKind::Output(spec), inputs: vec![source], output: properties.clone() },
+        Node { id: source, name: name.clone(), kind: rows, inputs: Vec::new(), output: pushed },
+        Node { id: output, name: name.clone(), kind: table, inputs: vec![source], output: properties.clone() },
     ])?;
     engine.files.add_read(&name, files);
     engine.note(Done::Files(name.clone()))?;

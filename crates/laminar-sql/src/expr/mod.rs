@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod bridge;
+mod growth;
 mod scalar;
 
 pub(crate) use aggregate::aggregate_call;

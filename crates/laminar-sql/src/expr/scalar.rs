@@ -10,8 +10,9 @@ use datafusion::logical_expr::{Expr, Operator, execution_props::ExecutionProps};
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use laminar_core::Result;
-use laminar_core::expr::{CompareOp, ExprRef, ScalarExpr, both, compare_with_constant};
+use laminar_core::expr::{CompareOp, ExprRef, Growth, ScalarExpr, both, compare_with_constant};
 
+use super::growth::growth;
 use crate::plan::errors::from_datafusion;
 use crate::semantics::guarded;
 
@@ -29,7 +30,7 @@ pub(crate) fn scalar(expr: &Expr, schema: &DFSchema) -> Result<ExprRef> {
     if let Some(comparison) = comparison(&physical, arrow) {
         return Ok(comparison);
     }
-    Ok(Arc::new(SqlExpr { physical, data_type, nullable }))
+    Ok(Arc::new(SqlExpr { physical, data_type, nullable, growth: growth(expr, schema) }))
 }
 
 /// A column compared with a constant, or several such comparisons joined by AND: core has a shorter way for these.
@@ -65,6 +66,7 @@ struct SqlExpr {
     physical: Arc<dyn PhysicalExpr>,
     data_type: DataType,
     nullable: bool,
+    growth: Option<Growth>,
 }
 
 impl ScalarExpr for SqlExpr {
@@ -79,6 +81,10 @@ impl ScalarExpr for SqlExpr {
 
     fn nullable(&self) -> bool {
         self.nullable
+    }
+
+    fn grows_with(&self) -> Option<Growth> {
+        self.growth
     }
 
     fn display(&self) -> String {

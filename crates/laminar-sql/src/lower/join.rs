@@ -2,7 +2,7 @@
 
 use datafusion::common::NullEquality;
 use datafusion::logical_expr::{Expr, Join, JoinType};
-use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec, NodeKind, Partitioning, TimeColumn};
+use laminar_core::dag::{JoinSpec, NodeKind};
 use laminar_core::{Code, Error, Result};
 
 use super::{Lowered, Lowering, edge_schema};
@@ -28,24 +28,7 @@ impl Lowering {
         let left_keys = side(|pair| &pair.0, join.left.schema())?;
         let right_keys = side(|pair| &pair.1, join.right.schema())?;
         let residual = join.filter.as_ref().map(|filter| scalar(filter, &join.schema)).transpose()?;
-        let append = left.edge.changes.is_append() && right.edge.changes.is_append();
-        let edge = EdgeProperties {
-            schema: edge_schema(&join.schema),
-            changes: if append { ChangeKind::Append } else { ChangeKind::Retract },
-            partitioning: Partitioning::Any,
-            time_columns: times(&left, &right),
-        };
-        Ok(self.add(NodeKind::Join(JoinSpec { left_keys, right_keys, residual }), &[&left, &right], edge))
-    }
-}
-
-/// Time survives a join with tables only: rows of two streams can meet at any later time, so their times follow no watermark.
-fn times(left: &Lowered, right: &Lowered) -> Vec<TimeColumn> {
-    let width = left.edge.schema.fields().len();
-    let moved = |time: &TimeColumn| TimeColumn { column: time.column + width, ..*time };
-    match (left.streams, right.streams) {
-        (true, true) => Vec::new(),
-        (_, false) => left.edge.time_columns.clone(),
-        (false, true) => right.edge.time_columns.iter().map(moved).collect(),
+        let spec = JoinSpec { left_keys, right_keys, residual };
+        Ok(self.add(NodeKind::Join(spec), &[&left, &right], edge_schema(&join.schema)))
     }
 }

@@ -8,8 +8,9 @@ mod scan;
 mod union;
 mod window;
 
+use arrow_schema::SchemaRef;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use laminar_core::dag::{EdgeProperties, Node, NodeKind};
+use laminar_core::dag::{EdgeProperties, Node, NodeKind, derive};
 use laminar_core::{Code, Error, NodeId, Result};
 
 use crate::deep::with_deep_stack;
@@ -36,8 +37,6 @@ pub struct Fragment {
 struct Lowered {
     node: NodeId,
     edge: EdgeProperties,
-    /// Whether rows can come from a source or stream; false for tables and stored views alone.
-    streams: bool,
 }
 
 /// A graph in the making.
@@ -54,13 +53,20 @@ impl Lowering {
         Self { name: name.to_owned(), next: first, nodes: Vec::new(), reads: Vec::new(), emission: plan.emission }
     }
 
-    /// Adds a node behind `inputs`.
-    fn add(&mut self, kind: NodeKind, inputs: &[&Lowered], edge: EdgeProperties) -> Lowered {
+    /// Adds a node behind `inputs`, whose columns are `schema`. What else holds for its rows, the graph says.
+    fn add(&mut self, kind: NodeKind, inputs: &[&Lowered], schema: SchemaRef) -> Lowered {
+        let edges: Vec<&EdgeProperties> = inputs.iter().map(|input| &input.edge).collect();
+        let edge = derive(&kind, &edges, schema);
+        self.add_known(kind, inputs, edge)
+    }
+
+    /// Adds a node of whose rows more is known than the graph can tell.
+    fn add_known(&mut self, kind: NodeKind, inputs: &[&Lowered], edge: EdgeProperties) -> Lowered {
         let id = self.next;
         self.next = NodeId(id.0 + 1);
         let name = self.name.clone();
         self.nodes.push(Node { id, name, kind, inputs: inputs.iter().map(|input| input.node).collect(), output: edge.clone() });
-        Lowered { node: id, edge, streams: inputs.iter().any(|input| input.streams) }
+        Lowered { node: id, edge }
     }
 
     fn plan(&mut self, plan: &LogicalPlan) -> Result<Lowered> {
@@ -102,7 +108,7 @@ fn kind_of(plan: &LogicalPlan) -> String {
 }
 
 /// The schema of an edge that carries the rows of `plan`.
-fn edge_schema(plan: &datafusion::common::DFSchema) -> arrow_schema::SchemaRef {
+fn edge_schema(plan: &datafusion::common::DFSchema) -> SchemaRef {
     // Metadata of files and of functions is of no meaning below this room, and would make equal schemas differ.
     let fields: Vec<_> =
         plan.as_arrow().fields().iter().map(|field| field.as_ref().clone().with_metadata(Default::default())).collect();

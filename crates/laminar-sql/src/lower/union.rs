@@ -2,7 +2,7 @@
 
 use datafusion::logical_expr::Union;
 use laminar_core::Result;
-use laminar_core::dag::{ChangeKind, ComputeSpec, EdgeProperties, NodeKind, Partitioning, TimeColumn};
+use laminar_core::dag::{ComputeSpec, NodeKind};
 use laminar_core::expr::Column;
 
 use super::{Lowered, Lowering, edge_schema};
@@ -25,11 +25,7 @@ impl Lowering {
     }
 
     fn rows_of_all(&mut self, inputs: &[Lowered], schema: &arrow_schema::SchemaRef) -> Lowered {
-        let append = inputs.iter().all(|input| input.edge.changes.is_append());
-        let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
-        let (partitioning, time_columns) = (Partitioning::Any, common_times(inputs));
-        let edge = EdgeProperties { schema: schema.clone(), changes, partitioning, time_columns };
-        self.add(NodeKind::Union, &inputs.iter().collect::<Vec<_>>(), edge)
+        self.add(NodeKind::Union, &inputs.iter().collect::<Vec<_>>(), schema.clone())
     }
 
     /// `below` with the names and nullability of `schema`; the types are the same already.
@@ -38,18 +34,6 @@ impl Lowering {
             return below;
         }
         let projection = Some(Column::all(&below.edge.schema));
-        let edge = EdgeProperties { schema: schema.clone(), ..below.edge.clone() };
-        self.add(NodeKind::Compute(ComputeSpec { filter: None, projection }), &[&below], edge)
+        self.add(NodeKind::Compute(ComputeSpec { filter: None, projection }), &[&below], schema.clone())
     }
-}
-
-/// The columns that follow the watermark in every input, as far behind as the slowest.
-fn common_times(inputs: &[Lowered]) -> Vec<TimeColumn> {
-    let Some(first) = inputs.first() else { return Vec::new() };
-    let lag_in_all = |column: usize| {
-        let lags = inputs.iter().map(|input| input.edge.time_column(column).map(|time| time.lag));
-        lags.collect::<Option<Vec<_>>>()?.into_iter().max()
-    };
-    let columns = first.edge.time_columns.iter().map(|time| time.column);
-    columns.filter_map(|column| Some(TimeColumn { column, lag: lag_in_all(column)?, mixed: true })).collect()
 }

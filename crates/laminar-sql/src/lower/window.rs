@@ -5,10 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use laminar_core::dag::{
-    AssignSpec, ChangeKind, ComputeSpec, EdgeProperties, NodeKind, Partitioning, SessionSpec, TimeColumn, WindowEmission,
-    WindowSpec,
-};
+use laminar_core::dag::{AssignSpec, ChangeKind, ComputeSpec, NodeKind, SessionSpec, WindowEmission, WindowSpec, derive};
 use laminar_core::expr::Column;
 use laminar_core::{Code, Error, Result};
 
@@ -33,7 +30,7 @@ impl Lowering {
         let aggregates = calls.collect::<Result<Vec<_>>>()?;
         let (emission, lateness) = (self.emission.window, self.emission.lateness);
         let call = WindowCall::from_spec(&window.spec)?;
-        let edge = window_edge(window, &below, &time, &call, emission, lateness);
+        let own_schema = own_schema(window, time.column, &below.edge.schema);
         let (column, time_lag) = (time.column, time.lag);
         let kind = match call {
             WindowCall::Panes(shape) => {
@@ -44,7 +41,7 @@ impl Lowering {
                 NodeKind::Session(SessionSpec { gap, time: column, time_lag, keys, partition, aggregates, emission, lateness })
             }
         };
-        let node = self.add(kind, &[&below], edge);
+        let node = self.add(kind, &[&below], own_schema);
         Ok(self.arranged(window, node))
     }
 
@@ -58,15 +55,13 @@ impl Lowering {
         let first_call = 2 + window.keys.len();
         let columns: Vec<usize> = groups.chain(first_call..first_call + window.aggregates.len()).collect();
         let projection = columns.iter().map(|column| Column::new(&node.edge.schema, *column)).collect();
-        let sources: Vec<Option<usize>> = columns.iter().map(|column| Some(*column)).collect();
-        let (changes, time_columns) = super::compute::keep_columns(&node.edge, &sources);
+        let kind = NodeKind::Compute(ComputeSpec { filter: None, projection: Some(projection) });
+        let mut edge = derive(&kind, &[&node.edge], edge_schema(&window.schema));
         // One bound tells the window, so the key stays a key when only one is asked for.
-        let changes = match (&node.edge.changes, changes) {
-            (ChangeKind::Upsert(_), ChangeKind::Retract) => ChangeKind::Upsert((0..window.layout.len()).collect()),
-            (_, changes) => changes,
-        };
-        let edge = EdgeProperties { schema: edge_schema(&window.schema), changes, partitioning: Partitioning::Any, time_columns };
-        self.add(NodeKind::Compute(ComputeSpec { filter: None, projection: Some(projection) }), &[&node], edge)
+        if let (ChangeKind::Upsert(_), ChangeKind::Retract) = (&node.edge.changes, &edge.changes) {
+            edge.changes = ChangeKind::Upsert((0..window.layout.len()).collect());
+        }
+        self.add_known(kind, &[&node], edge)
     }
 
     pub(super) fn assign_window(&mut self, assign: &AssignWindow) -> Result<Lowered> {
@@ -76,15 +71,8 @@ impl Lowering {
                 .with_hint("group by window_start, window_end and the key"));
         };
         let time = self.event_time(&below, &assign.time, &assign.input)?;
-        let longest = shape.max_length_nanos();
-        let mut edge = below.edge.clone();
-        let width = edge.schema.fields().len();
-        edge.schema = edge_schema(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(assign));
-        edge.changes = if edge.changes.is_append() { ChangeKind::Append } else { ChangeKind::Retract };
-        let mixed = below.edge.time_column(time.column).is_some_and(|time| time.mixed);
-        edge.time_columns.push(TimeColumn { column: width, lag: time.lag.saturating_add(longest), mixed });
-        edge.time_columns.push(TimeColumn { column: width + 1, lag: time.lag, mixed });
-        Ok(self.add(NodeKind::AssignWindow(AssignSpec { shape, time: time.column }), &[&below], edge))
+        let schema = edge_schema(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(assign));
+        Ok(self.add(NodeKind::AssignWindow(AssignSpec { shape, time: time.column }), &[&below], schema))
     }
 
     /// The column over which a window is built; it must follow a watermark, unless the query only keeps a view of tables current.
@@ -95,7 +83,7 @@ impl Lowering {
         {
             return Ok(EventTimeColumn { column, lag: time.lag });
         }
-        let needs_none = self.emission.window == WindowEmission::Changes && !below.streams;
+        let needs_none = self.emission.window == WindowEmission::Changes && !below.edge.is_stream;
         match column {
             Some(column) if needs_none => Ok(EventTimeColumn { column, lag: 0 }),
             _ => Err(no_watermark(time, below)),
@@ -121,41 +109,7 @@ fn no_watermark(time: &Expr, below: &Lowered) -> Error {
     }
 }
 
-/// What holds for a window node's own output: start, end, keys, aggregates.
-fn window_edge(
-    window: &WindowAggregate,
-    below: &Lowered,
-    time: &EventTimeColumn,
-    call: &WindowCall,
-    emission: WindowEmission,
-    lateness: i64,
-) -> EdgeProperties {
-    let once = emission == WindowEmission::OnClose
-        || (emission == WindowEmission::OnWatermark && lateness == 0 && below.edge.changes.is_append());
-    let key: Vec<usize> = (0..2 + window.keys.len()).collect();
-    let behind = time.lag.saturating_add(lateness);
-    let mut time_columns = Vec::new();
-    if let WindowCall::Panes(shape) = call {
-        time_columns.push(TimeColumn::new(0, behind.saturating_add(shape.max_length_nanos())));
-    }
-    time_columns.push(TimeColumn::new(1, behind));
-    if below.edge.time_columns.is_empty() {
-        time_columns.clear();
-    }
-    let partitioning = match call {
-        WindowCall::Session { .. } if window.partition == 0 => Partitioning::Single,
-        WindowCall::Session { .. } => Partitioning::Hash((2..2 + window.partition).collect()),
-        WindowCall::Panes(_) if window.keys.is_empty() => Partitioning::Single,
-        WindowCall::Panes(_) => Partitioning::Hash(key.clone()),
-    };
-    EdgeProperties {
-        schema: own_schema(window, time.column, &below.edge.schema),
-        changes: if once { ChangeKind::Append } else { ChangeKind::Upsert(key) },
-        partitioning,
-        time_columns,
-    }
-}
-
+/// The columns of a window node: start, end, keys, aggregates.
 fn own_schema(window: &WindowAggregate, time: usize, input: &SchemaRef) -> SchemaRef {
     let bound = |name: &str| Field::new(name, input.field(time).data_type().clone(), true);
     let part = |index: usize| group_field(&window.schema, &window.layout, index);

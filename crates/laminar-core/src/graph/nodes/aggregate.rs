@@ -35,7 +35,8 @@ impl NodeSpec for AggregateSpec {
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
         let keys = self.keys.len();
         let time_columns = self.keys.iter().enumerate().filter_map(|(at, key)| time_at(inputs[0], key, at)).collect();
-        EdgeProperties { schema, changes: ChangeKind::Upsert((0..keys).collect()), partitioning: by_keys(0, keys), time_columns }
+        let changes = ChangeKind::Upsert((0..keys).collect());
+        EdgeProperties { partitioning: by_keys(0, keys), time_columns, ..EdgeProperties::out_of(inputs, schema, changes) }
     }
 
     fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {
@@ -52,6 +53,11 @@ impl NodeSpec for AggregateSpec {
 
     fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
         can_be_sent(&self.aggregates, input)
+    }
+
+    /// A group changes whatever time its rows are of.
+    fn follows_watermark(&self) -> bool {
+        false
     }
 }
 

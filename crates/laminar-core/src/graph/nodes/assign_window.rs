@@ -42,7 +42,7 @@ impl NodeSpec for AssignSpec {
             let start_lag = lag.saturating_add(self.shape.max_length_nanos());
             time_columns.extend([TimeColumn { column: start, lag: start_lag, ..time }, TimeColumn { column: end, ..time }]);
         }
-        EdgeProperties { schema, changes, partitioning: input.partitioning.clone(), time_columns }
+        EdgeProperties { schema, changes, time_columns, ..input.clone() }
     }
 
     fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {

@@ -30,7 +30,7 @@ impl NodeSpec for ComputeSpec {
         1..=1
     }
 
-    /// Properties follow the columns that a projection repeats.
+    /// Properties follow the columns that a projection repeats, and time what grows with it.
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
         let input = inputs[0];
         let Some(projection) = &self.projection else {
@@ -45,7 +45,7 @@ impl NodeSpec for ComputeSpec {
             other => other.clone(),
         };
         let time_columns = projection.iter().enumerate().filter_map(|(at, expr)| time_at(input, expr, at)).collect();
-        EdgeProperties { schema, changes, partitioning: self.partitioning(input), time_columns }
+        EdgeProperties { schema, changes, partitioning: self.partitioning(input), time_columns, is_stream: input.is_stream }
     }
 
     fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {

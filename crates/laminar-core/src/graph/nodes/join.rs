@@ -6,7 +6,7 @@ use arrow_schema::SchemaRef;
 
 use crate::expr::ExprRef;
 use crate::graph::distribute::{Placement, StatePlace, gathered};
-use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning};
+use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 use crate::graph::exchange::Exchange;
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_condition, expect_input, expect_types, types};
@@ -34,11 +34,11 @@ impl NodeSpec for JoinSpec {
 
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
         let append = inputs.iter().all(|input| input.changes.is_append());
+        let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
         EdgeProperties {
-            schema,
-            changes: if append { ChangeKind::Append } else { ChangeKind::Retract },
             partitioning: self.partitioning(0..self.left_keys.len()),
-            time_columns: Vec::new(),
+            time_columns: times(inputs[0], inputs[1]),
+            ..EdgeProperties::out_of(inputs, schema, changes)
         }
     }
 
@@ -83,6 +83,11 @@ impl NodeSpec for JoinSpec {
         let residual = self.residual.as_ref().map(|residual| format!(" where {}", residual.display()));
         format!("Join {on}{}", residual.unwrap_or_default())
     }
+
+    /// Rows that meet are as old as they are.
+    fn follows_watermark(&self) -> bool {
+        false
+    }
 }
 
 impl JoinSpec {
@@ -99,6 +104,18 @@ impl JoinSpec {
         }
         let columns: Option<Vec<usize>> = order.map(|key| self.left_keys[key].as_column()).collect();
         columns.map_or(Partitioning::Any, Partitioning::Hash)
+    }
+}
+
+/// Time survives a join with tables and stored views only: rows of two streams can meet at any later time, so their times follow no
+/// watermark.
+fn times(left: &EdgeProperties, right: &EdgeProperties) -> Vec<TimeColumn> {
+    let width = left.schema.fields().len();
+    let moved = |time: &TimeColumn| TimeColumn { column: time.column + width, ..*time };
+    match (left.is_stream, right.is_stream) {
+        (true, true) => Vec::new(),
+        (_, false) => left.time_columns.clone(),
+        (false, true) => right.time_columns.iter().map(moved).collect(),
     }
 }
 

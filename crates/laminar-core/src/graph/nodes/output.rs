@@ -36,7 +36,8 @@ impl NodeSpec for OutputSpec {
 
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
         let replaced = self.primary_key.clone().map(ChangeKind::Upsert);
-        EdgeProperties { schema, changes: replaced.unwrap_or_else(|| inputs[0].changes.clone()), ..inputs[0].clone() }
+        let changes = replaced.unwrap_or_else(|| inputs[0].changes.clone());
+        EdgeProperties { schema, changes, is_stream: inputs[0].is_stream && !self.stored, ..inputs[0].clone() }
     }
 
     fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {

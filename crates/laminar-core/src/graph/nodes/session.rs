@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use super::WindowEmission;
 use crate::expr::ExprRef;
 use crate::expr::aggregate::AggregateCall;
-use crate::graph::derive::{by_keys, window_changes};
+use crate::graph::derive::{by_keys, windowed};
 use crate::graph::distribute::{Placement, grouped};
 use crate::graph::edge::{EdgeProperties, TimeColumn};
 use crate::graph::explain::{emission, groups, interval, lateness, list, time_name};
@@ -46,13 +46,9 @@ impl NodeSpec for SessionSpec {
     }
 
     /// As for windows, but a session may have begun any time ago.
-    fn derive(&self, _: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
-        EdgeProperties {
-            schema,
-            changes: window_changes(self.emission, self.keys.len()),
-            partitioning: by_keys(2, self.partition),
-            time_columns: vec![TimeColumn::new(1, self.lateness)],
-        }
+    fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
+        let (shown, times) = ((self.emission, self.lateness), vec![TimeColumn::new(1, self.lateness)]);
+        windowed(inputs[0], schema, shown, by_keys(2, self.partition), self.keys.len(), times)
     }
 
     fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {

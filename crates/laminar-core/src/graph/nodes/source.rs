@@ -5,9 +5,8 @@ use std::ops::RangeInclusive;
 use arrow_schema::SchemaRef;
 
 use crate::Result;
-use crate::graph::derive::inserted;
 use crate::graph::distribute::Placement;
-use crate::graph::edge::{EdgeProperties, Partitioning};
+use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 use crate::graph::explain::{column_name, interval};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::expect_time;
@@ -44,7 +43,8 @@ impl NodeSpec for SourceSpec {
     }
 
     fn derive(&self, _: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
-        inserted(schema)
+        let time_columns = self.watermark.iter().map(|watermark| TimeColumn::new(watermark.column, 0)).collect();
+        EdgeProperties { time_columns, is_stream: !self.is_table(), ..EdgeProperties::new(schema, ChangeKind::Append) }
     }
 
     /// Tables are small, and people's changes to them must keep their order.
@@ -64,6 +64,11 @@ impl NodeSpec for SourceSpec {
             None => String::new(),
         };
         format!("Source {}{}{idle}", node.name, watermark.unwrap_or_default())
+    }
+
+    /// A source that was idle may come back with old rows.
+    fn follows_watermark(&self) -> bool {
+        self.idle_timeout.is_none()
     }
 }
 

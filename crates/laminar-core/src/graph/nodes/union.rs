@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 use arrow_schema::SchemaRef;
 
 use crate::Result;
-use crate::graph::derive::inserted;
 use crate::graph::distribute::Placement;
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 use crate::graph::exchange::Exchange;
@@ -26,7 +25,7 @@ impl NodeSpec for UnionSpec {
     }
 
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
-        let Some((first, others)) = inputs.split_first() else { return inserted(schema) };
+        let Some((first, others)) = inputs.split_first() else { return EdgeProperties::new(schema, ChangeKind::Append) };
         let append = inputs.iter().all(|input| input.changes.is_append());
         let same = others.iter().all(|input| input.partitioning == first.partitioning);
         let worst = |time: &TimeColumn| {
@@ -34,11 +33,11 @@ impl NodeSpec for UnionSpec {
             let lag = lags.collect::<Option<Vec<_>>>()?.into_iter().fold(time.lag, i64::max);
             Some(TimeColumn { lag, mixed: true, ..*time })
         };
+        let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
         EdgeProperties {
-            schema,
-            changes: if append { ChangeKind::Append } else { ChangeKind::Retract },
             partitioning: if same { first.partitioning.clone() } else { Partitioning::Any },
             time_columns: first.time_columns.iter().filter_map(worst).collect(),
+            ..EdgeProperties::out_of(inputs, schema, changes)
         }
     }
 

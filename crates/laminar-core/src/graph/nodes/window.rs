@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use super::can_be_sent;
 use crate::expr::ExprRef;
 use crate::expr::aggregate::AggregateCall;
-use crate::graph::derive::{by_keys, window_changes};
+use crate::graph::derive::{by_keys, windowed};
 use crate::graph::distribute::{Placement, grouped};
 use crate::graph::edge::{EdgeProperties, TimeColumn};
 use crate::graph::explain::{emission, groups, lateness, time_name};
@@ -68,14 +68,11 @@ impl NodeSpec for WindowSpec {
 
     /// One row for each window and key. Windows that are still open end after the promised watermark (which a window operator
     /// holds back by the time column's lag) minus the lateness.
-    fn derive(&self, _: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
+    fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
         let start_lag = self.lateness.saturating_add(self.shape.max_length_nanos());
-        EdgeProperties {
-            schema,
-            changes: window_changes(self.emission, self.keys.len()),
-            partitioning: by_keys(2, self.keys.len()),
-            time_columns: vec![TimeColumn::new(0, start_lag), TimeColumn::new(1, self.lateness)],
-        }
+        let times = vec![TimeColumn::new(0, start_lag), TimeColumn::new(1, self.lateness)];
+        let (shown, keys) = ((self.emission, self.lateness), self.keys.len());
+        windowed(inputs[0], schema, shown, by_keys(2, keys), keys, times)
     }
 
     fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {

@@ -82,7 +82,7 @@ fn operator(keys: Vec<ExprRef>, aggregates: Vec<AggregateCall>) -> Harness<Group
     let result_fields = aggregates.iter().map(|call| Field::new(&call.name, call.function.return_type().clone(), true));
     let output = Arc::new(Schema::new(key_fields.chain(result_fields).collect::<Vec<_>>()));
     let (changes, partitioning) = (ChangeKind::Retract, Partitioning::Single);
-    let edge = EdgeProperties { schema: input(), changes, partitioning, time_columns: vec![] };
+    let edge = EdgeProperties { partitioning, ..EdgeProperties::new(input(), changes) };
     Harness::new(GroupAggregate::new(&AggregateSpec { keys, aggregates }, &edge, output).unwrap())
 }
 

@@ -51,7 +51,7 @@ fn operator(keys: &[usize], functions: &[&Tested], domain: Domain) -> GroupAggre
     let result_fields = aggregates.iter().map(|call| Field::new(&call.name, call.function.return_type().clone(), true));
     let output = Arc::new(Schema::new(key_fields.chain(result_fields).collect::<Vec<_>>()));
     let changes = if domain.retracts { ChangeKind::Retract } else { ChangeKind::Append };
-    let input = EdgeProperties { schema: schema(), changes, partitioning: Partitioning::Single, time_columns: vec![] };
+    let input = EdgeProperties { partitioning: Partitioning::Single, ..EdgeProperties::new(schema(), changes) };
     GroupAggregate::new(&AggregateSpec { keys, aggregates }, &input, output).unwrap()
 }
 

@@ -38,9 +38,9 @@ fn a_node_with_several_readers_is_printed_once() {
     check(
         dag,
         expect![[r#"
-            n6 Output named stored [retract; by (a)]
-              n5 Emit every 1m30s [retract; by (a)]
-                n4 Join on a = a where #0 > 3 [retract; by (a)]
+            n6 Output named stored [retract; by (a); time ts]
+              n5 Emit every 1m30s [retract; by (a); time ts]
+                n4 Join on a = a where #0 > 3 [retract; by (a); time ts]
                   n1 Compute where #0 > 7 [append; time ts]
                     n0 Source trades watermark ts - 5s idle after 30s [append; time ts]
                   n3 Output names stored key (a) [upsert (a)]

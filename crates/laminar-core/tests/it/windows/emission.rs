@@ -19,7 +19,7 @@ const UTC: WindowUnit = WindowUnit::Nanos { offset: 0, zone: None };
 
 fn input() -> EdgeProperties {
     let (schema, changes, partitioning) = (columns(), ChangeKind::Retract, Partitioning::Any);
-    EdgeProperties { schema, changes, partitioning, time_columns: Vec::new() }
+    EdgeProperties { partitioning, ..EdgeProperties::new(schema, changes) }
 }
 
 fn output() -> SchemaRef {

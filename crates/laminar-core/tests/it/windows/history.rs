@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::ChangeBatch;
-use laminar_core::dag::{ChangeKind, EdgeProperties, Partitioning, SourceSpec, TimeColumn};
+use laminar_core::dag::{ChangeKind, EdgeProperties, SourceSpec, TimeColumn};
 use laminar_core::operator::ingress::Ingress;
 use laminar_core::time::event_time::from_nanos;
 use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
@@ -69,12 +69,9 @@ impl History {
     }
 
     pub(super) fn edge(&self, retracts: bool) -> EdgeProperties {
-        EdgeProperties {
-            schema: self.schema(),
-            changes: if retracts { ChangeKind::Retract } else { ChangeKind::Append },
-            partitioning: Partitioning::Any,
-            time_columns: vec![TimeColumn { column: 0, lag: 0, mixed: self.is_mixed() }],
-        }
+        let changes = if retracts { ChangeKind::Retract } else { ChangeKind::Append };
+        let time_columns = vec![TimeColumn { column: 0, lag: 0, mixed: self.is_mixed() }];
+        EdgeProperties { time_columns, ..EdgeProperties::new(self.schema(), changes) }
     }
 
     pub(super) fn ingress(&self, source: &Source) -> Ingress {
