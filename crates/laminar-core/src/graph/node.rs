@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, OutputSpec, SessionSpec, SourceSpec, UnionSpec,
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, SessionSpec, SourceSpec, UnionSpec,
     WindowSpec,
 };
 use crate::{NodeId, Result};
@@ -46,6 +46,8 @@ pub enum NodeKind {
     Session(SessionSpec),
     /// Inner equi-join.
     Join(JoinSpec),
+    /// The first rows that come.
+    Limit(LimitSpec),
     /// Holds changes back until they are due.
     Emit(EmitSpec),
     /// The end of a named object: its contents and its readers.
@@ -64,6 +66,7 @@ impl NodeKind {
             NodeKind::Window(spec) => spec,
             NodeKind::Session(spec) => spec,
             NodeKind::Join(spec) => spec,
+            NodeKind::Limit(spec) => spec,
             NodeKind::Emit(spec) => spec,
             NodeKind::Output(spec) => spec,
         }

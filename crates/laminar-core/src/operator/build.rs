@@ -8,6 +8,7 @@ use super::emit::Emit;
 use super::group_aggregate::GroupAggregate;
 use super::ingress::Ingress;
 use super::join::JoinOperator;
+use super::limit::Limit;
 use super::session_window::SessionOperator;
 use super::union::Union;
 use super::window::WindowOperator;
@@ -26,6 +27,7 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
         (NodeKind::Window(spec), [input]) => Box::new(WindowOperator::new(spec, input, output)?),
         (NodeKind::Session(spec), [input]) => Box::new(SessionOperator::new(spec, input, output)?),
         (NodeKind::Join(spec), [left, right]) => Box::new(JoinOperator::new(spec, left, right, output)?),
+        (NodeKind::Limit(spec), [_]) => Box::new(Limit::new(spec)),
         (NodeKind::Emit(spec), [input]) => Box::new(Emit::new(spec, input, output)),
         (NodeKind::Output(spec), [input]) => Box::new(Egress::new(spec, input)?),
         (kind, _) => return Err(not_built(kind)),

@@ -21,6 +21,7 @@ pub mod emit;
 pub mod group_aggregate;
 pub mod ingress;
 pub mod join;
+pub mod limit;
 mod partial_aggregation;
 mod partial_groups;
 pub mod session_window;

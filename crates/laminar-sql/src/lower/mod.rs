@@ -3,6 +3,7 @@
 mod aggregate;
 mod compute;
 mod join;
+mod limit;
 mod output;
 mod scan;
 mod union;
@@ -82,6 +83,7 @@ impl Lowering {
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Extension(extension) => {
                 let any = extension.node.as_any();
                 if let Some(window) = any.downcast_ref::<WindowAggregate>() {

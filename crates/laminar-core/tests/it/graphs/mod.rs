@@ -9,6 +9,7 @@ mod explain;
 pub(crate) mod exprs;
 pub(crate) mod graph;
 mod isolation;
+mod limit;
 mod outlets;
 mod partial_aggregation;
 mod random;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use laminar_core::dag::{
-    DagBuilder, EmitWhen, JoinSpec, NodeKind, OutputSpec, SessionSpec, SourceSpec, WindowEmission, WindowSpec, derive,
+    DagBuilder, EmitWhen, JoinSpec, LimitSpec, NodeKind, OutputSpec, SessionSpec, SourceSpec, WindowEmission, WindowSpec, derive,
 };
 use laminar_core::expr::{Column, ExprRef};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -99,6 +99,13 @@ impl Growing {
     fn view(&mut self, input: NodeId) {
         let view = self.dag.view("view", input);
         self.listened.push(view);
+    }
+
+    fn limit(&mut self, input: NodeId, skip: u64, fetch: Option<u64>) -> NodeId {
+        let properties = self.dag.properties(input).clone();
+        let kind = NodeKind::Limit(LimitSpec { skip, fetch });
+        let output = derive(&kind, &[&properties], properties.schema.clone());
+        self.dag.add("limit", kind, vec![input], output)
     }
 
     /// A view in which a row replaces the one with the same `a`.
@@ -247,5 +254,17 @@ fn what_is_held_back_is_let_go_once() {
                 case.view(emit);
             }
         }
+    });
+}
+
+#[test]
+fn limits_go_on_counting() {
+    check(|rng, case| {
+        let source = case.pairs_source(rng, false);
+        let (skip, fetch) = (rng.random_range(0..20), rng.random_bool(0.8).then(|| rng.random_range(0..60)));
+        let limit = case.limit(source, skip, fetch);
+        case.view(limit);
+        let by_a = case.dag.aggregate("by_a", limit, vec![("a", column(0))], aggregates(column(1)));
+        case.view(by_a);
     });
 }

@@ -28,7 +28,9 @@ fn check_node(node: &LogicalPlan) -> Result<()> {
             not_built("ORDER BY … LIMIT", "keep the view unlimited and write the ORDER BY … LIMIT in the SELECT that reads it")
         }
         LogicalPlan::Sort(_) => not_built("ORDER BY", "a view has no order: write the ORDER BY in the SELECT that reads it"),
-        LogicalPlan::Limit(_) => not_built("LIMIT", "write the LIMIT in the SELECT that reads the view"),
+        LogicalPlan::Limit(limit) if matches!(limit.input.as_ref(), LogicalPlan::Sort(_)) => {
+            not_built("ORDER BY … LIMIT", "keep the view unlimited and write the ORDER BY … LIMIT in the SELECT that reads it")
+        }
         LogicalPlan::Window(_) => not_built("OVER (…)", "write the OVER in an ad-hoc SELECT over a materialized view"),
         LogicalPlan::RecursiveQuery(_) => not_built("WITH RECURSIVE", "use it in an ad-hoc SELECT"),
         LogicalPlan::Unnest(_) => not_built("UNNEST", "use it in an ad-hoc SELECT over a materialized view"),

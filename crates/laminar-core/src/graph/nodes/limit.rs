@@ -1,0 +1,54 @@
+//! The first rows that come.
+
+use std::ops::RangeInclusive;
+
+use arrow_schema::SchemaRef;
+
+use crate::graph::distribute::{Placement, gathered};
+use crate::graph::edge::{EdgeProperties, Partitioning};
+use crate::graph::node::{Node, NodeSpec};
+use crate::graph::validate::{expect_types, types};
+use crate::{Code, Error, Result};
+
+/// `LIMIT fetch OFFSET skip` without an order: of rows that are only inserted, which are counted in the order in which they come.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitSpec {
+    /// Rows that are left out first.
+    pub skip: u64,
+    /// Rows that are let through then; `None`: all.
+    pub fetch: Option<u64>,
+}
+
+impl NodeSpec for LimitSpec {
+    fn name(&self) -> &'static str {
+        "limit"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
+        EdgeProperties { schema, ..inputs[0].clone() }
+    }
+
+    /// One worker counts.
+    fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {
+        Placement::new(vec![gathered(&inputs[0])], Partitioning::Single)
+    }
+
+    fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
+        if !inputs[0].changes.is_append() {
+            let text =
+                "LIMIT without ORDER BY is not built for rows that change: which rows are the first ones would not be settled";
+            return Err(Error::new(Code::NotSupported, text).with_hint("say which rows are the first: ORDER BY … LIMIT"));
+        }
+        expect_types(schema, types(&inputs[0].schema))
+    }
+
+    fn explain(&self, _: &Node, _: &[&SchemaRef]) -> String {
+        let fetch = self.fetch.map_or("all".to_owned(), |fetch| fetch.to_string());
+        let skip = if self.skip == 0 { String::new() } else { format!(" offset {}", self.skip) };
+        format!("Limit {fetch}{skip}")
+    }
+}
