@@ -56,7 +56,7 @@ pub mod dag {
 
 /// One core's loop.
 pub mod reactor {
-    pub use crate::runtime::{Poll, Reactor, Started};
+    pub use crate::runtime::{Poll, Reactor, RejectedRowsHandler, Started};
 }
 
 /// Many cores: what one pinned thread per core needs ([`thread`]), and the doors to it ([`api`]).

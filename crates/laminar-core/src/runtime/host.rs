@@ -36,6 +36,8 @@ pub struct GraphHost {
     pub(super) outlets_made: u64,
     /// By connected component: whether one of its outlets could not take another step at the last look.
     blocked: Vec<bool>,
+    /// The workers have run more than once in the step, so that a node may have more than one tap.
+    ran_again: bool,
 }
 
 impl GraphHost {
@@ -61,6 +63,7 @@ impl GraphHost {
             outlets: Vec::new(),
             outlets_made: 0,
             blocked: Vec::new(),
+            ran_again: false,
         }
     }
 
@@ -222,28 +225,44 @@ impl GraphHost {
         Ok(())
     }
 
-    /// Waits for the end of the step and hands out what came out of it.
-    pub(super) fn finish_step(&mut self) -> Result<StepId> {
+    /// Waits until all workers have run their parts of the step.
+    pub(super) fn finish_step(&mut self) -> Result<()> {
         if self.workers.is_empty() {
             self.workers = self.pool.finish();
         }
-        self.end_step()
+        self.collect_failures()
     }
 
     /// Runs one step, the caller's thread among the workers if that helps.
-    pub(super) fn run_step(&mut self, now: i64) -> Result<StepId> {
+    pub(super) fn run_step(&mut self, now: i64) -> Result<()> {
         self.begin_step(now, None)?;
+        self.run_workers()
+    }
+
+    /// Runs what was fed to `sources` since the workers have run, as a part of the same step.
+    pub(super) fn run_again(&mut self, sources: &[NodeId]) -> Result<()> {
+        self.ran_again = true;
+        self.order.rows = self.take_in()?;
+        self.order.active.fill(false);
+        for source in sources {
+            let component = self.component(*source)?;
+            self.order.active[component] = !self.blocked[component];
+        }
+        self.run_workers()
+    }
+
+    fn run_workers(&mut self) -> Result<()> {
         match self.workers.as_mut_slice() {
             [worker] => worker.run_step(&self.order, &mut NoLinks),
             _ => self.workers = self.pool.run(std::mem::take(&mut self.workers), &self.order),
         }
-        self.end_step()
+        self.collect_failures()
     }
 
     fn begin_step(&mut self, now: i64, only: Option<usize>) -> Result<()> {
         self.step = self.step.next();
-        self.order.rows = self.take_in(now)?;
-        self.order.now = now;
+        (self.order.step, self.order.now) = (self.step, now);
+        self.order.rows = self.take_in()?;
         let mut active = std::mem::take(&mut self.order.active);
         active.clear();
         match self.workers.as_mut_slice() {
@@ -261,17 +280,18 @@ impl GraphHost {
         Ok(())
     }
 
-    fn end_step(&mut self) -> Result<StepId> {
-        self.collect_failures()?;
+    /// Hands out what came out of the step.
+    pub(super) fn end_step(&mut self) -> Result<StepId> {
         self.deliver();
         let violation = self.workers.iter_mut().find_map(|worker| worker.violation.take());
         violation.or_else(|| self.intake.as_mut().and_then(|intake| intake.violation.take())).map_or(Ok(self.step), Err)
     }
 
     /// Lets the sources take in what was fed, and hands it to the workers; how many rows that are.
-    fn take_in(&mut self, now: i64) -> Result<usize> {
+    fn take_in(&mut self) -> Result<usize> {
         let Some(intake) = &mut self.intake else { return Ok(0) };
-        let order = StepOrder { now, rows: 0, active: vec![true; intake.component_count()] };
+        let StepOrder { step, now, .. } = self.order;
+        let order = StepOrder { step, now, rows: 0, active: vec![true; intake.component_count()] };
         intake.run_step(&order, &mut NoLinks);
         let mut rows = 0;
         for tap in std::mem::take(&mut intake.taps) {
@@ -315,11 +335,11 @@ impl GraphHost {
         Ok(())
     }
 
-    /// Hands what came out of the nodes to the outlets, of all workers as one delivery.
+    /// Hands what came out of the nodes to the outlets, of all workers and of all parts of the step as one delivery.
     fn deliver(&mut self) {
         let outlets = self.outlets.len();
         let (step, now) = (self.step, self.order.now);
-        if let [worker] = self.workers.as_mut_slice() {
+        if let ([worker], false) = (self.workers.as_mut_slice(), std::mem::take(&mut self.ran_again)) {
             for tap in std::mem::take(&mut worker.taps) {
                 self.outlets
                     .retain_mut(|outlet| outlet.node != tap.node || outlet.deliver(step, &tap.changes, tap.watermark, now));

@@ -5,11 +5,12 @@ use std::any::Any;
 use super::exchange::Parcel;
 use super::worker_graph::WorkerGraph;
 use crate::panics::{as_error, caught};
-use crate::{Error, NodeId, Result};
+use crate::{Error, NodeId, Result, StepId};
 
 /// What all workers are told about a step.
 #[derive(Debug, Clone, Default)]
 pub struct StepOrder {
+    pub(super) step: StepId,
     /// Wall-clock nanoseconds, the same for all.
     pub(super) now: i64,
     /// Rows that were handed out for this step.
@@ -60,7 +61,7 @@ impl WorkerGraph {
 
     /// Begins a step; the answer is the indices at which rows are exchanged, the same on all workers.
     fn begin_part(&mut self, order: &StepOrder) -> Vec<usize> {
-        self.begin_step(order.now);
+        self.begin_step(order);
         let takes_part = |index: &usize| {
             let state = &self.states[*index];
             order.active[state.component] && state.failure.is_none()

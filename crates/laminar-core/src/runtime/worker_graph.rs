@@ -6,6 +6,7 @@ use super::node_state::{NodePlacement, NodeState, StepOutput};
 use super::order::topological;
 use super::pending::Pending;
 use super::status::NodeMetrics;
+use super::step::StepOrder;
 use crate::graph::{Distributed, EdgeProperties, Node, NodeKind, Partitioning, StatePlace, validate};
 use crate::operator::build::build;
 use crate::operator::check::Checker;
@@ -185,11 +186,10 @@ impl WorkerGraph {
         Ok(())
     }
 
-    pub(super) fn begin_step(&mut self, now: i64) {
-        self.step = self.step.next();
-        self.now = now;
+    pub(super) fn begin_step(&mut self, order: &StepOrder) {
+        (self.step, self.now) = (order.step, order.now);
         self.output.rows = 0;
-        self.wake(now);
+        self.wake(order.now);
     }
 
     /// Makes the nodes pending whose timers are due.

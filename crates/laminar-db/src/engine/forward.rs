@@ -1,47 +1,32 @@
-//! Passes rows that were rejected on to the streams and targets that take them: after each step into their nodes, so that they take part in the
-//! next one, and the end when nothing more can come.
+//! Passes on to streams and targets what was rejected outside of steps, by connectors that read and sinks that write, and the end when
+//! nothing more can come. What operators reject flows on within their step ([`SideOutputs`](super::SideOutputs)).
 
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, SourceSpec};
+use laminar_core::reactor::RejectedRowsHandler;
 use laminar_core::{ChangeBatch, NodeId, Result};
 
-use super::side_outputs::{SideName, TargetParcel};
+use super::side_outputs::SideName;
 use super::{Done, Engine};
 use crate::catalog::Body;
 
 impl Engine {
-    /// Passes on what was rejected since the last call. True if that moved something, so that another step has work.
+    /// Passes on what was rejected outside of steps since the last call, so that it takes part in the next one, and ends what has
+    /// ended. True if that moved something, so that another step has work.
     pub(crate) fn forward_rejected(&mut self) -> Result<bool> {
-        self.side_outputs.collect(&mut self.reactor)?;
         self.collect_unwritten()?;
-        let mut moved = false;
+        let due = self.side_outputs.take_due()?;
+        let mut moved = !due.is_empty();
+        for (node, rows) in due {
+            if let Err(error) = self.reactor.push(node, rows.clone()) {
+                self.side_outputs.refused(node, &rows, error)?;
+            }
+        }
         for object in self.side_outputs.subscribed() {
-            moved |= self.push_side_outputs(&object)?;
             if self.has_ended(&object) {
                 moved |= self.end_subscribers(&object)?;
             }
         }
         Ok(moved)
-    }
-
-    fn push_side_outputs(&mut self, object: &str) -> Result<bool> {
-        let parcels = self.side_outputs.take_for_streams(object);
-        let targeted = self.side_outputs.take_for_target(object)?;
-        let moved = !parcels.is_empty() || !targeted.is_empty();
-        for parcel in parcels {
-            self.reactor.push(parcel.node, ChangeBatch::append(parcel.rows))?;
-        }
-        targeted.into_iter().try_for_each(|targeted| self.push_to_target(targeted))?;
-        Ok(moved)
-    }
-
-    /// Rows that the target does not take are in error there: they must not vanish, nor stop those of others.
-    fn push_to_target(&mut self, targeted: TargetParcel) -> Result<()> {
-        let TargetParcel { object, parcel, misfits } = targeted;
-        self.side_outputs.add_bad_rows(&object, &misfits)?;
-        match self.reactor.push(parcel.node, ChangeBatch::append(parcel.rows.clone())) {
-            Ok(()) => Ok(()),
-            Err(error) => self.side_outputs.add_refused(&object, &parcel.rows, &error),
-        }
     }
 
     fn end_subscribers(&mut self, object: &str) -> Result<bool> {

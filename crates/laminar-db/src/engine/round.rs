@@ -4,8 +4,8 @@ use laminar_core::limits::{HELD_ROUND_NS, PASSED_OVER_MAX};
 use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::{NodeId, Result};
 
-use super::Engine;
 use super::readers::{Read, ReadBudget};
+use super::{Engine, SideOutputs};
 use crate::StepBudget;
 
 /// What one round of work did.
@@ -67,11 +67,13 @@ impl Engine {
     /// A batch of each source and one step over everything; what reading did, and whether a step ran.
     fn whole(&mut self, held: &[String], now: i64) -> Result<(Read, bool)> {
         let read = self.readers.read(&mut self.reactor, &mut self.side_outputs, held, now);
+        // What could not be read takes part in the step of the rows beside it.
+        self.forward_rejected()?;
         let started = self.reactor.start_poll()?;
         if started.is_running() && self.settings.workers > 1 {
             self.readers.read_ahead(held);
         }
-        let poll = self.reactor.finish_poll(started)?;
+        let poll = self.reactor.finish_poll(started, Some(&mut self.side_outputs))?;
         Ok((read, self.forward_rejected()? || poll.progressed))
     }
 
@@ -83,7 +85,7 @@ impl Engine {
         if started.is_running() && self.settings.workers > 1 {
             self.readers.read_piece_ahead(held, &budget);
         }
-        let poll = self.reactor.finish_poll(started)?;
+        let poll = self.reactor.finish_poll(started, Some(&mut self.side_outputs))?;
         let progressed = self.forward_rejected()? || poll.progressed;
         self.passed_over += 1;
         if progressed && self.passed_over <= PASSED_OVER_MAX {
@@ -105,17 +107,17 @@ impl Engine {
     }
 
     fn settle_awaited(&mut self, awaited: Option<NodeId>) -> Result<()> {
-        self.poll_until_settled(|reactor| reactor.poll_urgent(awaited))
+        self.poll_until_settled(|reactor, side_outputs| reactor.poll_urgent(awaited, Some(side_outputs)))
     }
 
     /// Runs steps until nothing waits in front of the reactor, whoever delivered it.
     pub(crate) fn settle_all(&mut self) -> Result<()> {
-        self.poll_until_settled(Reactor::poll)
+        self.poll_until_settled(|reactor, side_outputs| reactor.poll_handling(side_outputs))
     }
 
-    fn poll_until_settled(&mut self, mut step: impl FnMut(&mut Reactor) -> Result<Poll>) -> Result<()> {
+    fn poll_until_settled(&mut self, mut step: impl FnMut(&mut Reactor, &mut SideOutputs) -> Result<Poll>) -> Result<()> {
         loop {
-            let poll = step(&mut self.reactor)?;
+            let poll = step(&mut self.reactor, &mut self.side_outputs)?;
             let forwarded = self.forward_rejected()?;
             if !forwarded && (!poll.progressed || self.reactor.is_settled()) {
                 return Ok(());

@@ -253,3 +253,39 @@ fn explaining_and_leaving_leave_nothing_behind() {
     let gone = fed.db.subscribe("bars$late").err().unwrap();
     assert_eq!(gone.code(), Code::UnknownObject);
 }
+
+/// The steps of which a subscription has heard since.
+fn steps_of(subscription: &mut Subscription) -> Vec<u64> {
+    let mut steps = Vec::new();
+    while let Some(changes) = subscription.try_next().unwrap() {
+        steps.push(changes.step.0);
+    }
+    steps
+}
+
+#[test]
+fn an_object_and_what_it_rejects_change_in_one_step() {
+    for workers in [1, 3] {
+        let db = Database::builder().checked().build();
+        db.execute(&format!("SET workers = {workers}")).unwrap();
+        let created = "CREATE SOURCE trades (symbol VARCHAR, price BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts);
+             CREATE TABLE passed (symbol VARCHAR, reason VARCHAR);
+             CREATE STREAM bars AS SELECT symbol, window_start, sum(100 / price) AS n FROM trades
+               GROUP BY symbol, TUMBLE(ts, INTERVAL '10' SECOND) EMIT CHANGES LATE DATA TO passed";
+        created.split(';').for_each(|statement| drop(db.execute(statement).unwrap()));
+        let names = ["bars", "bars$late", "bars$errors", "passed", "SELECT count(*) FROM bars$late"];
+        let mut all = names.map(|name| db.subscribe(name).unwrap());
+        db.execute("INSERT INTO trades VALUES ('a', 1, TIMESTAMP '2026-01-01 00:01:00')").unwrap();
+        all.iter_mut().for_each(|subscription| drop(steps_of(subscription)));
+        // One row for the window, one that is late, one that cannot be computed.
+        db.execute(
+            "INSERT INTO trades VALUES ('a', 2, TIMESTAMP '2026-01-01 00:01:01'), ('b', 1, TIMESTAMP '2026-01-01 00:00:01'),
+               ('c', 0, TIMESTAMP '2026-01-01 00:01:02')",
+        )
+        .unwrap();
+        let steps = all.each_mut().map(steps_of);
+        assert_eq!(steps[0].len(), 1, "{workers} workers: {steps:?}");
+        assert!(steps.iter().all(|of_one| *of_one == steps[0]), "{workers} workers: {steps:?}");
+        assert_eq!(db.query("SELECT symbol FROM passed").unwrap().to_strings(), [["b"]]);
+    }
+}

@@ -53,7 +53,7 @@ pub(crate) use fitted::fitted;
 use inbox::Inbox;
 use turns::Turns;
 
-use super::{GraphHost, GraphImage, NodeStatus, Outlet, OutletId, WorkerPool};
+use super::{GraphHost, GraphImage, NodeStatus, Outlet, OutletId, RejectedRowsHandler, SourceInput, WorkerPool};
 use crate::budget::{BudgetMetrics, TaskBudget};
 use crate::graph::{Node, NodeKind};
 use crate::limits::{MEASURED_ROWS_MIN, MEASURED_STEPS, STEP_ROWS_MAX};
@@ -161,15 +161,17 @@ impl Reactor {
     /// added, or the source has ended or failed.
     pub fn push(&mut self, source: NodeId, changes: ChangeBatch) -> Result<()> {
         self.expect_open()?;
-        let changes = self.fitted(source, changes)?;
-        let inbox = self.inbox(source)?;
-        if inbox.ended {
-            return Err(Error::new(Code::Closed, "the source has ended"));
-        }
+        let changes = self.accepted(source, changes)?;
         if !changes.is_empty() {
-            inbox.push(changes);
+            self.inbox(source)?.push(changes);
         }
         Ok(())
+    }
+
+    /// The changes as `source` takes them, if it does.
+    fn accepted(&mut self, source: NodeId, changes: ChangeBatch) -> Result<ChangeBatch> {
+        let changes = self.fitted(source, changes)?;
+        if self.inbox(source)?.ended { Err(Error::new(Code::Closed, "the source has ended")) } else { Ok(changes) }
     }
 
     /// Says that nothing more will be pushed: once all that waits is taken in, the source's watermark goes to the end of time.
@@ -197,19 +199,55 @@ impl Reactor {
 
     /// As [`poll`](Self::poll), with at most `rows_max` rows of each source: tests cut steps as they like.
     pub fn poll_rows(&mut self, rows_max: usize) -> Result<Poll> {
-        self.poll_where(rows_max, |_| true)
+        self.poll_where(rows_max, |_| true, None)
     }
 
     /// One step over what waits in front of the sources that `takes_part` names, and over whatever else is to be done.
-    fn poll_where(&mut self, rows_max: usize, takes_part: impl Fn(&Inbox) -> bool) -> Result<Poll> {
+    fn poll_where(
+        &mut self,
+        rows_max: usize,
+        takes_part: impl Fn(&Inbox) -> bool,
+        handler: Option<&mut dyn RejectedRowsHandler>,
+    ) -> Result<Poll> {
         hot_path!("Reactor::poll");
         let (fed, now) = self.feed_rows(rows_max, takes_part)?;
         if fed.progressed {
             self.budget.begin_at(now);
             self.graph.run_step(now)?;
+            self.end_step(handler)?;
             self.charge();
         }
         self.polled(fed)
+    }
+
+    /// Runs what follows from rejected rows, and hands out what came out of the step.
+    fn end_step(&mut self, handler: Option<&mut dyn RejectedRowsHandler>) -> Result<()> {
+        if let Some(handler) = handler {
+            self.follow_rejected(handler)?;
+        }
+        self.graph.end_step().map(|_| ())
+    }
+
+    fn follow_rejected(&mut self, handler: &mut dyn RejectedRowsHandler) -> Result<()> {
+        loop {
+            let rejected = self.graph.take_rejected();
+            if rejected.is_empty() {
+                return Ok(());
+            }
+            let mut fed = Vec::new();
+            for (source, changes) in handler.handle(&self.graph, rejected)? {
+                match self.accepted(source, changes.clone()) {
+                    Ok(changes) => {
+                        self.graph.feed(source, SourceInput::Changes(changes))?;
+                        fed.push(source);
+                    }
+                    Err(error) => handler.refused(source, &changes, error)?,
+                }
+            }
+            if !fed.is_empty() {
+                self.graph.run_again(&fed)?;
+            }
+        }
     }
 
     /// The first half of [`poll`](Self::poll): where other threads do the work, the caller can do something else until
@@ -223,10 +261,17 @@ impl Reactor {
         Ok(fed)
     }
 
-    /// The second half: waits for the end of the step, and hands out what came out of it.
-    pub fn finish_poll(&mut self, started: Started) -> Result<Poll> {
+    /// As [`poll`](Self::poll), with what follows from rejected rows.
+    pub fn poll_handling(&mut self, handler: &mut dyn RejectedRowsHandler) -> Result<Poll> {
+        self.poll_where(STEP_ROWS_MAX, |_| true, Some(handler))
+    }
+
+    /// The second half: waits for the end of the step, and hands out what came out of it. Without a `handler`, rejected rows wait in the
+    /// graph to be taken.
+    pub fn finish_poll(&mut self, started: Started, handler: Option<&mut dyn RejectedRowsHandler>) -> Result<Poll> {
         if started.progressed {
             self.graph.finish_step()?;
+            self.end_step(handler)?;
             match started.alone {
                 Some((component, rows)) => self.charge_alone(component, rows),
                 None => self.charge(),

@@ -1,6 +1,6 @@
 //! Polls over a part of what waits: what a caller waits for, and one component at a time within its budget.
 
-use super::{Poll, Reactor, Started};
+use super::{Poll, Reactor, RejectedRowsHandler, Started};
 use crate::budget::BudgetMetrics;
 use crate::limits::STEP_ROWS_MAX;
 use crate::{NodeId, Result};
@@ -20,8 +20,8 @@ impl Reactor {
 
     /// As [`poll`](Self::poll), but leaves alone what waits in front of deferred sources, unless it is `awaited`: for a caller that
     /// waits for what it has just pushed.
-    pub fn poll_urgent(&mut self, awaited: Option<NodeId>) -> Result<Poll> {
-        self.poll_where(STEP_ROWS_MAX, |inbox| !inbox.deferred || Some(inbox.source) == awaited)
+    pub fn poll_urgent(&mut self, awaited: Option<NodeId>, handler: Option<&mut dyn RejectedRowsHandler>) -> Result<Poll> {
+        self.poll_where(STEP_ROWS_MAX, |inbox| !inbox.deferred || Some(inbox.source) == awaited, handler)
     }
 
     /// As [`start_poll`](Self::start_poll), but the step is over one connected component alone: each that has something to do has

@@ -66,11 +66,11 @@ impl Case {
         match rng.random_range(0..7) {
             0..3 => drop(graph.reactor.poll_rows(rng.random_range(1..20)).unwrap()),
             3 => graph.reactor.defer(self.sources[rng.random_range(0..self.sources.len())].0).unwrap(),
-            4 => drop(graph.reactor.poll_urgent(Some(self.sources[0].0)).unwrap()),
+            4 => drop(graph.reactor.poll_urgent(Some(self.sources[0].0), None).unwrap()),
             5 => graph.clock.advance(SECOND),
             _ => {
                 let started = graph.reactor.start_turn().unwrap();
-                graph.reactor.finish_poll(started).unwrap();
+                graph.reactor.finish_poll(started, None).unwrap();
             }
         }
     }

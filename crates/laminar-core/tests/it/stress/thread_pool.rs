@@ -64,7 +64,7 @@ fn get_on(graph: &mut Graph, ears: &[Ear], rng: &mut StdRng) {
         1 => {
             let started = graph.reactor.start_poll().unwrap();
             (0..rng.random_range(0..20)).for_each(|_| thread::yield_now());
-            graph.reactor.finish_poll(started).unwrap();
+            graph.reactor.finish_poll(started, None).unwrap();
         }
         2 => ears.iter().for_each(|ear| ear.set_full(rng.random_bool(0.3))),
         3 => {

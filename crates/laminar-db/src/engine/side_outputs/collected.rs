@@ -6,12 +6,12 @@ use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use laminar_connectors::BadRow;
-use laminar_core::dag::{Node, NodeKind};
+use laminar_core::dag::{GraphHost, Node, NodeKind};
 use laminar_core::limits::SIDE_BYTES_MAX;
 use laminar_core::operator::{RejectReason, RejectedRows};
-use laminar_core::reactor::Reactor;
+use laminar_core::reactor::RejectedRowsHandler;
 use laminar_core::time::event_time::to_nanos;
-use laminar_core::{Error, NodeId, Result};
+use laminar_core::{ChangeBatch, Error, NodeId, Result};
 
 use super::bad_rows::{as_bad_rows, bad_rows, error_schema, error_table};
 use super::kept_rows::KeptRows;
@@ -110,7 +110,7 @@ impl SideOutputs {
     }
 
     /// Rows that could not be pushed into `object`.
-    pub(crate) fn add_refused(&mut self, object: &str, rows: &RecordBatch, error: &Error) -> Result<()> {
+    fn add_refused(&mut self, object: &str, rows: &RecordBatch, error: &Error) -> Result<()> {
         let reasons = vec![error.message().to_owned(); rows.num_rows()];
         self.add_bad_rows(object, &bad_rows(rows, &reasons, "LATE DATA TO"))
     }
@@ -125,22 +125,18 @@ impl SideOutputs {
         *self.object(object).reporter.get_or_insert(node) == node
     }
 
-    /// Takes over what operators rejected since the last call.
-    pub(crate) fn collect(&mut self, reactor: &mut Reactor) -> Result<()> {
-        let taken = reactor.graph_mut().take_rejected();
-        if taken.is_empty() {
-            return Ok(());
-        }
-        let step = reactor.graph().last_step();
-        for (node, rows) in taken {
-            let Some(node) = reactor.graph().nodes().find(|candidate| candidate.id == node) else { continue };
+    /// Takes over what operators rejected.
+    fn collect(&mut self, graph: &GraphHost, rejected: Vec<(NodeId, RejectedRows)>) -> Result<()> {
+        let step = graph.last_step();
+        for (node, rows) in rejected {
+            let Some(node) = graph.nodes().find(|candidate| candidate.id == node) else { continue };
             let name = node.name.clone();
             if matches!(node.kind, NodeKind::Source(_)) && !self.may_tell(&name, node.id) {
                 continue;
             }
             match rows.reason {
                 RejectReason::Late => {
-                    let own = told_here(node, &rows, reactor)?;
+                    let own = told_here(node, &rows, graph)?;
                     let bytes_max = self.bytes_max;
                     self.object(&name).add_late(&rows, own.as_ref(), bytes_max)?;
                 }
@@ -158,6 +154,23 @@ impl SideOutputs {
 
     pub(super) fn object(&mut self, name: &str) -> &mut ObjectSideOutputs {
         self.objects.entry(name.to_owned()).or_default()
+    }
+}
+
+/// Rejected rows flow on within the step that rejected them.
+impl RejectedRowsHandler for SideOutputs {
+    fn handle(&mut self, graph: &GraphHost, rejected: Vec<(NodeId, RejectedRows)>) -> Result<Vec<(NodeId, ChangeBatch)>> {
+        self.collect(graph, rejected)?;
+        self.take_due()
+    }
+
+    /// Rows that a target does not take are in error there: they must not vanish, nor stop those of others.
+    fn refused(&mut self, source: NodeId, rows: &ChangeBatch, error: Error) -> Result<()> {
+        let target = self.targets().find(|target| target.node == source).map(|target| target.object.clone());
+        match target {
+            Some(target) => self.add_refused(&target, rows.rows(), &error),
+            None => Err(error),
+        }
     }
 }
 
@@ -215,14 +228,14 @@ impl ObjectSideOutputs {
 }
 
 /// Which of the rows that a window could not use are told here: not those without usable event time that their source has told already.
-fn told_here(node: &Node, side: &RejectedRows, reactor: &Reactor) -> Result<Option<BooleanArray>> {
+fn told_here(node: &Node, side: &RejectedRows, graph: &GraphHost) -> Result<Option<BooleanArray>> {
     let time = match &node.kind {
         NodeKind::Window(window) => window.time,
         NodeKind::Session(session) => session.time,
         NodeKind::AssignWindow(assign) => assign.time,
         _ => return Ok(None),
     };
-    let Some(input) = node.inputs.first().and_then(|input| reactor.graph().properties(*input)) else { return Ok(None) };
+    let Some(input) = node.inputs.first().and_then(|input| graph.properties(*input)) else { return Ok(None) };
     let times = to_nanos(side.rows.column(time))?;
     if input.time_column(time).is_none() || times.null_count() == 0 {
         return Ok(None);

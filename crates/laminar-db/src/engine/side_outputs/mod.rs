@@ -18,5 +18,4 @@ mod target;
 pub(crate) use collected::SideOutputs;
 pub(crate) use late_rows::LateColumns;
 pub(crate) use side::{Side, SideName};
-pub(crate) use subscribers::TargetParcel;
 pub(crate) use target::{LateTarget, places_in_sink, places_in_table};

@@ -4,27 +4,12 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_connectors::BadRow;
 use laminar_core::reactor::Reactor;
-use laminar_core::{NodeId, Result};
+use laminar_core::{ChangeBatch, NodeId, Result};
 
 use super::collected::{ObjectSideOutputs, SideOutputs};
 use super::side::{Side, SideName};
 use super::stream::SideStream;
 use super::target::LateTarget;
-
-/// Rows on their way into a node.
-pub(crate) struct Parcel {
-    pub(crate) node: NodeId,
-    pub(crate) rows: RecordBatch,
-}
-
-/// Rows on their way into a target.
-pub(crate) struct TargetParcel {
-    /// The table or sink.
-    pub(crate) object: String,
-    pub(crate) parcel: Parcel,
-    /// Late rows that the target cannot hold.
-    pub(crate) misfits: Vec<BadRow>,
-}
 
 impl SideOutputs {
     /// The columns of these rows, if there is such an object.
@@ -127,29 +112,22 @@ impl SideOutputs {
         self.objects.get(object)?.reporter
     }
 
-    /// Takes out what `object`'s streams have not got yet.
-    pub(crate) fn take_for_streams(&mut self, object: &str) -> Vec<Parcel> {
-        let side = self.object(object);
-        let late = std::mem::take(&mut side.fresh.late);
-        let errors = std::mem::take(&mut side.fresh.errors);
-        let of = |side: Side| if side == Side::Late { late.iter() } else { errors.iter() };
-        let flowing = side.streams.iter().filter(|stream| stream.is_flowing());
-        flowing.flat_map(|stream| of(stream.side).map(|rows| Parcel { node: stream.node, rows: rows.clone() })).collect()
-    }
-
-    /// Takes out what `object`'s target has not got yet.
-    pub(crate) fn take_for_target(&mut self, object: &str) -> Result<Vec<TargetParcel>> {
-        let side = self.object(object);
-        let fresh = std::mem::take(&mut side.fresh.for_target);
-        let Some(target) = &mut side.target else { return Ok(Vec::new()) };
-        let mut parcels = Vec::with_capacity(fresh.len());
-        for late in &fresh {
-            let arranged = target.arrange(late)?;
-            target.rows += arranged.rows.num_rows() as u64;
-            let parcel = Parcel { node: target.node, rows: arranged.rows };
-            parcels.push(TargetParcel { object: target.object.clone(), parcel, misfits: arranged.misfits });
+    /// Takes out what streams and targets have not got yet: rows for these nodes.
+    pub(crate) fn take_due(&mut self) -> Result<Vec<(NodeId, ChangeBatch)>> {
+        let (mut due, mut misfits) = (Vec::new(), Vec::new());
+        for side in self.objects.values_mut().filter(|side| side.is_subscribed()) {
+            side.take_for_streams(&mut due);
+            side.take_for_target(&mut due, &mut misfits)?;
         }
-        Ok(parcels)
+        if misfits.is_empty() {
+            return Ok(due);
+        }
+        for (target, rows) in misfits {
+            self.add_bad_rows(&target, &rows)?;
+        }
+        // The targets may be followed themselves.
+        due.append(&mut self.take_due()?);
+        Ok(due)
     }
 
     /// Ends the flowing streams of `object`; gives their nodes.
@@ -174,6 +152,30 @@ impl SideOutputs {
 }
 
 impl ObjectSideOutputs {
+    fn take_for_streams(&mut self, due: &mut Vec<(NodeId, ChangeBatch)>) {
+        let late = std::mem::take(&mut self.fresh.late);
+        let errors = std::mem::take(&mut self.fresh.errors);
+        for stream in self.streams.iter().filter(|stream| stream.is_flowing()) {
+            let rows = if stream.side == Side::Late { &late } else { &errors };
+            due.extend(rows.iter().map(|rows| (stream.node, ChangeBatch::append(rows.clone()))));
+        }
+    }
+
+    /// `misfits` are late rows that the table or sink of that name cannot hold.
+    fn take_for_target(&mut self, due: &mut Vec<(NodeId, ChangeBatch)>, misfits: &mut Vec<(String, Vec<BadRow>)>) -> Result<()> {
+        let fresh = std::mem::take(&mut self.fresh.for_target);
+        let Some(target) = &mut self.target else { return Ok(()) };
+        for late in &fresh {
+            let arranged = target.arrange(late)?;
+            target.rows += arranged.rows.num_rows() as u64;
+            due.push((target.node, ChangeBatch::append(arranged.rows)));
+            if !arranged.misfits.is_empty() {
+                misfits.push((target.object.clone(), arranged.misfits));
+            }
+        }
+        Ok(())
+    }
+
     fn is_subscribed(&self) -> bool {
         self.target.is_some() || self.streams.iter().any(SideStream::is_flowing)
     }
