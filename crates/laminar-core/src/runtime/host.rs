@@ -11,7 +11,7 @@ use super::node_state::NodeState;
 use super::outlet::{AttachedOutlet, Outlet, OutletId};
 use super::status::{NodeMetrics, NodeStatus};
 use super::step::{NoLinks, StepOrder};
-use super::worker_graph::{SourceInput, Tap, WorkerGraph, WorkerPosition, not_stored};
+use super::worker_graph::{SourceInput, Tap, WorkerGraph, WorkerPosition};
 use super::worker_pool::{InlinePool, WorkerPool};
 use crate::graph::{Distributed, EdgeProperties, Node, NodeKind, Partitioning, distribute, explain, explain_distributed};
 use crate::limits::DEAL_ROWS_MIN;
@@ -152,6 +152,16 @@ impl GraphHost {
     pub fn contents(&self, node: NodeId) -> Option<Vec<ChangeBatch>> {
         let parts = self.workers.iter().map(|worker| worker.state(node).ok()?.contents());
         Some(parts.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    /// The rows that `node` stores, to start with; an error that says what to do where it stores none.
+    pub fn stored_rows(&self, node: NodeId) -> Result<Vec<ChangeBatch>> {
+        if let Some(rows) = self.contents(node) {
+            return Ok(rows);
+        }
+        let name = &self.node(node)?.node.name;
+        Err(Error::new(Code::InvalidQuery, format!("'{name}' is not stored, so it has no rows to start with"))
+            .with_hint("create it as a materialized view, or subscribe without a snapshot"))
     }
 
     /// How `node` is doing. All workers are told the same, and what is on one worker alone is on the first.
@@ -419,7 +429,7 @@ impl GraphHost {
             return Err(error);
         }
         let contents = match snapshot {
-            true => Some(self.contents(node).ok_or_else(|| self.node(node).map_or_else(|e| e, |state| not_stored(&state.node)))?),
+            true => Some(self.stored_rows(node)?),
             false => None,
         };
         let watermark = self.watermark(node)?;

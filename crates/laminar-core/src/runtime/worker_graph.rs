@@ -481,8 +481,3 @@ fn route(state: &NodeState, after: &mut [NodeState], first: usize, output: &mut 
     output.out.drain(..).for_each(|changes| reader.take(*last_port, changes));
     pending.insert(*last);
 }
-
-pub(super) fn not_stored(node: &Node) -> Error {
-    Error::new(Code::InvalidQuery, format!("'{}' is not stored, so it has no rows to start with", node.name))
-        .with_hint("create it as a materialized view, or subscribe without a snapshot")
-}

@@ -44,9 +44,9 @@ impl Blocker {
         let text = format!("'{object}' is held back by a subscription to '{name}': {steps} steps wait to be read");
         Error::new(Code::Backpressure, text)
             .with_detail("nothing was taken in; all views are current with what was taken in before")
-            .with_hint(format!(
-                "read the subscription or drop it; or subscribe to '{name}' with slow_reader fail or drop_oldest, which hold nothing back"
-            ))
+            .with_hint(
+                "read the subscription or drop it; or subscribe with slow_reader fail or drop_oldest, which hold nothing back",
+            )
     }
 }
 
@@ -77,10 +77,11 @@ impl Engine {
         &mut self,
         root: NodeId,
         own_nodes: Vec<NodeId>,
-        (name, inputs): (&str, Vec<String>),
+        inputs: Vec<String>,
         options: &SubscribeOptions,
     ) -> Result<Reading> {
-        let history = self.history_at(root, name, inputs, Retention::default())?;
+        let name = format!("a query over {}", inputs.join(", "));
+        let history = self.history_at(root, &name, inputs, Retention::default())?;
         let reader = history.read_from_now(options, None);
         self.note(Done::Subscribed(history.clone(), reader))?;
         Ok(Reading { node: root, history, reader, own_nodes })
@@ -106,10 +107,7 @@ impl Engine {
 
     /// The rows that an object stores now, as the first changes of a reader.
     fn snapshot_of(&self, target: &SubscriptionTarget) -> Result<Option<(StepId, ChangeBatch)>> {
-        let contents = self.reactor.graph().contents(target.node).ok_or_else(|| {
-            Error::new(Code::InvalidQuery, format!("'{}' is not stored, so it has no rows to start with", target.object))
-                .with_hint("create it as a materialized view, or subscribe without a snapshot")
-        })?;
+        let contents = self.reactor.graph().stored_rows(target.node)?;
         if contents.is_empty() {
             return Ok(None);
         }

@@ -91,7 +91,7 @@ pub(super) fn to_query(
         let (nodes, root) = (attached.fragment.nodes.clone(), attached.fragment.root);
         let own_nodes: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
         engine.attach_nodes(nodes)?;
-        let reading = engine.read_query(root, own_nodes, (name, attached.depends_on.clone()), &options)?;
+        let reading = engine.read_query(root, own_nodes, attached.depends_on.clone(), &options)?;
         engine.settle().map(|()| (attached, reading))
     })?;
     let properties = attached.fragment.properties;

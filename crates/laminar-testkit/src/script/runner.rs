@@ -27,6 +27,11 @@ pub fn run_script(path: &Path, make: &dyn Fn() -> Result<Box<dyn Engine>>, updat
     runner.run_file(path).map_err(|error| error.to_string())
 }
 
+/// Runs a statement on a thread of its own: the library updates files within an async runtime, where an engine must not wait.
+fn apart(engine: &mut dyn Engine, sql: &str) -> Result<Answer> {
+    std::thread::scope(|scope| scope.spawn(|| engine.run(sql)).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
 /// An engine as the library of scripts wants it.
 struct Connection(Box<dyn Engine>);
 
@@ -35,7 +40,7 @@ impl DB for Connection {
     type ColumnType = Kind;
 
     fn run(&mut self, sql: &str) -> Result<DBOutput<Kind>> {
-        Ok(match self.0.run(sql)? {
+        Ok(match apart(&mut *self.0, sql)? {
             Answer::Done(rows) => DBOutput::StatementComplete(rows),
             Answer::Rows(schema, batches) => DBOutput::Rows {
                 types: schema.fields().iter().map(|field| Kind::of(field.data_type())).collect(),

@@ -8,9 +8,8 @@
 //!   put together from several panes; `shown`: those that are;
 //! * `partial_panes`: what is aggregated before rows are sent to other workers;
 //! * `image`: what is remembered of all that, and how images of several workers are dealt anew;
-//! * `output`: result rows; `doors`: windows for Rust users, without SQL.
+//! * `output`: result rows; `rust_api`: windows for Rust users, without SQL.
 
-mod doors;
 mod image;
 mod input;
 mod operator;
@@ -19,13 +18,14 @@ mod pane_groups;
 mod pane_ref;
 mod pane_tables;
 mod partial_panes;
+mod rust_api;
 mod shown;
 mod sliding;
 
-pub use doors::{
+pub use operator::WindowOperator;
+pub use rust_api::{
     CdcOperation, ChangelogRecord, CountAggregator, EmitStrategy, LateDataConfig, LateDataMetrics, WindowAggregator,
 };
-pub use operator::WindowOperator;
 
 pub(super) use input::{Evaluated, GroupInput};
 pub(super) use output::{ResultRows, check_alignment, check_gap};

@@ -1,161 +1,12 @@
-//! Credits: how much may be under way to a worker, and what happens when there is no more room.
-//!
-//! A credit is the right to have one thing (a row, an event: whatever the caller counts) under way. Some credits belong to
-//! one gate alone, so that it never stands still because of others; some float between the gates that share them, so that
-//! memory goes where the load is. Credits go back when the thing has been worked off.
+//! The gate itself: takes credits, gives them back, counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::CachePadded;
+use super::{BackpressureConfig, OverflowStrategy};
+use crate::thread::CachePadded;
 use crate::{Code, Error, Result};
-
-/// What happens to a thing for which there is no credit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OverflowStrategy {
-    /// The sending thread waits: nothing is lost.
-    Block,
-    /// It is dropped, and counted.
-    DropNewest,
-    /// The oldest one that waits is dropped in its place, and counted.
-    DropOldest,
-    /// The sender gets an error, and keeps it.
-    Error,
-}
-
-#[expect(non_upper_case_globals, reason = "a second name of a variant, written as one")]
-impl OverflowStrategy {
-    /// The short name of [`DropNewest`](Self::DropNewest).
-    pub const Drop: Self = Self::DropNewest;
-}
-
-/// How many credits a gate has, and when it counts as under pressure.
-///
-/// ```
-/// use laminar_core::tpc::{BackpressureConfig, CreditGate, OverflowStrategy};
-///
-/// # fn main() -> laminar_core::Result<()> {
-/// let config = BackpressureConfig::builder()
-///     .exclusive_credits(2)
-///     .floating_credits(2)
-///     .high_watermark(0.75)
-///     .low_watermark(0.25)
-///     .overflow_strategy(OverflowStrategy::Error)
-///     .build()?;
-/// let gate = CreditGate::new(config);
-/// assert!(gate.try_acquire(3) && gate.is_backpressured());
-/// assert!(!gate.try_acquire(2), "only one is left");
-/// gate.release(2);
-/// assert!(!gate.is_backpressured());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct BackpressureConfig {
-    exclusive_credits: usize,
-    floating_credits: usize,
-    high_watermark: f64,
-    low_watermark: f64,
-    overflow_strategy: OverflowStrategy,
-}
-
-impl BackpressureConfig {
-    /// What [`builder`](Self::builder) starts from.
-    pub const START: Self = Self {
-        exclusive_credits: 4096,
-        floating_credits: 4096,
-        high_watermark: 0.8,
-        low_watermark: 0.5,
-        overflow_strategy: OverflowStrategy::Block,
-    };
-
-    /// Starts from 4096 exclusive and 4096 floating credits, pressure from 0.8 of them down to 0.5, and `Block`.
-    pub fn builder() -> BackpressureConfigBuilder {
-        BackpressureConfigBuilder(Self::START)
-    }
-
-    /// What happens to a thing for which there is no credit.
-    pub fn overflow_strategy(&self) -> OverflowStrategy {
-        self.overflow_strategy
-    }
-
-    /// All credits that one gate can have in use.
-    pub fn credits(&self) -> usize {
-        self.exclusive_credits + self.floating_credits
-    }
-
-    /// With so many credits in use, where it was `before`: between the two watermarks the pressure stays as it is.
-    fn judged(&self, credits: usize, before: Use) -> Use {
-        let share = credits as f64 / self.credits() as f64;
-        let stays = before.is_pressure && share > self.low_watermark;
-        Use { credits, is_pressure: share >= self.high_watermark || stays }
-    }
-
-    fn check(&self) -> Result<()> {
-        let invalid = |text: &str, hint: &str| Err(Error::new(Code::InvalidOption, text).with_hint(hint));
-        if self.exclusive_credits == 0 {
-            return invalid("a gate without exclusive credits", "give it at least 1, or others can keep it still for ever");
-        }
-        // They have to fit into a word beside the pressure.
-        if self.exclusive_credits.checked_add(self.floating_credits).is_none_or(|credits| credits > usize::MAX >> 1) {
-            return invalid("more credits than can be counted", "use fewer floating_credits");
-        }
-        let (low, high) = (self.low_watermark, self.high_watermark);
-        if !(0.0 <= low && low < high && high <= 1.0) {
-            let text = format!("pressure from {high} of the credits down to {low}");
-            return invalid(&text, "use 0 <= low_watermark < high_watermark <= 1");
-        }
-        Ok(())
-    }
-}
-
-/// Sets what differs from the start, see [`BackpressureConfig::builder`].
-#[derive(Debug, Clone)]
-pub struct BackpressureConfigBuilder(BackpressureConfig);
-
-impl BackpressureConfigBuilder {
-    /// Credits that are the gate's own, at least 1.
-    #[must_use]
-    pub fn exclusive_credits(mut self, credits: usize) -> Self {
-        self.0.exclusive_credits = credits;
-        self
-    }
-
-    /// Credits that all gates which share them have together.
-    #[must_use]
-    pub fn floating_credits(mut self, credits: usize) -> Self {
-        self.0.floating_credits = credits;
-        self
-    }
-
-    /// Share of the credits in use (0 to 1) from which on the gate is under pressure.
-    #[must_use]
-    pub fn high_watermark(mut self, share: f64) -> Self {
-        self.0.high_watermark = share;
-        self
-    }
-
-    /// Share of the credits in use (0 to 1) down to which it stays so.
-    #[must_use]
-    pub fn low_watermark(mut self, share: f64) -> Self {
-        self.0.low_watermark = share;
-        self
-    }
-
-    /// What happens to a thing for which there is no credit.
-    #[must_use]
-    pub fn overflow_strategy(mut self, strategy: OverflowStrategy) -> Self {
-        self.0.overflow_strategy = strategy;
-        self
-    }
-
-    /// Fails if there is no exclusive credit, or the watermarks are not `0 <= low < high <= 1`.
-    pub fn build(self) -> Result<BackpressureConfig> {
-        self.0.check()?;
-        Ok(self.0)
-    }
-}
 
 /// What to do with things that were brought to a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,9 +76,9 @@ pub struct CreditGate {
 
 /// How many credits are in use, and whether that counts as pressure.
 #[derive(Debug, Clone, Copy)]
-struct Use {
-    credits: usize,
-    is_pressure: bool,
+pub(super) struct Use {
+    pub(super) credits: usize,
+    pub(super) is_pressure: bool,
 }
 
 impl Use {

@@ -10,7 +10,7 @@ use laminar_core::time::{ManualClock, Watermark};
 use laminar_core::tpc::{CoreConfig, CoreHandle, CoreOutput, Emitted, Event, Lane, LaneBudgets, OverflowStrategy, affinity};
 use laminar_core::{ChangeBatch, Code, Result};
 
-use super::door::{Bed, credits, row, rows, values};
+use super::standing_core::{Bed, credits, row, rows, values};
 use crate::graphs::graph::pairs;
 
 /// A source whose rows are its output.

@@ -7,7 +7,7 @@ use laminar_core::dag::{DagBuilder, Node, SourceSpec};
 use laminar_core::tpc::{CoreConfig, CoreHandle, Event, KeySpec, OverflowStrategy, ThreadPerCoreRuntime, TpcConfig};
 use laminar_core::{Code, Error, Result};
 
-use super::door::{Bed, credits, row, rows, values};
+use super::standing_core::{Bed, credits, row, rows, values};
 use crate::graphs::exprs::panics_at;
 use crate::graphs::graph::pairs;
 

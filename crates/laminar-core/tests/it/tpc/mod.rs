@@ -2,6 +2,6 @@
 
 mod core;
 mod core_failures;
-mod door;
 mod router;
 mod runtime;
+mod standing_core;

@@ -13,7 +13,7 @@ use laminar_core::{ChangeBatch, Code, Error, Result};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::door::{credits, row, rows};
+use super::standing_core::{credits, row, rows};
 use crate::graphs::graph::{Graph, SECOND, pairs, timed, watermarked};
 use crate::random::for_each_case;
 

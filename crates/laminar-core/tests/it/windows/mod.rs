@@ -1,10 +1,10 @@
 //! Windows and sessions against models that look at all rows so far, after every step.
 
-mod doors;
 mod emission;
 mod history;
 mod model;
 mod river;
+mod rust_api;
 mod story;
 mod zones;
 
