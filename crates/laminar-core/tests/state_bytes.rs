@@ -6,8 +6,8 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::alloc::{CountingAllocator, thread_allocations};
 use laminar_core::dag::{
-    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, TimeColumn, WindowEmission,
-    WindowSpec,
+    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec, SessionSpec, TimeColumn,
+    WindowEmission, WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -188,11 +188,13 @@ fn sessions_say_what_they_hold() {
 #[test]
 fn joins_say_what_both_sides_hold() {
     for changes in [ChangeKind::Append, ChangeKind::Retract] {
-        let output = Arc::new(Schema::new([schema().fields().to_vec(), schema().fields().to_vec()].concat()));
-        let spec = JoinSpec { left_keys: vec![column(0)], right_keys: vec![column(0)], residual: None };
-        let side = edge(changes.clone());
-        let make = || Box::new(JoinOperator::new(&spec, &side, &side, output).unwrap()) as _;
-        check(&format!("join, {changes:?}"), make, &[Port::LEFT, Port::RIGHT]);
+        for join_type in [JoinType::Inner, JoinType::Full, JoinType::LeftSemi] {
+            let output = Arc::new(join_type.output_schema(&schema(), &schema()));
+            let spec = JoinSpec { join_type, ..JoinSpec::inner(vec![column(0)], vec![column(0)]) };
+            let side = edge(changes.clone());
+            let make = || Box::new(JoinOperator::new(&spec, &side, &side, output).unwrap()) as _;
+            check(&format!("join {join_type:?}, {changes:?}"), make, &[Port::LEFT, Port::RIGHT]);
+        }
     }
 }
 

@@ -114,11 +114,10 @@ impl DagBuilder {
         self.derived(name, NodeKind::Session(spec), vec![input], schema)
     }
 
-    /// Pairs of rows; left columns, then right ones.
+    /// Pairs of rows (left columns, then right ones), or rows of one side.
     pub fn join(&mut self, name: &str, left: NodeId, right: NodeId, spec: JoinSpec) -> NodeId {
-        let (ours, theirs) = (self.schema(left), self.schema(right));
-        let fields: Vec<_> = ours.fields().iter().chain(theirs.fields()).cloned().collect();
-        self.derived(name, NodeKind::Join(spec), vec![left, right], Arc::new(Schema::new(fields)))
+        let schema = spec.join_type.output_schema(&self.schema(left), &self.schema(right));
+        self.derived(name, NodeKind::Join(spec), vec![left, right], Arc::new(schema))
     }
 
     /// Holds changes back.

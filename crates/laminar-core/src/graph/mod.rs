@@ -22,7 +22,7 @@ pub use exchange::Exchange;
 pub use explain::{explain, explain_distributed};
 pub use node::{Node, NodeKind};
 pub use nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, LimitSpec, OutputSpec, SessionSpec, SourceSpec,
-    WindowEmission, WindowSpec, can_be_sent,
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, JoinType, LimitSpec, OutputSpec, SessionSpec,
+    SourceSpec, WindowEmission, WindowSpec, can_be_sent,
 };
 pub use validate::validate;

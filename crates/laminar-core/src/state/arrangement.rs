@@ -1,17 +1,22 @@
 //! The rows of one side of a join, arranged by key: immutable Arrow chunks plus a small mutable index.
 
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow_schema::SchemaRef;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::take::take_arrays;
 
 use super::Ownership;
 use super::image::StateImage;
 use super::key_chains::KeyChains;
-use super::row_store::{NO_ROW, RowId};
+use super::row_counts::RowCounts;
+use super::row_store::{NO_ROW, RowId, from_image_table, to_image_table};
 use super::row_table::{Applied, RowTable};
 use crate::changelog::{equal_rows, hash_rows};
 use crate::graph::ChangeKind;
-use crate::{ChangeBatch, Result};
+use crate::{ChangeBatch, Error, Result};
 
 /// A Z-set of rows that are found by key. Many rows may share a key; equal rows share a row id and add up their weights.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub struct Arrangement {
     table: RowTable,
     chains: KeyChains,
     keys: Vec<usize>,
+    /// How many rows match each row; `None` where nobody asks.
+    match_counts: Option<RowCounts>,
 }
 
 /// Pairs of a row that asks and a stored row with the same key.
@@ -45,7 +52,18 @@ impl Arrangement {
     /// no row is ever looked for and equal rows are kept one by one.
     pub fn new(schema: SchemaRef, keys: Vec<usize>, identity: Vec<usize>, changes: &ChangeKind) -> Self {
         let table = if changes.is_append() { RowTable::append_only(schema) } else { RowTable::new(schema, identity) };
-        Self { table, chains: KeyChains::default(), keys }
+        Self { table, chains: KeyChains::default(), keys, match_counts: None }
+    }
+
+    /// The same, with a number a row: how many rows match it.
+    #[must_use]
+    pub fn with_match_counts(self) -> Self {
+        Self { match_counts: Some(RowCounts::default()), ..self }
+    }
+
+    /// Whether there is a number a row.
+    pub fn has_match_counts(&self) -> bool {
+        self.match_counts.is_some()
     }
 
     /// The columns of the stored rows.
@@ -68,6 +86,11 @@ impl Arrangement {
         hash_rows(&self.keys_of(rows), rows.num_rows())
     }
 
+    /// Which columns of the stored rows are the keys.
+    pub fn key_columns(&self) -> &[usize] {
+        &self.keys
+    }
+
     /// The key columns of `rows`, which have this arrangement's schema.
     pub fn keys_of(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
         self.keys.iter().map(|column| rows.column(*column).clone()).collect()
@@ -75,9 +98,17 @@ impl Arrangement {
 
     /// Adds consolidated changes. `hashes` are those of their keys.
     pub fn apply(&mut self, changes: &ChangeBatch, hashes: &[u64]) -> Result<()> {
+        self.apply_counted(changes, hashes, None)
+    }
+
+    /// [`Self::apply`]; `counts` say how many rows match each of the changed rows. A row that is there already keeps its number.
+    pub fn apply_counted(&mut self, changes: &ChangeBatch, hashes: &[u64], counts: Option<&[i64]>) -> Result<()> {
         let Applied { inserted, removed, .. } = self.table.apply(changes)?;
         for (row, row_id) in removed {
             self.chains.remove(hashes[row as usize], row_id);
+        }
+        if let (Some(match_counts), Some(counts)) = (&mut self.match_counts, counts) {
+            inserted.iter().for_each(|(row, row_id)| match_counts.set(*row_id, counts[*row as usize]));
         }
         for (row, row_id) in inserted {
             self.chains.insert(hashes[row as usize], row_id);
@@ -85,19 +116,36 @@ impl Arrangement {
         self.compact()
     }
 
+    /// Adds to the number of rows that match a stored row, and returns what it was before.
+    pub fn add_matches(&mut self, row_id: RowId, matches: i64) -> Result<i64> {
+        match &mut self.match_counts {
+            Some(counts) => counts.add(row_id, matches),
+            None => Err(Error::internal("matches of rows for which nobody counts them")),
+        }
+    }
+
+    /// How many rows match a stored row; 0 where nobody counts them.
+    pub fn matches_of(&self, row_id: RowId) -> i64 {
+        self.match_counts.as_ref().map_or(0, |counts| counts.get(row_id))
+    }
+
     fn compact(&mut self) -> Result<()> {
         while let Some(moved) = self.table.compact_one()? {
             let hashes = self.key_hashes(&moved.rows)?;
-            for ((hash, from), to) in hashes.into_iter().zip(moved.from).zip(moved.to) {
-                self.chains.replace(hash, from, to);
+            for ((hash, from), to) in hashes.into_iter().zip(&moved.from).zip(&moved.to) {
+                self.chains.replace(hash, *from, *to);
             }
             self.chains.free_chunk(moved.chunk);
+            if let Some(counts) = &mut self.match_counts {
+                moved.from.iter().zip(&moved.to).for_each(|(from, to)| counts.set(*to, counts.get(*from)));
+                counts.free_chunk(moved.chunk);
+            }
         }
         Ok(())
     }
 
     /// The next at most `limit` pairs of rows with equal keys, or `None` when there are no more. `keys` are the key
-    /// columns of the rows that ask and `hashes` their hashes; none of them is NULL.
+    /// columns of the rows that ask and `hashes` their hashes. NULL equals NULL here.
     ///
     /// A portion can be empty although more follow: candidates are found by hash and compared afterwards.
     pub fn probe(&self, keys: &[ArrayRef], hashes: &[u64], cursor: &mut ProbeCursor, limit: usize) -> Result<Option<Matches>> {
@@ -156,22 +204,45 @@ impl Arrangement {
 
     /// Adds the rows to `image`, as tables called `name`.
     pub fn add_to_image(&self, image: &mut StateImage, name: &str) -> Result<()> {
-        self.table.add_to_image(image, name)
-    }
-
-    /// Adds the rows that [`Self::add_to_image`] put into `image`, as far as `owned` says so of their keys.
-    pub fn restore(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
-        for changes in self.table.changes_of_image(image, name)? {
-            let keys = self.keys_of(changes.rows());
-            let changes = owned.of_changes(changes, &keys)?;
-            let hashes = self.key_hashes(changes.rows())?;
-            self.apply(&changes, &hashes)?;
+        let Some(counts) = &self.match_counts else { return self.table.add_to_image(image, name) };
+        let mut row_ids = self.table.store().live_row_ids();
+        let schema = with_count_column(self.schema());
+        for batch in self.batches() {
+            let numbers: Int64Array = row_ids.by_ref().take(batch.len()).map(|row_id| counts.get(row_id)).collect();
+            let columns = batch.rows().columns().iter().cloned().chain([Arc::new(numbers) as ArrayRef]).collect();
+            image.push(name, to_image_table(&batch.with_columns(schema.clone(), columns)?)?);
         }
         Ok(())
     }
 
-    /// Bytes of rows, weights and index.
-    pub fn bytes(&self) -> usize {
-        self.table.bytes() + self.chains.bytes()
+    /// Adds the rows that [`Self::add_to_image`] put into `image`, as far as `owned` says so of their keys.
+    pub fn restore(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
+        let counted = self.match_counts.as_ref().map(|_| with_count_column(self.schema()));
+        for table in image.all(name) {
+            let changes = from_image_table(counted.as_ref().unwrap_or(self.schema()), table)?;
+            let keys = self.keys_of(changes.rows());
+            let changes = owned.of_changes(changes, &keys)?;
+            let hashes = self.key_hashes(changes.rows())?;
+            let Some(schema) = &counted else {
+                self.apply(&changes, &hashes)?;
+                continue;
+            };
+            let width = schema.fields().len() - 1;
+            let counts = changes.column(width).as_primitive::<Int64Type>().values().clone();
+            let rows = changes.with_columns(self.schema().clone(), changes.rows().columns()[..width].to_vec())?;
+            self.apply_counted(&rows, &hashes, Some(&counts))?;
+        }
+        Ok(())
     }
+
+    /// Bytes of rows, weights, index and numbers.
+    pub fn bytes(&self) -> usize {
+        self.table.bytes() + self.chains.bytes() + self.match_counts.as_ref().map_or(0, RowCounts::bytes)
+    }
+}
+
+/// The columns of an image's table that has a number a row.
+fn with_count_column(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().cloned();
+    Arc::new(Schema::new(fields.chain([Arc::new(Field::new("matches", DataType::Int64, false))]).collect::<Vec<_>>()))
 }

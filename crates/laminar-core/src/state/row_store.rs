@@ -224,6 +224,15 @@ impl RowStore {
         batches
     }
 
+    /// The row ids of all live rows, in the order of [`Self::batches`].
+    pub(crate) fn live_row_ids(&self) -> impl Iterator<Item = RowId> {
+        let chunks = self.chunks.iter().enumerate().filter_map(|(number, chunk)| Some((number, chunk.as_ref()?)));
+        chunks.flat_map(|(number, chunk)| {
+            let live = chunk.weights.iter().enumerate().filter(|(_, weight)| **weight != 0);
+            live.map(move |(row, _)| slot_at(number, row))
+        })
+    }
+
     /// Bytes of the columns and the weights.
     pub(crate) fn bytes(&self) -> usize {
         self.chunks.iter().flatten().map(|chunk| chunk.bytes + chunk.weights.capacity() * 8).sum()

@@ -1,15 +1,16 @@
-//! The join against nested loops: every kind of key, NULLs, duplicates, retractions, failing expressions, any cuts.
+//! Joins of all types against nested loops: every kind of key, NULLs, duplicates, retractions, failing expressions, any cuts.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, SchemaRef};
 use laminar_core::changelog::{Integral, print_all};
-use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec};
+use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec, JoinType};
 use laminar_core::expr::{Column, ExprRef, ScalarExpr};
 use laminar_core::limits::BATCH_ROWS_MAX;
+use laminar_core::operator::Operator;
 use laminar_core::operator::join::JoinOperator;
 use laminar_core::{ChangeBatch, Code, Error, Port, Result};
 use rand::RngExt;
@@ -74,19 +75,20 @@ enum On {
 
 const ON: [On; 6] = [On::Nothing, On::Columns(&[0]), On::Columns(&[1]), On::Columns(&[0, 1]), On::Columns(&[2]), On::Parity];
 
-/// The key of a row; `None`: it matches nothing.
-fn key(on: On, row: &Row) -> Option<Vec<String>> {
+/// The key of a row; `None`: it cannot be computed.
+fn key(on: On, row: &Row) -> Option<Vec<Option<String>>> {
     match on {
         On::Nothing => Some(Vec::new()),
-        On::Parity => row.k.filter(|k| *k != 5).map(|k| vec![(k % 2).to_string()]),
-        On::Columns(columns) => columns
-            .iter()
-            .map(|column| match column {
+        On::Parity if row.k == Some(5) => None,
+        On::Parity => Some(vec![row.k.map(|k| (k % 2).to_string())]),
+        On::Columns(columns) => {
+            let text = |column: &usize| match column {
                 0 => row.k.map(|k| k.to_string()),
                 1 => row.s.map(str::to_owned),
                 _ => row.v.map(|v| canonical(v).to_string()),
-            })
-            .collect(),
+            };
+            Some(columns.iter().map(text).collect())
+        }
     }
 }
 
@@ -106,15 +108,28 @@ fn residual(left: &Row, right: &Row) -> Verdict {
 
 #[derive(Debug, Clone, Copy)]
 struct Case {
+    join_type: JoinType,
     on: On,
+    null_equals_null: bool,
     with_residual: bool,
+    /// Which side only appends.
     kind: [bool; 2],
 }
 
-fn output_schema() -> SchemaRef {
-    let fields = ["k", "s", "v"].into_iter().zip(schema().fields().iter().cloned().collect::<Vec<_>>());
-    let fields: Vec<Field> = fields.map(|(name, field)| field.as_ref().clone().with_name(name)).collect();
-    Arc::new(Schema::new([fields.clone(), fields].concat()))
+const TYPES: [JoinType; 9] = [
+    JoinType::Inner,
+    JoinType::Left,
+    JoinType::Right,
+    JoinType::Full,
+    JoinType::LeftSemi,
+    JoinType::RightSemi,
+    JoinType::LeftAnti,
+    JoinType::RightAnti,
+    JoinType::LeftMark,
+];
+
+fn output_schema(join_type: JoinType) -> SchemaRef {
+    Arc::new(join_type.output_schema(&schema(), &schema()))
 }
 
 fn edge(append: bool) -> EdgeProperties {
@@ -129,38 +144,96 @@ fn operator(case: Case) -> JoinOperator {
         On::Parity => vec![Arc::new(Written { data_type: DataType::Int64, evaluate: parity })],
     };
     let residual = case.with_residual.then(|| Arc::new(Written { data_type: DataType::Boolean, evaluate: is_less }) as ExprRef);
-    let spec = JoinSpec { left_keys: keys.clone(), right_keys: keys, residual };
-    JoinOperator::new(&spec, &edge(case.kind[0]), &edge(case.kind[1]), output_schema()).unwrap()
+    let spec = JoinSpec {
+        join_type: case.join_type,
+        null_equals_null: case.null_equals_null,
+        residual,
+        ..JoinSpec::inner(keys.clone(), keys)
+    };
+    JoinOperator::new(&spec, &edge(case.kind[0]), &edge(case.kind[1]), output_schema(case.join_type)).unwrap()
 }
 
-/// All pairs with the products of their weights, and how many pairs failed.
-fn nested_loops(case: Case, left: &[(Row, i64)], right: &[(Row, i64)]) -> (Vec<(Row, Row, i64)>, usize) {
-    let (mut pairs, mut failed) = (Vec::new(), 0);
-    for (l, lw) in left {
-        for (r, rw) in right {
-            let matches = key(case.on, l).is_some_and(|key_of_left| key(case.on, r) == Some(key_of_left));
-            let verdict = if case.with_residual { residual(l, r) } else { Verdict::Met };
-            match verdict {
-                Verdict::Met if matches => pairs.push((l.clone(), r.clone(), lw * rw)),
-                Verdict::Failed if matches => failed += 1,
-                _ => {}
+impl Case {
+    fn verdict(self, left: &Row, right: &Row) -> Verdict {
+        let (Some(left_key), Some(right_key)) = (key(self.on, left), key(self.on, right)) else { return Verdict::NotMet };
+        let comparable = self.null_equals_null || left_key.iter().all(Option::is_some);
+        match comparable && left_key == right_key {
+            true if self.with_residual => residual(left, right),
+            true => Verdict::Met,
+            false => Verdict::NotMet,
+        }
+    }
+}
+
+/// A row of the output: a left row, a right row, a mark.
+type Shown = (Option<Row>, Option<Row>, Option<bool>);
+
+/// What must be shown, and how many pairs failed.
+fn nested_loops(case: Case, left: &[(Row, i64)], right: &[(Row, i64)]) -> (Vec<(Shown, i64)>, usize) {
+    let (mut shown, mut failed): (Vec<(Shown, i64)>, usize) = (Vec::new(), 0);
+    let mut matches = [vec![0; left.len()], vec![0; right.len()]];
+    for (l, (left, left_weight)) in left.iter().enumerate() {
+        for (r, (right, right_weight)) in right.iter().enumerate() {
+            match case.verdict(left, right) {
+                Verdict::Met => {
+                    matches[0][l] += right_weight;
+                    matches[1][r] += left_weight;
+                    if case.join_type.shows_pairs() {
+                        shown.push(((Some(left.clone()), Some(right.clone()), None), left_weight * right_weight));
+                    }
+                }
+                Verdict::Failed => failed += 1,
+                Verdict::NotMet => {}
             }
         }
     }
-    (pairs, failed)
+    for (port, rows) in [(Port::LEFT, left), (Port::RIGHT, right)] {
+        for ((row, weight), matches) in rows.iter().zip(&matches[port.index()]) {
+            if key(case.on, row).is_some() {
+                shown.extend(alone(case.join_type, port, row, *matches > 0).map(|row| (row, *weight)));
+            }
+        }
+    }
+    (shown, failed)
 }
 
-fn pairs_batch(pairs: &[(Row, Row, i64)]) -> ChangeBatch {
-    let side = |side: Vec<(Row, i64)>| crate::random::batch(&side).rows().columns().to_vec();
-    let left = side(pairs.iter().map(|(left, _, weight)| (left.clone(), *weight)).collect());
-    let right = side(pairs.iter().map(|(_, right, weight)| (right.clone(), *weight)).collect());
-    let rows = RecordBatch::try_new(output_schema(), [left, right].concat()).unwrap();
-    ChangeBatch::new(rows, pairs.iter().map(|(_, _, weight)| *weight).collect::<Vec<_>>())
+/// How a row of one side is shown by itself.
+fn alone(join_type: JoinType, port: Port, row: &Row, matched: bool) -> Option<Shown> {
+    use JoinType as J;
+    let side = |mark| if port == Port::LEFT { (Some(row.clone()), None, mark) } else { (None, Some(row.clone()), mark) };
+    match (join_type, port) {
+        (J::Left | J::Full | J::LeftAnti, Port::LEFT) | (J::Right | J::Full | J::RightAnti, Port::RIGHT) => {
+            (!matched).then(|| side(None))
+        }
+        (J::LeftSemi, Port::LEFT) | (J::RightSemi, Port::RIGHT) => matched.then(|| side(None)),
+        (J::LeftMark, Port::LEFT) => Some(side(Some(matched))),
+        _ => None,
+    }
 }
 
-fn check_same(expected: &[(Row, Row, i64)], emitted: &[ChangeBatch]) {
-    let expected = Integral::of(output_schema(), &[pairs_batch(expected)]).unwrap();
-    let actual = Integral::of(output_schema(), emitted).unwrap();
+fn shown_batch(join_type: JoinType, shown: &[(Shown, i64)]) -> ChangeBatch {
+    const NULLS: Row = Row { k: None, s: None, v: None };
+    let columns = |pick: fn(&Shown) -> &Option<Row>| {
+        let rows: Vec<_> = shown.iter().map(|(row, weight)| (pick(row).clone().unwrap_or(NULLS), *weight)).collect();
+        crate::random::batch(&rows).rows().columns().to_vec()
+    };
+    let (left, right) = (|| columns(|(left, _, _)| left), || columns(|(_, right, _)| right));
+    let columns = match join_type {
+        JoinType::LeftSemi | JoinType::LeftAnti => left(),
+        JoinType::RightSemi | JoinType::RightAnti => right(),
+        JoinType::LeftMark => {
+            let marks: BooleanArray = shown.iter().map(|((_, _, mark), _)| *mark).collect();
+            [left(), vec![Arc::new(marks) as ArrayRef]].concat()
+        }
+        _ => [left(), right()].concat(),
+    };
+    let rows = RecordBatch::try_new(output_schema(join_type), columns).unwrap();
+    ChangeBatch::new(rows, shown.iter().map(|(_, weight)| *weight).collect::<Vec<_>>())
+}
+
+fn check_same(join_type: JoinType, expected: &[(Shown, i64)], emitted: &[ChangeBatch]) {
+    let expected = Integral::of(output_schema(join_type), &[shown_batch(join_type, expected)]).unwrap();
+    let actual = Integral::of(output_schema(join_type), emitted).unwrap();
     if let Some(difference) = expected.difference(&actual).unwrap() {
         panic!("{difference}");
     }
@@ -178,7 +251,13 @@ fn random_side(rng: &mut StdRng, append: bool, present: &mut Vec<Row>) -> Vec<(R
 }
 
 fn check_random_case(rng: &mut StdRng) {
-    let case = Case { on: ON[rng.random_range(0..ON.len())], with_residual: rng.random(), kind: rng.random() };
+    let case = Case {
+        join_type: TYPES[rng.random_range(0..TYPES.len())],
+        on: ON[rng.random_range(0..ON.len())],
+        null_equals_null: rng.random_bool(0.3),
+        with_residual: rng.random(),
+        kind: rng.random(),
+    };
     let mut harness = Harness::new(operator(case));
     let (mut present, mut all): ([Vec<Row>; 2], [Vec<(Row, i64)>; 2]) = Default::default();
     for _ in 0..rng.random_range(1..6) {
@@ -190,8 +269,11 @@ fn check_random_case(rng: &mut StdRng) {
         }
         inputs.shuffle(rng);
         harness.step(inputs).unwrap();
-        let (pairs, failed) = nested_loops(case, &all[0], &all[1]);
-        check_same(&pairs, &harness.emitted);
+        let (shown, failed) = nested_loops(case, &all[0], &all[1]);
+        check_same(case.join_type, &shown, &harness.emitted);
+        let append =
+            case.kind == [true, true] && matches!(case.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi);
+        assert!(!append || harness.emitted.iter().all(ChangeBatch::is_append), "an append edge retracts");
         if case.kind == [true, true] {
             let bad_keys = |rows: &[(Row, i64)]| rows.iter().filter(|(row, _)| case.on == On::Parity && row.k == Some(5)).count();
             assert_eq!(harness.rejected_rows(), failed + bad_keys(&all[0]) + bad_keys(&all[1]), "rows rejected");
@@ -213,7 +295,11 @@ fn equal_rows_of_one_batch_share_a_row_id_if_they_can_be_retracted() {
 }
 
 fn case(on: On, with_residual: bool) -> Case {
-    Case { on, with_residual, kind: [false, false] }
+    Case { join_type: JoinType::Inner, on, null_equals_null: false, with_residual, kind: [false, false] }
+}
+
+fn by_k(join_type: JoinType) -> Case {
+    Case { join_type, ..case(On::Columns(&[0]), false) }
 }
 
 /// One step for each text: changes on the left, `~`, changes on the right.
@@ -270,9 +356,100 @@ fn large_results_come_in_bounded_batches() {
 
 #[test]
 fn keys_of_different_types_are_refused_with_the_way_out() {
-    let spec =
-        JoinSpec { left_keys: vec![Column::new(&schema(), 0)], right_keys: vec![Column::new(&schema(), 1)], residual: None };
-    let error = JoinOperator::new(&spec, &edge(false), &edge(false), output_schema()).unwrap_err();
+    let spec = JoinSpec::inner(vec![Column::new(&schema(), 0)], vec![Column::new(&schema(), 1)]);
+    let error = JoinOperator::new(&spec, &edge(false), &edge(false), output_schema(JoinType::Inner)).unwrap_err();
     assert_eq!(error.code(), Code::TypeMismatch);
     assert_eq!(error.message(), "cannot join k of type Int64 with s of type Utf8");
+}
+
+#[test]
+fn a_row_without_a_match_is_taken_back_when_the_first_one_comes_and_shown_again_when_the_last_one_goes() {
+    let steps = ["+2 | 1 | a | 0 ~ ", " ~ +1 | 1 | b | 0", " ~ +1 | 1 | c | 0", " ~ -1 | 1 | b | 0", " ~ -1 | 1 | c | 0"];
+    check(
+        by_k(JoinType::Left),
+        &steps,
+        "+2 | 1 | a | 0.0 | NULL | NULL | NULL
++2 | 1 | a | 0.0 | 1 | b | 0.0
+-2 | 1 | a | 0.0 | NULL | NULL | NULL
++2 | 1 | a | 0.0 | 1 | c | 0.0
+-2 | 1 | a | 0.0 | 1 | b | 0.0
+-2 | 1 | a | 0.0 | 1 | c | 0.0
++2 | 1 | a | 0.0 | NULL | NULL | NULL",
+        &[],
+    );
+    check(by_k(JoinType::LeftSemi), &steps, "+2 | 1 | a | 0.0\n-2 | 1 | a | 0.0", &[]);
+    check(by_k(JoinType::LeftAnti), &steps, "+2 | 1 | a | 0.0\n-2 | 1 | a | 0.0\n+2 | 1 | a | 0.0", &[]);
+    let marks = "+2 | 1 | a | 0.0 | false
+-2 | 1 | a | 0.0 | false
++2 | 1 | a | 0.0 | true
+-2 | 1 | a | 0.0 | true
++2 | 1 | a | 0.0 | false";
+    check(by_k(JoinType::LeftMark), &steps, marks, &[]);
+}
+
+#[test]
+fn a_match_that_is_replaced_within_a_batch_changes_nothing_but_the_pair() {
+    let steps = ["+1 | 1 | a | 0 ~ +1 | 1 | b | 0", " ~ -1 | 1 | b | 0 ; +1 | 1 | c | 0"];
+    for (join_type, second) in [(JoinType::Left, 2), (JoinType::LeftSemi, 0), (JoinType::LeftAnti, 0), (JoinType::LeftMark, 0)] {
+        let mut harness = Harness::new(operator(by_k(join_type)));
+        for (step, rows) in steps.iter().zip([None, Some(second)]) {
+            let (left, right) = step.split_once('~').unwrap();
+            let parse = |text| ChangeBatch::parse(&schema(), text).unwrap();
+            let shown = harness.step(vec![(Port::LEFT, parse(left)), (Port::RIGHT, parse(right))]).unwrap();
+            let shown: usize = shown.iter().map(ChangeBatch::len).sum();
+            assert_eq!(shown, rows.unwrap_or(shown), "{join_type:?}");
+        }
+    }
+}
+
+#[test]
+fn a_row_without_a_key_is_shown_at_once_and_not_kept() {
+    let mut harness = Harness::new(operator(by_k(JoinType::Full)));
+    let parse = |text| ChangeBatch::parse(&schema(), text).unwrap();
+    harness.step(vec![(Port::LEFT, parse("+1 | NULL | a | 0")), (Port::RIGHT, parse("+1 | NULL | b | 0"))]).unwrap();
+    assert_eq!(harness.operator.state().unwrap().rows(), 0);
+    harness.step(vec![(Port::LEFT, parse("-1 | NULL | a | 0"))]).unwrap();
+    let shown = "+1 | NULL | a | 0.0 | NULL | NULL | NULL
++1 | NULL | NULL | NULL | NULL | b | 0.0
+-1 | NULL | a | 0.0 | NULL | NULL | NULL";
+    assert_eq!(print_all(&harness.emitted), shown);
+    let same = Case { null_equals_null: true, ..by_k(JoinType::Inner) };
+    check(same, &["+1 | NULL | a | 0 ~ +1 | NULL | b | 0"], "+1 | NULL | a | 0.0 | NULL | b | 0.0", &[]);
+}
+
+/// One row of key 1, with a number of its own as text.
+fn numbered(number: i64) -> ChangeBatch {
+    ChangeBatch::parse(&schema(), &format!("+1 | 1 | {number} | 0")).unwrap()
+}
+
+#[test]
+fn one_more_match_of_a_key_with_many_rows_costs_nothing() {
+    const ROWS: i64 = 20_000;
+    for join_type in [JoinType::LeftSemi, JoinType::LeftAnti, JoinType::LeftMark, JoinType::RightSemi] {
+        let mut harness = Harness::new(operator(by_k(join_type)));
+        let (shown, tested) =
+            if join_type == JoinType::RightSemi { (Port::RIGHT, Port::LEFT) } else { (Port::LEFT, Port::RIGHT) };
+        let mut cells = 0;
+        // Each comes by itself: if it looked at all rows that it matches, the test would not end.
+        for number in 0..ROWS {
+            for port in [shown, tested] {
+                cells += harness.step(vec![(port, numbered(number))]).unwrap().iter().map(ChangeBatch::len).sum::<usize>();
+                harness.emitted.clear();
+            }
+        }
+        assert!(cells <= ROWS as usize + 2, "{join_type:?} shows {cells} rows");
+        assert_eq!(harness.operator.state().unwrap().rows(), ROWS as usize + 1, "{join_type:?} keeps each row and one key");
+    }
+}
+
+#[test]
+fn an_outer_join_shows_pairs_and_takes_each_row_back_once() {
+    let mut harness = Harness::new(operator(by_k(JoinType::Full)));
+    let mut rows = 0;
+    for number in 0..300 {
+        for port in [Port::LEFT, Port::RIGHT] {
+            rows += harness.step(vec![(port, numbered(number))]).unwrap().iter().map(ChangeBatch::len).sum::<usize>();
+        }
+    }
+    assert_eq!(rows, 300 * 300 + 2, "every pair once, and the first row twice without one");
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampNanosecondType;
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::print_net;
 use laminar_core::dag::{
-    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, TimeColumn, WindowEmission,
-    WindowSpec,
+    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec, SessionSpec, TimeColumn,
+    WindowEmission, WindowSpec,
 };
-use laminar_core::expr::{Column, ExprRef};
+use laminar_core::expr::{Column, ExprRef, ScalarExpr};
 use laminar_core::operator::aggregate::{AggregateCall, native};
 use laminar_core::operator::egress::Egress;
 use laminar_core::operator::emit::Emit;
@@ -226,19 +228,47 @@ fn sessions_come_from_parts() {
 
 #[test]
 fn both_sides_of_a_join_come_from_parts() {
-    let output = Arc::new(Schema::new([schema().fields().to_vec(), schema().fields().to_vec()].concat()));
     let steps = [
         Step(&[(LEFT, "+1 | 1 | a | 00:01 ; +2 | 2 | b | 00:02 ; +1 | NULL | c | 00:03"), (RIGHT, "+1 | 5000 | d | 00:04")], 0),
         Step(&[(RIGHT, "+1 | 1 | x | 00:01 ; +1 | 2 | y | 00:02 ; +1 | NULL | z | 00:03"), (LEFT, "+1 | 5000 | e | 00:05")], 0),
         Step(&[(LEFT, "-1 | 2 | b | 00:02 ; +1 | 1 | f | NULL"), (RIGHT, "-1 | 5000 | d | 00:04 ; +1 | 5000 | g | 00:06")], 0),
         Step(&[(RIGHT, "+1 | 2 | y | 00:02 ; -1 | 1 | x | 00:01")], 0),
     ];
-    let spec = JoinSpec { left_keys: vec![column(0)], right_keys: vec![column(0)], residual: None };
-    let make = || {
-        let side = edge(ChangeKind::Retract);
-        Box::new(JoinOperator::new(&spec, &side, &side, output.clone()).unwrap()) as _
-    };
-    check(make, 0, &steps);
+    for join_type in [JoinType::Inner, JoinType::Full, JoinType::LeftSemi, JoinType::RightAnti, JoinType::LeftMark] {
+        // With a condition each row knows how many rows match it.
+        for residual in [None, Some(Arc::new(SameOrLater) as ExprRef)] {
+            let spec = JoinSpec { join_type, residual, ..JoinSpec::inner(vec![column(0)], vec![column(0)]) };
+            let output = Arc::new(join_type.output_schema(&schema(), &schema()));
+            let make = || {
+                let side = edge(ChangeKind::Retract);
+                Box::new(JoinOperator::new(&spec, &side, &side, output.clone()).unwrap()) as _
+            };
+            check(make, 0, &steps);
+        }
+    }
+}
+
+/// Whether the right row's time is not before the left row's.
+#[derive(Debug)]
+struct SameOrLater;
+
+impl ScalarExpr for SameOrLater {
+    fn evaluate(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+        let [left, right] = [2, 5].map(|column| rows.column(column).as_primitive::<TimestampNanosecondType>());
+        Ok(Arc::new(left.iter().zip(right).map(|(left, right)| Some(left? <= right?)).collect::<BooleanArray>()))
+    }
+
+    fn data_type(&self) -> &DataType {
+        &DataType::Boolean
+    }
+
+    fn nullable(&self) -> bool {
+        true
+    }
+
+    fn display(&self) -> String {
+        "left.ts <= right.ts".to_owned()
+    }
 }
 
 #[test]

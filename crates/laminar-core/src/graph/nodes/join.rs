@@ -1,26 +1,114 @@
-//! Pairs of rows with equal keys.
+//! Pairs of rows with equal keys, and rows with or without a match.
 
 use std::ops::RangeInclusive;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
+use crate::Port;
 use crate::expr::ExprRef;
 use crate::graph::distribute::{Placement, StatePlace, gathered};
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 use crate::graph::exchange::Exchange;
 use crate::graph::node::{Node, NodeSpec};
-use crate::graph::validate::{expect_condition, expect_input, expect_types, types};
+use crate::graph::validate::{expect_condition, expect_input, expect_types};
 use crate::{Code, Error, Result};
 
-/// Inner equi-join. Output columns: left, then right. NULL keys match nothing.
+/// What a join shows. A row has a match if a row of the other side has its keys and meets the residual condition with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinType {
+    /// Pairs that match.
+    Inner,
+    /// Pairs, and left rows without a match, beside NULLs.
+    Left,
+    /// Pairs, and right rows without a match, beside NULLs.
+    Right,
+    /// Pairs, and rows of both sides without a match, beside NULLs.
+    Full,
+    /// Left rows with a match.
+    LeftSemi,
+    /// Right rows with a match.
+    RightSemi,
+    /// Left rows without a match.
+    LeftAnti,
+    /// Right rows without a match.
+    RightAnti,
+    /// All left rows, and a column that says whether they have a match.
+    LeftMark,
+}
+
+impl JoinType {
+    /// Whether pairs are shown; otherwise rows of one side are.
+    pub fn shows_pairs(self) -> bool {
+        matches!(self, JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full)
+    }
+
+    /// Whether what is shown of the rows that come in at `port` depends on whether they have a match.
+    pub fn depends_on_matches(self, port: Port) -> bool {
+        use JoinType as J;
+        match self {
+            J::Inner => false,
+            J::Full => true,
+            J::Left | J::LeftSemi | J::LeftAnti | J::LeftMark => port == Port::LEFT,
+            J::Right | J::RightSemi | J::RightAnti => port == Port::RIGHT,
+        }
+    }
+
+    /// Whether columns of the side at `port` can be NULL because a row of the other side has no match.
+    pub fn pads(self, port: Port) -> bool {
+        let other = if port == Port::LEFT { Port::RIGHT } else { Port::LEFT };
+        self.shows_pairs() && self.depends_on_matches(other)
+    }
+
+    /// The columns of the output over inputs with these schemas.
+    pub fn output_schema(self, left: &Schema, right: &Schema) -> Schema {
+        let side = |schema: &Schema, port: Port| -> Vec<Field> {
+            let fields = schema.fields().iter().map(|field| field.as_ref().clone());
+            fields.map(|field| if self.pads(port) { field.with_nullable(true) } else { field }).collect()
+        };
+        let (left, right) = (side(left, Port::LEFT), side(right, Port::RIGHT));
+        Schema::new(match self {
+            JoinType::LeftSemi | JoinType::LeftAnti => left,
+            JoinType::RightSemi | JoinType::RightAnti => right,
+            JoinType::LeftMark => [left, vec![Field::new("mark", DataType::Boolean, false)]].concat(),
+            _ => [left, right].concat(),
+        })
+    }
+
+    fn display(self) -> &'static str {
+        match self {
+            JoinType::Inner => "Join",
+            JoinType::Left => "Left join",
+            JoinType::Right => "Right join",
+            JoinType::Full => "Full join",
+            JoinType::LeftSemi => "Left semi join",
+            JoinType::RightSemi => "Right semi join",
+            JoinType::LeftAnti => "Left anti join",
+            JoinType::RightAnti => "Right anti join",
+            JoinType::LeftMark => "Left mark join",
+        }
+    }
+}
+
+/// Equi-join. Output columns of pairs: left, then right; otherwise those of the side that is shown.
 #[derive(Debug, Clone)]
 pub struct JoinSpec {
+    /// What is shown.
+    pub join_type: JoinType,
     /// Key expressions over the left input; none: every pair is looked at.
     pub left_keys: Vec<ExprRef>,
     /// Key expressions over the right input, of the same types.
     pub right_keys: Vec<ExprRef>,
-    /// A condition over left and right columns together that a pair must also meet.
+    /// Whether NULL equals NULL in keys; otherwise a row with a NULL key has no match.
+    pub null_equals_null: bool,
+    /// A condition over left and right columns together that a pair must also meet to be a match.
     pub residual: Option<ExprRef>,
+}
+
+impl JoinSpec {
+    /// Pairs of rows whose keys are equal, and that is all.
+    pub fn inner(left_keys: Vec<ExprRef>, right_keys: Vec<ExprRef>) -> Self {
+        Self { join_type: JoinType::Inner, left_keys, right_keys, null_equals_null: false, residual: None }
+    }
 }
 
 impl NodeSpec for JoinSpec {
@@ -33,11 +121,13 @@ impl NodeSpec for JoinSpec {
     }
 
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
-        let append = inputs.iter().all(|input| input.changes.is_append());
+        // A row that is shown for want of a match is taken back when one comes.
+        let grows = matches!(self.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi);
+        let append = grows && inputs.iter().all(|input| input.changes.is_append());
         let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
         EdgeProperties {
-            partitioning: self.partitioning(0..self.left_keys.len()),
-            time_columns: times(inputs[0], inputs[1]),
+            partitioning: self.partitioning(0..self.left_keys.len(), inputs[0].schema.fields().len()),
+            time_columns: times(self.join_type, inputs[0], inputs[1]),
             ..EdgeProperties::out_of(inputs, schema, changes)
         }
     }
@@ -54,7 +144,7 @@ impl NodeSpec for JoinSpec {
             (found.as_ref() != Some(&order)).then(|| Exchange::Hash(order.iter().map(|key| keys[*key].clone()).collect()))
         };
         let exchanges = vec![moved(left, &self.left_keys), moved(right, &self.right_keys)];
-        let partitioning = self.partitioning(order.iter().copied());
+        let partitioning = self.partitioning(order.iter().copied(), left.schema.fields().len());
         // What a join puts out need not have the keys by which its rows are spread.
         Placement { exchanges, partitioning, state: StatePlace::ByKeys(order) }
     }
@@ -73,15 +163,22 @@ impl NodeSpec for JoinSpec {
             }
         }
         self.residual.iter().try_for_each(expect_condition)?;
-        expect_types(schema, types(left).chain(types(right)))
+        let expected = self.join_type.output_schema(left, right);
+        expect_types(schema, expected.fields().iter().map(|field| field.data_type()))?;
+        match expected.fields().iter().zip(schema.fields()).find(|(expected, ours)| expected.is_nullable() && !ours.is_nullable())
+        {
+            Some((_, field)) => Err(Error::internal(format!("a join can make {} NULL, which its schema denies", field.name()))),
+            None => Ok(()),
+        }
     }
 
     fn explain(&self, _: &Node, _: &[&SchemaRef]) -> String {
         let pairs = self.left_keys.iter().zip(&self.right_keys);
-        let on: Vec<String> = pairs.map(|(left, right)| format!("{} = {}", left.display(), right.display())).collect();
+        let equal = if self.null_equals_null { "is not distinct from" } else { "=" };
+        let on: Vec<String> = pairs.map(|(left, right)| format!("{} {equal} {}", left.display(), right.display())).collect();
         let on = if on.is_empty() { "every pair".to_owned() } else { format!("on {}", on.join(" and ")) };
         let residual = self.residual.as_ref().map(|residual| format!(" where {}", residual.display()));
-        format!("Join {on}{}", residual.unwrap_or_default())
+        format!("{} {on}{}", self.join_type.display(), residual.unwrap_or_default())
     }
 
     /// Rows that meet are as old as they are.
@@ -97,25 +194,37 @@ impl JoinSpec {
         kept.unwrap_or_else(|| (0..self.left_keys.len()).collect())
     }
 
-    /// Pairs are where their keys are, if the left keys are columns.
-    fn partitioning(&self, order: impl Iterator<Item = usize>) -> Partitioning {
+    /// Rows are where their keys are, if those are columns of the output that no padding makes NULL.
+    fn partitioning(&self, order: impl Iterator<Item = usize>, left_width: usize) -> Partitioning {
         if self.left_keys.is_empty() {
             return Partitioning::Single;
         }
-        let columns: Option<Vec<usize>> = order.map(|key| self.left_keys[key].as_column()).collect();
+        let (keys, first) = match self.join_type {
+            JoinType::Full => return Partitioning::Any,
+            JoinType::Right => (&self.right_keys, left_width),
+            JoinType::RightSemi | JoinType::RightAnti => (&self.right_keys, 0),
+            _ => (&self.left_keys, 0),
+        };
+        let columns: Option<Vec<usize>> = order.map(|key| Some(first + keys[key].as_column()?)).collect();
         columns.map_or(Partitioning::Any, Partitioning::Hash)
     }
 }
 
 /// Time survives a join with tables and stored views only: rows of two streams can meet at any later time, so their times follow no
 /// watermark.
-fn times(left: &EdgeProperties, right: &EdgeProperties) -> Vec<TimeColumn> {
-    let width = left.schema.fields().len();
-    let moved = |time: &TimeColumn| TimeColumn { column: time.column + width, ..*time };
+/// Nor does a time survive that is NULL beside a row without a match.
+fn times(join_type: JoinType, left: &EdgeProperties, right: &EdgeProperties) -> Vec<TimeColumn> {
+    use JoinType as J;
+    let (first, shows_left, shows_right) = match join_type {
+        J::LeftSemi | J::LeftAnti | J::LeftMark => (0, true, false),
+        J::RightSemi | J::RightAnti => (0, false, true),
+        _ => (left.schema.fields().len(), !join_type.pads(Port::LEFT), !join_type.pads(Port::RIGHT)),
+    };
+    let moved = |time: &TimeColumn| TimeColumn { column: first + time.column, ..*time };
     match (left.is_stream, right.is_stream) {
-        (true, true) => Vec::new(),
-        (_, false) => left.time_columns.clone(),
-        (false, true) => right.time_columns.iter().map(moved).collect(),
+        (_, false) if shows_left => left.time_columns.clone(),
+        (false, true) if shows_right => right.time_columns.iter().map(moved).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -16,7 +16,7 @@ pub use aggregate::{AggregateSpec, can_be_sent};
 pub use assign_window::AssignSpec;
 pub use compute::ComputeSpec;
 pub use emit::{EmitSpec, EmitWhen};
-pub use join::JoinSpec;
+pub use join::{JoinSpec, JoinType};
 pub use limit::LimitSpec;
 pub use output::OutputSpec;
 pub use session::SessionSpec;

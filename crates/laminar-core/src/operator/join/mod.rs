@@ -1,30 +1,52 @@
-//! Inner equi-join of two Z-sets: the pairs of rows with equal keys that also meet a residual condition.
+//! Equi-join of two Z-sets: the pairs of rows with equal keys that also meet a residual condition, and rows by themselves because
+//! they are in such a pair or in none.
 //!
-//! The join is bilinear, and one input's changes are taken at a time: they meet all that the other input has brought so
+//! Pairs are bilinear, and one input's changes are taken at a time: they meet all that the other input has brought so
 //! far (weights multiply), and only then join their own side's arrangement. So every pair is made exactly once, whichever
 //! of the two came first, within a step and across steps. A retraction finds the same pairs and takes them back.
+//!
+//! A side whose rows are shown by themselves keeps with each of them how many rows match it, added up by weight. What is shown
+//! changes when that number leaves 0 or comes back to it. Where nothing but that is asked for and there is no residual condition,
+//! the other side keeps its keys alone, each with how often it is there: then a key that is there once more costs nothing, however
+//! many rows it matches, and their numbers need not be kept.
+//!
+//! A row with a NULL key can match nothing. It is shown at once and not kept: its own retraction takes it back.
 //!
 //! Without keys every pair is looked at, by the same way: all rows have the same empty key.
 
 mod pairs;
+mod shown;
 mod side;
+mod tally;
 
-use arrow_schema::SchemaRef;
+use std::sync::Arc;
+
+use arrow_array::BooleanArray;
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::{Schema, SchemaRef};
 
 use self::pairs::Pairs;
-use self::side::Side;
+use self::shown::Shown;
+use self::side::{KeyedChanges, Prepared, Side};
+use self::tally::{Tally, has_match};
 use super::{Operator, OperatorContext};
+use crate::changelog::add_weights;
 use crate::graph::{EdgeProperties, JoinSpec};
-use crate::state::{Imaged, Ownership, StateImage};
+use crate::limits::BATCH_ROWS_MAX;
+use crate::state::{Imaged, Ownership, ProbeCursor, StateImage};
 use crate::{ChangeBatch, Code, Error, Port, Result};
 
 /// What the images call the two arrangements, by port.
 const SIDES: [&str; 2] = ["left", "right"];
 
+const PORTS: [Port; 2] = [Port::LEFT, Port::RIGHT];
+
 /// Keeps the rows of both inputs, arranged by key.
 #[derive(Debug)]
 pub struct JoinOperator {
     sides: [Side; 2],
+    /// What is shown of each side's rows by themselves.
+    shown: [Option<Shown>; 2],
     pairs: Pairs,
 }
 
@@ -32,12 +54,64 @@ impl JoinOperator {
     /// A join of edges with these properties. Refused if the keys' types differ: the planner casts them before.
     pub fn new(spec: &JoinSpec, left: &EdgeProperties, right: &EdgeProperties, output: SchemaRef) -> Result<Self> {
         check_keys(spec)?;
-        let sides = [Side::new(&spec.left_keys, left), Side::new(&spec.right_keys, right)];
-        if sides[0].width() + sides[1].width() != output.fields().len() {
-            return Err(Error::internal("a join's output is not its left and its right columns"));
+        let expected = spec.join_type.output_schema(&left.schema, &right.schema);
+        if expected.fields().len() != output.fields().len() {
+            return Err(Error::internal("a join's output has other columns than its inputs"));
         }
-        Ok(Self { sides, pairs: Pairs::new(output, spec.residual.clone()) })
+        let shows_pairs = spec.join_type.shows_pairs();
+        let fields = left.schema.fields().iter().chain(right.schema.fields()).cloned();
+        let pair_schema = if shows_pairs { output.clone() } else { Arc::new(Schema::new(fields.collect::<Vec<_>>())) };
+        let shown = PORTS.map(|port| {
+            let width = if port == Port::LEFT { left } else { right }.schema.fields().len();
+            Shown::new(spec.join_type, port, width, &output)
+        });
+        let sides = [side(spec, Port::LEFT, left), side(spec, Port::RIGHT, right)];
+        Ok(Self { sides, shown, pairs: Pairs::new(pair_schema, spec.residual.clone(), shows_pairs) })
     }
+
+    /// Rows of a side of which the keys alone are kept: the other side's rows are shown anew whose key is there now and was not, or
+    /// is not there any more.
+    fn keys_changed(&mut self, own: usize, keyed: &KeyedChanges, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let other = 1 - own;
+        let turned = turned_keys(&self.sides[own], keyed)?;
+        let (arrangement, mut cursor) = (self.sides[other].arrangement(), ProbeCursor::default());
+        let Some(shown) = self.shown[other].as_ref().filter(|_| turned.iter().any(Option::is_some)) else {
+            return self.sides[own].insert(keyed, None);
+        };
+        let asking = keyed.only(&turned.iter().map(|turned| Some(turned.is_some())).collect())?;
+        let turned: Vec<bool> = turned.into_iter().flatten().collect();
+        while let Some(found) = arrangement.probe(&asking.keys, &asking.hashes, &mut cursor, BATCH_ROWS_MAX)? {
+            let rows = found.rows.iter().zip(found.row_ids).map(|(row, row_id)| (row_id, turned[*row as usize]));
+            shown.turned(arrangement, &rows.collect::<Vec<_>>(), cx)?;
+        }
+        self.sides[own].insert(keyed, None)
+    }
+}
+
+/// The side at `port`, with as much as the join must know of it.
+fn side(spec: &JoinSpec, port: Port, input: &EdgeProperties) -> Side {
+    let keys = if port == Port::LEFT { &spec.left_keys } else { &spec.right_keys };
+    let only_keys = !spec.join_type.shows_pairs() && spec.residual.is_none();
+    match (spec.join_type.depends_on_matches(port), only_keys) {
+        (false, true) => Side::of_keys(keys, spec.null_equals_null, input),
+        (false, false) => Side::new(keys, spec.null_equals_null, input),
+        (true, true) => Side::new(keys, spec.null_equals_null, input).shown_alone(),
+        (true, false) => Side::new(keys, spec.null_equals_null, input).shown_alone().with_match_counts(),
+    }
+}
+
+/// For each of the changes of keys whether its key is there now, if that is not as it was before.
+fn turned_keys(side: &Side, keyed: &KeyedChanges) -> Result<Vec<Option<bool>>> {
+    let (arrangement, mut cursor) = (side.arrangement(), ProbeCursor::default());
+    let mut before = vec![0; keyed.changes.len()];
+    while let Some(found) = arrangement.probe(&keyed.keys, &keyed.hashes, &mut cursor, BATCH_ROWS_MAX)? {
+        found.rows.iter().zip(&found.row_ids).for_each(|(row, row_id)| before[*row as usize] = arrangement.weight(*row_id));
+    }
+    let turned = |(row, before): (usize, i64)| {
+        let after = has_match(add_weights(before, keyed.changes.weight(row))?);
+        Ok((after != has_match(before)).then_some(after))
+    };
+    before.into_iter().enumerate().map(turned).collect()
 }
 
 fn check_keys(spec: &JoinSpec) -> Result<()> {
@@ -64,9 +138,25 @@ fn check_keys(spec: &JoinSpec) -> Result<()> {
 impl Operator for JoinOperator {
     fn on_changes(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let (own, other) = (port.index(), 1 - port.index());
-        let Some(keyed) = self.sides[own].prepare(changes, cx)? else { return Ok(()) };
-        self.pairs.emit(port, &keyed, &self.sides[other], cx)?;
-        self.sides[own].insert(&keyed)
+        let Prepared { keyed, keyless } = self.sides[own].prepare(changes, cx)?;
+        if let (Some(shown), Some(keyless)) = (&self.shown[own], keyless) {
+            shown.changed(&keyless, BooleanArray::new(BooleanBuffer::new_unset(keyless.len()), None), cx)?;
+        }
+        let Some(keyed) = keyed else { return Ok(()) };
+        if self.sides[own].has_only_keys() {
+            return self.keys_changed(own, &keyed, cx);
+        }
+        let asked = self.shown[own].is_some();
+        let mut tally = if asked { Tally::of_changes(keyed.changes.len()) } else { Tally::default() };
+        self.pairs.meet(port, &keyed, &mut self.sides[other], &mut tally, cx)?;
+        if let (Some(shown), Some(counts)) = (&self.shown[own], tally.own()) {
+            let matched = BooleanBuffer::collect_bool(counts.len(), |row| has_match(counts[row]));
+            shown.changed(&keyed.changes, BooleanArray::new(matched, None), cx)?;
+        }
+        self.sides[own].insert(&keyed, tally.own())?;
+        let Some(shown) = &self.shown[other] else { return Ok(()) };
+        let arrangement = self.sides[other].arrangement();
+        shown.turned(arrangement, &tally.turned(arrangement), cx)
     }
 
     fn state(&mut self) -> Option<&mut dyn Imaged> {

@@ -1,60 +1,79 @@
-//! Makes the output rows of a join out of changes and the rows that they meet, in batches of bounded size.
+//! Makes pairs out of changes and the rows that they meet, in batches of bounded size.
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, SchemaRef};
 use arrow_select::take::take_arrays;
 
 use super::side::{KeyedChanges, Side, reject_errors};
+use super::tally::Tally;
 use crate::expr::{ExprRef, evaluate_isolating};
 use crate::limits::BATCH_ROWS_MAX;
 use crate::operator::OperatorContext;
 use crate::state::{Matches, ProbeCursor};
 use crate::{ChangeBatch, Code, Error, Port, Result};
 
-/// How pairs become output rows.
+/// Finds pairs, shows them, and counts them where somebody asks.
 #[derive(Debug)]
 pub(super) struct Pairs {
-    output: SchemaRef,
+    /// Left columns, then right columns.
+    schema: SchemaRef,
     residual: Option<ExprRef>,
+    shown: bool,
 }
 
 impl Pairs {
-    pub(super) fn new(output: SchemaRef, residual: Option<ExprRef>) -> Self {
-        Self { output, residual }
+    /// Pairs of `schema` (left, then right columns), which are output rows if they are `shown`.
+    pub(super) fn new(schema: SchemaRef, residual: Option<ExprRef>, shown: bool) -> Self {
+        Self { schema, residual, shown }
     }
 
-    /// Emits the pairs of changes on `port` with the rows of the other side.
-    pub(super) fn emit(&self, port: Port, keyed: &KeyedChanges, other: &Side, cx: &mut OperatorContext<'_>) -> Result<()> {
+    /// Makes the pairs of changes on `port` with the rows of the other side. `tally` hears of those that are matches.
+    pub(super) fn meet(
+        &self,
+        port: Port,
+        keyed: &KeyedChanges,
+        other: &mut Side,
+        tally: &mut Tally,
+        cx: &mut OperatorContext<'_>,
+    ) -> Result<()> {
         let mut cursor = ProbeCursor::default();
-        let mut outlet = Outlet { schema: &self.output, waiting: Vec::new(), rows: 0 };
-        while let Some(matches) = other.arrangement().probe(&keyed.keys, &keyed.hashes, &mut cursor, BATCH_ROWS_MAX)? {
-            let pairs = self.pair(port, keyed, other, &matches)?;
-            outlet.send(self.meet_residual(pairs, cx)?, cx)?;
+        let mut outlet = Outlet { schema: &self.schema, waiting: Vec::new(), rows: 0 };
+        while let Some(found) = other.arrangement().probe(&keyed.keys, &keyed.hashes, &mut cursor, BATCH_ROWS_MAX)? {
+            let mut met = None;
+            if self.shown || self.residual.is_some() {
+                let pairs = self.pair(port, keyed, other, &found)?;
+                met = self.meet_residual(&pairs, cx)?;
+                if self.shown {
+                    outlet.send(met.as_ref().map_or_else(|| Ok(pairs.clone()), |met| pairs.filter(met))?, cx)?;
+                }
+            }
+            tally.add(&found, met.as_ref(), &keyed.changes, other.arrangement_mut())?;
         }
         outlet.flush(cx)
     }
 
     fn pair(&self, port: Port, keyed: &KeyedChanges, other: &Side, matches: &Matches) -> Result<ChangeBatch> {
-        let width = self.output.fields().len() - other.width();
+        let width = self.schema.fields().len() - other.width();
         let asking = take_columns(&keyed.changes.rows().columns()[..width], &matches.rows)?;
         let stored = other.arrangement().gather(&matches.row_ids, other.width())?;
         let (left, right) = if port == Port::LEFT { (asking, stored) } else { (stored, asking) };
         let columns = left.into_iter().chain(right).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(matches.rows.len()));
-        let rows = RecordBatch::try_new_with_options(self.output.clone(), columns, &options)?;
+        let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
         Ok(ChangeBatch::new(rows, weights(keyed, other, matches)?))
     }
 
-    /// The pairs for which the residual condition is true. A pair for which it cannot be evaluated is rejected.
-    fn meet_residual(&self, pairs: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
-        let Some(residual) = &self.residual else { return Ok(pairs) };
+    /// For which pairs the residual condition is true; `None`: there is none. A pair for which it cannot be evaluated is rejected.
+    fn meet_residual(&self, pairs: &ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<BooleanArray>> {
+        let Some(residual) = &self.residual else { return Ok(None) };
         let (met, bad) = evaluate_isolating(residual.as_ref(), pairs.rows())?;
-        reject_errors(&pairs, bad.into_iter().map(|bad| (bad.row, bad.reason)), cx)?;
+        reject_errors(pairs, bad.into_iter().map(|bad| (bad.row, bad.reason)), cx)?;
         match met.data_type() {
-            DataType::Boolean => pairs.filter(met.as_boolean()),
+            DataType::Boolean => Ok(Some(met.as_boolean().clone())),
             // A condition that is the literal NULL.
-            DataType::Null => Ok(ChangeBatch::empty(self.output.clone())),
+            DataType::Null => Ok(Some(BooleanArray::new(BooleanBuffer::new_unset(pairs.len()), None))),
             other => Err(Error::internal(format!("a residual condition of type {other}"))),
         }
     }

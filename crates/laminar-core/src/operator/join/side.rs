@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{Field, Schema};
+use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_select::filter::filter;
 
 use crate::changelog::consolidate;
 use crate::expr::{ExprRef, evaluate_all_isolating};
-use crate::graph::EdgeProperties;
+use crate::graph::{ChangeKind, EdgeProperties};
 use crate::operator::{OperatorContext, RejectReason, RejectedRows};
 use crate::state::{Arrangement, Ownership, StateImage};
 use crate::{ChangeBatch, Result};
@@ -21,20 +22,46 @@ pub(super) struct Side {
     /// Columns of the input.
     width: usize,
     appends_only: bool,
+    /// The input's columns, then the computed keys.
+    keyed_schema: SchemaRef,
+    /// Which of these are the keys, if nothing else is kept: how often a key is there is all that the join asks for.
+    only_keys: Option<Vec<usize>>,
+    null_equals_null: bool,
+    /// Whether rows that can match nothing are shown by themselves.
+    shown_alone: bool,
     arrangement: Arrangement,
 }
 
-/// Changes of one input with their keys, none of which is NULL.
+/// Changes of one input with their keys.
 #[derive(Debug)]
 pub(super) struct KeyedChanges {
-    /// The input's columns, then the computed keys.
+    /// The input's columns, then the computed keys; or the keys alone.
     pub(super) changes: ChangeBatch,
     pub(super) keys: Vec<ArrayRef>,
     pub(super) hashes: Vec<u64>,
 }
 
+impl KeyedChanges {
+    /// The changes that `keep` keeps.
+    pub(super) fn only(&self, keep: &BooleanArray) -> Result<Self> {
+        let keys = self.keys.iter().map(|key| Ok(filter(key, keep)?)).collect::<Result<_>>()?;
+        let hashes = self.hashes.iter().zip(keep.values()).filter(|(_, keep)| *keep).map(|(hash, _)| *hash).collect();
+        Ok(Self { changes: self.changes.filter(keep)?, keys, hashes })
+    }
+}
+
+/// Changes whose keys could be computed, consolidated where rows can be retracted.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// Those that can match something.
+    pub(super) keyed: Option<KeyedChanges>,
+    /// Those that can match nothing, because a key is NULL; for a side whose rows are shown by themselves.
+    pub(super) keyless: Option<ChangeBatch>,
+}
+
 impl Side {
-    pub(super) fn new(keys: &[ExprRef], input: &EdgeProperties) -> Self {
+    /// All rows of `input`.
+    pub(super) fn new(keys: &[ExprRef], null_equals_null: bool, input: &EdgeProperties) -> Self {
         let width = input.schema.fields().len();
         let mut fields: Vec<Arc<Field>> = input.schema.fields().iter().cloned().collect();
         let (mut computed, mut columns) = (Vec::new(), Vec::new());
@@ -45,9 +72,31 @@ impl Side {
                 computed.push(key.clone());
             }
         }
-        let schema = Arc::new(Schema::new(fields));
-        let arrangement = Arrangement::new(schema, columns, (0..width).collect(), &input.changes);
-        Self { computed, width, appends_only: input.changes.is_append(), arrangement }
+        let keyed_schema = Arc::new(Schema::new(fields));
+        let arrangement = Arrangement::new(keyed_schema.clone(), columns, (0..width).collect(), &input.changes);
+        let appends_only = input.changes.is_append();
+        let (only_keys, shown_alone) = (None, false);
+        Self { computed, width, appends_only, keyed_schema, only_keys, null_equals_null, shown_alone, arrangement }
+    }
+
+    /// Of the rows of `input` the keys alone, each with how often it is there.
+    pub(super) fn of_keys(keys: &[ExprRef], null_equals_null: bool, input: &EdgeProperties) -> Self {
+        let side = Self::new(keys, null_equals_null, input);
+        let columns = side.arrangement.key_columns().to_vec();
+        let fields: Vec<_> = columns.iter().map(|column| side.keyed_schema.field(*column).clone()).collect();
+        let all: Vec<usize> = (0..columns.len()).collect();
+        let arrangement = Arrangement::new(Arc::new(Schema::new(fields)), all.clone(), all, &ChangeKind::Retract);
+        Self { only_keys: Some(columns), arrangement, ..side }
+    }
+
+    /// The same, with rows that are shown by themselves.
+    pub(super) fn shown_alone(self) -> Self {
+        Self { shown_alone: true, ..self }
+    }
+
+    /// The same, with the number of matches of each row.
+    pub(super) fn with_match_counts(self) -> Self {
+        Self { arrangement: self.arrangement.with_match_counts(), ..self }
     }
 
     /// How many columns the input has.
@@ -55,42 +104,62 @@ impl Side {
         self.width
     }
 
+    /// Whether nothing but keys is kept.
+    pub(super) fn has_only_keys(&self) -> bool {
+        self.only_keys.is_some()
+    }
+
     pub(super) fn arrangement(&self) -> &Arrangement {
         &self.arrangement
     }
 
-    /// The changes that can match anything: consolidated, with keys that could be computed and are not NULL.
-    pub(super) fn prepare(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Option<KeyedChanges>> {
+    pub(super) fn arrangement_mut(&mut self) -> &mut Arrangement {
+        &mut self.arrangement
+    }
+
+    /// The changes with their keys, without those whose keys cannot be computed.
+    pub(super) fn prepare(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Prepared> {
         let changes = changes.without_arrivals();
         // Equal rows share a row id as soon as they can be retracted, also if this batch only inserts.
         let changes = if self.appends_only { changes } else { consolidate(&changes)? };
         let changes = self.with_computed_keys(changes, cx)?;
-        let keys = self.arrangement.keys_of(changes.rows());
-        let changes = match rows_without_null(&keys) {
-            Some(keep) => changes.filter(&keep)?,
+        let changes = match &self.only_keys {
+            Some(columns) => consolidate(&changes.project(self.arrangement.schema(), columns)?)?,
             None => changes,
         };
+        let (changes, keyless) = self.without_null_keys(changes)?;
         if changes.is_empty() {
-            return Ok(None);
+            return Ok(Prepared { keyed: None, keyless });
         }
         let keys = self.arrangement.keys_of(changes.rows());
         let hashes = self.arrangement.key_hashes(changes.rows())?;
-        Ok(Some(KeyedChanges { changes, keys, hashes }))
+        Ok(Prepared { keyed: Some(KeyedChanges { changes, keys, hashes }), keyless })
+    }
+
+    /// The changes that can match something, and those that cannot.
+    fn without_null_keys(&self, changes: ChangeBatch) -> Result<(ChangeBatch, Option<ChangeBatch>)> {
+        if self.null_equals_null {
+            return Ok((changes, None));
+        }
+        let Some(keep) = rows_without_null(&self.arrangement.keys_of(changes.rows())) else { return Ok((changes, None)) };
+        let keyless = || changes.filter(&BooleanArray::new(!keep.values(), None));
+        let keyless = self.shown_alone.then(keyless).transpose()?;
+        Ok((changes.filter(&keep)?, keyless))
     }
 
     fn with_computed_keys(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
         let isolated = evaluate_all_isolating(&self.computed, changes.rows())?;
         let columns = changes.rows().columns().iter().chain(&isolated.columns).cloned().collect();
-        let keyed = changes.with_columns(self.arrangement.schema().clone(), columns)?;
+        let keyed = changes.with_columns(self.keyed_schema.clone(), columns)?;
         let Some(good) = isolated.good_rows(changes.len()) else { return Ok(keyed) };
         let bad = isolated.bad.into_iter().map(|bad| (bad.row, bad.reason));
         reject_errors(&changes, bad, cx)?;
         keyed.filter(&good)
     }
 
-    /// Lets the changes be found by what comes after them.
-    pub(super) fn insert(&mut self, keyed: &KeyedChanges) -> Result<()> {
-        self.arrangement.apply(&keyed.changes, &keyed.hashes)
+    /// Lets the changes be found by what comes after them. `counts`: how many rows match each of them, if the side counts that.
+    pub(super) fn insert(&mut self, keyed: &KeyedChanges, counts: Option<&[i64]>) -> Result<()> {
+        self.arrangement.apply_counted(&keyed.changes, &keyed.hashes, counts)
     }
 
     pub(super) fn restore(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {

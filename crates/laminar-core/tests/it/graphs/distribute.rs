@@ -1,7 +1,7 @@
 //! How graphs are spread over workers: rows move only where an operator needs them elsewhere.
 
 use expect_test::{Expect, expect};
-use laminar_core::dag::{DagBuilder, JoinSpec, SourceSpec, distribute, explain_distributed};
+use laminar_core::dag::{DagBuilder, JoinSpec, JoinType, SourceSpec, distribute, explain_distributed};
 use laminar_core::expr::Column;
 use laminar_core::operator::aggregate::{AggregateCall, native};
 
@@ -46,7 +46,7 @@ fn a_side_of_a_join_that_is_spread_by_its_key_stays_and_a_table_comes_to_it() {
     let (_, names) = dag.table("names", pairs(), Some(vec![0]));
     let by_a = dag.aggregate("by_a", source, vec![("a", Column::new(&pairs(), 0))], vec![count()]);
     let keys = || vec![Column::new(&pairs(), 0)];
-    let join = dag.join("j", by_a, names, JoinSpec { left_keys: keys(), right_keys: keys(), residual: None });
+    let join = dag.join("j", by_a, names, JoinSpec::inner(keys(), keys()));
     dag.view("v", join);
     check(
         dag,
@@ -60,6 +60,61 @@ fn a_side_of_a_join_that_is_spread_by_its_key_stays_and_a_table_comes_to_it() {
                   n2 Output names stored key (a) [upsert (a); single]
                     n1 Source names table [retract; single]
         "#]],
+    );
+}
+
+#[test]
+fn what_an_outer_join_shows_is_spread_by_the_keys_that_are_never_filled_up_with_null() {
+    let mut dag = DagBuilder::new();
+    let (a, b) = (dag.source("a", pairs(), SourceSpec::TIMELESS), dag.source("b", pairs(), SourceSpec::TIMELESS));
+    let keys = || vec![Column::new(&pairs(), 0)];
+    for join_type in
+        [JoinType::Left, JoinType::Right, JoinType::Full, JoinType::LeftSemi, JoinType::RightAnti, JoinType::LeftMark]
+    {
+        let null_equals_null = join_type == JoinType::LeftMark;
+        let spec = JoinSpec { join_type, null_equals_null, ..JoinSpec::inner(keys(), vec![Column::new(&pairs(), 1)]) };
+        dag.join("j", a, b, spec);
+    }
+    dag.join("j", a, b, JoinSpec { join_type: JoinType::Full, ..JoinSpec::inner(vec![], vec![]) });
+    check(
+        dag,
+        expect![[r#"
+        n2 Left join on a = b [retract; by (a)]
+          Exchange by (a)
+            n0 Source a [append]
+          Exchange by (b)
+            n1 Source b [append]
+        n3 Right join on a = b [retract; by (b)]
+          Exchange by (a)
+            n0 (above)
+          Exchange by (b)
+            n1 (above)
+        n4 Full join on a = b [retract]
+          Exchange by (a)
+            n0 (above)
+          Exchange by (b)
+            n1 (above)
+        n5 Left semi join on a = b [append; by (a)]
+          Exchange by (a)
+            n0 (above)
+          Exchange by (b)
+            n1 (above)
+        n6 Right anti join on a = b [retract; by (b)]
+          Exchange by (a)
+            n0 (above)
+          Exchange by (b)
+            n1 (above)
+        n7 Left mark join on a is not distinct from b [retract; by (a)]
+          Exchange by (a)
+            n0 (above)
+          Exchange by (b)
+            n1 (above)
+        n8 Full join every pair [retract; single]
+          Exchange to one worker
+            n0 (above)
+          Exchange to one worker
+            n1 (above)
+    "#]],
     );
 }
 

@@ -30,7 +30,7 @@ fn a_node_with_several_readers_is_printed_once() {
     let (table, rows) = dag.table("names", pairs(), Some(vec![0]));
     assert_eq!(table, NodeId(2));
     let keys = || vec![Column::new(&pairs(), 0)];
-    let join = dag.join("j", filter, rows, JoinSpec { left_keys: keys(), right_keys: keys(), residual: Some(greater(0, 3)) });
+    let join = dag.join("j", filter, rows, JoinSpec { residual: Some(greater(0, 3)), ..JoinSpec::inner(keys(), keys()) });
     let emit = dag.emit("e", join, EmitWhen::Every(90 * SECOND));
     dag.view("named", emit);
     let last = dag.project("p", filter, vec![("ts", Column::new(&timed(), 1)), ("twice", plus(0, 0))]);

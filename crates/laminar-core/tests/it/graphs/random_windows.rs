@@ -88,7 +88,7 @@ fn random_case(rng: &mut StdRng) -> Case {
     // Windows of a stream's rows joined with a table that changes meanwhile.
     let names = dag.source("names", pairs(), SourceSpec::TIMELESS);
     sources.push((names, ChangeBatch::parse(&pairs(), "+1 | 1 | 10 ; +1 | 2 | 20 ; +1 | 2 | 21").unwrap()));
-    let spec = JoinSpec { left_keys: vec![column(0)], right_keys: vec![Column::new(&pairs(), 0)], residual: None };
+    let spec = JoinSpec::inner(vec![column(0)], vec![Column::new(&pairs(), 0)]);
     let joined = dag.join("join", some, names, spec);
     listened.push(dag.view("joined", joined));
     Case { nodes: dag.finish().unwrap(), sources, listened }

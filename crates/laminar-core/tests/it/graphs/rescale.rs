@@ -73,7 +73,7 @@ fn first_contents_that_wait_come_to_where_they_are_needed() {
         let mut dag = DagBuilder::new();
         let (known, read) = (dag.existing(table, properties(table)), dag.existing(view, properties(view)));
         let keys = || vec![Column::new(&pairs(), 0)];
-        let join = dag.join("j", read, known, JoinSpec { left_keys: keys(), right_keys: keys(), residual: None });
+        let join = dag.join("j", read, known, JoinSpec::inner(keys(), keys()));
         let joined = dag.view("joined", join);
         let again = dag.view("again", read);
         graph.reactor.attach(dag.finish().unwrap()).unwrap();

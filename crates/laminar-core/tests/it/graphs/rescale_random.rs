@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use laminar_core::dag::{
-    DagBuilder, EmitWhen, JoinSpec, LimitSpec, NodeKind, OutputSpec, SessionSpec, SourceSpec, WindowEmission, WindowSpec, derive,
+    DagBuilder, EmitWhen, JoinSpec, JoinType, LimitSpec, NodeKind, OutputSpec, SessionSpec, SourceSpec, WindowEmission,
+    WindowSpec, derive,
 };
 use laminar_core::expr::{Column, ExprRef};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -17,6 +18,18 @@ use super::exprs::{greater, plus};
 use super::graph::{SECOND, pairs, timed, watermarked};
 
 const EMISSIONS: [WindowEmission; 3] = [WindowEmission::Changes, WindowEmission::OnWatermark, WindowEmission::OnClose];
+
+const TYPES: [JoinType; 9] = [
+    JoinType::Inner,
+    JoinType::Left,
+    JoinType::Right,
+    JoinType::Full,
+    JoinType::LeftSemi,
+    JoinType::RightSemi,
+    JoinType::LeftAnti,
+    JoinType::RightAnti,
+    JoinType::LeftMark,
+];
 
 fn column(index: usize) -> ExprRef {
     Column::new(&pairs(), index)
@@ -205,21 +218,59 @@ fn joins_find_the_rows_of_before() {
         let right_retracts = rng.random_bool(0.5);
         let right = case.pairs_source(rng, right_retracts);
         let keys = || vec![column(0)];
-        let named = case.dag.join("named", left, table, JoinSpec { left_keys: keys(), right_keys: keys(), residual: None });
+        let named = case.dag.join("named", left, table, JoinSpec::inner(keys(), keys()));
         case.view(named);
         let (left_keys, right_keys) = (vec![plus(0, 1)], vec![column(1)]);
-        let computed = case.dag.join("computed", left, right, JoinSpec { left_keys, right_keys, residual: None });
+        let computed = case.dag.join("computed", left, right, JoinSpec::inner(left_keys, right_keys));
         case.view(computed);
         let residual = Some(greater(1, 2));
-        let cross = case.dag.join("cross", table, right, JoinSpec { left_keys: vec![], right_keys: vec![], residual });
+        let cross = case.dag.join("cross", table, right, JoinSpec { residual, ..JoinSpec::inner(vec![], vec![]) });
         case.view(cross);
         // One side is spread by one of the keys, the second.
         let groups = case.dag.aggregate("groups", right, vec![("b", column(1))], aggregates(column(0)));
         let schema = case.dag.properties(groups).schema.clone();
         let right_keys = vec![Column::new(&schema, 1), Column::new(&schema, 0)];
-        let spec = JoinSpec { left_keys: vec![column(0), column(1)], right_keys, residual: None };
+        let spec = JoinSpec::inner(vec![column(0), column(1)], right_keys);
         let by_some = case.dag.join("by_some", left, groups, spec);
         case.view(by_some);
+    });
+}
+
+#[test]
+fn joins_of_all_types_keep_their_matches() {
+    check(|rng, case| {
+        let [left_retracts, right_retracts] = rng.random();
+        let (left, right) = (case.pairs_source(rng, left_retracts), case.pairs_source(rng, right_retracts));
+        let keys = |rng: &mut StdRng| match rng.random_range(0..4) {
+            0 => JoinSpec::inner(vec![], vec![]),
+            1 => JoinSpec::inner(vec![column(0), column(1)], vec![column(1), column(0)]),
+            2 => JoinSpec::inner(vec![plus(0, 1)], vec![column(0)]),
+            _ => JoinSpec::inner(vec![column(0)], vec![column(1)]),
+        };
+        for join_type in TYPES {
+            let residual = rng.random_bool(0.4).then(|| greater(rng.random_range(0..4), 1));
+            let spec = JoinSpec { join_type, null_equals_null: rng.random_bool(0.3), residual, ..keys(rng) };
+            let join = case.dag.join("join", left, right, spec);
+            case.view(join);
+        }
+    });
+}
+
+#[test]
+fn outer_joins_stand_on_each_other_and_on_groups() {
+    check(|rng, case| {
+        let [left_retracts, right_retracts] = rng.random();
+        let (left, right) = (case.pairs_source(rng, left_retracts), case.pairs_source(rng, right_retracts));
+        let by_b = case.dag.aggregate("by_b", right, vec![("b", column(1))], aggregates(column(0)));
+        let two = |rng: &mut StdRng| TYPES[rng.random_range(0..TYPES.len())];
+        let first = JoinSpec { join_type: two(rng), ..JoinSpec::inner(vec![column(0)], vec![column(0)]) };
+        let first = case.dag.join("first", left, by_b, first);
+        case.view(first);
+        // The columns by which the first join is spread, if it is by any.
+        let spread = Column::new(&case.dag.properties(first).schema, 0);
+        let second = JoinSpec { join_type: two(rng), ..JoinSpec::inner(vec![spread], vec![column(0)]) };
+        let second = case.dag.join("second", first, left, second);
+        case.view(second);
     });
 }
 

@@ -1,8 +1,10 @@
 //! Mistakes in graphs, and what is said about them.
 
-use arrow_schema::DataType;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
 use expect_test::{Expect, expect};
-use laminar_core::dag::{DagBuilder, EmitWhen, JoinSpec, SourceSpec, WindowEmission, WindowSpec};
+use laminar_core::dag::{DagBuilder, EmitWhen, JoinSpec, JoinType, NodeKind, SourceSpec, WindowEmission, WindowSpec, derive};
 use laminar_core::expr::Column;
 use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
 
@@ -77,16 +79,29 @@ fn keys_of_a_join_have_the_same_types() {
     check(
         |dag, source| {
             let (left_keys, right_keys) = (vec![Column::new(&pairs(), 0)], vec![text]);
-            dag.join("j", source, source, JoinSpec { left_keys, right_keys, residual: None });
+            dag.join("j", source, source, JoinSpec::inner(left_keys, right_keys));
         },
         expect!["LDB-1007: 'j' (n1): cannot join Int64 with Utf8; hint: cast one key to the type of the other"],
     );
     check(
         |dag, source| {
             let residual = Some(divide(0, 1));
-            dag.join("j", source, source, JoinSpec { left_keys: vec![], right_keys: vec![], residual });
+            dag.join("j", source, source, JoinSpec { residual, ..JoinSpec::inner(vec![], vec![]) });
         },
         expect!["LDB-1007: 'j' (n1): condition #0 / #1 is Int64, not a boolean"],
+    );
+}
+
+#[test]
+fn columns_beside_a_row_without_a_match_can_be_null() {
+    check(
+        |dag, source| {
+            let spec = JoinSpec { join_type: JoinType::Left, ..JoinSpec::inner(vec![], vec![]) };
+            let fields = ["a", "b", "c", "d"].map(|name| Field::new(name, DataType::Int64, name != "d"));
+            let output = derive(&NodeKind::Join(spec.clone()), &[], Arc::new(Schema::new(fields.to_vec())));
+            dag.add("j", NodeKind::Join(spec), vec![source, source], output);
+        },
+        expect!["LDB-9001: 'j' (n1): a join can make d NULL, which its schema denies"],
     );
 }
 

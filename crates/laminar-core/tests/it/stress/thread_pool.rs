@@ -35,7 +35,7 @@ fn bed() -> Bed {
     let sources = ["s", "t"].map(|name| dag.source(name, pairs(), SourceSpec::TIMELESS));
     let counts = dag.aggregate("counts", sources[0], vec![("a", column(0))], count());
     let keys = || vec![column(0)];
-    let spec = JoinSpec { left_keys: keys(), right_keys: keys(), residual: None };
+    let spec = JoinSpec::inner(keys(), keys());
     let join = dag.join("join", sources[0], sources[1], spec);
     let bad = dag.project("bad", sources[1], vec![("a", panics_at(0, POISON)), ("b", column(1))]);
     let below = dag.aggregate("below", bad, vec![("b", column(1))], count());
