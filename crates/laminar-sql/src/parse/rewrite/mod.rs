@@ -3,6 +3,7 @@
 //! Everything here looks at the text alone. What needs to know the columns of tables stands in `plan/shapes`.
 
 mod any_all;
+mod distinct_from;
 mod like_escape;
 mod rows;
 mod set_operations;

@@ -1,7 +1,7 @@
 //! `INTERSECT` and `EXCEPT`, with ALL or without: a `UNION ALL` of both sides under a name that says what is meant.
 //!
-//! So the planner brings both sides to the same types, as it does for UNION; `batch/set_operations.rs` replaces
-//! the name by the operation, and continuous queries refuse it by that name.
+//! So the planner brings both sides to the same types, as it does for UNION; `plan/rules/set_operations.rs` replaces
+//! the name by the operation, and continuous queries refuse what has ALL by that name.
 
 use datafusion::sql::sqlparser::ast::{
     Ident, Query, SelectItem, SetExpr, SetOperator, SetQuantifier, TableAlias, TableFactor, WildcardAdditionalOptions,

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Spanned, VisitorMut};
 use laminar_core::{Error, Result};
 
+use super::distinct_from::DistinctFrom;
 use super::{any_all, like_escape, rows, set_operations, set_returning, string_agg, subscript};
 use crate::ast_walk::walk_mut;
 use crate::parse::position::LineIndex;
@@ -14,6 +15,7 @@ use crate::parse::position::LineIndex;
 /// # Errors
 /// If a shape contradicts itself, or is not built.
 pub(in crate::parse) fn rewrite(query: &mut Query, lines: &LineIndex<'_>) -> Result<()> {
+    let _ = walk_mut(query, &mut DistinctFrom);
     match walk_mut(query, &mut Rewrites { lines }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
