@@ -6,7 +6,6 @@ mod exact_sums;
 mod insert;
 mod memory;
 mod select;
-mod set_operations;
 mod window_lists;
 mod windows;
 

@@ -7,8 +7,9 @@ use datafusion::common::{DFSchema, DataFusionError, Result as DataFusionResult};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableSource};
+use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::optimizer::optimizer::Optimizer;
-use datafusion::optimizer::{Analyzer, AnalyzerRule, OptimizerRule, common_subexpr_eliminate, decorrelate_predicate_subquery};
+use datafusion::optimizer::{Analyzer, AnalyzerRule, OptimizerRule, common_subexpr_eliminate};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, Query, Statement};
@@ -21,8 +22,8 @@ use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{
-    assign_windows, check_constant_arguments, group_by_window, group_keys_once, keep_late_columns, refuse_ambiguous_orders,
-    refuse_unstreamable,
+    assign_windows, check_constant_arguments, expand_sets, group_by_window, group_keys_once, keep_late_columns,
+    refuse_ambiguous_orders, refuse_unstreamable,
 };
 use super::shapes;
 use super::subqueries;
@@ -35,6 +36,8 @@ use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, Operat
 /// Plans queries. Holds the functions and settings; knows nothing of any catalog.
 pub struct Planner {
     state: SessionState,
+    /// Makes joins of IN and EXISTS.
+    membership: Optimizer,
     streaming: Optimizer,
 }
 
@@ -86,7 +89,8 @@ impl Planner {
         register(&mut state);
         register_shapes(&mut state);
         limit_values(&mut state);
-        Self { state, streaming: Optimizer::with_rules(streaming_rules()) }
+        let membership = Optimizer::with_rules(vec![Arc::new(DecorrelatePredicateSubquery::new())]);
+        Self { state, membership, streaming: Optimizer::with_rules(streaming_rules()) }
     }
 
     /// DataFusion's state: functions, settings.
@@ -108,8 +112,9 @@ impl Planner {
         catalog: &dyn Catalog,
     ) -> Result<ContinuousPlan> {
         let plan = self.plan_view(query, text, catalog)?;
-        refuse_unstreamable(&plan)?;
         let explain = |error: DataFusionError| from_datafusion_in(&error, &self.failed(&query.query, text, catalog.names()));
+        let plan = expand_sets(plan).and_then(|plan| self.membership.optimize(plan, &self.state, |_, _| {})).map_err(explain)?;
+        refuse_unstreamable(&plan)?;
         let plan = group_by_window(plan).map_err(explain)?;
         let emission = Emission::of(query, purpose, is_windowed(&plan))?;
         let plan = match &query.late_to {
@@ -185,12 +190,10 @@ impl Planner {
         refuse_ambiguous_orders(&plan)?;
         let plan = group_keys_once(plan)?;
         let analyzed = |plan| self.state.analyzer().execute_and_check(plan, self.options(), |_, _| {}).and_then(assign_windows);
-        if reading == Reading::Changes && subqueries::stand_in(&plan)? {
-            // A continuous query refuses them by name; what an ad-hoc query can do with the view is checked here.
-            analyzed(subqueries::flatten(plan.clone())?)?;
-            return Ok(plan);
-        }
-        analyzed(if reading == Reading::Changes { plan } else { subqueries::flatten(plan)? })
+        analyzed(match reading {
+            Reading::Changes => subqueries::flatten_to_joins(plan)?,
+            Reading::View | Reading::Result => subqueries::flatten(plan)?,
+        })
     }
 
     fn failed<'a>(&self, query: &'a Query, text: &'a str, relations: Vec<String>) -> Failed<'a> {
@@ -221,7 +224,7 @@ fn streaming_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(o::optimize_unions::OptimizeUnions::new()),
         Arc::new(o::simplify_expressions::SimplifyExpressions::new()),
         Arc::new(o::replace_distinct_aggregate::ReplaceDistinctWithAggregate::new()),
-        Arc::new(decorrelate_predicate_subquery::DecorrelatePredicateSubquery::new()),
+        Arc::new(o::eliminate_outer_join::EliminateOuterJoin::new()),
         Arc::new(o::extract_equijoin_predicate::ExtractEquijoinPredicate::new()),
         Arc::new(o::eliminate_cross_join::EliminateCrossJoin::new()),
         Arc::new(o::push_down_filter::PushDownFilter::new()),

@@ -11,6 +11,7 @@ mod emit;
 mod graph;
 mod join;
 mod session;
+mod subqueries;
 mod tables;
 mod union;
 mod window;

@@ -8,6 +8,7 @@ mod group_by_window;
 mod group_keys_once;
 mod keep_late_columns;
 mod refusals;
+mod set_operations;
 
 pub(crate) use aggregate_order::refuse_ambiguous_orders;
 pub(crate) use assign_windows::assign_windows;
@@ -16,3 +17,4 @@ pub(crate) use group_by_window::group_by_window;
 pub(crate) use group_keys_once::group_keys_once;
 pub(crate) use keep_late_columns::keep_late_columns;
 pub(crate) use refusals::refuse_unstreamable;
+pub(crate) use set_operations::{expand_set_operations, expand_sets};

@@ -1,7 +1,7 @@
 //! Refuses what cannot run incrementally yet, by name and with a way out, before anything is built.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlan, Volatility};
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use laminar_core::{Code, Error, Result};
 
 use crate::parse::rewrite::SetOperation;
@@ -37,12 +37,11 @@ fn check_node(node: &LogicalPlan) -> Result<()> {
         LogicalPlan::Distinct(datafusion::logical_expr::Distinct::On(_)) => {
             not_built("DISTINCT ON", "use GROUP BY with first_value or last_value")
         }
-        LogicalPlan::Join(join) if join.join_type != JoinType::Inner => not_built(
-            &format!("a {} join", join.join_type.to_string().to_uppercase()),
-            "inner joins run today; put the other join in an ad-hoc SELECT",
-        ),
         LogicalPlan::SubqueryAlias(alias) => match SetOperation::of_marker(alias.alias.table()) {
-            Some(operation) => not_built(operation.as_str(), "use it in an ad-hoc SELECT over materialized views"),
+            Some(operation) => not_built(
+                operation.as_str(),
+                "leave out the ALL if no row is there twice, or use it in an ad-hoc SELECT over materialized views",
+            ),
             None => Ok(()),
         },
         LogicalPlan::Subquery(_) => not_built("a sub-query inside an expression", "write it as a join with a derived table"),

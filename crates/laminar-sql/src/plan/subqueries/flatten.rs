@@ -9,7 +9,8 @@ use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    Aggregate, Expr, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, Sort, Subquery, lit,
+    Aggregate, Expr, FetchType, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, SkipType, Sort, Subquery,
+    lit,
 };
 
 use super::domain::{Domain, columns_in, same};
@@ -19,7 +20,16 @@ use crate::functions::{Only, Quantified, Quantifier};
 
 /// `plan` without correlated sub-queries in its expressions.
 pub(in crate::plan) fn flatten(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let flat = Flattening { names: 0 }.plan(plan)?;
+    flatten_with(plan, Uncorrelated::StaysInside)
+}
+
+/// `plan` without sub-queries in its expressions, but for an IN or EXISTS of which DataFusion makes a join.
+pub(in crate::plan) fn flatten_to_joins(plan: LogicalPlan) -> Result<LogicalPlan> {
+    flatten_with(plan, Uncorrelated::IsJoined)
+}
+
+fn flatten_with(plan: LogicalPlan, uncorrelated: Uncorrelated) -> Result<LogicalPlan> {
+    let flat = Flattening { names: 0, uncorrelated }.plan(plan)?;
     // Such as in an ORDER BY over columns that the result does not have.
     if !outer_columns(&flat)?.is_empty() {
         return not_impl_err!("a sub-query that reads columns which are not there where it stands");
@@ -27,9 +37,19 @@ pub(in crate::plan) fn flatten(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(flat)
 }
 
+/// What becomes of a value that is the same for all rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Uncorrelated {
+    /// It is a sub-query still, which is computed once.
+    StaysInside,
+    /// It is a column of each row.
+    IsJoined,
+}
+
 /// Numbers the relations that it adds.
 struct Flattening {
     names: usize,
+    uncorrelated: Uncorrelated,
 }
 
 impl Flattening {
@@ -120,7 +140,7 @@ impl Flattening {
                 _ => None,
             },
             Expr::Exists(exists) => {
-                let plan = self.plan(exists.subquery.subquery.as_ref().clone())?;
+                let plan = self.plan(any_row(exists.subquery.subquery.as_ref().clone())?)?;
                 is_plain(&plan, input.schema())?
                     .then(|| Expr::Exists(Exists { subquery: of(&exists.subquery, plan), negated: exists.negated }))
             }
@@ -203,6 +223,7 @@ impl Flattening {
             Ok(match part {
                 Expr::Exists(Exists { subquery, negated }) => {
                     let rows = AggregateFunction::new_udf(count_udaf(), vec![lit(1_i64)], false, None, vec![], None);
+                    let subquery = Subquery { subquery: Arc::new(any_row(subquery.subquery.as_ref().clone())?), ..subquery };
                     let count = self.collected(&subquery, |_| rows.clone(), input)?;
                     let zero = lit(0_i64);
                     Transformed::yes(if negated { count.eq(zero) } else { count.gt(zero) })
@@ -241,7 +262,8 @@ impl Flattening {
     fn single(&mut self, subquery: &Subquery, input: &mut LogicalPlan) -> Result<Expr> {
         let plan = self.plan(subquery.subquery.as_ref().clone())?;
         one_column(&plan)?;
-        if outer_columns(&plan)?.is_empty() || gives_one_row(&plan) {
+        let stays = self.uncorrelated == Uncorrelated::StaysInside && outer_columns(&plan)?.is_empty();
+        if stays || gives_one_row(&plan) {
             return self.joined(plan, input);
         }
         let collected = aggregate_of(plan, |column| all_of(column, false))?;
@@ -263,6 +285,9 @@ impl Flattening {
     /// The value of `plan`, which has one row and one column for each combination of outer values.
     fn joined(&mut self, plan: LogicalPlan, input: &mut LogicalPlan) -> Result<Expr> {
         let outer = outer_columns(&plan)?;
+        if outer.is_empty() && self.uncorrelated == Uncorrelated::IsJoined {
+            return self.beside(plan, input);
+        }
         if outer.is_empty() {
             let subquery = Subquery { subquery: Arc::new(plan), outer_ref_columns: vec![], spans: Spans::new() };
             return Ok(Expr::ScalarSubquery(subquery));
@@ -282,6 +307,33 @@ impl Flattening {
         }
         *input = LogicalPlanBuilder::from(input.clone()).join_on(values, JoinType::Left, conditions)?.build()?;
         Ok(value)
+    }
+
+    /// The value of `plan`, which has one row and one column, beside all rows.
+    fn beside(&mut self, plan: LogicalPlan, input: &mut LogicalPlan) -> Result<Expr> {
+        let column = one_column(&plan)?.alias("v0");
+        let value = LogicalPlanBuilder::from(plan).project(vec![column])?.alias(self.name("value"))?.build()?;
+        let column = one_column(&value)?;
+        let rows = input.clone();
+        *input = match rows {
+            LogicalPlan::EmptyRelation(nothing) if nothing.produce_one_row => value,
+            rows => LogicalPlanBuilder::from(rows).cross_join(value)?.build()?,
+        };
+        Ok(column)
+    }
+}
+
+/// `plan` where nothing is asked but whether there is a row: neither its order matters nor a LIMIT that leaves one.
+fn any_row(plan: LogicalPlan) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => any_row(Arc::unwrap_or_clone(sort.input)),
+        LogicalPlan::Limit(limit) => match (limit.get_skip_type()?, limit.get_fetch_type()?) {
+            (SkipType::Literal(0), FetchType::Literal(fetch)) if fetch.is_none_or(|fetch| fetch > 0) => {
+                any_row(Arc::unwrap_or_clone(limit.input))
+            }
+            _ => Ok(LogicalPlan::Limit(limit)),
+        },
+        other => Ok(other),
     }
 }
 

@@ -21,11 +21,6 @@ pub(super) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|part| Ok(subquery_of(part).is_some())).unwrap_or(true)
 }
 
-/// Whether sub-queries stand in expressions of `plan`, or a side of a join reads the other one.
-pub(in crate::plan) fn stand_in(plan: &LogicalPlan) -> Result<bool> {
-    plan.exists(|node| Ok(matches!(node, LogicalPlan::Subquery(_)) || node.expressions().iter().any(has_subquery)))
-}
-
 /// The columns of outer queries that `plan` reads, each once.
 pub(super) fn outer_columns(plan: &LogicalPlan) -> Result<Vec<Column>> {
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! INTERSECT and EXCEPT over stored rows: the parser leaves a `UNION ALL` of both sides under a name (`parse/rewrite`).
+//! INTERSECT and EXCEPT as semi and anti joins: the parser leaves a `UNION ALL` of both sides under a name (`parse/rewrite`).
 //!
 //! With ALL the n-th of equal rows is another row than the (n+1)-th, so rows are numbered among their equals and compared with
 //! their numbers.
@@ -15,11 +15,22 @@ use datafusion::logical_expr::{
 use crate::parse::rewrite::SetOperation;
 
 /// Replaces the names by the operations.
-pub(super) fn expand(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(crate) fn expand_set_operations(plan: LogicalPlan) -> Result<LogicalPlan> {
+    expand(plan, |_| true)
+}
+
+/// Replaces the names of operations on sets alone: for rows that change, whose number among their equals is not known.
+pub(crate) fn expand_sets(plan: LogicalPlan) -> Result<LogicalPlan> {
+    expand(plan, |operation| matches!(operation, SetOperation::Intersect | SetOperation::Except))
+}
+
+fn expand(plan: LogicalPlan, wanted: impl Fn(SetOperation) -> bool) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| {
         let LogicalPlan::SubqueryAlias(alias) = &node else { return Ok(Transformed::no(node)) };
-        let Some(operation) = SetOperation::of_marker(alias.alias.table()) else { return Ok(Transformed::no(node)) };
-        expand_one(alias, operation).map(Transformed::yes)
+        match SetOperation::of_marker(alias.alias.table()).filter(|operation| wanted(*operation)) {
+            Some(operation) => expand_one(alias, operation).map(Transformed::yes),
+            None => Ok(Transformed::no(node)),
+        }
     })?;
     Ok(plan.data)
 }
