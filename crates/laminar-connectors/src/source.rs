@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
+use laminar_core::time::watermark::Partitions;
 use laminar_core::{ChangeBatch, Result};
 
 use crate::Options;
@@ -25,6 +26,11 @@ pub trait Source: Send {
     /// Whether the same options, opened anew, give the same rows from the start. Of a pipe there is only this source.
     fn is_replayable(&self) -> bool {
         true
+    }
+
+    /// The partitions that it has now, before anything is read. Rows say from which they come ([`ChangeBatch::with_partition`]).
+    fn partitions(&self) -> Partitions {
+        Partitions::InTurn(1)
     }
 
     /// What has been read and is not a whole row yet, told when nothing more will be read: it must not vanish.

@@ -41,6 +41,8 @@ pub const IDLE_TIMEOUT_MS: u64 = 30_000;
 pub const IDLE_TICK_NS: i64 = 1_000_000_000;
 /// How often a watermark that follows the wall clock is told, in nanoseconds.
 pub const WATERMARK_TICK_NS: i64 = 100_000_000;
+/// Keys of a source that have a watermark of their own at the same time, unless `max_keys` says otherwise.
+pub const WATERMARK_KEYS_MAX: usize = 100_000;
 /// Key ranges into which all state is addressed, whatever the number of workers.
 pub const VIRTUAL_PARTITIONS: usize = 256;
 /// Rows that a worker gets at least when the rows of a source are dealt out: fewer are not worth another worker's waking. Batches of

@@ -141,7 +141,7 @@ fn calls() -> Vec<AggregateCall> {
 
 fn windowed(dag: &mut DagBuilder) -> NodeId {
     let rule = WatermarkRule::BoundedOutOfOrderness { delay: SECOND };
-    let spec = SourceSpec { watermark: Some(WatermarkSpec { column: 2, rule }), idle_timeout: None };
+    let spec = SourceSpec { watermark: Some(WatermarkSpec::new(2, rule)), idle_timeout: None };
     let source = dag.source("s", schema(), spec);
     let spec = WindowSpec {
         shape: WindowShape {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use laminar_core::time::watermark::Partitions;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
 use super::followed::{Followed, Look, Stamp};
@@ -34,6 +35,8 @@ pub(super) struct FollowSource {
     columns: Columns,
     /// In the order in which they were found.
     files: Vec<Followed>,
+    /// How many it has found so far: each is a partition.
+    found: u32,
     known: BTreeSet<PathBuf>,
     /// The file that is asked next, so that a busy one does not starve the others.
     turn: usize,
@@ -52,7 +55,8 @@ impl FollowSource {
             settings,
             columns,
             known: files.iter().cloned().collect(),
-            files: files.into_iter().map(Followed::new).collect(),
+            found: files.len() as u32,
+            files: files.into_iter().zip(0..).map(|(file, partition)| Followed::new(file, partition)).collect(),
             turn: 0,
             busy_polls: 0,
             notes: Vec::new(),
@@ -95,12 +99,12 @@ impl FollowSource {
     }
 
     /// Rows of the next file that has some.
-    fn read(&mut self, rows_max: usize) -> Result<Option<Rows>> {
+    fn read(&mut self, rows_max: usize) -> Result<Option<(Rows, u32)>> {
         for _ in 0..self.files.len() {
             let index = self.turn % self.files.len();
             self.turn = index + 1;
             match self.files[index].read(rows_max, &self.columns) {
-                Ok(Some(rows)) => return Ok(Some(rows)),
+                Ok(Some(rows)) => return Ok(Some((rows, self.files[index].partition()))),
                 Ok(None) => {}
                 Err(error) => self.refuse(index, error)?,
             }
@@ -173,7 +177,10 @@ impl FollowSource {
                     let before = file.rename(path);
                     self.known.remove(&before);
                 }
-                None => self.files.push(Followed::new(path)),
+                None => {
+                    self.files.push(Followed::new(path, self.found));
+                    self.found += 1;
+                }
             }
         }
         Ok(found)
@@ -219,9 +226,10 @@ impl Source for FollowSource {
                 let rows = RecordBatch::new_empty(self.columns.all().clone());
                 return Ok(SourcePoll::Rows { changes: ChangeBatch::append(rows), bad: std::mem::take(&mut self.notes) });
             }
-            if let Some(rows) = self.read(rows_max)? {
+            if let Some((rows, partition)) = self.read(rows_max)? {
                 self.busy_polls += 1;
-                return Ok(SourcePoll::Rows { changes: ChangeBatch::append(rows.rows), bad: rows.bad });
+                let changes = ChangeBatch::append(rows.rows).with_partition(partition);
+                return Ok(SourcePoll::Rows { changes, bad: rows.bad });
             }
             if self.notes.is_empty() && !self.try_next()? && !self.look()? {
                 return Ok(SourcePoll::Pending(self.settings.poll_interval));
@@ -240,6 +248,10 @@ impl Source for FollowSource {
 
     fn is_bounded(&self) -> bool {
         false
+    }
+
+    fn partitions(&self) -> Partitions {
+        Partitions::Together(self.found)
     }
 
     fn give_up(&mut self) -> Vec<BadRow> {

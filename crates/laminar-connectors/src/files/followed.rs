@@ -23,6 +23,8 @@ const STALLED_LOOKS: u32 = 20;
 /// A file that is followed.
 pub(super) struct Followed {
     path: PathBuf,
+    /// Its number among all files that the source has found.
+    partition: u32,
     state: State,
     /// The values of the columns that its path tells.
     told: Vec<ArrayRef>,
@@ -79,12 +81,16 @@ pub(super) enum Look {
 
 impl Followed {
     /// A file that has not been looked at.
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, state: State::Waiting, told: Vec::new(), stamp: None, comes_whole: None }
+    pub(super) fn new(path: PathBuf, partition: u32) -> Self {
+        Self { path, partition, state: State::Waiting, told: Vec::new(), stamp: None, comes_whole: None }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn partition(&self) -> u32 {
+        self.partition
     }
 
     /// Whether it is kept open.

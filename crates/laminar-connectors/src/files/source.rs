@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use arrow_schema::SchemaRef;
+use laminar_core::time::watermark::Partitions;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
 use super::follow::FollowSource;
@@ -98,6 +99,8 @@ struct FileSource {
     settings: SourceSettings,
     columns: Columns,
     waiting: VecDeque<PathBuf>,
+    /// Files that have been opened: each is a partition.
+    opened: u32,
     current: Option<FileReader>,
     position: String,
     pause: Duration,
@@ -110,6 +113,7 @@ impl FileSource {
             settings,
             columns,
             waiting: files.into(),
+            opened: 0,
             current: None,
             pause: PIPE_PAUSE_MIN,
         };
@@ -123,6 +127,7 @@ impl FileSource {
         let Some(file) = self.waiting.front() else { return Ok(false) };
         let reader = FileReader::open(file, &self.columns, &self.settings)?;
         self.waiting.pop_front();
+        self.opened += 1;
         self.position = reader.position();
         self.current = Some(reader);
         Ok(true)
@@ -157,7 +162,8 @@ impl Source for FileSource {
                 Some(read) if read.is_empty() => {}
                 Some(read) => {
                     self.pause = PIPE_PAUSE_MIN;
-                    return Ok(SourcePoll::Rows { changes: ChangeBatch::append(read.rows), bad: read.bad });
+                    let changes = ChangeBatch::append(read.rows).with_partition(self.opened - 1);
+                    return Ok(SourcePoll::Rows { changes, bad: read.bad });
                 }
                 None => self.current = None,
             }
@@ -174,6 +180,10 @@ impl Source for FileSource {
 
     fn is_replayable(&self) -> bool {
         self.settings.pipe.is_none()
+    }
+
+    fn partitions(&self) -> Partitions {
+        Partitions::InTurn(self.opened + self.waiting.len() as u32)
     }
 
     fn give_up(&mut self) -> Vec<BadRow> {

@@ -23,6 +23,8 @@ pub struct ChangeBatch {
     arrivals: Option<ScalarBuffer<i64>>,
     /// Known to have no row twice and no row of weight 0.
     consolidated: bool,
+    /// The partition of its source from which it comes; only the door of the source looks.
+    partition: u32,
 }
 
 impl ChangeBatch {
@@ -34,18 +36,18 @@ impl ChangeBatch {
         let weights = weights.into();
         assert_eq!(rows.num_rows(), weights.len(), "one weight a row");
         let weights = if weights.iter().all(|weight| *weight == 1) { Weights::Ones } else { Weights::Each(weights) };
-        Self { rows, weights, arrivals: None, consolidated: false }
+        Self { rows, weights, arrivals: None, consolidated: false, partition: 0 }
     }
 
     /// Rows that are all inserted once.
     pub fn append(rows: RecordBatch) -> Self {
-        Self { rows, weights: Weights::Ones, arrivals: None, consolidated: false }
+        Self { rows, weights: Weights::Ones, arrivals: None, consolidated: false, partition: 0 }
     }
 
     /// Rows that are all retracted once.
     pub fn retract(rows: RecordBatch) -> Self {
         let weights = Weights::Ones.negated(rows.num_rows());
-        Self { rows, weights, arrivals: None, consolidated: false }
+        Self { rows, weights, arrivals: None, consolidated: false, partition: 0 }
     }
 
     /// No rows of this schema.
@@ -68,6 +70,17 @@ impl ChangeBatch {
     #[must_use]
     pub fn without_arrivals(self) -> Self {
         Self { arrivals: None, ..self }
+    }
+
+    /// The same changes as rows of partition `partition` of their source: what a connector with several partitions delivers.
+    #[must_use]
+    pub fn with_partition(self, partition: u32) -> Self {
+        Self { partition, ..self }
+    }
+
+    /// The partition of their source from which they come.
+    pub fn partition(&self) -> u32 {
+        self.partition
     }
 
     /// The same changes, of which the caller knows that no row is there twice and none has the weight 0: readers need not look.
@@ -140,6 +153,7 @@ impl ChangeBatch {
             weights: self.weights.filter(keep),
             arrivals: self.arrivals.as_ref().map(|arrivals| keep_values(arrivals, keep)),
             consolidated: self.consolidated,
+            partition: self.partition,
         })
     }
 
@@ -151,6 +165,7 @@ impl ChangeBatch {
             weights: self.weights.take(rows),
             arrivals: arrivals.map(|arrivals| rows.values().iter().map(|row| arrivals[*row as usize]).collect()),
             consolidated: false,
+            partition: self.partition,
         })
     }
 
@@ -162,6 +177,7 @@ impl ChangeBatch {
             weights: self.weights.slice(start, rows),
             arrivals: self.arrivals.as_ref().map(|arrivals| arrivals.slice(start, rows)),
             consolidated: self.consolidated,
+            partition: self.partition,
         }
     }
 
@@ -169,12 +185,18 @@ impl ChangeBatch {
     pub fn with_columns(&self, schema: SchemaRef, columns: Vec<ArrayRef>) -> Result<Self> {
         let options = RecordBatchOptions::new().with_row_count(Some(self.len()));
         let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
-        Ok(Self { rows, weights: self.weights.clone(), arrivals: self.arrivals.clone(), consolidated: false })
+        Ok(Self {
+            rows,
+            weights: self.weights.clone(),
+            arrivals: self.arrivals.clone(),
+            consolidated: false,
+            partition: self.partition,
+        })
     }
 
     /// The same rows with their columns number `columns`, in that order, under the names of `schema`.
     pub fn project(self, schema: &SchemaRef, columns: &[usize]) -> Result<Self> {
-        let Self { rows, weights, arrivals, consolidated } = self;
+        let Self { rows, weights, arrivals, consolidated, partition } = self;
         let (_, mut own, count) = rows.into_parts();
         // With all of their columns, different rows stay different.
         let consolidated = consolidated && (0..own.len()).all(|column| columns.contains(&column));
@@ -186,7 +208,7 @@ impl ChangeBatch {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         let rows = RecordBatch::try_new_with_options(schema.clone(), own, &options)?;
-        Ok(Self { rows, weights, arrivals, consolidated })
+        Ok(Self { rows, weights, arrivals, consolidated, partition })
     }
 
     /// The same changes under the names of `schema`, which has the same types. Costs nothing if it is the batch's own.
@@ -194,11 +216,11 @@ impl ChangeBatch {
         if Arc::ptr_eq(self.rows.schema_ref(), schema) {
             return Ok(self);
         }
-        let Self { rows, weights, arrivals, consolidated } = self;
+        let Self { rows, weights, arrivals, consolidated, partition } = self;
         let (_, columns, count) = rows.into_parts();
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         let rows = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
-        Ok(Self { rows, weights, arrivals, consolidated })
+        Ok(Self { rows, weights, arrivals, consolidated, partition })
     }
 
     /// All rows of several batches of one schema, in order.
@@ -216,7 +238,7 @@ impl ChangeBatch {
             let on_time = |batch: &ChangeBatch| vec![i64::MIN; batch.len()];
             batches.iter().flat_map(|b| b.arrivals.as_ref().map_or_else(|| on_time(b), |a| a.to_vec())).collect()
         });
-        Ok(Self { rows, weights, arrivals, consolidated: false })
+        Ok(Self { rows, weights, arrivals, consolidated: false, partition: 0 })
     }
 
     /// Fails unless the columns are those of `schema`: an assertion for *our* mistakes, at a border.

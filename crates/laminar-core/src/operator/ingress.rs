@@ -10,10 +10,13 @@ use arrow_select::take::take_record_batch;
 
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::graph::{EdgeProperties, SourceSpec};
+use crate::limits::WATERMARK_KEYS_MAX;
 use crate::state::{Imaged, Ownership, StateImage};
 use crate::time::Watermark;
 use crate::time::event_time::to_nanos;
-use crate::time::watermark::{ArrivingRows, IdleDetector, MeteredGenerator, WatermarkGenerator, WatermarkMetrics};
+use crate::time::watermark::{
+    ArrivingRows, IdleDetector, Keyed, MeteredGenerator, WatermarkGenerator, WatermarkMetrics, WatermarkPer, WatermarkSpec,
+};
 use crate::{ChangeBatch, Error, Port, Result};
 
 /// Lets rows in.
@@ -28,30 +31,38 @@ pub struct Ingress {
 
 /// What a source with event time keeps.
 struct EventTimes {
-    column: usize,
+    spec: WatermarkSpec,
     generator: MeteredGenerator<Box<dyn WatermarkGenerator>>,
     idle: Option<IdleDetector>,
     now: i64,
+    heard: Heard,
+}
+
+/// Whether the source can be heard: silence of one that nobody reads means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// It is read.
+    Always,
+    /// It is not read for now.
+    Paused,
+    /// It is read again: its silence begins with the next look at the clock.
+    Again,
 }
 
 impl Ingress {
     /// The door of a source of `spec` whose rows have `output`'s schema.
     pub fn new(spec: &SourceSpec, output: &EdgeProperties) -> Result<Self> {
-        let time = spec.watermark.as_ref().map(|watermark| EventTimes {
-            column: watermark.column,
-            generator: MeteredGenerator::new(watermark.generator()),
-            idle: spec.idle_timeout.map(IdleDetector::new),
-            now: i64::MIN,
-        });
-        if let Some(EventTimes { column, .. }) = time {
-            to_nanos(&arrow_array::new_empty_array(output.schema.field(column).data_type()))?;
-        }
+        let time = spec.watermark.as_ref().map(|watermark| EventTimes::new(watermark, spec.idle_timeout, output)).transpose()?;
         Ok(Self { schema: output.schema.clone(), time, ended: false })
     }
 
     /// What the event times look like so far; `None` without event time.
     pub fn metrics(&self) -> Option<WatermarkMetrics> {
         self.time.as_ref().map(|time| time.generator.metrics())
+    }
+
+    fn keyed(&self) -> Option<&dyn Keyed> {
+        self.time.as_ref().and_then(|time| time.generator.keyed())
     }
 }
 
@@ -93,29 +104,90 @@ impl Operator for Ingress {
         self.time.as_ref().is_some_and(silent)
     }
 
+    fn pause(&mut self, paused: bool) {
+        if let Some(time) = &mut self.time {
+            time.heard = if paused { Heard::Paused } else { Heard::Again };
+        }
+    }
+
     fn state(&mut self) -> Option<&mut dyn Imaged> {
         Some(self)
     }
 }
 
 impl EventTimes {
+    fn new(spec: &WatermarkSpec, idle_timeout: Option<i64>, output: &EdgeProperties) -> Result<Self> {
+        to_nanos(&arrow_array::new_empty_array(output.schema.field(spec.column).data_type()))?;
+        Ok(Self {
+            spec: spec.clone(),
+            generator: MeteredGenerator::new(spec.generator(&output.schema, idle_timeout)?),
+            idle: idle_timeout.map(IdleDetector::new),
+            now: i64::MIN,
+            heard: Heard::Always,
+        })
+    }
+
     fn watch(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
-        let times = to_nanos(changes.column(self.column))?;
-        reject_untimed(&changes, self.column, &times, cx)?;
-        let arriving = ArrivingRows { times: &times, weights: changes.weights(), rows: changes.rows(), now: cx.now() };
+        self.excuse_silence(cx.now());
+        let times = to_nanos(changes.column(self.spec.column))?;
+        reject_untimed(&changes, self.spec.column, &times, cx)?;
+        let (weights, rows) = (changes.weights(), changes.rows());
+        let arriving = ArrivingRows { times: &times, weights, rows, partition: changes.partition(), now: cx.now() };
         let stood = self.generator.observe(&arriving)?;
         if let Some(idle) = &mut self.idle {
             idle.rows(cx.now(), self.generator.watermark());
         }
-        Ok(match stood {
+        let changes = match stood {
             Some(stood) => changes.with_arrivals(stood),
             None => changes,
-        })
+        };
+        self.reject_refused(changes, cx)
+    }
+
+    /// Rejects the rows for whose keys there is no room: the others go on.
+    fn reject_refused(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
+        let refused = self.generator.keyed().map_or(&[][..], |keyed| keyed.refused());
+        if refused.is_empty() {
+            return Ok(changes);
+        }
+        let rows = take_record_batch(changes.rows(), &UInt32Array::from(refused.to_vec()))?;
+        let reasons = vec![self.no_room(&changes.schema()); refused.len()];
+        cx.reject(RejectedRows { reason: RejectReason::Error, rows, reasons });
+        let mut keep = vec![true; changes.len()];
+        refused.iter().for_each(|row| keep[*row as usize] = false);
+        changes.filter(&keep.into())
+    }
+
+    fn no_room(&self, schema: &SchemaRef) -> String {
+        let (of, max) = match &self.spec.per {
+            WatermarkPer::Key { columns, keys_max } => {
+                let names: Vec<&str> = columns.iter().map(|column| schema.field(*column).name().as_str()).collect();
+                (names.join(", "), *keys_max)
+            }
+            _ => ("the partition".to_owned(), WATERMARK_KEYS_MAX),
+        };
+        format!("{max} values of {of} have a watermark already (max_keys), and none has been silent for the idle timeout")
+    }
+
+    fn excuse_silence(&mut self, now: i64) {
+        if self.heard == Heard::Always {
+            return;
+        }
+        self.idle.iter_mut().for_each(|idle| idle.excuse_silence(now));
+        self.generator.keyed_mut().into_iter().for_each(|keyed| keyed.excuse_silence(now));
+        if self.heard == Heard::Again {
+            self.heard = Heard::Always;
+        }
     }
 
     fn on_clock(&mut self, cx: &mut OperatorContext<'_>) {
         self.now = cx.now();
+        self.excuse_silence(self.now);
+        let before = self.generator.watermark();
         self.generator.on_clock(self.now);
+        if let Some(idle) = self.idle.as_mut().filter(|_| self.generator.watermark() > before) {
+            idle.moved(self.now, self.generator.watermark());
+        }
         if let Some(watermark) = self.idle.as_mut().and_then(|idle| idle.on_clock(self.now)) {
             self.generator.advance_to(watermark);
         }
@@ -152,6 +224,8 @@ pub(super) fn reject_untimed(
 
 /// The table of an image: the generator's numbers, in front of them whether rows have come and where the watermark then stood.
 const NUMBERS: &str = "watermark";
+/// The table of its keys.
+const KEYS: &str = "keys";
 
 impl Imaged for Ingress {
     fn image(&mut self) -> Result<StateImage> {
@@ -162,6 +236,9 @@ impl Imaged for Ingress {
             numbers.extend(time.generator.save());
             let numbers: ArrayRef = Arc::new(Int64Array::from(numbers));
             image.push(NUMBERS, RecordBatch::try_from_iter([("number", numbers)])?);
+            if let Some(keyed) = time.generator.keyed() {
+                image.push(KEYS, keyed.image()?);
+            }
         }
         Ok(image)
     }
@@ -177,15 +254,19 @@ impl Imaged for Ingress {
         if let Some(idle) = &mut time.idle {
             idle.load((*has_stood != 0).then_some(*stood));
         }
-        time.generator.load(generator)
+        time.generator.load(generator)?;
+        match time.generator.keyed_mut() {
+            Some(keyed) => keyed.restore(image.get(KEYS)?),
+            None => Ok(()),
+        }
     }
 
     fn rows(&self) -> usize {
-        0
+        self.keyed().map_or(0, Keyed::keys)
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>()
+        size_of::<Self>() + self.keyed().map_or(0, Keyed::bytes)
     }
 }
 
@@ -216,7 +297,7 @@ mod tests {
     impl Door {
         fn new(idle_timeout: Option<i64>) -> Self {
             let rule = WatermarkRule::BoundedOutOfOrderness { delay: 60 * SECOND };
-            let spec = SourceSpec { watermark: Some(WatermarkSpec { column: 1, rule }), idle_timeout };
+            let spec = SourceSpec { watermark: Some(WatermarkSpec::new(1, rule)), idle_timeout };
             let ingress = Ingress::new(&spec, &edge()).unwrap();
             Self { ingress, out: Vec::new(), rejected: Vec::new(), wake_at: None }
         }

@@ -61,6 +61,11 @@ pub trait Operator: Send {
         false
     }
 
+    /// Learns that it is not read for now, or is again: then its silence means nothing. Between two steps; only sources are told.
+    fn pause(&mut self, paused: bool) {
+        let _ = paused;
+    }
+
     /// The state, if there is any.
     fn state(&mut self) -> Option<&mut dyn Imaged> {
         None

@@ -124,6 +124,11 @@ impl GraphHost {
         self.sources().feed(source, input)
     }
 
+    /// Tells a source that it is not read for now, or is again.
+    pub(super) fn pause(&mut self, source: NodeId, paused: bool) -> Result<()> {
+        self.sources().pause(source, paused)
+    }
+
     /// The graph whose sources take rows in.
     pub(super) fn sources(&mut self) -> &mut WorkerGraph {
         self.intake.as_mut().unwrap_or(&mut self.workers[0])

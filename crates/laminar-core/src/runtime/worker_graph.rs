@@ -173,6 +173,13 @@ impl WorkerGraph {
         Ok(())
     }
 
+    /// Tells a source that it is not read for now, or is again. It looks at the clock in the next step.
+    pub(super) fn pause(&mut self, source: NodeId, paused: bool) -> Result<()> {
+        let index = self.index(source)?;
+        self.states[index].operator.pause(paused);
+        Ok(())
+    }
+
     /// Hands this worker's part of a step's rows to a source that took them in elsewhere, with what it promised there.
     pub(super) fn relay(&mut self, source: NodeId, changes: Vec<ChangeBatch>, promise: Promise) -> Result<()> {
         let index = self.index(source)?;

@@ -2,6 +2,7 @@
 
 use laminar_connectors::{Options, Source, SourceRequest};
 use laminar_core::dag::{Node, NodeKind, NodeStatus};
+use laminar_core::time::watermark::{WatermarkPer, WatermarkSpec};
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::lower::{Fragment, lower};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
@@ -119,7 +120,7 @@ impl Engine {
             return Ok(());
         }
         let connector = source.connector.clone();
-        let (spec, properties, schema) = (source.spec.clone(), source.properties.clone(), source.schema.clone());
+        let (mut spec, properties, schema) = (source.spec.clone(), source.properties.clone(), source.schema.clone());
         let lengths = source.lengths.clone();
         let id = self.next_node();
         let opened = match (self.take_opened(name), &connector) {
@@ -127,6 +128,11 @@ impl Engine {
             (None, Some(connector)) => Some(self.open_source(name, connector, Some(schema))?),
             (None, None) => None,
         };
+        if let (Some(WatermarkSpec { per: WatermarkPer::Partition(partitions), .. }), Some(opened)) =
+            (&mut spec.watermark, &opened)
+        {
+            *partitions = opened.partitions();
+        }
         let node = Node { id, name: name.to_owned(), kind: NodeKind::Source(spec), inputs: Vec::new(), output: properties };
         self.attach_nodes(vec![node])?;
         if let Some(opened) = opened {

@@ -4,6 +4,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_schema::{DataType, SchemaRef};
 use laminar_connectors::{BadRow, Source, SourcePoll};
+use laminar_core::time::watermark::Partitions;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::ColumnDef;
 use laminar_sql::plan::longest_text;
@@ -104,6 +105,10 @@ impl Source for BoundedSource {
 
     fn position(&self) -> String {
         self.source.position()
+    }
+
+    fn partitions(&self) -> Partitions {
+        self.source.partitions()
     }
 
     fn is_bounded(&self) -> bool {

@@ -1,10 +1,12 @@
 //! `CREATE SOURCE`.
 
 use arrow_schema::{DataType, SchemaRef};
+use laminar_core::changelog::RowKeys;
 use laminar_core::dag::{ChangeKind, EdgeProperties, SourceSpec, TimeColumn};
 use laminar_core::expr::{Column, ExprRef};
+use laminar_core::limits::WATERMARK_KEYS_MAX;
 use laminar_core::time::event_time::nanos_per_unit;
-use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
+use laminar_core::time::watermark::{Partitions, WatermarkPer, WatermarkRule, WatermarkSpec};
 use laminar_core::{Code, Error, Result};
 use laminar_sql::diagnostic::nearest;
 use laminar_sql::parse::{CreateSource, OptionDef, WatermarkDef};
@@ -42,7 +44,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
             (schema, false)
         }
     };
-    let watermark = create.watermark.as_ref().map(|watermark| watermark_spec(watermark, &schema)).transpose()?;
+    let watermark = create.watermark.as_ref().map(|watermark| watermark_spec(create, watermark, &schema)).transpose()?;
     let time_columns = watermark.iter().map(|watermark| TimeColumn::new(watermark.column, 0)).collect();
     let idle_timeout = watermark.as_ref().and(engine.settings.idle_timeout);
     let spec = SourceSpec { watermark, idle_timeout };
@@ -52,8 +54,8 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     engine.note(Done::Files(name.clone()))?;
     engine.declare_sides(&name, Some(LateColumns::new(&schema)))?;
     let lengths = TextLengths::of(&create.columns);
-    let body =
-        SourceBody { schema, spec, properties, lengths, connector: create.connector.clone(), replayable, once, reader: None };
+    let connector = create.connector.clone();
+    let body = SourceBody { schema, spec, properties, lengths, connector, replayable, once, reader: None };
     engine.enter(Object {
         name,
         sql: text.to_owned(),
@@ -65,16 +67,9 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     Ok(StatementOutcome::done(format!("CREATE SOURCE {}", create.name.text)))
 }
 
-fn watermark_spec(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<WatermarkSpec> {
+fn watermark_spec(create: &CreateSource, watermark: &WatermarkDef, schema: &SchemaRef) -> Result<WatermarkSpec> {
     let name = watermark.column.text.as_str();
-    let Ok(column) = schema.index_of(name) else {
-        let error = Error::new(Code::UnknownColumn, format!("there is no column '{name}'")).at(watermark.column.span);
-        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        return Err(match nearest(name, names.iter().copied()) {
-            Some(near) => error.with_hint(format!("did you mean '{near}'?")),
-            None => error.with_hint(format!("the columns are: {}", names.join(", "))),
-        });
-    };
+    let column = column_called(name, schema).map_err(|error| error.at(watermark.column.span))?;
     let data_type = schema.field(column).data_type();
     if nanos_per_unit(data_type).is_none() {
         return Err(Error::new(
@@ -84,12 +79,25 @@ fn watermark_spec(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<Waterm
         .with_hint(format!("declare it as {name} TIMESTAMP"))
         .at(watermark.column.span));
     }
-    Ok(WatermarkSpec { column, rule: watermark_rule(watermark, schema)? })
+    let rule = watermark_rule(watermark, schema)?;
+    let per = watermark_per(create, watermark, &rule, schema)?;
+    Ok(WatermarkSpec { column, rule, per })
+}
+
+fn column_called(name: &str, schema: &SchemaRef) -> Result<usize> {
+    schema.index_of(name).map_err(|_| {
+        let error = Error::new(Code::UnknownColumn, format!("there is no column '{name}'"));
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        match nearest(name, names.iter().copied()) {
+            Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+            None => error.with_hint(format!("the columns are: {}", names.join(", "))),
+        }
+    })
 }
 
 /// How the watermark follows from rows: `WITH (strategy = …)`.
 fn watermark_rule(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<WatermarkRule> {
-    let option = |key: &str| watermark.options.iter().find(|option| option.key == key);
+    let option = |key: &str| option_called(watermark, key);
     let strategy = option("strategy").map_or("bounded", |option| option.value.as_str());
     let (own, rule) = match strategy {
         "bounded" => (None, WatermarkRule::BoundedOutOfOrderness { delay: watermark.lag }),
@@ -110,10 +118,11 @@ fn watermark_rule(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<Waterm
             return Err(error.at(option("strategy").map_or(watermark.span, |option| option.span)));
         }
     };
-    if let Some(other) = watermark.options.iter().find(|option| option.key != "strategy" && Some(option.key.as_str()) != own) {
+    let is_known = |option: &&OptionDef| KNOWN_TO_ALL.contains(&option.key.as_str()) || Some(option.key.as_str()) == own;
+    if let Some(other) = watermark.options.iter().find(|option| !is_known(option)) {
         let text = format!("a watermark with the strategy {strategy} has no option '{}'", other.key);
         return Err(Error::new(Code::UnknownOption, text)
-            .with_hint("periodic takes every, punctuated takes marker")
+            .with_hint("periodic takes every, punctuated takes marker, and all take per")
             .at(other.span));
     }
     if watermark.lag > 0 && matches!(rule, WatermarkRule::Ascending | WatermarkRule::Punctuated { .. }) {
@@ -123,6 +132,73 @@ fn watermark_rule(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<Waterm
             .at(watermark.span));
     }
     Ok(rule)
+}
+
+/// Options of a watermark whatever its strategy.
+const KNOWN_TO_ALL: [&str; 4] = ["strategy", "per", "key", "max_keys"];
+
+fn option_called<'a>(watermark: &'a WatermarkDef, key: &str) -> Option<&'a OptionDef> {
+    watermark.options.iter().find(|option| option.key == key)
+}
+
+/// What has a watermark of its own: `WITH (per = …)`.
+fn watermark_per(
+    create: &CreateSource,
+    watermark: &WatermarkDef,
+    rule: &WatermarkRule,
+    schema: &SchemaRef,
+) -> Result<WatermarkPer> {
+    let option = |key: &str| option_called(watermark, key);
+    let per = option("per").map_or("source", |option| option.value.as_str());
+    if let Some(stray) = option("key").or(option("max_keys")).filter(|_| per != "key") {
+        let error = Error::new(Code::InvalidOption, format!("the option '{}' goes with per = 'key'", stray.key));
+        return Err(error.with_hint("write WITH (per = 'key', key = 'device')").at(stray.span));
+    }
+    let refused = |code, text: &str, hint: &str| {
+        let span = option("per").map_or(watermark.span, |option| option.span);
+        Err(Error::new(code, text).with_hint(hint).at(span))
+    };
+    match (per, rule) {
+        ("source", _) => Ok(WatermarkPer::Source),
+        ("key" | "partition", WatermarkRule::ProcessingTime { .. }) => refused(
+            Code::InvalidOption,
+            "a watermark with the strategy processing_time follows the clock, which is the same for all",
+            "leave out per",
+        ),
+        ("key", _) if create.changelog => refused(
+            Code::NotSupported,
+            "a source whose rows can be taken back has no watermark per key",
+            "leave out per, or leave out changelog",
+        ),
+        ("key", _) => watermark_keys(watermark, schema),
+        ("partition", _) if create.connector.is_none() => refused(
+            Code::InvalidOption,
+            "rows that a program pushes come from no partition",
+            "write per = 'key' and name the column that tells them apart: key = 'device'",
+        ),
+        // The connector says later which it has.
+        ("partition", _) => Ok(WatermarkPer::Partition(Partitions::InTurn(1))),
+        (other, _) => {
+            refused(Code::InvalidOption, &format!("there is no watermark per '{other}'"), "per is 'source', 'key' or 'partition'")
+        }
+    }
+}
+
+fn watermark_keys(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<WatermarkPer> {
+    let key = required(watermark, option_called(watermark, "key"), "key", "key = 'device', the column that tells them apart")?;
+    let columns = key.value.split(',').map(|name| column_called(name.trim(), schema)).collect::<Result<Vec<_>>>();
+    let columns = columns.map_err(|error| error.at(key.span))?;
+    let types: Vec<DataType> = columns.iter().map(|column| schema.field(*column).data_type().clone()).collect();
+    RowKeys::new(&types).map_err(|error| error.at(key.span))?;
+    let Some(max) = option_called(watermark, "max_keys") else {
+        return Ok(WatermarkPer::Key { columns, keys_max: WATERMARK_KEYS_MAX });
+    };
+    let count = max.value.replace('_', "").parse::<u32>().ok().filter(|count| *count > 0);
+    let keys_max = count.ok_or_else(|| {
+        let error = Error::new(Code::InvalidOption, format!("max_keys is a number of keys, not '{}'", max.value));
+        error.with_hint("write max_keys = 100000").at(max.span)
+    })?;
+    Ok(WatermarkPer::Key { columns, keys_max: keys_max as usize })
 }
 
 fn required<'a>(watermark: &WatermarkDef, option: Option<&'a OptionDef>, key: &str, example: &str) -> Result<&'a OptionDef> {

@@ -94,7 +94,7 @@ impl Objects {
         ]);
         let rates = Schema::new(vec![column("symbol", DataType::Utf8), column("rate", DataType::Decimal128(10, 4))]);
         let rule = WatermarkRule::BoundedOutOfOrderness { delay: 5_000_000_000 };
-        let spec = SourceSpec { watermark: Some(WatermarkSpec { column: 3, rule }), idle_timeout: None };
+        let spec = SourceSpec { watermark: Some(WatermarkSpec::new(3, rule)), idle_timeout: None };
         let source = dag.source("trades", Arc::new(trades), spec);
         let (_, table) = dag.table("rates", Arc::new(rates), Some(vec![0]));
         let relation = |name: &str, kind, node| Relation {

@@ -56,7 +56,7 @@ fn add_table(dag: &mut DagBuilder, table: &Table) -> (NodeId, Relation) {
     let (inlet, node, kind) = match &table.changes {
         Changes::Append => {
             let rule = |delay| WatermarkRule::BoundedOutOfOrderness { delay };
-            let watermark = table.watermark.map(|(column, delay)| WatermarkSpec { column, rule: rule(delay) });
+            let watermark = table.watermark.map(|(column, delay)| WatermarkSpec::new(column, rule(delay)));
             let source = dag.source(&table.name, schema, SourceSpec { watermark, idle_timeout: None });
             (source, source, RelationKind::Source)
         }

@@ -7,10 +7,10 @@ use arrow_schema::SchemaRef;
 use crate::Result;
 use crate::graph::distribute::Placement;
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
-use crate::graph::explain::{column_name, interval};
+use crate::graph::explain::{column_name, column_names, interval};
 use crate::graph::node::{Node, NodeSpec};
-use crate::graph::validate::expect_time;
-use crate::time::watermark::{WatermarkRule, WatermarkSpec};
+use crate::graph::validate::{expect_column, expect_time};
+use crate::time::watermark::{Partitions, WatermarkPer, WatermarkRule, WatermarkSpec};
 
 /// Rows from outside.
 #[derive(Debug, Clone)]
@@ -53,11 +53,18 @@ impl NodeSpec for SourceSpec {
     }
 
     fn validate(&self, _: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
-        self.watermark.iter().try_for_each(|watermark| expect_time(schema, watermark.column))
+        self.watermark.iter().try_for_each(|watermark| {
+            if let WatermarkPer::Key { columns, .. } = &watermark.per {
+                columns.iter().try_for_each(|column| expect_column(schema, *column))?;
+            }
+            expect_time(schema, watermark.column)
+        })
     }
 
     fn explain(&self, node: &Node, _: &[&SchemaRef]) -> String {
-        let watermark = self.watermark.as_ref().map(|watermark| format!(" watermark {}", rule(watermark, &node.output.schema)));
+        let watermark = self.watermark.as_ref().map(|watermark| {
+            format!(" watermark {}{}", rule(watermark, &node.output.schema), per(watermark, &node.output.schema))
+        });
         let idle = match self.idle_timeout {
             _ if self.is_table() => " table".to_owned(),
             Some(nanos) => format!(" idle after {}", interval(nanos)),
@@ -80,5 +87,14 @@ fn rule(watermark: &WatermarkSpec, schema: &SchemaRef) -> String {
         WatermarkRule::Periodic { delay, every } => format!("{time} - {} every {}", interval(*delay), interval(*every)),
         WatermarkRule::Punctuated { marker } => format!("{time} where {}", marker.display()),
         WatermarkRule::ProcessingTime { delay } => format!("{time} = arrival - {}", interval(*delay)),
+    }
+}
+
+fn per(watermark: &WatermarkSpec, schema: &SchemaRef) -> String {
+    match &watermark.per {
+        WatermarkPer::Source => String::new(),
+        WatermarkPer::Key { columns, .. } => format!(" per {}", column_names(schema, columns)),
+        WatermarkPer::Partition(Partitions::Together(_)) => " per partition".to_owned(),
+        WatermarkPer::Partition(Partitions::InTurn(partitions)) => format!(" of the last of {partitions} partitions"),
     }
 }

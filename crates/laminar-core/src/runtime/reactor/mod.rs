@@ -186,6 +186,11 @@ impl Reactor {
         Ok(())
     }
 
+    /// Says that `source` is not read for now, or is again: the silence of one that is not read means nothing, whatever its idle timeout.
+    pub fn pause(&mut self, source: NodeId, paused: bool) -> Result<()> {
+        self.graph.pause(source, paused)
+    }
+
     /// Rows that wait in the inbox of `source`.
     pub fn waiting_rows(&self, source: NodeId) -> usize {
         self.index(source).map_or(0, |index| self.inboxes[index].rows())

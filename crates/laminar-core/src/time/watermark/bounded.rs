@@ -17,7 +17,7 @@ impl BoundedOutOfOrdernessGenerator {
 /// Each row promises its own time, minus a delay.
 #[derive(Debug, Clone)]
 pub struct Bounded {
-    delay: i64,
+    pub(super) delay: i64,
 }
 
 impl RowPromise for Bounded {

@@ -26,6 +26,18 @@ impl IdleDetector {
         self.stood_at = Some(watermark);
     }
 
+    /// The watermark has moved to `watermark` by `now` without rows: from there on it goes with the clock.
+    pub fn moved(&mut self, now: i64, watermark: Watermark) {
+        let silence = self.silent_since.map_or(0, |since| now.saturating_sub(since));
+        let stood = Watermark(watermark.0.saturating_sub(silence));
+        self.stood_at = self.stood_at.map(|before| before.max(stood));
+    }
+
+    /// Silence up to `now` does not count: the source was not read.
+    pub fn excuse_silence(&mut self, now: i64) {
+        self.silent_since = Some(now);
+    }
+
     /// Looks at the clock: where the watermark of an idle source that has sent rows should be by now.
     pub fn on_clock(&mut self, now: i64) -> Option<Watermark> {
         let since = *self.silent_since.get_or_insert(now);

@@ -3,7 +3,7 @@
 use arrow_array::Array;
 use arrow_buffer::ScalarBuffer;
 
-use super::{ArrivingRows, WatermarkGenerator};
+use super::{ArrivingRows, Keyed, WatermarkGenerator};
 use crate::Result;
 use crate::time::{Watermark, ends};
 
@@ -102,6 +102,14 @@ impl<G: WatermarkGenerator> WatermarkGenerator for MeteredGenerator<G> {
     fn load(&mut self, numbers: &[i64]) -> Result<()> {
         self.inner.load(numbers)
     }
+
+    fn keyed(&self) -> Option<&dyn Keyed> {
+        self.inner.keyed()
+    }
+
+    fn keyed_mut(&mut self) -> Option<&mut dyn Keyed> {
+        self.inner.keyed_mut()
+    }
 }
 
 impl WatermarkGenerator for Box<dyn WatermarkGenerator> {
@@ -135,5 +143,13 @@ impl WatermarkGenerator for Box<dyn WatermarkGenerator> {
 
     fn load(&mut self, numbers: &[i64]) -> Result<()> {
         (**self).load(numbers)
+    }
+
+    fn keyed(&self) -> Option<&dyn Keyed> {
+        (**self).keyed()
+    }
+
+    fn keyed_mut(&mut self) -> Option<&mut dyn Keyed> {
+        (**self).keyed_mut()
     }
 }

@@ -1,19 +1,26 @@
 //! Promises about event time: how a source makes them and how several are combined.
 //!
 //! One file a generator: [`bounded`], [`ascending`], [`periodic`], [`punctuated`], [`processing_time`]. `running` is the loop
-//! that they share, [`idle`] decides what silence means, [`metered`] counts, [`promise`] combines several promises, [`tracker`] those of sources that may fall silent.
+//! that they share, [`keyed`] keeps a promise for each key or partition, [`in_turn`] waits for the last of several partitions. [`idle`] decides what
+//! silence means, [`metered`] counts, [`promise`] combines several promises, [`tracker`] those of sources that may fall silent.
 
 use arrow_array::{Int64Array, RecordBatch};
 use arrow_buffer::ScalarBuffer;
+use arrow_schema::SchemaRef;
 
 use crate::changelog::Weights;
 use crate::expr::ExprRef;
+use crate::limits::WATERMARK_KEYS_MAX;
 use crate::time::Watermark;
 use crate::{Error, Result};
 
 pub mod ascending;
 pub mod bounded;
 pub mod idle;
+pub mod in_turn;
+mod key_places;
+pub mod keyed;
+mod least;
 pub mod metered;
 pub mod periodic;
 pub mod processing_time;
@@ -22,14 +29,20 @@ pub mod punctuated;
 mod running;
 pub mod tracker;
 
+use ascending::Ascending;
 pub use ascending::AscendingTimestampsGenerator;
+use bounded::Bounded;
 pub use bounded::BoundedOutOfOrdernessGenerator;
 pub use idle::IdleDetector;
+pub use in_turn::InTurnGenerator;
+use keyed::{KeyOrigin, KeyedSpec};
+pub use keyed::{Keyed, KeyedGenerator};
 pub use metered::{MeteredGenerator, WatermarkMetrics};
 pub use periodic::PeriodicGenerator;
 pub use processing_time::ProcessingTimeGenerator;
 pub(crate) use promise::combine;
 pub use promise::{Holds, Promise};
+use punctuated::Punctuated;
 pub use punctuated::PunctuatedGenerator;
 pub use tracker::WatermarkTracker;
 
@@ -40,6 +53,33 @@ pub struct WatermarkSpec {
     pub column: usize,
     /// By which rule.
     pub rule: WatermarkRule,
+    /// What is promised for itself.
+    pub per: WatermarkPer,
+}
+
+/// What has promises of its own. The source promises the least of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatermarkPer {
+    /// The source as a whole.
+    Source,
+    /// Each key.
+    Key {
+        /// Its columns.
+        columns: Vec<usize>,
+        /// Keys that can count at the same time.
+        keys_max: usize,
+    },
+    /// Each partition of the connector.
+    Partition(Partitions),
+}
+
+/// The partitions that a connector has when reading begins, numbered from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partitions {
+    /// So many, which are read side by side. More can join them.
+    Together(u32),
+    /// So many, each of which is read to its end before the next one is begun.
+    InTurn(u32),
 }
 
 /// The rule by which watermarks follow from rows.
@@ -80,6 +120,8 @@ pub struct ArrivingRows<'a> {
     pub weights: &'a Weights,
     /// All their columns.
     pub rows: &'a RecordBatch,
+    /// The partition from which they come.
+    pub partition: u32,
     /// Wall-clock nanoseconds.
     pub now: i64,
 }
@@ -116,6 +158,16 @@ pub trait WatermarkGenerator: Send {
 
     /// Takes what [`save`](Self::save) gave.
     fn load(&mut self, saved: &[i64]) -> Result<()>;
+
+    /// What there is to know of keys, if it has any.
+    fn keyed(&self) -> Option<&dyn Keyed> {
+        None
+    }
+
+    /// The same, to change it.
+    fn keyed_mut(&mut self) -> Option<&mut dyn Keyed> {
+        None
+    }
 }
 
 impl WatermarkRule {
@@ -131,12 +183,43 @@ impl WatermarkRule {
             WatermarkRule::ProcessingTime { delay } => Box::new(ProcessingTimeGenerator::new(*delay)),
         }
     }
+
+    /// The same for each key or partition that `keys` tells apart.
+    fn keyed_generator(&self, keys: &KeyedSpec<'_>) -> Result<Box<dyn WatermarkGenerator>> {
+        match self {
+            WatermarkRule::BoundedOutOfOrderness { delay } => keys.generator(Bounded { delay: *delay }),
+            WatermarkRule::Ascending => keys.generator(Ascending),
+            WatermarkRule::Periodic { delay, every } => {
+                Ok(Box::new(PeriodicGenerator::new(keys.generator(Bounded { delay: *delay })?, *every)))
+            }
+            WatermarkRule::Punctuated { marker } => keys.generator(Punctuated { marker: marker.clone() }),
+            // The clock is the same for all.
+            WatermarkRule::ProcessingTime { .. } => Ok(self.generator()),
+        }
+    }
 }
 
 impl WatermarkSpec {
-    /// The generator that follows this specification.
-    pub fn generator(&self) -> Box<dyn WatermarkGenerator> {
-        self.rule.generator()
+    /// A source whose rows make one watermark together.
+    pub fn new(column: usize, rule: WatermarkRule) -> Self {
+        Self { column, rule, per: WatermarkPer::Source }
+    }
+
+    /// The generator that follows this specification for rows of `schema`. Silence of `idle_timeout` nanoseconds makes a key or partition idle.
+    pub fn generator(&self, schema: &SchemaRef, idle_timeout: Option<i64>) -> Result<Box<dyn WatermarkGenerator>> {
+        let keyed = |origin, keys_max, partitions| {
+            self.rule.keyed_generator(&KeyedSpec { origin, schema, keys_max, idle_timeout, partitions })
+        };
+        match &self.per {
+            WatermarkPer::Source => Ok(self.rule.generator()),
+            WatermarkPer::Key { columns, keys_max } => keyed(KeyOrigin::Columns(columns.clone()), *keys_max, 0),
+            WatermarkPer::Partition(Partitions::Together(partitions)) => {
+                keyed(KeyOrigin::Partition, WATERMARK_KEYS_MAX.max(*partitions as usize), *partitions)
+            }
+            WatermarkPer::Partition(Partitions::InTurn(partitions)) => {
+                Ok(Box::new(InTurnGenerator::new(self.rule.generator(), *partitions)))
+            }
+        }
     }
 }
 
@@ -150,5 +233,7 @@ fn promise(time: i64) -> i64 {
     time.clamp(i64::MIN + 1, i64::MAX - 1)
 }
 
+#[cfg(test)]
+mod keyed_tests;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use arrow_buffer::ScalarBuffer;
 
-use super::{ArrivingRows, WatermarkGenerator, running};
+use super::{ArrivingRows, Keyed, WatermarkGenerator, running};
 use crate::time::Watermark;
 use crate::{Error, Result};
 
@@ -62,5 +62,13 @@ impl WatermarkGenerator for PeriodicGenerator {
         let (told, rest) = numbers.split_first().ok_or_else(|| Error::internal("image of another watermark generator"))?;
         self.told = *told;
         self.inner.load(rest)
+    }
+
+    fn keyed(&self) -> Option<&dyn Keyed> {
+        self.inner.keyed()
+    }
+
+    fn keyed_mut(&mut self) -> Option<&mut dyn Keyed> {
+        self.inner.keyed_mut()
     }
 }

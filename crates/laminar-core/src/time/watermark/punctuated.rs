@@ -21,7 +21,7 @@ impl PunctuatedGenerator {
 /// Each row for which a condition is true promises its own time.
 #[derive(Debug, Clone)]
 pub struct Punctuated {
-    marker: ExprRef,
+    pub(super) marker: ExprRef,
 }
 
 impl Punctuated {

@@ -22,8 +22,9 @@ fn feed(generator: &mut dyn WatermarkGenerator, times: &[Option<i64>], weights: 
     let marks: ArrayRef = Arc::new((0..times.len()).map(|row| Some(row % 3 == 2)).collect::<BooleanArray>());
     let rows = RecordBatch::try_from_iter([("mark", marks)]).expect("a batch");
     let (times, weights) = (Int64Array::from(times.to_vec()), Weights::Each(weights.to_vec().into()));
-    let stood =
-        generator.observe(&ArrivingRows { times: &times, weights: &weights, rows: &rows, now }).expect("rows are observed");
+    let stood = generator
+        .observe(&ArrivingRows { times: &times, weights: &weights, rows: &rows, partition: 0, now })
+        .expect("rows are observed");
     generator.on_clock(now);
     (stood.map(|stood| stood.to_vec()), generator.watermark().0)
 }
@@ -177,7 +178,7 @@ fn rows_are_judged_one_by_one_however_many_come_at_once() {
             let behind = times.iter().zip(&stood).any(|(time, stood)| time < stood);
             let times = Int64Array::from(times);
             let rows = RecordBatch::try_from_iter([("ts", Arc::new(times.clone()) as ArrayRef)]).expect("a batch");
-            let arriving = ArrivingRows { times: &times, weights: &Weights::Ones, rows: &rows, now: 0 };
+            let arriving = ArrivingRows { times: &times, weights: &Weights::Ones, rows: &rows, partition: 0, now: 0 };
             let told = generator.observe(&arriving).expect("rows are observed").map(|stood| stood.to_vec());
             assert_eq!(
                 (told, generator.watermark().0),

@@ -7,6 +7,7 @@ use laminar_core::dag::{
 };
 use laminar_core::expr::Column;
 use laminar_core::operator::aggregate::{AggregateCall, native};
+use laminar_core::time::watermark::{Partitions, WatermarkPer};
 use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
 
 use super::exprs::{greater, plus};
@@ -50,6 +51,26 @@ fn a_node_with_several_readers_is_printed_once() {
                 n1 (above)
         "#]],
     );
+}
+
+#[test]
+fn a_source_says_what_has_a_watermark_of_its_own() {
+    let per = |per| {
+        let mut spec = watermarked(SECOND);
+        spec.watermark.as_mut().unwrap().per = per;
+        let mut dag = DagBuilder::new();
+        dag.source("s", timed(), spec);
+        explain(&dag.finish().unwrap())
+    };
+    for (of, text) in [
+        (WatermarkPer::Source, "watermark ts - 1s ["),
+        (WatermarkPer::Key { columns: vec![0, 1], keys_max: 2 }, "watermark ts - 1s per a, ts ["),
+        (WatermarkPer::Partition(Partitions::Together(2)), "watermark ts - 1s per partition ["),
+        (WatermarkPer::Partition(Partitions::InTurn(3)), "watermark ts - 1s of the last of 3 partitions ["),
+    ] {
+        let explained = per(of);
+        assert!(explained.contains(text), "{explained}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use laminar_core::changelog::{print_all, print_net};
 use laminar_core::dag::{GraphHost, InlinePool, Node, NodeStatus, Outlet, SourceSpec, WorkerPool};
 use laminar_core::operator::RejectReason;
 use laminar_core::reactor::{Poll, Reactor};
-use laminar_core::time::watermark::{WatermarkRule, WatermarkSpec};
+use laminar_core::time::watermark::{WatermarkPer, WatermarkRule, WatermarkSpec};
 use laminar_core::time::{ManualClock, Watermark};
 use laminar_core::tpc::{ThreadPool, ThreadPoolConfig};
 use laminar_core::{ChangeBatch, Error, NodeId, StepId};
@@ -195,5 +195,11 @@ pub(crate) fn timed() -> SchemaRef {
 /// `WATERMARK FOR ts AS ts - delay`, over [`timed`].
 pub(crate) fn watermarked(delay: i64) -> SourceSpec {
     let rule = WatermarkRule::BoundedOutOfOrderness { delay };
-    SourceSpec { watermark: Some(WatermarkSpec { column: 1, rule }), idle_timeout: None }
+    SourceSpec { watermark: Some(WatermarkSpec::new(1, rule)), idle_timeout: None }
+}
+
+/// The same with a watermark for each value of `a`, of which so many can count at the same time.
+pub(crate) fn watermarked_per_key(delay: i64, keys_max: usize) -> SourceSpec {
+    let (rule, per) = (WatermarkRule::BoundedOutOfOrderness { delay }, WatermarkPer::Key { columns: vec![0], keys_max });
+    SourceSpec { watermark: Some(WatermarkSpec { column: 1, rule, per }), idle_timeout: None }
 }

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::cuts::{Case, rounds};
 use super::exprs::greater;
-use super::graph::{SECOND, pairs, timed, watermarked};
+use super::graph::{SECOND, pairs, timed, watermarked, watermarked_per_key};
 
 fn column(index: usize) -> ExprRef {
     Column::new(&timed(), index)
@@ -74,7 +74,10 @@ fn random_case(rng: &mut StdRng) -> Case {
     let mut dag = DagBuilder::new();
     let mut sources = Vec::new();
     for _ in 0..rng.random_range(1..4) {
-        let source = dag.source("source", timed(), watermarked(rng.random_range(0..40) * SECOND));
+        let delay = rng.random_range(0..40) * SECOND;
+        // Of the four values that come, some may find no room.
+        let per_key = rng.random_bool(0.4).then(|| watermarked_per_key(delay, rng.random_range(2..6)));
+        let source = dag.source("source", timed(), per_key.unwrap_or_else(|| watermarked(delay)));
         sources.push((source, random_rows(rng)));
     }
     let ids: Vec<NodeId> = sources.iter().map(|(id, _)| *id).collect();

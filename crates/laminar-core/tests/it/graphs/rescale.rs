@@ -110,7 +110,7 @@ fn what_is_behind_a_full_outlet_waits_on() {
 fn a_promise_that_waits_behind_a_full_outlet_is_not_lost() {
     let mut dag = DagBuilder::new();
     let rule = WatermarkRule::Periodic { delay: 0, every: SECOND };
-    let source = dag.source("s", timed(), SourceSpec { watermark: Some(WatermarkSpec { column: 1, rule }), idle_timeout: None });
+    let source = dag.source("s", timed(), SourceSpec { watermark: Some(WatermarkSpec::new(1, rule)), idle_timeout: None });
     let view = dag.view("v", source);
     for (before, after) in [(2, 1), (2, 3), (3, 3)] {
         let mut graph = Graph::on_workers(dag.clone().finish().unwrap(), before, false);

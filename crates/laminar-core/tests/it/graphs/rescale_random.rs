@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::cuts::{Case, rounds};
 use super::exprs::{greater, plus};
-use super::graph::{SECOND, pairs, timed, watermarked};
+use super::graph::{SECOND, pairs, timed, watermarked, watermarked_per_key};
 
 const EMISSIONS: [WindowEmission; 3] = [WindowEmission::Changes, WindowEmission::OnWatermark, WindowEmission::OnClose];
 
@@ -83,6 +83,12 @@ fn random_times(rng: &mut StdRng, retracts: bool) -> ChangeBatch {
     ChangeBatch::parse(&timed(), &text).unwrap()
 }
 
+/// For each key in some cases; there is room for all, since a retraction of a row that was refused would go on alone.
+fn random_watermark(rng: &mut StdRng) -> SourceSpec {
+    let delay = rng.random_range(0..40) * SECOND;
+    if rng.random_bool(0.4) { watermarked_per_key(delay, 10) } else { watermarked(delay) }
+}
+
 /// A case that grows.
 struct Growing {
     dag: DagBuilder,
@@ -103,7 +109,7 @@ impl Growing {
     }
 
     fn timed_source(&mut self, rng: &mut StdRng, retracts: bool) -> NodeId {
-        let (dag, spec) = (&mut self.dag, watermarked(rng.random_range(0..40) * SECOND));
+        let (dag, spec) = (&mut self.dag, random_watermark(rng));
         let source = if retracts { dag.changing_source("t", timed(), spec) } else { dag.source("t", timed(), spec) };
         self.sources.push((source, random_times(rng, retracts)));
         source

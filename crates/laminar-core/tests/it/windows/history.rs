@@ -76,7 +76,7 @@ impl History {
 
     pub(super) fn ingress(&self, source: &Source) -> Ingress {
         let rule = WatermarkRule::BoundedOutOfOrderness { delay: source.delay };
-        let spec = SourceSpec { watermark: Some(WatermarkSpec { column: 0, rule }), idle_timeout: None };
+        let spec = SourceSpec { watermark: Some(WatermarkSpec::new(0, rule)), idle_timeout: None };
         Ingress::new(&spec, &self.edge(true)).unwrap()
     }
 
