@@ -51,6 +51,8 @@ pub struct ObjectStatus {
     pub steps: BudgetMetrics,
     /// The subscription that holds it back since it is not read, and how many steps wait there.
     pub held_back_by: Option<(String, u64)>,
+    /// The source of its alignment group that is too far behind, so that this one is not read for now.
+    pub waits_for: Option<String>,
     /// True once nothing more will come.
     pub ended: bool,
     /// Why it does not go on.
@@ -114,6 +116,7 @@ fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
         position: None,
         steps: BudgetMetrics::default(),
         held_back_by: engine.blocker_of(name).map(|blocker| (blocker.name, blocker.steps)),
+        waits_for: engine.waits_for(name),
         ended: false,
         failed: None,
     };

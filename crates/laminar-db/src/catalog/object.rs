@@ -7,7 +7,7 @@ use laminar_core::dag::{ChangeKind, EdgeProperties, OutletId, SourceSpec};
 use laminar_core::{NodeId, Result};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
 
-use crate::engine::{SinkHandle, SinkIntake, TextLengths};
+use crate::engine::{Alignment, SinkHandle, SinkIntake, TextLengths};
 
 pub(crate) use laminar_sql::parse::ObjectKind;
 
@@ -56,6 +56,8 @@ pub(crate) struct SourceBody {
     pub(crate) lengths: TextLengths,
     /// Where rows come from; `None`: the program pushes them.
     pub(crate) connector: Option<ConnectorDef>,
+    /// The sources for which it waits.
+    pub(crate) alignment: Option<Alignment>,
     /// Whether a reader opened anew sees the same rows from the start.
     pub(crate) replayable: bool,
     /// Whether there is only one reader ever, as of a pipe.

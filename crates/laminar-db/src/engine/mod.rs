@@ -1,5 +1,6 @@
 //! The engine behind a database: one reactor, the readers that feed it, the sinks that it feeds, and what was rejected.
 
+mod alignment;
 mod attach;
 mod files;
 mod forward;
@@ -24,6 +25,7 @@ use laminar_core::time::Clock;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::plan::Planner;
 
+pub(crate) use alignment::Alignment;
 pub(crate) use attach::options_of;
 pub(crate) use files::ObjectFiles;
 pub(crate) use histories::AttachedHistory;
@@ -99,6 +101,7 @@ impl Engine {
         if settings.workers != self.settings.workers {
             let (pool, deal_rows_min) = self.pool.pool(settings.workers)?;
             self.reactor.set_workers(settings.workers, deal_rows_min, pool)?;
+            self.readers.forget_pauses();
         }
         self.reactor.set_step_budget(settings.step_budget.limit_ns());
         self.side_outputs.set_bytes_max(settings.side_output_memory);

@@ -7,6 +7,7 @@ use laminar_core::reactor::Reactor;
 use laminar_core::time::Clock;
 use laminar_core::{Error, NodeId};
 
+use super::alignment::Held;
 use super::side_outputs::SideOutputs;
 
 /// Rows that a reader is asked for at once.
@@ -34,6 +35,10 @@ pub(crate) struct Reader {
     again_at: i64,
     /// What was read while a step ran.
     ahead: Option<Result<SourcePoll, Error>>,
+    /// Whether it is not to be asked for more for now, and its source knows.
+    is_held: bool,
+    /// When it delivered something last, or could not be asked; `None`: it was not asked yet.
+    heard_at: Option<i64>,
     /// How many rows a piece may have that keeps to the budget.
     piece: PieceRows,
     pub(crate) state: ReaderState,
@@ -94,6 +99,8 @@ impl Readers {
             wanted,
             again_at: i64::MIN,
             ahead: None,
+            is_held: false,
+            heard_at: None,
             piece: PieceRows::default(),
             state,
             rows: 0,
@@ -130,9 +137,18 @@ impl Readers {
         self.readers.iter()
     }
 
-    /// Whether a reader may still deliver something, apart from those of objects that are `held` back.
-    pub(crate) fn some_open(&self, held: &[String]) -> bool {
-        self.readers.iter().any(|reader| reader.is_open() && !held.contains(&reader.name))
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Reader> {
+        self.readers.iter_mut()
+    }
+
+    /// The sources are other ones now, and know of no pause.
+    pub(super) fn forget_pauses(&mut self) {
+        self.readers.iter_mut().for_each(|reader| reader.is_held = false);
+    }
+
+    /// Whether a reader may still deliver something, apart from those that are `held`.
+    pub(crate) fn some_open(&self, held: &Held) -> bool {
+        self.readers.iter().any(|reader| reader.is_open() && !held.holds(reader))
     }
 
     /// Whether one of these objects' readers will come to an end but has not yet.
@@ -140,8 +156,8 @@ impl Readers {
         self.readers.iter().any(|reader| reader.is_open() && reader.source.is_bounded() && names.contains(&reader.name))
     }
 
-    /// Asks every reader whose node has taken in what it got before, but not those of objects that are `held` back.
-    pub(crate) fn read(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, held: &[String], now: i64) -> Read {
+    /// Asks every reader whose node has taken in what it got before, but not those that are `held`.
+    pub(crate) fn read(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, held: &Held, now: i64) -> Read {
         let mut read = Read::default();
         for reader in &mut self.readers {
             reader.read(reactor, side_outputs, (held, now), READ_ROWS, &mut read);
@@ -154,7 +170,7 @@ impl Readers {
         &mut self,
         reactor: &mut Reactor,
         side_outputs: &mut SideOutputs,
-        held: &[String],
+        held: &Held,
         budget: &ReadBudget<'_>,
     ) -> Read {
         let mut read = Read::default();
@@ -185,14 +201,14 @@ impl Readers {
     }
 
     /// Reads what will be asked for next, while other threads are at work: [`read`](Self::read) then takes it from here.
-    pub(crate) fn read_ahead(&mut self, held: &[String]) {
+    pub(crate) fn read_ahead(&mut self, held: &Held) {
         for reader in self.readers.iter_mut().filter(|reader| reader.can_read_ahead(held)) {
             reader.read_ahead(READ_ROWS);
         }
     }
 
     /// The same for one reader that has nothing ahead yet, and a piece that keeps to the budget.
-    pub(super) fn read_piece_ahead(&mut self, held: &[String], budget: &ReadBudget<'_>) {
+    pub(super) fn read_piece_ahead(&mut self, held: &Held, budget: &ReadBudget<'_>) {
         let turn = self.turn.min(self.readers.len());
         let (before, from) = self.readers.split_at_mut(turn);
         let mut inline_workers = from.iter_mut().chain(before);
@@ -210,6 +226,20 @@ impl Reader {
         self.wanted && matches!(self.state, ReaderState::Fresh | ReaderState::Reading)
     }
 
+    /// Whether it has been asked for so long without having anything; never where `idle_timeout` is `None`.
+    pub(super) fn is_silent(&self, now: i64, idle_timeout: Option<i64>) -> bool {
+        let silence = self.heard_at.map_or(0, |at| now.saturating_sub(at));
+        idle_timeout.is_some_and(|timeout| silence >= timeout.max(1))
+    }
+
+    /// Notes whether it is not to be asked for now; true if that is news.
+    pub(super) fn set_held(&mut self, is_held: bool, now: i64) -> bool {
+        if is_held {
+            self.heard_at = Some(now);
+        }
+        std::mem::replace(&mut self.is_held, is_held) != is_held
+    }
+
     /// Whether somebody reads what it delivers.
     pub(crate) fn is_wanted(&self) -> bool {
         self.wanted
@@ -225,8 +255,8 @@ impl Reader {
         self.source.position()
     }
 
-    fn can_read_ahead(&self, held: &[String]) -> bool {
-        self.wanted && self.state == ReaderState::Reading && self.ahead.is_none() && !held.contains(&self.name)
+    fn can_read_ahead(&self, held: &Held) -> bool {
+        self.wanted && self.state == ReaderState::Reading && self.ahead.is_none() && !held.holds(self)
     }
 
     /// Keeps what comes next; how many rows that is.
@@ -241,23 +271,27 @@ impl Reader {
         }
     }
 
-    /// Passes the next rows on, some `rows_max`, if it is to be asked now, its node has taken in what it got before, and its object is not `held` back.
+    /// Passes the next rows on, some `rows_max`, if it is to be asked now, its node has taken in what it got before, and it is not `held`.
     fn read(
         &mut self,
         reactor: &mut Reactor,
         side_outputs: &mut SideOutputs,
-        (held, now): (&[String], i64),
+        (held, now): (&Held, i64),
         rows_max: usize,
         read: &mut Read,
     ) {
-        if !self.is_open() || held.contains(&self.name) || reactor.waiting_rows(self.node) > 0 {
+        if !self.is_open() || held.holds(self) || reactor.waiting_rows(self.node) > 0 {
             return;
         }
         if self.again_at > now {
             return read.wait_until(self.again_at);
         }
+        self.heard_at.get_or_insert(now);
         match self.ask(reactor, side_outputs, now, rows_max) {
-            Ok(None) => read.progressed = true,
+            Ok(None) => {
+                self.heard_at = Some(now);
+                read.progressed = true;
+            }
             Ok(Some(at)) => read.wait_until(at),
             Err(error) => {
                 self.state = ReaderState::Failed(error);

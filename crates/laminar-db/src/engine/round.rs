@@ -4,6 +4,7 @@ use laminar_core::limits::{HELD_ROUND_NS, PASSED_OVER_MAX};
 use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::{NodeId, Result};
 
+use super::alignment::Held;
 use super::readers::{Read, ReadBudget};
 use super::{Engine, SideOutputs};
 use crate::StepBudget;
@@ -23,14 +24,14 @@ impl Engine {
     /// Reads a batch from each source that has room for it, and runs one step; or a piece of that which keeps to the budget.
     /// `contended`: whether other threads have waited for the engine lately.
     pub(crate) fn round(&mut self, contended: bool) -> Result<Round> {
-        let held = self.held_back();
         let now = self.clock.now();
+        let held = self.hold(now);
         let (read, progressed) = if self.keeps_to_budget(contended) { self.turn(&held)? } else { self.whole(&held, now)? };
         if read.progressed || progressed {
             self.held_rounds = 0;
             return Ok(Round::Progressed);
         }
-        if read.again_at.is_none() && self.readers.some_open(&[]) && !self.readers.some_open(&held) {
+        if read.again_at.is_none() && self.readers.some_open(&Held::default()) && !self.readers.some_open(&held) {
             return self.wait_for_reader(now);
         }
         Ok(match (read.again_at, self.reactor.next_wake()) {
@@ -65,7 +66,7 @@ impl Engine {
     }
 
     /// A batch of each source and one step over everything; what reading did, and whether a step ran.
-    fn whole(&mut self, held: &[String], now: i64) -> Result<(Read, bool)> {
+    fn whole(&mut self, held: &Held, now: i64) -> Result<(Read, bool)> {
         let read = self.readers.read(&mut self.reactor, &mut self.side_outputs, held, now);
         // What could not be read takes part in the step of the rows beside it.
         self.forward_rejected()?;
@@ -79,7 +80,7 @@ impl Engine {
 
     /// One step over the component whose turn it is; or, if none has anything to do or they were passed over for some time, a piece of the
     /// source whose turn it is. So steps come before reading (the main ring before the poll ring), and what a guest waits for is one of both.
-    fn turn(&mut self, held: &[String]) -> Result<(Read, bool)> {
+    fn turn(&mut self, held: &Held) -> Result<(Read, bool)> {
         let started = self.reactor.start_turn()?;
         let budget = ReadBudget { limit_ns: self.settings.step_budget.limit_ns(), clock: self.clock.as_ref() };
         if started.is_running() && self.settings.workers > 1 {

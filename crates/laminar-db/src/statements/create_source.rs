@@ -14,7 +14,7 @@ use laminar_sql::plan::columns_to_schema;
 
 use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Body, Object, Once, SourceBody};
-use crate::engine::{Done, Engine, LateColumns, TextLengths};
+use crate::engine::{Alignment, Done, Engine, LateColumns, TextLengths};
 use crate::settings::duration;
 
 pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Result<StatementOutcome> {
@@ -45,6 +45,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
         }
     };
     let watermark = create.watermark.as_ref().map(|watermark| watermark_spec(create, watermark, &schema)).transpose()?;
+    let alignment = alignment(create)?;
     let time_columns = watermark.iter().map(|watermark| TimeColumn::new(watermark.column, 0)).collect();
     let idle_timeout = watermark.as_ref().and(engine.settings.idle_timeout);
     let spec = SourceSpec { watermark, idle_timeout };
@@ -55,7 +56,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     engine.declare_sides(&name, Some(LateColumns::new(&schema)))?;
     let lengths = TextLengths::of(&create.columns);
     let connector = create.connector.clone();
-    let body = SourceBody { schema, spec, properties, lengths, connector, replayable, once, reader: None };
+    let body = SourceBody { schema, spec, properties, lengths, connector, alignment, replayable, once, reader: None };
     engine.enter(Object {
         name,
         sql: text.to_owned(),
@@ -200,6 +201,38 @@ fn watermark_keys(watermark: &WatermarkDef, schema: &SchemaRef) -> Result<Waterm
     })?;
     Ok(WatermarkPer::Key { columns, keys_max: keys_max as usize })
 }
+
+/// What the source waits for: `watermark_alignment_…`.
+fn alignment(create: &CreateSource) -> Result<Option<Alignment>> {
+    let Some(first) = create.alignment.first() else { return Ok(None) };
+    if let Some(other) = create.alignment.iter().find(|option| ![GROUP, MAX_DRIFT].contains(&option.key.as_str())) {
+        let error = Error::new(Code::UnknownOption, format!("there is no option '{}'", other.key));
+        return Err(error.with_hint(format!("the options are: {GROUP}, {MAX_DRIFT}")).at(other.span));
+    }
+    if create.connector.is_none() {
+        let text = "a source without connector cannot wait for others: its rows are pushed";
+        let hint = format!("leave out {}, or say where its rows come from: FROM FILE (path = '…')", first.key);
+        return Err(Error::new(Code::InvalidOption, text).with_hint(hint).at(first.span));
+    }
+    if create.watermark.is_none() {
+        let text =
+            format!("the sources of an alignment group are compared by their watermarks, and '{}' has none", create.name.text);
+        let hint = "declare WATERMARK FOR ts AS ts - INTERVAL '5' SECOND between its columns";
+        return Err(Error::new(Code::InvalidWindow, text).with_hint(hint).at(first.span));
+    }
+    let needed = |key: &str, example: &str| {
+        create.alignment.iter().find(|option| option.key == key).ok_or_else(|| {
+            let error = Error::new(Code::InvalidOption, format!("the option '{key}' is missing"));
+            error.with_hint(format!("write {key} = '{example}'")).at(first.span)
+        })
+    };
+    let (group, max_drift) = (needed(GROUP, "name")?, needed(MAX_DRIFT, "1 minute")?);
+    let nanos = duration(&max_drift.value).map_err(|error| error.with_hint("write '1 minute' or '250 ms'").at(max_drift.span))?;
+    Ok(Some(Alignment { group: group.value.clone(), max_drift: nanos }))
+}
+
+const GROUP: &str = "watermark_alignment_group";
+const MAX_DRIFT: &str = "watermark_alignment_max_drift";
 
 fn required<'a>(watermark: &WatermarkDef, option: Option<&'a OptionDef>, key: &str, example: &str) -> Result<&'a OptionDef> {
     option.ok_or_else(|| {

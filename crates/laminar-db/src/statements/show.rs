@@ -5,9 +5,9 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{Name, Show};
 
 use super::{StatementOutcome, text_rows};
-use crate::Status;
 use crate::catalog::{Object, ObjectKind, kind_name};
 use crate::engine::{Engine, SideName};
+use crate::{ObjectStatus, Status};
 
 pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> {
     match show {
@@ -39,18 +39,10 @@ fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<StatementOutcome
 fn jobs(engine: &mut Engine) -> Result<StatementOutcome> {
     let status = Status::of(engine);
     let rows = status.objects.iter().filter(|object| object.kind != ObjectKind::View).map(|object| {
-        let state = match (&object.failed, &object.held_back_by) {
-            (Some(error), _) => format!("failed: {}", error.message()),
-            (None, _) if object.ended => "ended".to_owned(),
-            (None, Some((subscription, steps))) => {
-                format!("held back by a subscription to '{subscription}': {steps} steps wait to be read")
-            }
-            (None, None) => "running".to_owned(),
-        };
         vec![
             object.name.clone(),
             kind_name(object.kind).to_lowercase(),
-            state,
+            state_of(object),
             object.rows.to_string(),
             object.late.to_string(),
             object.errors.to_string(),
@@ -62,6 +54,19 @@ fn jobs(engine: &mut Engine) -> Result<StatementOutcome> {
         ]
     });
     text_rows(&JOBS, rows.collect())
+}
+
+/// What an object is doing, in words.
+fn state_of(object: &ObjectStatus) -> String {
+    match (&object.failed, &object.held_back_by, &object.waits_for) {
+        (Some(error), ..) => format!("failed: {}", error.message()),
+        _ if object.ended => "ended".to_owned(),
+        (None, Some((subscription, steps)), _) => {
+            format!("held back by a subscription to '{subscription}': {steps} steps wait to be read")
+        }
+        (None, None, Some(slowest)) => format!("waits for '{slowest}', whose watermark is too far behind"),
+        (None, None, None) => "running".to_owned(),
+    }
 }
 
 /// What each operator holds, and the changes that wait for subscriptions.

@@ -1,6 +1,7 @@
 //! The library as a program uses it: push, subscribe, callbacks, typed rows, slow readers, failures beside things that go on, workers, several threads.
 
 mod aggregates;
+mod alignment;
 mod backpressure;
 mod fairness;
 mod functions;

@@ -33,25 +33,75 @@ pub(super) fn required(cursor: &mut Cursor<'_>, direction: Direction) -> Result<
     optional(cursor, direction)?.ok_or(expected)
 }
 
-/// Reads the connector of a source if there is one, and whether a program that pushes its rows may take them back:
-/// `WITH (changelog = 'true')`.
-pub(super) fn of_source(cursor: &mut Cursor<'_>) -> Result<(Option<ConnectorDef>, bool)> {
+/// Where the rows of a source come from, and how they are read.
+pub(super) struct SourceRows {
+    /// `None`: a program pushes them.
+    pub(super) connector: Option<ConnectorDef>,
+    /// Whether a program that pushes them may take them back: `WITH (changelog = 'true')`.
+    pub(super) changelog: bool,
+    /// `watermark_alignment_…`, among the options of the connector or in a WITH of their own.
+    pub(super) alignment: Vec<OptionDef>,
+}
+
+/// Reads the connector of a source if there is one, and the options that are the engine's.
+pub(super) fn of_source(cursor: &mut Cursor<'_>) -> Result<SourceRows> {
     let start = cursor.position();
-    if !cursor.take_word("WITH") {
-        return Ok((optional(cursor, Direction::From)?, false));
+    if cursor.take_word("WITH") {
+        return with_options_of_source(cursor, start);
     }
-    let options = options(cursor)?;
+    let mut connector = optional(cursor, Direction::From)?;
+    let mut alignment = connector.iter_mut().flat_map(|connector| split_alignment(&mut connector.options)).collect::<Vec<_>>();
+    if connector.is_some() && cursor.take_word("WITH") {
+        let mut own = options(cursor)?;
+        alignment.extend(split_alignment(&mut own));
+        if let Some(other) = own.first() {
+            let text = format!("the option '{}' stands behind the connector", other.key);
+            let error = Error::new(Code::UnknownOption, text).at(other.span);
+            return Err(error.with_hint("write the connector's options in its own parentheses: FROM FILE (path = '…')"));
+        }
+    }
+    refuse_repeated(&alignment)?;
+    Ok(SourceRows { connector, changelog: false, alignment })
+}
+
+/// What follows WITH at token `start`: a connector, `changelog`, or nothing but what the engine takes.
+fn with_options_of_source(cursor: &mut Cursor<'_>, start: usize) -> Result<SourceRows> {
+    let mut options = options(cursor)?;
+    let mut alignment = split_alignment(&mut options);
     match options.as_slice() {
+        [] if !alignment.is_empty() => {
+            let mut connector = optional(cursor, Direction::From)?;
+            alignment.extend(connector.iter_mut().flat_map(|connector| split_alignment(&mut connector.options)));
+            refuse_repeated(&alignment)?;
+            Ok(SourceRows { connector, changelog: false, alignment })
+        }
         [only] if only.key == "changelog" => match only.value.to_ascii_lowercase().as_str() {
-            "true" => Ok((None, true)),
-            "false" => Ok((None, false)),
+            "true" => Ok(SourceRows { connector: None, changelog: true, alignment }),
+            "false" => Ok(SourceRows { connector: None, changelog: false, alignment }),
             other => {
                 let text = format!("changelog is true or false, not '{other}'");
                 Err(Error::new(Code::InvalidOption, text).at(only.span))
             }
         },
-        _ => Ok((Some(with_options(cursor, options, start)?), false)),
+        _ => Ok(SourceRows { connector: Some(with_options(cursor, options, start)?), changelog: false, alignment }),
     }
+}
+
+/// Takes `watermark_alignment_…` out of the options.
+fn split_alignment(options: &mut Vec<OptionDef>) -> Vec<OptionDef> {
+    options.extract_if(.., |option| option.key.starts_with("watermark_alignment_")).collect()
+}
+
+fn refuse_repeated(options: &[OptionDef]) -> Result<()> {
+    let is_repeated = |(at, option): &(usize, &OptionDef)| options[..*at].iter().any(|other| other.key == option.key);
+    match options.iter().enumerate().find(is_repeated) {
+        Some((_, option)) => Err(given_twice(option)),
+        None => Ok(()),
+    }
+}
+
+fn given_twice(option: &OptionDef) -> Error {
+    Error::new(Code::InvalidOption, format!("option '{}' is given twice", option.key)).at(option.span)
 }
 
 /// Reads a connector if there is one.
@@ -145,7 +195,7 @@ pub(super) fn options(cursor: &mut Cursor<'_>) -> Result<Vec<OptionDef>> {
     cursor.list(|cursor| {
         let option = option(cursor)?;
         if found.iter().any(|other| other.key == option.key) {
-            return Err(Error::new(Code::InvalidOption, format!("option '{}' is given twice", option.key)).at(option.span));
+            return Err(given_twice(&option));
         }
         found.push(option);
         Ok(())

@@ -15,7 +15,7 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateSource> 
         let error = Error::new(Code::NotSupported, "a source has no primary key: its rows are only ever added").at(key.span);
         return Err(error.with_hint("write CREATE TABLE to keep one row for each key"));
     }
-    let (connector, changelog) = connector::of_source(cursor)?;
+    let connector::SourceRows { connector, changelog, alignment } = connector::of_source(cursor)?;
     let Head { name, if_not_exists, or_replace, .. } = head;
     if connector.is_none() && definition.columns.is_empty() {
         let error =
@@ -23,5 +23,5 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateSource> 
         return Err(error.with_hint("declare its columns, or say where rows come from: FROM FILE (path = '…')"));
     }
     let columns::Definition { columns, watermark, .. } = definition;
-    Ok(CreateSource { name, if_not_exists, or_replace, columns, watermark, connector, changelog })
+    Ok(CreateSource { name, if_not_exists, or_replace, columns, watermark, connector, changelog, alignment })
 }

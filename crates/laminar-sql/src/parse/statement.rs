@@ -79,6 +79,8 @@ pub struct CreateSource {
     pub connector: Option<ConnectorDef>,
     /// Whether the program may also take rows back.
     pub changelog: bool,
+    /// `watermark_alignment_…`: what it waits for.
+    pub alignment: Vec<OptionDef>,
 }
 
 /// `CREATE TABLE name (columns, PRIMARY KEY (…))`.
