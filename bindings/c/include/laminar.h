@@ -114,7 +114,7 @@ void laminar_result_free(laminar_result* result);
  * "-D" for one that is gone, "-U" and "+U" for a row before and after an update. The current rows come first if they are stored. */
 
 /* Subscribes to a source, table, stream or materialized view, or to a SELECT over them, for reading with laminar_subscription_next.
- * What feeds a reader that does not read waits after 1024 steps. On error *subscription is NULL. */
+ * A reader that falls too far behind gets an error with the code LDB-4001; pushes do not wait for it. On error *subscription is NULL. */
 int laminar_subscribe(laminar_database* database, const char* name_or_query, LaminarSubscriptionHandle** subscription);
 /* Writes the changes of the next step, to be freed by laminar_result_free; *changes is NULL if nothing came. Reads connectors where
  * that brings changes. Waits up to `timeout_ms`, also for what other threads push; 0 only looks; a negative timeout waits until

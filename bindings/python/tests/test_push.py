@@ -1,6 +1,7 @@
 """What can be pushed, and what is refused with a reason."""
 
 import datetime as dt
+import os
 
 import laminardb
 import pandas as pd
@@ -145,3 +146,64 @@ def test_buffers_that_belong_to_python_are_released_by_other_threads(db):
         thread.join(60)
         assert not thread.is_alive(), "a deadlock"
     assert db.query("SELECT n FROM c").fetchone() == (9000,)
+
+
+# LAMINAR_PUSH_ROWS=10000000 is the long mode.
+PUSH_ROWS = int(os.environ.get("LAMINAR_PUSH_ROWS", 1_000_000))
+
+
+def resident():
+    """Resident memory in MiB; 0 where that cannot be read."""
+    try:
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE") >> 20
+    except OSError:
+        return 0
+
+
+def pushing(db):
+    """A source of numbers, what passes them on, a view that counts them, and a thousand of them."""
+    db.execute(
+        """
+        SET subscription_memory = '1 MiB';
+        CREATE SOURCE numbers (n BIGINT NOT NULL);
+        CREATE STREAM passed AS SELECT n FROM numbers;
+        CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM numbers;
+        """
+    )
+    return pa.table({"n": pa.array(range(1000), pa.int64())})
+
+
+def test_a_loop_of_pushes_beside_subscriptions_that_are_never_read_takes_bounded_memory(db):
+    batch = pushing(db)
+    failing = db.subscribe("passed")
+    dropping = db.subscribe("passed", slow_reader="drop_oldest")
+    memory = []
+    for _ in range(PUSH_ROWS // 1000):
+        assert db.push("numbers", batch) == 1000
+        memory.append(resident())
+    assert max(memory) - memory[len(memory) // 10] < 64
+    pushed = PUSH_ROWS // 1000 * 1000
+    assert db.query("SELECT n FROM counted").fetchall() == [(pushed,)]
+    with pytest.raises(laminardb.LaminarError) as failed:
+        failing.next(timeout=0)
+    assert failed.value.code == "LDB-4001"
+    read = 0
+    while (step := dropping.next(timeout=0)) is not None:
+        read += len(step)
+    assert read > 0 and read + dropping.dropped == pushed
+
+
+def test_a_loop_of_pushes_beside_a_subscription_that_blocks_fails_whole_each_time(db):
+    batch = pushing(db)
+    db.execute("SET push_timeout = '0'")
+    blocking = db.subscribe("passed", slow_reader="block", capacity=10)
+    codes = []
+    for _ in range(PUSH_ROWS // 1000):
+        try:
+            db.push("numbers", batch)
+        except laminardb.LaminarError as error:
+            codes.append(error.code)
+    assert set(codes) == {"LDB-4003"}
+    taken = (PUSH_ROWS // 1000 - len(codes)) * 1000
+    assert db.query("SELECT n FROM counted").fetchall() == [(taken,)] and not blocking.finished

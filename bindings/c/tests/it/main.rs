@@ -33,10 +33,15 @@ fn compile(source: &str, standard: &str, to: &Path) {
 
 #[track_caller]
 fn check(source: &str, expected: Expect) {
+    check_with(source, &[], expected);
+}
+
+#[track_caller]
+fn check_with(source: &str, arguments: &[&str], expected: Expect) {
     let directory = tempfile::tempdir().expect("a directory for temporary files");
     let program = directory.path().join("program");
     compile(source, "-std=c99", &program);
-    let output = Command::new(&program).output().expect("the program starts");
+    let output = Command::new(&program).args(arguments).output().expect("the program starts");
     assert!(output.status.success(), "{:?}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
     expected.assert_eq(&String::from_utf8_lossy(&output.stdout));
 }
@@ -90,6 +95,21 @@ fn the_second_example_hears_changes_by_polling_and_by_callbacks() {
         called: the end
         finished: 1, calls: 3
     "#]],
+    );
+}
+
+/// `LAMINAR_PUSH_ROWS=10000000` is the long mode.
+#[test]
+fn a_loop_of_pushes_beside_a_subscription_that_is_never_read_takes_bounded_memory() {
+    let rows = std::env::var("LAMINAR_PUSH_ROWS").unwrap_or_else(|_| "1000000".to_owned());
+    check_with(
+        "tests/push_loop.c",
+        &[&rows],
+        expect![[r#"
+            all are counted: 1
+            grown by less than 64 MiB: 1
+            the reader that never read: LDB-4001
+        "#]],
     );
 }
 

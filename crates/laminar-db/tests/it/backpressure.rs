@@ -201,3 +201,86 @@ fn a_loop_that_runs_beside_a_blocking_reader_goes_on_when_it_reads() {
         stop.store(true, Ordering::Relaxed);
     });
 }
+
+/// Rows that the long loops push: `LAMINAR_PUSH_ROWS=10000000` is the long mode.
+fn loop_rows() -> usize {
+    std::env::var("LAMINAR_PUSH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(2_000_000)
+}
+
+/// Rows of one push of such a loop.
+const PUSHED_ROWS: usize = 100;
+/// What the process may grow by after the first tenth of a loop.
+const GROWTH_BYTES_MAX: usize = 64 << 20;
+
+/// Resident memory in bytes; `None` where that cannot be read.
+fn resident() -> Option<usize> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    Some(statm.split(' ').nth(1)?.parse::<usize>().ok()? * 4096)
+}
+
+/// A source of numbers, what passes them on, and two views that stay small.
+fn passing(settings: &str) -> Database {
+    let db = Database::open(":memory:").unwrap();
+    db.execute("CREATE SOURCE numbers (n BIGINT NOT NULL); CREATE STREAM passed AS SELECT n FROM numbers").unwrap();
+    db.execute("CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM numbers").unwrap();
+    db.execute("CREATE MATERIALIZED VIEW digits AS SELECT n % 10 AS digit, count(*) AS n FROM numbers GROUP BY n % 10").unwrap();
+    db.execute(settings).unwrap();
+    db
+}
+
+/// Pushes all rows of a long loop; how many pushes were taken in. `after` looks at each. Prints what `LAMINAR_PUSH_ROWS` is for.
+fn push_loop(db: &Database, mut after: impl FnMut(&Result<(), Error>)) -> usize {
+    let batch: Vec<Number> = (0..PUSHED_ROWS as i64).map(|n| Number { n }).collect();
+    let pushes = loop_rows() / PUSHED_ROWS;
+    let (mut taken, mut first, mut most, began) = (0, None, 0, std::time::Instant::now());
+    for push in 0..pushes {
+        let pushed = db.push_rows("numbers", &batch);
+        taken += usize::from(pushed.is_ok());
+        after(&pushed);
+        let now = resident().unwrap_or(0);
+        first = first.or((push >= pushes / 10).then_some(now));
+        most = most.max(now);
+    }
+    let grown = most.saturating_sub(first.unwrap_or(most));
+    println!("{} rows in {:?}: {} MiB at most, grown by {} KiB", pushes * PUSHED_ROWS, began.elapsed(), most >> 20, grown >> 10);
+    assert!(grown <= GROWTH_BYTES_MAX, "grown by {grown} bytes");
+    taken
+}
+
+/// Fails unless every view has what so many pushes took in.
+fn expect_current(db: &Database, pushes: usize) {
+    assert_eq!(answer(db, "SELECT n FROM counted"), (pushes * PUSHED_ROWS).to_string());
+    let digits = db.query("SELECT DISTINCT n FROM digits").unwrap().to_strings().concat();
+    assert_eq!(digits, [(pushes * PUSHED_ROWS / 10).to_string()]);
+}
+
+#[test]
+fn a_loop_of_pushes_beside_subscriptions_that_are_never_read_takes_bounded_memory() {
+    let db = passing("SET subscription_memory = '1 MiB'");
+    let mut failing = db.subscribe("passed").unwrap();
+    let dropping = SubscribeOptions { slow_reader: SlowReader::DropOldest, ..SubscribeOptions::default() };
+    let mut dropping = db.subscribe_with("passed", dropping).unwrap();
+    let taken = push_loop(&db, |pushed| assert!(pushed.is_ok(), "{pushed:?}"));
+    assert_eq!(taken, loop_rows() / PUSHED_ROWS);
+    expect_current(&db, taken);
+    assert_eq!(failing.try_next().unwrap_err().code(), Code::LimitReached);
+    let read = rows(&mut dropping) as u64;
+    assert!(read > 0 && read + dropping.dropped() == (taken * PUSHED_ROWS) as u64, "{read} + {}", dropping.dropped());
+}
+
+#[test]
+fn a_loop_of_pushes_beside_a_subscription_that_blocks_takes_in_what_fits_and_nothing_else() {
+    let db = passing("SET push_timeout = '0'");
+    let mut blocking = db.subscribe_with("passed", blocking(10)).unwrap();
+    let mut refused = 0;
+    let taken = push_loop(&db, |pushed| {
+        if let Err(error) = pushed {
+            assert_eq!(error.code(), Code::Backpressure);
+            refused += 1;
+        }
+    });
+    assert_eq!((taken, taken + refused), (10, loop_rows() / PUSHED_ROWS));
+    expect_current(&db, taken);
+    assert_eq!(rows(&mut blocking), taken * PUSHED_ROWS);
+    db.push_rows("numbers", &[Number { n: 1 }]).unwrap();
+}
