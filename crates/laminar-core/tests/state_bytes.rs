@@ -7,15 +7,16 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::alloc::{CountingAllocator, thread_allocations};
 use laminar_core::dag::{
     AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec, SessionSpec, TimeColumn,
-    WindowEmission, WindowSpec,
+    TopNSpec, WindowEmission, WindowSpec,
 };
-use laminar_core::expr::{Column, ExprRef};
+use laminar_core::expr::{Column, ExprRef, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
 use laminar_core::operator::egress::Egress;
 use laminar_core::operator::emit::Emit;
 use laminar_core::operator::group_aggregate::GroupAggregate;
 use laminar_core::operator::join::JoinOperator;
 use laminar_core::operator::session_window::SessionOperator;
+use laminar_core::operator::top_n::TopN;
 use laminar_core::operator::window::WindowOperator;
 use laminar_core::operator::{Operator, OperatorContext};
 use laminar_core::time::Watermark;
@@ -195,6 +196,16 @@ fn joins_say_what_both_sides_hold() {
             let make = || Box::new(JoinOperator::new(&spec, &side, &side, output).unwrap()) as _;
             check(&format!("join {join_type:?}, {changes:?}"), make, &[Port::LEFT, Port::RIGHT]);
         }
+    }
+}
+
+#[test]
+fn ordered_rows_are_counted() {
+    for column in [0, 2, 4] {
+        let order = vec![SortKey { column, direction: SortDirection::ASCENDING }];
+        let spec = TopNSpec { partition: vec![1], order, offset: 0, limit: 1, with_ties: false };
+        let make = || Box::new(TopN::new(&spec, &edge(ChangeKind::Retract), schema()).unwrap()) as _;
+        check(&format!("top-n by {column}"), make, &[Port::LEFT]);
     }
 }
 

@@ -13,6 +13,7 @@ mod column;
 mod comparison;
 mod isolate;
 mod row_mask;
+mod sort;
 pub(crate) mod word_types;
 pub(crate) mod words;
 
@@ -20,6 +21,7 @@ pub use column::Column;
 pub use comparison::{CompareOp, both, compare_with_constant};
 pub use isolate::{BadRow, Isolated, evaluate_all_isolating, evaluate_isolating};
 pub use row_mask::RowMask;
+pub use sort::{SortDirection, SortKey};
 
 /// A scalar expression over the columns of a batch.
 pub trait ScalarExpr: Debug + Send + Sync {

@@ -8,7 +8,8 @@ use super::derive::derive;
 use super::edge::{ChangeKind, EdgeProperties};
 use super::node::{Node, NodeKind};
 use super::nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, OutputSpec, SessionSpec, SourceSpec, WindowSpec,
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, OutputSpec, OverSpec, SessionSpec, SourceSpec,
+    TopNSpec, WindowSpec,
 };
 use super::validate::validate;
 use crate::expr::ExprRef;
@@ -118,6 +119,20 @@ impl DagBuilder {
     pub fn join(&mut self, name: &str, left: NodeId, right: NodeId, spec: JoinSpec) -> NodeId {
         let schema = spec.join_type.output_schema(&self.schema(left), &self.schema(right));
         self.derived(name, NodeKind::Join(spec), vec![left, right], Arc::new(schema))
+    }
+
+    /// The first rows of each partition.
+    pub fn top_n(&mut self, name: &str, input: NodeId, spec: TopNSpec) -> NodeId {
+        let schema = self.schema(input);
+        self.derived(name, NodeKind::TopN(spec), vec![input], schema)
+    }
+
+    /// Adds columns that are computed from the rows around each row.
+    pub fn over(&mut self, name: &str, input: NodeId, spec: OverSpec) -> NodeId {
+        let before = self.schema(input);
+        let results = spec.calls.iter().map(|call| Arc::new(Field::new(&call.name, call.data_type.clone(), true)));
+        let schema = Arc::new(Schema::new(before.fields().iter().cloned().chain(results).collect::<Vec<_>>()));
+        self.derived(name, NodeKind::Over(spec), vec![input], schema)
     }
 
     /// Holds changes back.

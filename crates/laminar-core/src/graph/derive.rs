@@ -45,3 +45,11 @@ pub(super) fn windowed(
     let time_columns = if input.time_columns.is_empty() { Vec::new() } else { times };
     EdgeProperties { partitioning, time_columns, ..EdgeProperties::out_of(&[input], schema, changes) }
 }
+
+/// Rows that are put together by the columns `keys` and keep their columns. They change only while rows of their own partition come, so
+/// that a time among the keys follows the watermark.
+pub(super) fn together(input: &EdgeProperties, schema: SchemaRef, changes: ChangeKind, keys: &[usize]) -> EdgeProperties {
+    let partitioning = if keys.is_empty() { Partitioning::Single } else { Partitioning::Hash(keys.to_vec()) };
+    let time_columns = input.time_columns.iter().copied().filter(|time| keys.contains(&time.column)).collect();
+    EdgeProperties { partitioning, time_columns, ..EdgeProperties::out_of(&[input], schema, changes) }
+}

@@ -117,6 +117,22 @@ pub(super) fn grouped(input: &EdgeProperties, keys: &[ExprRef], first: usize) ->
     Placement::keyed_from(first, vec![Some(Exchange::Hash(keys.to_vec()))], partitioning)
 }
 
+/// Rows that pass on or are taken back as they are, together by the columns `keys`. Rows that are together by some of them stay.
+pub(super) fn partitioned(input: &EdgeProperties, keys: &[usize]) -> Placement {
+    if keys.is_empty() {
+        return Placement::new(vec![gathered(input)], Partitioning::Single);
+    }
+    let (exchange, columns) = match &input.partitioning {
+        Partitioning::Hash(columns) if columns.iter().all(|column| keys.contains(column)) => (None, columns.clone()),
+        _ => {
+            let exprs = keys.iter().map(|column| Column::new(&input.schema, *column)).collect();
+            (Some(Exchange::Hash(exprs)), keys.to_vec())
+        }
+    };
+    let by = columns.iter().filter_map(|column| keys.iter().position(|key| key == column)).collect();
+    Placement { exchanges: vec![exchange], partitioning: Partitioning::Hash(columns), state: StatePlace::ByKeys(by) }
+}
+
 /// All rows come to the first worker, unless they are there already.
 pub(super) fn gathered(input: &EdgeProperties) -> Option<Exchange> {
     (input.partitioning != Partitioning::Single).then_some(Exchange::Gather)

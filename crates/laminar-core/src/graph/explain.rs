@@ -10,8 +10,8 @@ use super::edge::{ChangeKind, EdgeProperties, Partitioning};
 use super::node::Node;
 use super::nodes::WindowEmission;
 use crate::NodeId;
-use crate::expr::ExprRef;
 use crate::expr::aggregate::AggregateCall;
+use crate::expr::{ExprRef, SortKey};
 use crate::time::Length;
 
 /// One line for each node, readers above what they read from, indented by depth. A node with several readers is printed
@@ -126,6 +126,20 @@ pub(super) fn column_name(schema: &SchemaRef, column: usize) -> String {
 
 pub(super) fn column_names(schema: &SchemaRef, columns: &[usize]) -> String {
     columns.iter().map(|column| column_name(schema, *column)).collect::<Vec<_>>().join(", ")
+}
+
+/// `ts desc, id`, with what is not usual about NULLs.
+pub(super) fn sorting(schema: &SchemaRef, order: &[SortKey]) -> String {
+    let key = |key: &SortKey| {
+        let direction = if key.direction.descending { " desc" } else { "" };
+        let nulls = match (key.direction.descending, key.direction.nulls_first) {
+            (true, false) => " nulls last",
+            (false, true) => " nulls first",
+            _ => "",
+        };
+        format!("{}{direction}{nulls}", column_name(schema, key.column))
+    };
+    order.iter().map(key).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn emission(emission: WindowEmission) -> &'static str {

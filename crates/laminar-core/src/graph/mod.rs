@@ -22,7 +22,8 @@ pub use exchange::Exchange;
 pub use explain::{explain, explain_distributed};
 pub use node::{Node, NodeKind};
 pub use nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, JoinType, LimitSpec, OutputSpec, SessionSpec,
-    SourceSpec, WindowEmission, WindowSpec, can_be_sent,
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec,
+    OutputSpec, OverCall, OverFunction, OverSpec, Pick, SessionSpec, SourceSpec, TopNSpec, WindowEmission, WindowSpec,
+    can_be_sent,
 };
 pub use validate::validate;

@@ -7,8 +7,8 @@ use arrow_schema::SchemaRef;
 use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, SessionSpec, SourceSpec, UnionSpec,
-    WindowSpec,
+    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec, SessionSpec, SourceSpec,
+    TopNSpec, UnionSpec, WindowSpec,
 };
 use crate::{NodeId, Result};
 
@@ -48,6 +48,10 @@ pub enum NodeKind {
     Join(JoinSpec),
     /// The first rows that come.
     Limit(LimitSpec),
+    /// The first rows of each partition in an order.
+    TopN(TopNSpec),
+    /// Adds columns that are computed from the rows around each row.
+    Over(OverSpec),
     /// Holds changes back until they are due.
     Emit(EmitSpec),
     /// The end of a named object: its contents and its readers.
@@ -67,6 +71,8 @@ impl NodeKind {
             NodeKind::Session(spec) => spec,
             NodeKind::Join(spec) => spec,
             NodeKind::Limit(spec) => spec,
+            NodeKind::TopN(spec) => spec,
+            NodeKind::Over(spec) => spec,
             NodeKind::Emit(spec) => spec,
             NodeKind::Output(spec) => spec,
         }

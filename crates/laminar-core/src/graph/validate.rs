@@ -5,8 +5,9 @@ use arrow_schema::{DataType, SchemaRef};
 use super::edge::EdgeProperties;
 use super::node::Node;
 use super::nodes::WindowEmission;
-use crate::expr::ExprRef;
+use crate::changelog::RowKeys;
 use crate::expr::aggregate::AggregateCall;
+use crate::expr::{ExprRef, SortKey};
 use crate::time::event_time::nanos_per_unit;
 use crate::{Code, Error, NodeId, Result};
 
@@ -111,6 +112,14 @@ pub(super) fn expect_column(schema: &SchemaRef, column: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::internal(format!("there is no column {column} among {}", schema.fields().len())))
+}
+
+/// The columns by which rows are put together and ordered exist and can be compared.
+pub(super) fn expect_order(schema: &SchemaRef, partition: &[usize], order: &[SortKey]) -> Result<()> {
+    let columns: Vec<usize> = partition.iter().copied().chain(order.iter().map(|key| key.column)).collect();
+    columns.iter().try_for_each(|column| expect_column(schema, *column))?;
+    // All columns break ties.
+    RowKeys::of_schema(schema).map(|_| ())
 }
 
 pub(super) fn expect_time(schema: &SchemaRef, column: usize) -> Result<()> {

@@ -9,7 +9,9 @@ use super::group_aggregate::GroupAggregate;
 use super::ingress::Ingress;
 use super::join::JoinOperator;
 use super::limit::Limit;
+use super::over::Over;
 use super::session_window::SessionOperator;
+use super::top_n::TopN;
 use super::union::Union;
 use super::window::WindowOperator;
 use crate::graph::{EdgeProperties, Node, NodeKind};
@@ -28,6 +30,8 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
         (NodeKind::Session(spec), [input]) => Box::new(SessionOperator::new(spec, input, output)?),
         (NodeKind::Join(spec), [left, right]) => Box::new(JoinOperator::new(spec, left, right, output)?),
         (NodeKind::Limit(spec), [_]) => Box::new(Limit::new(spec)),
+        (NodeKind::TopN(spec), [input]) => Box::new(TopN::new(spec, input, output)?),
+        (NodeKind::Over(spec), [input]) => Box::new(Over::new(spec, input, output)?),
         (NodeKind::Emit(spec), [input]) => Box::new(Emit::new(spec, input, output)),
         (NodeKind::Output(spec), [input]) => Box::new(Egress::new(spec, input)?),
         (kind, _) => return Err(not_built(kind)),

@@ -22,10 +22,12 @@ pub mod group_aggregate;
 pub mod ingress;
 pub mod join;
 pub mod limit;
+pub mod over;
 mod partial_aggregation;
 mod partial_groups;
 pub mod session_window;
 pub mod sliding_window;
+pub mod top_n;
 pub mod union;
 pub mod window;
 

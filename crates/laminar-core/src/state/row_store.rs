@@ -87,6 +87,14 @@ impl RowStore {
         self.chunks[chunk_of(row_id)].as_ref().map_or(0, |chunk| chunk.weights[row_of(row_id)])
     }
 
+    /// The batch that a row is in, and where in it. A dead row can be read until its chunk is freed.
+    #[inline]
+    pub(crate) fn locate(&self, row_id: RowId) -> (&RecordBatch, usize) {
+        let Some(chunk) = &self.chunks[chunk_of(row_id)] else { unreachable!("row ids have a chunk") };
+        let (piece, row) = chunk.position(row_of(row_id));
+        (&chunk.pieces[piece].rows, row)
+    }
+
     /// Copies the rows `picked` of `rows` to the tail; `weights[i]` is that of `picked[i]` and not 0. Returns their row ids.
     pub(crate) fn append(&mut self, rows: &RecordBatch, picked: &[u32], weights: &[i64]) -> Result<Vec<RowId>> {
         debug_assert_eq!(picked.len(), weights.len(), "one weight a row");

@@ -8,16 +8,18 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::print_net;
 use laminar_core::dag::{
-    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec, SessionSpec, TimeColumn,
-    WindowEmission, WindowSpec,
+    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, OutputSpec,
+    OverCall, OverFunction, OverSpec, SessionSpec, TimeColumn, TopNSpec, WindowEmission, WindowSpec,
 };
-use laminar_core::expr::{Column, ExprRef, ScalarExpr};
+use laminar_core::expr::{Column, ExprRef, ScalarExpr, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
 use laminar_core::operator::egress::Egress;
 use laminar_core::operator::emit::Emit;
 use laminar_core::operator::group_aggregate::GroupAggregate;
 use laminar_core::operator::join::JoinOperator;
+use laminar_core::operator::over::Over;
 use laminar_core::operator::session_window::SessionOperator;
+use laminar_core::operator::top_n::TopN;
 use laminar_core::operator::window::WindowOperator;
 use laminar_core::operator::{Operator, OperatorContext};
 use laminar_core::state::{Imaged, Ownership, StateImage};
@@ -278,6 +280,29 @@ fn stored_rows_come_from_parts() {
         |primary_key, changes: &ChangeKind| Box::new(Egress::new(&spec(primary_key), &edge(changes.clone())).unwrap()) as _;
     both(|changes, steps| [0, 1].into_iter().for_each(|key| check(|| make(None, &changes), key, steps)));
     check(|| make(Some(vec![0]), &ChangeKind::Append), 0, APPENDED);
+}
+
+const BY_TIME: SortKey = SortKey { column: 2, direction: SortDirection { descending: true, nulls_first: false } };
+
+#[test]
+fn ordered_rows_come_from_parts() {
+    both(|changes, steps| {
+        for (limit, with_ties) in [(1, false), (2, true)] {
+            let spec = TopNSpec { partition: vec![0], order: vec![BY_TIME], offset: 0, limit, with_ties };
+            check(|| Box::new(TopN::new(&spec, &edge(changes.clone()), schema()).unwrap()) as _, 0, steps);
+        }
+        let frame = Frame { unit: FrameUnit::Rows, start: FrameBound::Offset(-1), end: FrameBound::Offset(0) };
+        let of = |call: AggregateCall| {
+            let (data_type, name) = (call.function.return_type().clone(), call.name.clone());
+            OverCall { function: OverFunction::Aggregate { call, frame: frame.clone() }, data_type, name }
+        };
+        let number = OverCall { function: OverFunction::RowNumber, data_type: DataType::Int64, name: "number".to_owned() };
+        let calls: Vec<OverCall> = calls().into_iter().map(of).chain([number]).collect();
+        let results = calls.iter().map(|call| Arc::new(Field::new(&call.name, call.data_type.clone(), true)));
+        let output = Arc::new(Schema::new(schema().fields().iter().cloned().chain(results).collect::<Vec<_>>()));
+        let spec = OverSpec { partition: vec![0], order: vec![BY_TIME], calls };
+        check(|| Box::new(Over::new(&spec, &edge(changes.clone()), output.clone()).unwrap()) as _, 0, steps);
+    });
 }
 
 #[test]

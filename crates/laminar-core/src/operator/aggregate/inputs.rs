@@ -54,6 +54,13 @@ impl CallInputs {
         Ok(Self { rows: rows.len(), calls })
     }
 
+    /// What the only call takes: the rows that pass its FILTER (`None`: all), and the arguments for those.
+    pub(crate) fn into_only(mut self) -> (Option<UInt32Array>, Vec<ArrayRef>) {
+        debug_assert_eq!(self.calls.len(), 1, "inputs of one call");
+        let only = self.calls.pop().unwrap_or_default();
+        (only.selected, only.args)
+    }
+
     /// How many rows the batch had.
     pub fn rows(&self) -> usize {
         self.rows

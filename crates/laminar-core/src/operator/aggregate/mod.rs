@@ -30,6 +30,7 @@ mod sum_int;
 mod variance;
 mod word_sums;
 
+pub use crate::expr::SortDirection;
 pub use crate::expr::aggregate::{AggregateCall, AggregateFunction, Fault, GroupAccumulator, Words};
 pub(super) use float_sums::FloatSums;
 pub use group_table::GroupTable;
@@ -37,6 +38,6 @@ pub use grouped::{Grouped, GroupedMemory};
 pub use inputs::CallInputs;
 pub(super) use int_sums::IntSums;
 pub use namespaces::{NAMESPACES_AT_ONCE, Namespace, RowNamespaces};
-pub use native::{SortDirection, native};
+pub use native::native;
 pub use replay::{BatchAggregate, Replayed};
 pub(super) use result_column::{ResultColumn, RowRef, pack};

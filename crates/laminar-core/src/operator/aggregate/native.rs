@@ -16,15 +16,7 @@ use super::sum_int::{Whole, WholeFunction};
 use super::variance::Variance;
 use crate::Result;
 use crate::changelog::RowKeys;
-
-/// How one ORDER BY key of an aggregate sorts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SortDirection {
-    /// Greatest first.
-    pub descending: bool,
-    /// NULLs before all values; after them otherwise.
-    pub nulls_first: bool,
-}
+use crate::expr::SortDirection;
 
 /// The function called `name` over arguments of these types, or `None` if it is none of ours (then DataFusion's is
 /// bridged through [`Replayed`](super::Replayed)). Names are those of DataFusion and their aliases, in lower case.

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use arrow_schema::DataType;
 use laminar_core::dag::{
-    DagBuilder, EmitWhen, JoinSpec, JoinType, LimitSpec, NodeKind, OutputSpec, SessionSpec, SourceSpec, WindowEmission,
-    WindowSpec, derive,
+    DagBuilder, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec, NodeKind, OutputSpec, OverCall,
+    OverFunction, OverSpec, SessionSpec, SourceSpec, TopNSpec, WindowEmission, WindowSpec, derive,
 };
-use laminar_core::expr::{Column, ExprRef};
+use laminar_core::expr::{Column, ExprRef, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
 use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
 use laminar_core::{ChangeBatch, NodeId};
@@ -295,6 +296,36 @@ fn stored_rows_are_found_by_their_retractions_and_replaced_by_their_keys() {
         case.view(union);
         let greater = case.dag.compute("greater", union, Some(greater(0, 1)), vec![("b", column(1))]);
         case.view(greater);
+    });
+}
+
+#[test]
+fn ordered_rows_stay_in_order() {
+    check(|rng, case| {
+        let retracts = rng.random_bool(0.5);
+        let source = case.pairs_source(rng, retracts);
+        let by_a = case.dag.aggregate("by_a", source, vec![("a", column(0))], aggregates(column(1)));
+        let key = |column| SortKey { column, direction: SortDirection { descending: true, nulls_first: false } };
+        for (input, partition, order) in
+            [(source, vec![0], vec![key(1)]), (by_a, vec![1], vec![key(2)]), (source, vec![], vec![key(0)])]
+        {
+            let (limit, with_ties) = (rng.random_range(1..4), rng.random());
+            let spec = TopNSpec { partition: partition.clone(), order: order.clone(), offset: 0, limit, with_ties };
+            let top = case.dag.top_n("top", input, spec);
+            case.view(top);
+            let frame = Frame { unit: FrameUnit::Rows, start: FrameBound::Unbounded, end: FrameBound::Offset(0) };
+            let schema = case.dag.properties(input).schema.clone();
+            let mut calls: Vec<OverCall> = aggregates(Column::new(&schema, 1))
+                .into_iter()
+                .map(|call| {
+                    let (data_type, name) = (call.function.return_type().clone(), call.name.clone());
+                    OverCall { function: OverFunction::Aggregate { call, frame: frame.clone() }, data_type, name }
+                })
+                .collect();
+            calls.push(OverCall { function: OverFunction::Rank, data_type: DataType::Int64, name: "rank".to_owned() });
+            let over = case.dag.over("over", input, OverSpec { partition, order, calls });
+            case.view(over);
+        }
     });
 }
 

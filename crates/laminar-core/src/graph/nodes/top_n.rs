@@ -1,0 +1,71 @@
+//! The first rows of each partition in an order.
+
+use std::ops::RangeInclusive;
+
+use arrow_schema::SchemaRef;
+
+use crate::expr::SortKey;
+use crate::graph::derive::together;
+use crate::graph::distribute::{Placement, partitioned};
+use crate::graph::edge::{ChangeKind, EdgeProperties};
+use crate::graph::explain::{column_names, sorting};
+use crate::graph::node::{Node, NodeSpec};
+use crate::graph::validate::{expect_order, expect_types, types};
+use crate::{Error, Result};
+
+/// `ORDER BY … LIMIT limit OFFSET offset` in each partition. Output columns: those of the input. A row of weight 3 is three rows.
+/// Rows with equal keys are ordered by all of their columns.
+#[derive(Debug, Clone)]
+pub struct TopNSpec {
+    /// Rows with equal values in these columns are a partition (NULL = NULL); none: all rows are one.
+    pub partition: Vec<usize>,
+    /// What decides which rows are first.
+    pub order: Vec<SortKey>,
+    /// How many rows are left out before the first that is shown.
+    pub offset: i64,
+    /// How many rows are shown at most.
+    pub limit: i64,
+    /// Whether rows with the same keys as the last one are shown too.
+    pub with_ties: bool,
+}
+
+impl NodeSpec for TopNSpec {
+    fn name(&self) -> &'static str {
+        "top-n"
+    }
+
+    fn arity(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
+        let is_one = self.limit == 1 && !self.with_ties;
+        let changes = if is_one { ChangeKind::Upsert(self.partition.clone()) } else { ChangeKind::Retract };
+        together(inputs[0], schema, changes, &self.partition)
+    }
+
+    fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {
+        partitioned(&inputs[0], &self.partition)
+    }
+
+    fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
+        expect_order(&inputs[0].schema, &self.partition, &self.order)?;
+        if self.offset < 0 || self.limit < 0 {
+            return Err(Error::internal("a top-n of fewer than no rows"));
+        }
+        expect_types(schema, types(&inputs[0].schema))
+    }
+
+    fn explain(&self, node: &Node, _: &[&SchemaRef]) -> String {
+        let schema = &node.output.schema;
+        let offset = if self.offset == 0 { String::new() } else { format!(" after {}", self.offset) };
+        let ties = if self.with_ties { " with ties" } else { "" };
+        let order =
+            if self.order.is_empty() { String::new() } else { format!(" in the order of {}", sorting(schema, &self.order)) };
+        let each = match self.partition.is_empty() {
+            true => String::new(),
+            false => format!(" for each ({})", column_names(schema, &self.partition)),
+        };
+        format!("TopN {}{ties}{offset}{order}{each}", self.limit)
+    }
+}

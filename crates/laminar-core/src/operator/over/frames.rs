@@ -1,0 +1,125 @@
+//! Which positions the frame of each row has.
+
+use std::ops::Range;
+
+use arrow_array::Array;
+
+use super::piece::Piece;
+use crate::Result;
+use crate::expr::{ExprRef, evaluate_isolating};
+use crate::graph::{Frame, FrameBound, FrameUnit};
+use crate::state::OrderedView;
+
+impl OrderedView<'_> {
+    /// Where the group begins that lies `groups` groups before the one that begins at `start`, or `first`.
+    pub(super) fn groups_before(&self, mut start: i64, groups: i64, first: i64) -> i64 {
+        for _ in 0..groups {
+            if start <= first {
+                break;
+            }
+            start = self.at(start - 1).map_or(first, |row| self.peers(row.row_id).start);
+        }
+        start
+    }
+
+    /// Where the group ends that lies `groups` groups behind the one that ends at `end`, or `last`.
+    pub(super) fn groups_behind(&self, mut end: i64, groups: i64, last: i64) -> i64 {
+        for _ in 0..groups {
+            if end >= last {
+                break;
+            }
+            end = self.at(end).map_or(last, |row| self.peers(row.row_id).end);
+        }
+        end
+    }
+}
+
+impl Piece<'_> {
+    /// The frame of each row. An empty one ends where it begins.
+    pub(super) fn frames(&self, frame: &Frame) -> Result<Vec<Range<i64>>> {
+        let (starts, ends) = (self.bounds(frame.unit, &frame.start, true)?, self.bounds(frame.unit, &frame.end, false)?);
+        Ok(starts.into_iter().zip(ends).map(|(start, end)| start..end.max(start)).collect())
+    }
+
+    /// For each row where its frame begins, or else the position behind its end.
+    fn bounds(&self, unit: FrameUnit, bound: &FrameBound, is_start: bool) -> Result<Vec<i64>> {
+        let partition = &self.partition;
+        let behind = i64::from(!is_start);
+        Ok(match (bound, unit) {
+            (FrameBound::Unbounded, _) => vec![if is_start { partition.start } else { partition.end }; self.len()],
+            (FrameBound::Offset(offset), FrameUnit::Rows) => {
+                let at = |position: i64| position.saturating_add(*offset).saturating_add(behind);
+                self.positions.clone().map(|position| at(position).clamp(partition.start, partition.end)).collect()
+            }
+            (FrameBound::Offset(0), _) => self.peers().iter().map(|peers| end_of(peers, is_start)).collect(),
+            (FrameBound::Offset(offset), _) => self.group_bounds(*offset, is_start),
+            (FrameBound::Value { value, is_before }, _) => self.value_bounds(value, *is_before, is_start)?,
+        })
+    }
+
+    /// The bounds that lie some groups of peers away.
+    fn group_bounds(&self, offset: i64, is_start: bool) -> Vec<i64> {
+        let groups = self.groups_around(offset);
+        let mut own = 0;
+        let bounds = self.peers().iter().map(|peers| {
+            while groups[own] != *peers {
+                own += 1;
+            }
+            let group = usize::try_from(own as i64 + offset).ok().map(|group| groups.get(group));
+            match group {
+                None => self.partition.start,
+                Some(None) => self.partition.end,
+                Some(Some(group)) => end_of(group, is_start),
+            }
+        });
+        bounds.collect()
+    }
+
+    /// The groups of the piece, and those that are at most `offset` groups away from them, in order.
+    fn groups_around(&self, offset: i64) -> Vec<Range<i64>> {
+        let mut groups: Vec<Range<i64>> = self.peers().to_vec();
+        groups.dedup();
+        let Some(mut first) = groups.first().map(|group| group.start) else { return groups };
+        let mut before = Vec::new();
+        for _ in offset..0 {
+            if first <= self.partition.start {
+                break;
+            }
+            let start = self.view.groups_before(first, 1, self.partition.start);
+            before.push(start..first);
+            first = start;
+        }
+        before.reverse();
+        before.append(&mut groups);
+        for _ in 0..offset {
+            let end = before.last().map_or(self.partition.end, |group| group.end);
+            if end >= self.partition.end {
+                break;
+            }
+            before.push(end..self.view.groups_behind(end, 1, self.partition.end));
+        }
+        before
+    }
+
+    /// The bounds that lie at values of the sort key, which are the same for peers.
+    fn value_bounds(&self, value: &ExprRef, is_before: bool, is_start: bool) -> Result<Vec<i64>> {
+        // What cannot be computed is more than its type can hold.
+        let (values, bad) = evaluate_isolating(value.as_ref(), self.rows())?;
+        let mut outside = vec![false; values.len()];
+        bad.iter().for_each(|bad| outside[bad.row] = true);
+        let mut bounds: Vec<i64> = Vec::with_capacity(self.len());
+        for (row, peers) in self.peers().iter().enumerate() {
+            let same = row > 0 && self.peers()[row - 1] == *peers;
+            bounds.push(match bounds.last() {
+                Some(last) if same => *last,
+                _ if outside[row] => end_of(&self.partition, is_before),
+                _ => end_of(&self.view.with_value(self.row_ids()[row], 0, (&values, row)), is_start),
+            });
+        }
+        Ok(bounds)
+    }
+}
+
+fn end_of(range: &Range<i64>, is_start: bool) -> i64 {
+    if is_start { range.start } else { range.end }
+}

@@ -1,0 +1,166 @@
+//! The first rows of each partition in an order: after each step, what changed among the rows that are shown.
+//!
+//! What is shown of a partition is a range of its order, and only rows at the ends of that range, between an end as it was and as
+//! it is, or that changed themselves can be shown in another number than before.
+
+use std::ops::Range;
+
+use arrow_schema::SchemaRef;
+
+use super::{Operator, OperatorContext};
+use crate::changelog::consolidate_all;
+use crate::graph::{EdgeProperties, TopNSpec};
+use crate::limits::BATCH_ROWS_MAX;
+use crate::state::{Changed, Imaged, OrderedArrangement, OrderedView, Ownership, RowId, StateImage};
+use crate::{ChangeBatch, Port, Result};
+
+/// What the image calls the rows.
+const ROWS: &str = "rows";
+
+/// All rows in their order, of which the first are shown. Within a step, partitions come in their order, and rows that go before those
+/// that come.
+#[derive(Debug)]
+pub struct TopN {
+    offset: i64,
+    limit: i64,
+    with_ties: bool,
+    output: SchemaRef,
+    rows: OrderedArrangement,
+    /// The changes of this step.
+    waiting: Vec<ChangeBatch>,
+}
+
+/// The positions of a partition that are shown; at its ends the rows need not be shown with all of their copies.
+type Shown = Range<i64>;
+
+impl TopN {
+    /// The operator of `spec` over `input`.
+    pub fn new(spec: &TopNSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
+        let rows = OrderedArrangement::new(input.schema.clone(), &spec.partition, &spec.order)?;
+        let TopNSpec { offset, limit, with_ties, .. } = *spec;
+        Ok(Self { offset, limit, with_ties, output, rows, waiting: Vec::new() })
+    }
+
+    /// What is shown of the partition of `row`.
+    fn shown(&self, view: OrderedView<'_>, row: RowId) -> Shown {
+        let partition = view.partition(row);
+        let start = partition.start.saturating_add(self.offset).min(partition.end);
+        let end = start.saturating_add(self.limit).min(partition.end);
+        match view.at(end - 1) {
+            Some(last) if self.with_ties && start < end => start..view.peers(last.row_id).end,
+            _ => start..end,
+        }
+    }
+
+    /// The rows of one partition that may be shown in another number than before, in order.
+    fn candidates(&self, views: [OrderedView<'_>; 2], shown: [&Shown; 2], changed: &[Changed]) -> Vec<RowId> {
+        let mut rows: Vec<RowId> = changed.iter().map(|changed| changed.row_id).collect();
+        let ends = |index: usize| {
+            let (view, shown) = (views[index], shown[index]);
+            let row_at = |position| view.at(position).map(|row| row.row_id);
+            if shown.is_empty() { None } else { Some([row_at(shown.start)?, row_at(shown.end - 1)?]) }
+        };
+        let scan = |index: usize, from: RowId, to: RowId| {
+            let (view, shown) = (views[index], shown[index]);
+            let positions = view.copies(from).start.max(shown.start)..view.copies(to).end.min(shown.end);
+            view.scan(positions).into_iter().map(|row| row.row_id)
+        };
+        match (ends(0), ends(1)) {
+            (Some(old), Some(new)) => {
+                for (old, new) in old.into_iter().zip(new) {
+                    let (from, to) = if views[1].compare(old, new).is_le() { (old, new) } else { (new, old) };
+                    rows.extend(scan(0, from, to).chain(scan(1, from, to)));
+                }
+            }
+            (Some([from, to]), None) => rows.extend(scan(0, from, to)),
+            (None, Some([from, to])) => rows.extend(scan(1, from, to)),
+            (None, None) => {}
+        }
+        rows.sort_by(|a, b| views[1].compare(*a, *b));
+        rows.dedup();
+        rows
+    }
+
+    /// What changed among the shown rows of one partition.
+    fn difference(&self, views: [OrderedView<'_>; 2], changed: &[Changed], out: &mut Difference) {
+        let row = changed[0].row_id;
+        let shown = [self.shown(views[0], row), self.shown(views[1], row)];
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        for row in self.candidates(views, [&shown[0], &shown[1]], changed) {
+            let copies = |index: usize| overlap(&views[index].copies(row), &shown[index]);
+            match copies(1) - copies(0) {
+                0 => {}
+                weight if weight < 0 => gone.push((row, weight)),
+                weight => come.push((row, weight)),
+            }
+        }
+        out.rows.extend(gone.into_iter().chain(come));
+    }
+
+    fn emit(&self, difference: &Difference, cx: &mut OperatorContext<'_>) -> Result<()> {
+        for rows in difference.rows.chunks(BATCH_ROWS_MAX) {
+            let (row_ids, weights): (Vec<RowId>, Vec<i64>) = rows.iter().copied().unzip();
+            let changes = ChangeBatch::new(self.rows.view().gather(&row_ids)?, weights);
+            cx.emit(changes.known_consolidated().with_schema(&self.output)?);
+        }
+        Ok(())
+    }
+}
+
+/// Rows with the weights that they get.
+#[derive(Debug, Default)]
+struct Difference {
+    rows: Vec<(RowId, i64)>,
+}
+
+fn overlap(one: &Range<i64>, other: &Range<i64>) -> i64 {
+    (one.end.min(other.end) - one.start.max(other.start)).max(0)
+}
+
+impl Operator for TopN {
+    fn on_changes(&mut self, _port: Port, changes: ChangeBatch, _cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.waiting.push(changes.without_arrivals());
+        Ok(())
+    }
+
+    fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let changes = consolidate_all(&self.output, &std::mem::take(&mut self.waiting))?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let before = self.rows.tree();
+        let mut changed = self.rows.apply(&changes)?;
+        let views = [self.rows.view_of(&before), self.rows.view()];
+        changed.sort_by(|a, b| views[1].compare(a.row_id, b.row_id));
+        let mut difference = Difference::default();
+        for partition in changed.chunk_by(|a, b| views[1].is_same_partition(a.row_id, b.row_id)) {
+            self.difference(views, partition, &mut difference);
+        }
+        self.emit(&difference, cx)?;
+        self.rows.compact()
+    }
+
+    fn state(&mut self) -> Option<&mut dyn Imaged> {
+        Some(self)
+    }
+}
+
+impl Imaged for TopN {
+    fn image(&mut self) -> Result<StateImage> {
+        let mut image = StateImage::default();
+        self.rows.add_to_image(&mut image, ROWS)?;
+        Ok(image)
+    }
+
+    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
+        parts.iter().try_for_each(|image| self.rows.restore(image, ROWS, owned))
+    }
+
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.rows.bytes()
+    }
+}

@@ -1,0 +1,277 @@
+//! Rows in an order: by partition, then by sort keys, then by all of their columns, so that answers do not depend on what came first.
+//!
+//! All partitions stand in one order, one after the other, and a partition is a range of positions. A row is found, by value or
+//! by position, in O(log rows). The columns are in chunks, and the order holds nothing but their numbers.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+
+use super::Ownership;
+use super::image::StateImage;
+use super::rank_tree::{RankTree, Ranked};
+use super::row_order::{RowAt, RowOrder};
+use super::row_store::{RowId, RowStore, from_image_table, to_image_table};
+use crate::changelog::add_weights;
+use crate::expr::{SortDirection, SortKey};
+use crate::{ChangeBatch, Error, Result};
+
+/// A Z-set of rows without negative weights, in an order. Positions count copies: a row of weight 3 takes three.
+#[derive(Debug)]
+pub struct OrderedArrangement {
+    store: RowStore,
+    order: Order,
+    tree: RankTree,
+}
+
+/// How rows are compared, and which of the deciding columns mean what.
+#[derive(Debug)]
+struct Order {
+    rows: RowOrder,
+    partition: Vec<usize>,
+    /// How many of the deciding columns are those of the partition.
+    partition_keys: usize,
+    /// How many of the deciding columns are those of the partition and the sort keys.
+    keys: usize,
+    /// Which deciding columns the sort keys are.
+    sort_keys: Vec<usize>,
+}
+
+/// A row that a batch changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub(crate) row_id: RowId,
+    pub(crate) before: i64,
+    pub(crate) after: i64,
+}
+
+/// The order as it stands, or as it stood when its tree was cloned.
+#[derive(Debug, Clone, Copy)]
+pub struct OrderedView<'a> {
+    store: &'a RowStore,
+    order: &'a Order,
+    tree: &'a RankTree,
+}
+
+impl OrderedArrangement {
+    /// Rows of `schema`, together by the columns `partition`, ordered by `sort` within.
+    pub fn new(schema: SchemaRef, partition: &[usize], sort: &[SortKey]) -> Result<Self> {
+        let mut deciding: Vec<SortKey> = Vec::new();
+        for column in partition {
+            // Where a sort key is the same in a whole partition, its direction still says what is before a value.
+            let same = sort.iter().find(|key| key.column == *column);
+            push_new(&mut deciding, same.copied().unwrap_or(SortKey { column: *column, direction: SortDirection::ASCENDING }));
+        }
+        let partition_keys = deciding.len();
+        sort.iter().for_each(|key| push_new(&mut deciding, *key));
+        let index = |key: &SortKey| deciding.iter().position(|deciding| deciding.column == key.column).unwrap_or_default();
+        let sort_keys = sort.iter().map(index).collect();
+        let rows = RowOrder::new(&schema, &deciding)?;
+        let order = Order { rows, partition: partition.to_vec(), partition_keys, keys: deciding.len(), sort_keys };
+        Ok(Self { store: RowStore::new(schema), order, tree: RankTree::default() })
+    }
+
+    /// The rows as they stand.
+    pub fn view(&self) -> OrderedView<'_> {
+        OrderedView { store: &self.store, order: &self.order, tree: &self.tree }
+    }
+
+    /// The order as it stands, for [`Self::view_of`] after changes; until [`Self::compact`].
+    pub(crate) fn tree(&self) -> RankTree {
+        self.tree.clone()
+    }
+
+    /// The rows as they stood when `tree` was taken.
+    pub(crate) fn view_of<'a>(&'a self, tree: &'a RankTree) -> OrderedView<'a> {
+        OrderedView { store: &self.store, order: &self.order, tree }
+    }
+
+    /// Different live rows.
+    pub fn len(&self) -> usize {
+        self.store.live()
+    }
+
+    /// True if there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds consolidated changes. What is gone can be read until [`Self::compact`].
+    pub(crate) fn apply(&mut self, changes: &ChangeBatch) -> Result<Vec<Changed>> {
+        let rows = changes.rows();
+        let found: Vec<Option<Ranked>> = (0..rows.num_rows()).map(|row| self.view().find((rows, row))).collect();
+        let (mut changed, mut fresh, mut weights) = (Vec::with_capacity(found.len()), Vec::new(), Vec::new());
+        for (row, found) in (0_u32..).zip(found) {
+            let weight = changes.weight(row as usize);
+            let before = found.map_or(0, |found| found.copies);
+            let after = add_weights(before, weight)?;
+            if after < 0 {
+                return Err(Error::internal(format!("a row was left with the weight {after}")));
+            }
+            match found {
+                None if after == 0 => {}
+                None => {
+                    fresh.push(row);
+                    weights.push(after);
+                }
+                Some(found) => {
+                    self.add_copies(found.row_id, weight)?;
+                    changed.push(Changed { row_id: found.row_id, before, after });
+                }
+            }
+        }
+        let row_ids = self.store.append(rows, &fresh, &weights)?;
+        for (row_id, after) in row_ids.into_iter().zip(weights) {
+            self.insert(row_id, after)?;
+            changed.push(Changed { row_id, before: 0, after });
+        }
+        Ok(changed)
+    }
+
+    fn insert(&mut self, row_id: RowId, copies: i64) -> Result<()> {
+        add_weights(self.tree.total(), copies)?;
+        let (store, order) = (&self.store, &self.order);
+        let own = store.locate(row_id);
+        self.tree.insert(|row| order.rows.compare(order.rows.len(), store.locate(row), own).is_lt(), row_id, copies);
+        Ok(())
+    }
+
+    fn add_copies(&mut self, row_id: RowId, copies: i64) -> Result<()> {
+        add_weights(self.tree.total(), copies)?;
+        let (store, order) = (&self.store, &self.order);
+        let own = store.locate(row_id);
+        self.tree.add_copies(|row| order.rows.compare(order.rows.len(), store.locate(row), own).is_lt(), copies);
+        self.store.add_weight(row_id, copies)?;
+        Ok(())
+    }
+
+    /// Gives the memory of rows that are gone back, where it is worth it. Row ids and trees from before mean nothing afterwards.
+    pub(crate) fn compact(&mut self) -> Result<()> {
+        while let Some((chunk, from)) = self.store.next_sparse() {
+            let rows = self.store.gather_rows(&from)?;
+            let weights: Vec<i64> = from.iter().map(|row_id| self.store.weight(*row_id)).collect();
+            let everything: Vec<u32> = (0..from.len() as u32).collect();
+            for to in self.store.append(&rows, &everything, &weights)? {
+                let (store, order) = (&self.store, &self.order);
+                let own = store.locate(to);
+                self.tree.rename(|row| order.rows.compare(order.rows.len(), store.locate(row), own).is_lt(), to);
+            }
+            self.store.free(chunk);
+        }
+        Ok(())
+    }
+
+    /// Adds the rows to `image`, as tables called `name`.
+    pub fn add_to_image(&self, image: &mut StateImage, name: &str) -> Result<()> {
+        self.store.batches().iter().try_for_each(|batch| {
+            image.push(name, to_image_table(batch)?);
+            Ok(())
+        })
+    }
+
+    /// Adds the rows that [`Self::add_to_image`] put into `image`, as far as `owned` says so of their partitions.
+    pub fn restore(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
+        for table in image.all(name) {
+            let changes = from_image_table(self.store.schema(), table)?;
+            let keys: Vec<ArrayRef> = self.order.partition.iter().map(|column| changes.column(*column).clone()).collect();
+            self.apply(&owned.of_changes(changes, &keys)?)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of rows, weights and order.
+    pub fn bytes(&self) -> usize {
+        self.store.bytes() + self.tree.bytes()
+    }
+}
+
+fn push_new(keys: &mut Vec<SortKey>, key: SortKey) {
+    if keys.iter().all(|other| other.column != key.column) {
+        keys.push(key);
+    }
+}
+
+impl<'a> OrderedView<'a> {
+    /// All copies of all rows.
+    pub fn total(&self) -> i64 {
+        self.tree.total()
+    }
+
+    /// The row that is equal to `row`.
+    fn find(&self, row: RowAt<'_>) -> Option<Ranked> {
+        let columns = self.order.rows.len();
+        let rank = self.tree.rank(|stored| self.order.rows.compare(columns, self.store.locate(stored), row).is_lt());
+        let found = self.tree.at(rank)?;
+        self.order.rows.compare(columns, self.store.locate(found.row_id), row).is_eq().then_some(found)
+    }
+
+    /// The row of which a copy stands at a position.
+    pub(crate) fn at(&self, position: i64) -> Option<Ranked> {
+        self.tree.at(position)
+    }
+
+    /// The rows with copies in `positions`, in order.
+    pub(crate) fn scan(&self, positions: Range<i64>) -> Vec<Ranked> {
+        self.tree.scan(positions)
+    }
+
+    /// The positions of a row's partition.
+    pub(crate) fn partition(&self, row_id: RowId) -> Range<i64> {
+        self.equal(row_id, self.order.partition_keys)
+    }
+
+    /// The positions of the rows of the same partition with the same sort keys.
+    pub(crate) fn peers(&self, row_id: RowId) -> Range<i64> {
+        self.equal(row_id, self.order.keys)
+    }
+
+    /// The positions of a row's copies; where it would be, if it is not there.
+    pub(crate) fn copies(&self, row_id: RowId) -> Range<i64> {
+        self.equal(row_id, self.order.rows.len())
+    }
+
+    /// The positions of the rows that are equal in the first `keys` deciding columns.
+    fn equal(&self, row_id: RowId, keys: usize) -> Range<i64> {
+        let row = self.store.locate(row_id);
+        let compare = |stored| self.order.rows.compare(keys, self.store.locate(stored), row);
+        self.tree.rank(|stored| compare(stored).is_lt())..self.tree.rank(|stored| compare(stored).is_le())
+    }
+
+    /// The positions of the rows of the same partition whose sort key number `key` equals `value`; where they would be, if none does.
+    /// There are no sort keys before it.
+    pub(crate) fn with_value(&self, row_id: RowId, key: usize, value: (&ArrayRef, usize)) -> Range<i64> {
+        let (row, key) = (self.store.locate(row_id), self.order.sort_keys[key]);
+        let compare = |stored: RowId| {
+            let stored = self.store.locate(stored);
+            let by_partition = self.order.rows.compare(self.order.partition_keys, stored, row);
+            by_partition.then_with(|| self.order.rows.compare_with(key, stored, value))
+        };
+        self.tree.rank(|stored| compare(stored).is_lt())..self.tree.rank(|stored| compare(stored).is_le())
+    }
+
+    /// Compares two rows by everything.
+    pub(crate) fn compare(&self, left: RowId, right: RowId) -> Ordering {
+        self.order.rows.compare(self.order.rows.len(), self.store.locate(left), self.store.locate(right))
+    }
+
+    /// Whether two rows are of one partition.
+    pub(crate) fn is_same_partition(&self, left: RowId, right: RowId) -> bool {
+        self.are_equal(left, right, self.order.partition_keys)
+    }
+
+    /// Whether two rows are of one partition and have the same sort keys.
+    pub(crate) fn are_peers(&self, left: RowId, right: RowId) -> bool {
+        self.are_equal(left, right, self.order.keys)
+    }
+
+    fn are_equal(&self, left: RowId, right: RowId, keys: usize) -> bool {
+        left == right || self.order.rows.compare(keys, self.store.locate(left), self.store.locate(right)).is_eq()
+    }
+
+    /// The columns of the rows, in the order of `row_ids`.
+    pub(crate) fn gather(&self, row_ids: &[RowId]) -> Result<RecordBatch> {
+        self.store.gather_rows(row_ids)
+    }
+}

@@ -1,0 +1,465 @@
+//! Row ids in an order, each with the number of its copies: where a row stands, and which row stands where, in O(log rows).
+//!
+//! A tree of nodes with many entries each. Positions count copies. A tree is cloned in constant time: nodes are shared until one of
+//! both changes them, so that a step can look at the order before and after its changes.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::row_store::RowId;
+
+/// Entries of a leaf at most.
+const LEAF_MAX: usize = 64;
+/// Children of an inner node at most.
+const INNER_MAX: usize = 32;
+
+/// Row ids in the order of the rows that they stand for, which the caller knows: it tells by predicates that are true for all rows
+/// up to some place and false behind it.
+#[derive(Debug, Clone)]
+pub(crate) struct RankTree {
+    root: Arc<Node>,
+}
+
+/// A row at a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ranked {
+    pub(crate) row_id: RowId,
+    /// The position of its first copy.
+    pub(crate) start: i64,
+    pub(crate) copies: i64,
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    Leaf(Leaf),
+    Inner(Vec<Child>),
+}
+
+#[derive(Debug)]
+struct Leaf {
+    rows: Vec<RowId>,
+    /// Copies of each row; empty: one each.
+    copies: Vec<i64>,
+}
+
+#[derive(Debug, Clone)]
+struct Child {
+    node: Arc<Node>,
+    /// The first row below it.
+    first: RowId,
+    copies: i64,
+}
+
+impl Default for RankTree {
+    fn default() -> Self {
+        Self { root: Arc::new(Node::Leaf(Leaf::new())) }
+    }
+}
+
+impl RankTree {
+    /// All copies of all rows.
+    pub(crate) fn total(&self) -> i64 {
+        self.root.copies()
+    }
+
+    /// How many copies stand in front of the first row for which `is_before` is false.
+    pub(crate) fn rank(&self, is_before: impl Fn(RowId) -> bool) -> i64 {
+        let (mut node, mut rank) = (&self.root, 0);
+        loop {
+            match node.as_ref() {
+                Node::Leaf(leaf) => return rank + leaf.copies_of(0..leaf.rows.partition_point(|row| is_before(*row))),
+                Node::Inner(children) => {
+                    let child = child_of(children, &is_before);
+                    rank += children[..child].iter().map(|child| child.copies).sum::<i64>();
+                    node = &children[child].node;
+                }
+            }
+        }
+    }
+
+    /// The row of which a copy stands at `position`.
+    pub(crate) fn at(&self, position: i64) -> Option<Ranked> {
+        if !(0..self.total()).contains(&position) {
+            return None;
+        }
+        let (mut node, mut start) = (&self.root, 0);
+        loop {
+            match node.as_ref() {
+                Node::Leaf(leaf) => return leaf.at(start, position),
+                Node::Inner(children) => {
+                    let below = children.iter().find(|child| {
+                        let is_behind = start + child.copies <= position;
+                        start += if is_behind { child.copies } else { 0 };
+                        !is_behind
+                    });
+                    node = &below?.node;
+                }
+            }
+        }
+    }
+
+    /// The rows with copies in `positions`, in order; `start` and `copies` are those within.
+    pub(crate) fn scan(&self, positions: Range<i64>) -> Vec<Ranked> {
+        let mut found = Vec::new();
+        self.root.scan(0, &positions, &mut found);
+        found
+    }
+
+    /// Adds a row behind those for which `is_before` is true.
+    pub(crate) fn insert(&mut self, is_before: impl Fn(RowId) -> bool, row_id: RowId, copies: i64) {
+        if let Some(right) = insert(&mut self.root, &is_before, row_id, copies) {
+            let left = std::mem::take(self).root;
+            let mut children = Vec::with_capacity(INNER_MAX + 1);
+            children.extend([Child::of(left), Child::of(right)]);
+            self.root = Arc::new(Node::Inner(children));
+        }
+    }
+
+    /// Adds to the copies of the first row for which `is_before` is false. A row without copies is gone.
+    pub(crate) fn add_copies(&mut self, is_before: impl Fn(RowId) -> bool, copies: i64) {
+        add_copies(&mut self.root, &is_before, copies);
+        while let Node::Inner(children) = self.root.as_ref()
+            && let [only] = children.as_slice()
+        {
+            self.root = only.node.clone();
+        }
+        if self.root.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    /// Puts another id in place of that of the first row for which `is_before` is false.
+    pub(crate) fn rename(&mut self, is_before: impl Fn(RowId) -> bool, to: RowId) {
+        rename(&mut self.root, &is_before, to);
+    }
+
+    /// Bytes of all nodes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.root.bytes()
+    }
+}
+
+/// The child that holds the last row for which `is_before` is true, or the first one.
+fn child_of(children: &[Child], is_before: &impl Fn(RowId) -> bool) -> usize {
+    children.partition_point(|child| is_before(child.first)).saturating_sub(1)
+}
+
+/// Returns the right half if the node had to be split.
+fn insert(node: &mut Arc<Node>, is_before: &impl Fn(RowId) -> bool, row_id: RowId, copies: i64) -> Option<Arc<Node>> {
+    match Arc::make_mut(node) {
+        Node::Leaf(leaf) => leaf.insert(is_before, row_id, copies).map(|right| Arc::new(Node::Leaf(right))),
+        Node::Inner(children) => {
+            let at = child_of(children, is_before);
+            let right = insert(&mut children[at].node, is_before, row_id, copies);
+            children[at].first = children[at].node.first();
+            match right {
+                None => children[at].copies += copies,
+                Some(right) => {
+                    children[at].copies = children[at].node.copies();
+                    children.insert(at + 1, Child::of(right));
+                }
+            }
+            split(children).map(|right| Arc::new(Node::Inner(right)))
+        }
+    }
+}
+
+fn split(children: &mut Vec<Child>) -> Option<Vec<Child>> {
+    (children.len() > INNER_MAX).then(|| {
+        let mut right = Vec::with_capacity(INNER_MAX + 1);
+        right.extend(children.drain(INNER_MAX / 2..));
+        right
+    })
+}
+
+/// Whether the row was below this node: if `is_before` is true for all, it is in the next one.
+fn add_copies(node: &mut Arc<Node>, is_before: &impl Fn(RowId) -> bool, copies: i64) -> bool {
+    match Arc::make_mut(node) {
+        Node::Leaf(leaf) => leaf.add_copies(is_before, copies),
+        Node::Inner(children) => {
+            let mut at = child_of(children, is_before);
+            if !add_copies(&mut children[at].node, is_before, copies) {
+                at += 1;
+                if at == children.len() || !add_copies(&mut children[at].node, is_before, copies) {
+                    return false;
+                }
+            }
+            children[at].copies += copies;
+            mend(children, at);
+            true
+        }
+    }
+}
+
+/// Drops an empty child, and joins a small one with its neighbour.
+fn mend(children: &mut Vec<Child>, at: usize) {
+    if children[at].node.is_empty() {
+        children.remove(at);
+        return;
+    }
+    children[at].first = children[at].node.first();
+    if !children[at].node.is_small() || children.len() < 2 {
+        return;
+    }
+    let left = at.min(children.len() - 2);
+    let right = children[left + 1].clone();
+    if Arc::make_mut(&mut children[left].node).absorb(&right.node) {
+        children[left].copies += right.copies;
+        children.remove(left + 1);
+    }
+}
+
+fn rename(node: &mut Arc<Node>, is_before: &impl Fn(RowId) -> bool, to: RowId) -> bool {
+    match Arc::make_mut(node) {
+        Node::Leaf(leaf) => {
+            let at = leaf.rows.partition_point(|row| is_before(*row));
+            let is_here = at < leaf.rows.len();
+            if is_here {
+                leaf.rows[at] = to;
+            }
+            is_here
+        }
+        Node::Inner(children) => {
+            let at = child_of(children, is_before);
+            let found =
+                [at, at + 1].into_iter().find(|at| *at < children.len() && rename(&mut children[*at].node, is_before, to));
+            if let Some(at) = found {
+                children[at].first = children[at].node.first();
+            }
+            found.is_some()
+        }
+    }
+}
+
+impl Child {
+    fn of(node: Arc<Node>) -> Self {
+        Self { first: node.first(), copies: node.copies(), node }
+    }
+}
+
+impl Node {
+    fn first(&self) -> RowId {
+        match self {
+            Node::Leaf(leaf) => leaf.rows.first().copied().unwrap_or(super::row_store::NO_ROW),
+            Node::Inner(children) => children[0].first,
+        }
+    }
+
+    fn copies(&self) -> i64 {
+        match self {
+            Node::Leaf(leaf) => leaf.copies_of(0..leaf.rows.len()),
+            Node::Inner(children) => children.iter().map(|child| child.copies).sum(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Node::Leaf(leaf) => leaf.rows.is_empty(),
+            Node::Inner(children) => children.is_empty(),
+        }
+    }
+
+    fn is_small(&self) -> bool {
+        match self {
+            Node::Leaf(leaf) => leaf.rows.len() <= LEAF_MAX / 4,
+            Node::Inner(children) => children.len() <= INNER_MAX / 4,
+        }
+    }
+
+    /// Takes in the node behind it, if there is room for three quarters at most.
+    fn absorb(&mut self, right: &Node) -> bool {
+        match (self, right) {
+            (Node::Leaf(leaf), Node::Leaf(right)) if leaf.rows.len() + right.rows.len() <= LEAF_MAX * 3 / 4 => leaf.append(right),
+            (Node::Inner(children), Node::Inner(right)) if children.len() + right.len() <= INNER_MAX * 3 / 4 => {
+                children.extend(right.iter().cloned());
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn scan(&self, mut start: i64, positions: &Range<i64>, found: &mut Vec<Ranked>) {
+        match self {
+            Node::Leaf(leaf) => leaf.scan(start, positions, found),
+            Node::Inner(children) => {
+                for child in children {
+                    let end = start + child.copies;
+                    if start < positions.end && end > positions.start {
+                        child.node.scan(start, positions, found);
+                    }
+                    start = end;
+                }
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        // Two counters stand in front of what is shared.
+        let own = size_of::<Node>() + 2 * size_of::<usize>();
+        own + match self {
+            Node::Leaf(leaf) => leaf.rows.capacity() * size_of::<RowId>() + leaf.copies.capacity() * size_of::<i64>(),
+            Node::Inner(children) => {
+                children.capacity() * size_of::<Child>() + children.iter().map(|child| child.node.bytes()).sum::<usize>()
+            }
+        }
+    }
+}
+
+impl Clone for Leaf {
+    /// With room for what comes.
+    fn clone(&self) -> Self {
+        let mut leaf = Leaf::new();
+        leaf.rows.extend(&self.rows);
+        leaf.copies = self.copies.clone();
+        leaf
+    }
+}
+
+impl Leaf {
+    fn new() -> Self {
+        Self { rows: Vec::with_capacity(LEAF_MAX + 1), copies: Vec::new() }
+    }
+
+    fn copies_at(&self, at: usize) -> i64 {
+        self.copies.get(at).copied().unwrap_or(1)
+    }
+
+    fn copies_of(&self, range: Range<usize>) -> i64 {
+        if self.copies.is_empty() { range.len() as i64 } else { self.copies[range].iter().sum() }
+    }
+
+    fn at(&self, mut start: i64, position: i64) -> Option<Ranked> {
+        for (at, row_id) in self.rows.iter().enumerate() {
+            let copies = self.copies_at(at);
+            if position < start + copies {
+                return Some(Ranked { row_id: *row_id, start, copies });
+            }
+            start += copies;
+        }
+        None
+    }
+
+    fn scan(&self, mut start: i64, positions: &Range<i64>, found: &mut Vec<Ranked>) {
+        for (at, row_id) in self.rows.iter().enumerate() {
+            let end = start + self.copies_at(at);
+            let within = start.max(positions.start)..end.min(positions.end);
+            if within.start < within.end {
+                found.push(Ranked { row_id: *row_id, start: within.start, copies: within.end - within.start });
+            }
+            start = end;
+        }
+    }
+
+    fn insert(&mut self, is_before: &impl Fn(RowId) -> bool, row_id: RowId, copies: i64) -> Option<Leaf> {
+        let at = self.rows.partition_point(|row| is_before(*row));
+        if copies != 1 && self.copies.is_empty() {
+            self.copies = vec![1; self.rows.len()];
+        }
+        self.rows.insert(at, row_id);
+        if copies != 1 || !self.copies.is_empty() {
+            self.copies.insert(at, copies);
+        }
+        // Rows that come in their order fill their leaves.
+        let middle = if at + 1 == self.rows.len() { LEAF_MAX } else { LEAF_MAX / 2 };
+        (self.rows.len() > LEAF_MAX).then(|| self.split(middle))
+    }
+
+    fn split(&mut self, middle: usize) -> Leaf {
+        let mut right = Leaf::new();
+        right.rows.extend(self.rows.drain(middle..));
+        if !self.copies.is_empty() {
+            right.copies = self.copies.split_off(middle);
+        }
+        right
+    }
+
+    fn append(&mut self, right: &Leaf) {
+        if !self.copies.is_empty() || !right.copies.is_empty() {
+            let rows = self.rows.len();
+            self.copies.resize(rows, 1);
+            self.copies.extend((0..right.rows.len()).map(|at| right.copies_at(at)));
+        }
+        self.rows.extend(&right.rows);
+    }
+
+    fn add_copies(&mut self, is_before: &impl Fn(RowId) -> bool, copies: i64) -> bool {
+        let at = self.rows.partition_point(|row| is_before(*row));
+        if at == self.rows.len() {
+            return false;
+        }
+        if self.copies.is_empty() && copies == -1 {
+            self.rows.remove(at);
+            return true;
+        }
+        self.copies.resize(self.rows.len(), 1);
+        self.copies[at] += copies;
+        if self.copies[at] == 0 {
+            self.rows.remove(at);
+            self.copies.remove(at);
+        }
+        if self.copies.iter().all(|copies| *copies == 1) {
+            self.copies = Vec::new();
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    /// The tree against a sorted list: row ids order as the numbers that they are.
+    fn check(seed: u64, steps: usize, ids: u32) {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let (mut tree, mut list): (RankTree, Vec<(RowId, i64)>) = Default::default();
+        for _ in 0..steps {
+            let id = if rng.random_bool(0.2) { list.len() as u32 * 3 } else { rng.random_range(0..ids) };
+            let before = tree.clone();
+            match list.binary_search_by_key(&id, |(id, _)| *id) {
+                Ok(at) => {
+                    let copies = if rng.random_bool(0.7) { -list[at].1 } else { rng.random_range(1..4) };
+                    tree.add_copies(|row| row < id, copies);
+                    list[at].1 += copies;
+                    list.retain(|(_, copies)| *copies > 0);
+                }
+                Err(at) => {
+                    let copies = if rng.random_bool(0.8) { 1 } else { rng.random_range(1..5) };
+                    tree.insert(|row| row < id, id, copies);
+                    list.insert(at, (id, copies));
+                }
+            }
+            assert_ne!(before.total(), tree.total(), "what was cloned does not change");
+        }
+        compare(&tree, &list, rng);
+    }
+
+    fn compare(tree: &RankTree, list: &[(RowId, i64)], rng: &mut StdRng) {
+        let mut start = 0;
+        let mut expected = Vec::new();
+        for (row_id, copies) in list.iter().copied() {
+            let row = Ranked { row_id, start, copies };
+            assert_eq!(tree.rank(|row| row < row_id), start);
+            assert_eq!(tree.at(start + rng.random_range(0..copies)), Some(row));
+            expected.push(row);
+            start += copies;
+        }
+        assert_eq!(tree.total(), start);
+        assert_eq!(tree.at(start), None);
+        assert_eq!(tree.scan(0..start), expected);
+        let (from, to) = (start / 3, start / 2);
+        let part: i64 = tree.scan(from..to).iter().map(|row| row.copies).sum();
+        assert_eq!(part, to - from);
+    }
+
+    #[test]
+    fn rows_are_where_a_sorted_list_has_them() {
+        for seed in 0..200 {
+            check(seed, 300, 200);
+        }
+        check(1, 20_000, 30_000);
+        check(2, 20_000, 3_000);
+    }
+}
