@@ -17,6 +17,8 @@ pub enum NoticeKind {
     Partial,
     /// Of a side output (`<object>$late`, `<object>$errors`) the oldest rows are forgotten.
     Forgotten,
+    /// A clause of the statement has no effect.
+    Ignored,
 }
 
 impl Notice {

@@ -13,6 +13,7 @@ use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Body, Object, ObjectKind, PlannerCatalog, inputs_in, kind_name};
 use crate::engine::Engine;
 use crate::settings::Retention;
+use crate::{Notice, NoticeKind};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: ObjectKind) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
@@ -27,7 +28,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
     let purpose = if stored { Purpose::View } else { Purpose::Stream };
     let name = create.name.text.clone();
     let attached = engine.attach_query(&name, &create.query, text, purpose)?;
-    let notices = engine.notices_of_query(&create.query);
+    let notices = engine.notices_of_query(&create.query).into_iter().chain(order_is_ignored(&create.query)).collect();
     let fragment = attached.fragment;
     let latest_only = shows_latest_only(&create.query);
     if let Some(history) = history {
@@ -85,6 +86,14 @@ pub(crate) fn refuse_repeated_names(schema: &Schema, query: &StreamQuery) -> Res
         }
     }
     Ok(())
+}
+
+/// Readers of an object see its rows as they change, in no order.
+fn order_is_ignored(query: &StreamQuery) -> Option<Notice> {
+    query.orders_in_vain().then(|| {
+        let hint = "write the ORDER BY in the SELECT that reads it".to_owned();
+        Notice::new(NoticeKind::Ignored, "a view has no order: its ORDER BY has no effect".to_owned(), Some(hint))
+    })
 }
 
 /// A query that nobody can name writes nothing into other objects.

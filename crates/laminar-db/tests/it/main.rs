@@ -4,6 +4,7 @@ mod aggregates;
 mod alignment;
 mod backpressure;
 mod fairness;
+mod first_rows;
 mod functions;
 mod late;
 mod library;

@@ -229,3 +229,13 @@ fn statements_that_have_no_rows_answer_with_what_they_did() {
         _ => panic!("two outcomes"),
     }
 }
+
+#[test]
+fn an_order_that_nothing_keeps_is_noticed() {
+    let db = database();
+    db.execute("CREATE TABLE t (a BIGINT PRIMARY KEY, b BIGINT)").expect("a table");
+    let said = check(&db, "CREATE MATERIALIZED VIEW ordered AS SELECT a FROM t ORDER BY b", &[NoticeKind::Ignored]);
+    assert_eq!(said, ["a view has no order: its ORDER BY has no effect; hint: write the ORDER BY in the SELECT that reads it"]);
+    check(&db, "CREATE MATERIALIZED VIEW largest AS SELECT a FROM t ORDER BY b LIMIT 3", &[]);
+    check(&db, "CREATE MATERIALIZED VIEW newest AS SELECT DISTINCT ON (b) a, b FROM t ORDER BY b, a DESC", &[]);
+}

@@ -3,7 +3,9 @@
 mod aggregate;
 mod bridge;
 mod growth;
+mod over;
 mod scalar;
 
 pub(crate) use aggregate::aggregate_call;
+pub(crate) use over::over_function;
 pub(crate) use scalar::scalar;

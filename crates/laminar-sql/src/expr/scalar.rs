@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, Operator, execution_props::ExecutionProps};
-use datafusion::physical_expr::expressions::{BinaryExpr, Column, Literal};
+use datafusion::physical_expr::expressions::{BinaryExpr, CastExpr, Column, Literal};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use laminar_core::Result;
 use laminar_core::expr::{CompareOp, ExprRef, Growth, ScalarExpr, both, compare_with_constant};
@@ -31,6 +31,20 @@ pub(crate) fn scalar(expr: &Expr, schema: &DFSchema) -> Result<ExprRef> {
         return Ok(comparison);
     }
     Ok(Arc::new(SqlExpr { physical, data_type, nullable, growth: growth(expr, schema) }))
+}
+
+/// Column `column` of `schema` more or less a constant, of the column's type; an error where that cannot hold it.
+pub(crate) fn column_moved_by(schema: &Schema, column: usize, op: Operator, by: &ScalarValue) -> Result<ExprRef> {
+    let field = schema.field(column);
+    let (value, by) = (Arc::new(Column::new(field.name(), column)), Arc::new(Literal::new(by.clone())));
+    let moved: Arc<dyn PhysicalExpr> = Arc::new(BinaryExpr::new(value, op, by).with_fail_on_overflow(true));
+    let data_type = field.data_type().clone();
+    let physical = if moved.data_type(schema).map_err(from_datafusion)? == data_type {
+        moved
+    } else {
+        Arc::new(CastExpr::new(moved, data_type.clone(), None))
+    };
+    Ok(Arc::new(SqlExpr { physical, data_type, nullable: true }))
 }
 
 /// A column compared with a constant, or several such comparisons joined by AND: core has a shorter way for these.

@@ -16,7 +16,7 @@ impl Lowering {
             }
             other => (None, other),
         };
-        let below = self.plan(input)?;
+        let below = self.plan_under(filter, input)?;
         let schema = input.schema();
         let exprs = projection.expr.iter().map(|expr| scalar(&expr.clone().unalias(), schema)).collect::<Result<Vec<_>>>()?;
         let repeats = |(place, expr): (usize, &Expr)| repeated_column(expr, schema) == Some(place);
@@ -32,13 +32,23 @@ impl Lowering {
     }
 
     pub(super) fn filter(&mut self, filter: &Filter) -> Result<Lowered> {
-        let below = self.plan(&filter.input)?;
+        let below = self.plan_under(Some(&filter.predicate), &filter.input)?;
         if is_true(&filter.predicate) {
             return Ok(below);
         }
         let schema = below.edge.schema.clone();
         let filter = Some(scalar(&filter.predicate, filter.input.schema())?);
         Ok(self.add(NodeKind::Compute(ComputeSpec { filter, projection: None }), &[&below], schema))
+    }
+}
+
+impl Lowering {
+    /// The rows of `input`, of which those for which `predicate` is not true need not be there.
+    fn plan_under(&mut self, predicate: Option<&Expr>, input: &LogicalPlan) -> Result<Lowered> {
+        match (predicate, input) {
+            (Some(predicate), LogicalPlan::Window(window)) => self.first_of_window(window, predicate),
+            _ => self.plan(input),
+        }
     }
 }
 

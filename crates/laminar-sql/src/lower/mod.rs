@@ -3,9 +3,12 @@
 mod aggregate;
 mod compute;
 mod join;
+mod key_columns;
 mod limit;
 mod output;
+mod over;
 mod scan;
+mod top_n;
 mod union;
 mod window;
 
@@ -83,6 +86,9 @@ impl Lowering {
             LogicalPlan::Union(union) => self.union(union),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) => self.join(join),
+            LogicalPlan::Window(window) => self.window(window),
+            // Readers of a view see its changes, which have no order.
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.plan(&sort.input),
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Extension(extension) => {
                 let any = extension.node.as_any();

@@ -109,7 +109,11 @@ impl Refusals<'_> {
         let Some(fetch) = query.fetch.take() else { return ControlFlow::Continue(()) };
         let quantity = fetch.quantity.unwrap_or_else(|| Expr::Value(Value::Number("1".to_owned(), false).with_empty_span()));
         if fetch.with_ties || fetch.percent {
-            let error = self.not_built("FETCH … WITH TIES", "write FETCH FIRST n ROWS ONLY", quantity.span());
+            let error = self.not_built(
+                "FETCH … WITH TIES",
+                "write FETCH FIRST n ROWS ONLY, or QUALIFY rank() OVER (ORDER BY …) <= n",
+                quantity.span(),
+            );
             return ControlFlow::Break(error);
         }
         match &mut query.limit_clause {

@@ -312,6 +312,17 @@ pub struct StreamQuery {
     pub span: Span,
 }
 
+impl StreamQuery {
+    /// Whether it has an ORDER BY that decides nothing, since no rows are picked by it.
+    pub fn orders_in_vain(&self) -> bool {
+        let picks = match self.query.body.as_ref() {
+            ast::SetExpr::Select(select) => matches!(select.distinct, Some(ast::Distinct::On(_))),
+            _ => false,
+        };
+        self.query.order_by.is_some() && self.query.limit_clause.is_none() && !picks
+    }
+}
+
 /// `EMIT …`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmitClause {

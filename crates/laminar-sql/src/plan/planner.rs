@@ -22,7 +22,7 @@ use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{
-    assign_windows, check_constant_arguments, expand_sets, group_by_window, group_keys_once, keep_late_columns,
+    assign_windows, check_constant_arguments, expand_sets, first_of_each, group_by_window, group_keys_once, keep_late_columns,
     refuse_ambiguous_orders, refuse_unstreamable,
 };
 use super::shapes;
@@ -115,7 +115,7 @@ impl Planner {
         let explain = |error: DataFusionError| from_datafusion_in(&error, &self.failed(&query.query, text, catalog.names()));
         let plan = expand_sets(plan).and_then(|plan| self.membership.optimize(plan, &self.state, |_, _| {})).map_err(explain)?;
         refuse_unstreamable(&plan)?;
-        let plan = group_by_window(plan).map_err(explain)?;
+        let plan = group_by_window(plan).and_then(first_of_each).map_err(explain)?;
         let emission = Emission::of(query, purpose, is_windowed(&plan))?;
         let plan = match &query.late_to {
             Some(target) => {

@@ -10,6 +10,7 @@ mod compute;
 mod emit;
 mod graph;
 mod join;
+mod over;
 mod session;
 mod subqueries;
 mod tables;

@@ -266,7 +266,7 @@ fn clauses_that_nothing_would_read_are_refused() {
                |
              1 | SELECT * FROM (SELECT * FROM t FETCH FIRST 5 ROWS WITH TIES)
                |                                            ^
-               = hint: write FETCH FIRST n ROWS ONLY"#]],
+               = hint: write FETCH FIRST n ROWS ONLY, or QUALIFY rank() OVER (ORDER BY …) <= n"#]],
     );
     check(
         "SELECT * FROM t LIMIT 3 FETCH FIRST ROW ONLY",

@@ -4,6 +4,7 @@
 mod aggregate_order;
 mod assign_windows;
 mod check_constant_arguments;
+mod distinct_on;
 mod group_by_window;
 mod group_keys_once;
 mod keep_late_columns;
@@ -13,6 +14,7 @@ mod set_operations;
 pub(crate) use aggregate_order::refuse_ambiguous_orders;
 pub(crate) use assign_windows::assign_windows;
 pub(crate) use check_constant_arguments::check_constant_arguments;
+pub(crate) use distinct_on::first_of_each;
 pub(crate) use group_by_window::group_by_window;
 pub(crate) use group_keys_once::group_keys_once;
 pub(crate) use keep_late_columns::keep_late_columns;

@@ -24,19 +24,8 @@ fn not_built(what: &str, hint: &str) -> Result<()> {
 
 fn check_node(node: &LogicalPlan) -> Result<()> {
     match node {
-        LogicalPlan::Sort(sort) if sort.fetch.is_some() => {
-            not_built("ORDER BY … LIMIT", "keep the view unlimited and write the ORDER BY … LIMIT in the SELECT that reads it")
-        }
-        LogicalPlan::Sort(_) => not_built("ORDER BY", "a view has no order: write the ORDER BY in the SELECT that reads it"),
-        LogicalPlan::Limit(limit) if matches!(limit.input.as_ref(), LogicalPlan::Sort(_)) => {
-            not_built("ORDER BY … LIMIT", "keep the view unlimited and write the ORDER BY … LIMIT in the SELECT that reads it")
-        }
-        LogicalPlan::Window(_) => not_built("OVER (…)", "write the OVER in an ad-hoc SELECT over a materialized view"),
         LogicalPlan::RecursiveQuery(_) => not_built("WITH RECURSIVE", "use it in an ad-hoc SELECT"),
         LogicalPlan::Unnest(_) => not_built("UNNEST", "use it in an ad-hoc SELECT over a materialized view"),
-        LogicalPlan::Distinct(datafusion::logical_expr::Distinct::On(_)) => {
-            not_built("DISTINCT ON", "use GROUP BY with first_value or last_value")
-        }
         LogicalPlan::SubqueryAlias(alias) => match SetOperation::of_marker(alias.alias.table()) {
             Some(operation) => not_built(
                 operation.as_str(),

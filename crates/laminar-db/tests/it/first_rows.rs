@@ -1,0 +1,50 @@
+//! How queries that ask for the first rows run: `EXPLAIN GRAPH`.
+
+use laminar_db::Database;
+
+/// The nodes of a query over `t`, without their properties.
+fn nodes(query: &str) -> Vec<String> {
+    let db = Database::open(":memory:").unwrap();
+    db.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, k VARCHAR, v BIGINT)").unwrap();
+    let graph = db.query(&format!("EXPLAIN GRAPH CREATE MATERIALIZED VIEW x AS {query}")).unwrap().to_strings();
+    let node = |line: &str| {
+        let (_, text) = line.trim().split_once(' ').unwrap_or_default();
+        text.split(" [").next().unwrap_or_default().to_owned()
+    };
+    let nodes = graph.iter().flat_map(|row| row[0].lines().map(node).collect::<Vec<_>>());
+    nodes.filter(|node| node.starts_with("TopN") || node.starts_with("Over")).collect()
+}
+
+#[test]
+fn numbering_that_only_picks_the_first_rows_numbers_no_others() {
+    let numbered = |condition: &str, function: &str| {
+        nodes(&format!(
+            "SELECT id FROM (SELECT id, {function} OVER (PARTITION BY k ORDER BY v DESC) AS n FROM t) AS x WHERE {condition}"
+        ))
+    };
+    let over = |function: &str| format!("Over in the order of v desc for each (k) compute ({function} as ");
+    for (condition, function, top) in [
+        ("n <= 3", "row_number()", Some("TopN 3 in the order of v desc for each (k)")),
+        ("n < 3 AND id > 7", "row_number()", Some("TopN 2 in the order of v desc for each (k)")),
+        ("2 = n", "row_number()", Some("TopN 2 in the order of v desc for each (k)")),
+        ("n <= 3", "rank()", Some("TopN 3 with ties in the order of v desc for each (k)")),
+        ("n <= 3", "dense_rank()", None),
+        ("n >= 3", "row_number()", None),
+        ("n <= 3", "count(*)", None),
+    ] {
+        let found = numbered(condition, function);
+        let tops: Vec<&str> = found.iter().map(String::as_str).filter(|node| node.starts_with("TopN")).collect();
+        assert_eq!(tops, Vec::from_iter(top), "{function} {condition}");
+        assert!(found[0].starts_with("Over") && found.len() == 1 + tops.len(), "{found:?}");
+        assert!(function == "count(*)" || found[0].starts_with(&over(function)), "{found:?}");
+    }
+}
+
+#[test]
+fn a_limit_is_one_node() {
+    let top = ["TopN 2 after 1 in the order of v desc, id"];
+    assert_eq!(nodes("SELECT id, v FROM t ORDER BY v DESC, id LIMIT 2 OFFSET 1"), top);
+    assert_eq!(nodes("SELECT id FROM t ORDER BY v DESC, id LIMIT 2 OFFSET 1"), top);
+    assert_eq!(nodes("SELECT id FROM t ORDER BY id"), [""; 0]);
+    assert_eq!(nodes("SELECT DISTINCT ON (k) id FROM t ORDER BY k, v")[1], "TopN 1 in the order of k, v for each (k)");
+}
