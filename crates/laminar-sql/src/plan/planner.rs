@@ -22,8 +22,8 @@ use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{
-    assign_windows, check_constant_arguments, expand_sets, first_of_each, group_by_window, group_keys_once, keep_late_columns,
-    refuse_ambiguous_orders, refuse_unstreamable,
+    assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
+    keep_late_columns, refuse_ambiguous_orders, refuse_unstreamable,
 };
 use super::shapes;
 use super::subqueries;
@@ -113,7 +113,9 @@ impl Planner {
     ) -> Result<ContinuousPlan> {
         let plan = self.plan_view(query, text, catalog)?;
         let explain = |error: DataFusionError| from_datafusion_in(&error, &self.failed(&query.query, text, catalog.names()));
-        let plan = expand_sets(plan).and_then(|plan| self.membership.optimize(plan, &self.state, |_, _| {})).map_err(explain)?;
+        let plan = expand_set_operations(plan)
+            .and_then(|plan| self.membership.optimize(plan, &self.state, |_, _| {}))
+            .map_err(explain)?;
         refuse_unstreamable(&plan)?;
         let plan = group_by_window(plan).and_then(first_of_each).map_err(explain)?;
         let emission = Emission::of(query, purpose, is_windowed(&plan))?;

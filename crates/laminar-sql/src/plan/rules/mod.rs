@@ -19,4 +19,4 @@ pub(crate) use group_by_window::group_by_window;
 pub(crate) use group_keys_once::group_keys_once;
 pub(crate) use keep_late_columns::keep_late_columns;
 pub(crate) use refusals::refuse_unstreamable;
-pub(crate) use set_operations::{expand_set_operations, expand_sets};
+pub(crate) use set_operations::expand_set_operations;

@@ -4,7 +4,6 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use laminar_core::{Code, Error, Result};
 
-use crate::parse::rewrite::SetOperation;
 use crate::plan::errors::from_datafusion;
 
 /// Fails if a continuous query contains something that is not built.
@@ -26,13 +25,6 @@ fn check_node(node: &LogicalPlan) -> Result<()> {
     match node {
         LogicalPlan::RecursiveQuery(_) => not_built("WITH RECURSIVE", "use it in an ad-hoc SELECT"),
         LogicalPlan::Unnest(_) => not_built("UNNEST", "use it in an ad-hoc SELECT over a materialized view"),
-        LogicalPlan::SubqueryAlias(alias) => match SetOperation::of_marker(alias.alias.table()) {
-            Some(operation) => not_built(
-                operation.as_str(),
-                "leave out the ALL if no row is there twice, or use it in an ad-hoc SELECT over materialized views",
-            ),
-            None => Ok(()),
-        },
         LogicalPlan::Subquery(_) => not_built("a sub-query inside an expression", "write it as a join with a derived table"),
         _ => Ok(()),
     }

@@ -16,18 +16,9 @@ use crate::parse::rewrite::SetOperation;
 
 /// Replaces the names by the operations.
 pub(crate) fn expand_set_operations(plan: LogicalPlan) -> Result<LogicalPlan> {
-    expand(plan, |_| true)
-}
-
-/// Replaces the names of operations on sets alone: for rows that change, whose number among their equals is not known.
-pub(crate) fn expand_sets(plan: LogicalPlan) -> Result<LogicalPlan> {
-    expand(plan, |operation| matches!(operation, SetOperation::Intersect | SetOperation::Except))
-}
-
-fn expand(plan: LogicalPlan, wanted: impl Fn(SetOperation) -> bool) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| {
         let LogicalPlan::SubqueryAlias(alias) = &node else { return Ok(Transformed::no(node)) };
-        match SetOperation::of_marker(alias.alias.table()).filter(|operation| wanted(*operation)) {
+        match SetOperation::of_marker(alias.alias.table()) {
             Some(operation) => expand_one(alias, operation).map(Transformed::yes),
             None => Ok(Transformed::no(node)),
         }
