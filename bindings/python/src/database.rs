@@ -73,7 +73,14 @@ impl PyDatabase {
             Some(StatementOutcome::Subscription(subscription)) => {
                 Some(Py::new(py, PySubscription::new(subscription, database, None))?.into_any())
             }
-            Some(StatementOutcome::Done { .. } | StatementOutcome::Skipped(_) | StatementOutcome::Inserted { .. }) | None => None,
+            Some(
+                StatementOutcome::Done { .. }
+                | StatementOutcome::Skipped(_)
+                | StatementOutcome::Inserted { .. }
+                | StatementOutcome::Updated { .. }
+                | StatementOutcome::Deleted { .. },
+            )
+            | None => None,
         })
     }
 

@@ -129,7 +129,7 @@ impl Database {
 
     /// Pushes rows with weights into a table, or into a source that was created `WITH (changelog = 'true')`: −1 retracts a row.
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
-        let mut engine = self.lock_for_push(name)?;
+        let mut engine = self.lock_for_push(&[name])?;
         let node = engine.push_target(name)?;
         if let Some(object) = engine.catalog.get(name) {
             object.check_lengths(changes.rows())?;
@@ -193,7 +193,7 @@ impl Database {
         Ok(())
     }
 
-    /// Whether `statement` is a SELECT over tables and views of which a bounded input is not read to its end yet.
+    /// Whether `statement` is a SELECT over tables and views, or changes rows, and a bounded input of it is not read to its end yet.
     pub fn waits_for_inputs(&self, statement: &ParsedStatement) -> bool {
         statements::waits_for_inputs(&self.lock(), statement)
     }
@@ -309,11 +309,11 @@ impl Database {
         Status::of(&mut self.lock())
     }
 
-    /// The engine, for a push into `name`: when no subscription holds it back any more. Fails if that takes too long.
-    pub(crate) fn lock_for_push(&self, name: &str) -> Result<EngineGuard<'_, Engine>> {
+    /// The engine, for a push into `names`: when no subscription holds it back any more. Fails if that takes too long.
+    pub(crate) fn lock_for_push(&self, names: &[&str]) -> Result<EngineGuard<'_, Engine>> {
         let mut engine = self.lock();
         let mut waited = 0;
-        while let Some(blocker) = engine.blocker_of(name) {
+        while let Some((name, blocker)) = names.iter().find_map(|name| Some((*name, engine.blocker_of(name)?))) {
             let timeout = engine.settings.push_timeout;
             drop(engine);
             if waited >= timeout {

@@ -12,7 +12,11 @@ impl Engine for Embedded {
     fn run(&mut self, sql: &str) -> Result<Answer> {
         Ok(match self.0.execute(sql)?.pop() {
             Some(StatementOutcome::Rows(rows)) => Answer::Rows(rows.schema, rows.batches),
-            Some(StatementOutcome::Inserted { rows, .. }) => Answer::Done(rows),
+            Some(
+                StatementOutcome::Inserted { rows, .. }
+                | StatementOutcome::Updated { rows, .. }
+                | StatementOutcome::Deleted { rows, .. },
+            ) => Answer::Done(rows),
             Some(StatementOutcome::Done { .. } | StatementOutcome::Skipped(_)) | None => Answer::Done(0),
             Some(StatementOutcome::Subscription(_)) => {
                 return Err(Error::new(Code::NotSupported, "a script reads no endless rows"));

@@ -3,10 +3,12 @@
 mod object;
 mod planning;
 mod snapshot;
+mod table_rules;
 
 pub(crate) use object::{Body, Object, ObjectKind, Once, SourceBody, kind_name};
 pub(crate) use planning::{PlannerCatalog, inputs_in, objects_in, sides_in};
-pub(crate) use snapshot::Snapshot;
+pub(crate) use snapshot::{Snapshot, expanded};
+pub(crate) use table_rules::TableRules;
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,7 @@
 //! A named object.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_connectors::Source;
@@ -7,6 +9,7 @@ use laminar_core::dag::{ChangeKind, EdgeProperties, OutletId, SourceSpec};
 use laminar_core::{NodeId, Result};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
 
+use super::table_rules::TableRules;
 use crate::engine::{Alignment, SinkHandle, SinkIntake, TextLengths};
 
 pub(crate) use laminar_sql::parse::ObjectKind;
@@ -30,7 +33,7 @@ pub(crate) enum Body {
     /// Rows from outside.
     Source(SourceBody),
     /// Rows that are inserted and kept: pushed in at `source`, seen at `output`.
-    Table { source: NodeId, output: NodeId, properties: EdgeProperties, lengths: TextLengths },
+    Table { source: NodeId, output: NodeId, properties: EdgeProperties, rules: Arc<TableRules> },
     /// A continuous query; `stored` for materialized views.
     Query { root: NodeId, properties: EdgeProperties, stored: bool, latest_only: bool },
     /// A query that is put in wherever it is named.
@@ -91,7 +94,8 @@ impl Object {
     /// Fails if a text of `rows`, which have its columns, is longer than its definition allows.
     pub(crate) fn check_lengths(&self, rows: &RecordBatch) -> Result<()> {
         match &self.body {
-            Body::Table { lengths, .. } | Body::Source(SourceBody { lengths, .. }) => lengths.check(rows),
+            Body::Table { rules, .. } => rules.lengths.check(rows),
+            Body::Source(SourceBody { lengths, .. }) => lengths.check(rows),
             _ => Ok(()),
         }
     }

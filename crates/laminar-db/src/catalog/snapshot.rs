@@ -13,7 +13,7 @@ use super::object::Body;
 use super::planning::readable_names;
 use crate::engine::{Engine, SideName};
 
-/// The relations that a query names, itself or in views. Rows are shared with the engine, not copied.
+/// The relations that the queries of a statement name, itself or in views. Rows are shared with the engine, not copied.
 pub(crate) struct Snapshot {
     relations: HashMap<String, Captured>,
     names: Vec<String>,
@@ -28,10 +28,10 @@ enum Captured {
 }
 
 impl Snapshot {
-    /// What `query` reads, as of the last step.
-    pub(crate) fn take(engine: &Engine, query: &StreamQuery) -> Self {
+    /// What `queries` read, as of the last step.
+    pub(crate) fn take(engine: &Engine, queries: &[&StreamQuery]) -> Self {
         let mut relations = HashMap::new();
-        let mut open = relations_in(query);
+        let mut open: Vec<String> = queries.iter().flat_map(|query| relations_in(query)).collect();
         while let Some(name) = open.pop() {
             if relations.contains_key(&name) {
                 continue;
@@ -84,7 +84,7 @@ impl SnapshotTables for Snapshot {
 }
 
 /// The rows, each as often as its weight says.
-fn expanded(changes: &ChangeBatch) -> Result<RecordBatch> {
+pub(crate) fn expanded(changes: &ChangeBatch) -> Result<RecordBatch> {
     if changes.is_append() {
         return Ok(changes.rows().clone());
     }

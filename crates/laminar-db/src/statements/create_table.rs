@@ -1,12 +1,14 @@
 //! `CREATE TABLE`.
 
+use std::sync::Arc;
+
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, OutputSpec, SourceSpec, derive};
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::CreateTable;
 use laminar_sql::plan::columns_to_schema;
 
 use super::{StatementOutcome, name_is_free};
-use crate::catalog::{Body, Object};
+use crate::catalog::{Body, Object, TableRules};
 use crate::engine::{Done, Engine, TextLengths};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Result<StatementOutcome> {
@@ -33,7 +35,9 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
                 .map_err(|_| Error::new(Code::UnknownColumn, format!("there is no column '{}'", column.text)).at(column.span))?,
         );
     }
-    let primary_key = (!key.is_empty()).then_some(key);
+    let lengths = TextLengths::of(&create.columns);
+    let rules = TableRules { table: name.clone(), schema: schema.clone(), key: key.clone(), lengths };
+    let primary_key = (!key.is_empty()).then_some(key.clone());
     let (source, output) = (engine.next_node(), NodeId(engine.next_node().0 + 1));
     let rows = NodeKind::Source(SourceSpec::TABLE);
     let pushed = EdgeProperties { changes: ChangeKind::Retract, ..derive(&rows, &[], schema.clone()) };
@@ -46,10 +50,9 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
     engine.files.add_read(&name, files);
     engine.note(Done::Files(name.clone()))?;
     engine.declare_sides(&name, None)?;
-    let lengths = TextLengths::of(&create.columns);
     if let Some(opened) = opened {
         engine.reactor.defer(source)?;
-        engine.readers.add(&name, source, lengths.hold(opened), false);
+        engine.readers.add(&name, source, rules.lengths.hold(opened), false);
         engine.note(Done::Loads(source))?;
     }
     engine.enter(Object {
@@ -58,7 +61,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         depends_on: Vec::new(),
         late_to: None,
         nodes: vec![source, output],
-        body: Body::Table { source, output, properties, lengths },
+        body: Body::Table { source, output, properties, rules: Arc::new(rules) },
     })?;
     Ok(StatementOutcome::done(format!("CREATE TABLE {}", create.name.text)))
 }

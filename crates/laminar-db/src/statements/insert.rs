@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::batch::InsertTarget;
-use laminar_sql::diagnostic::nearest;
-use laminar_sql::parse::{Insert, StreamQuery};
+use laminar_sql::parse::{ConflictAction, Insert, OnConflict, StreamQuery};
 
-use super::StatementOutcome;
 use super::select::{SnapshotReading, block_on, unless_interrupted};
+use super::table_change::{Changed, placed, returned};
+use super::target_table::{places_of, table_of};
+use super::{StatementOutcome, on_conflict};
+use crate::Database;
 use crate::engine::Engine;
-use crate::{Database, Notice};
 
 /// Computes the rows while the engine goes on, and pushes them as one.
 pub(super) fn run(database: &Database, insert: &Insert, text: &str) -> Result<StatementOutcome> {
@@ -21,15 +23,32 @@ pub(super) fn run(database: &Database, insert: &Insert, text: &str) -> Result<St
     let (reading, schema, notices) = {
         let engine = &mut database.lock();
         let (_, schema) = target_of(engine, insert)?;
-        (SnapshotReading::begin(engine, &query)?, schema, engine.notices_of_query(&query))
+        if let Some(clause) = &insert.on_conflict {
+            on_conflict::refuse_other_keys(clause, table_of(&engine.catalog, &insert.table, on_conflict::VERB)?.rules)?;
+        }
+        (SnapshotReading::begin(engine, &queries_of(insert, &query))?, schema, engine.notices_of_query(&query))
     };
     let given = given_columns(insert, &schema)?;
     let target = InsertTarget { columns: given.iter().map(|index| schema.fields()[*index].clone()).collect() };
-    let batches = rows_of(&reading, insert, text, &target).map_err(|error| at_rows(error, insert))?;
+    let batches = rows_of(&reading, insert, text, &target).map_err(|error| placed(error, insert.span))?;
     // All rows or none: the first one goes in when the last one is known to fit.
     let batches = batches.iter().map(|batch| complete(insert, batch, &schema, &given)).collect::<Result<Vec<_>>>()?;
-    let mut engine = database.lock_for_push(&insert.table.text)?;
-    push(&mut engine, insert, &schema, batches, notices)
+    if let Some(clause) = &insert.on_conflict {
+        return on_conflict::run(database, insert, clause, text, &concat_batches(&schema, &batches)?, notices);
+    }
+    let returned = returned(&reading, insert.returning.as_ref(), text, &batches, &schema)?;
+    let mut engine = database.lock_for_push(&[&insert.table.text])?;
+    let rows = push(&mut engine, insert, &schema, batches)?;
+    Ok(Changed { returned, rows, notices }.outcome(|rows, notices| StatementOutcome::Inserted { rows, notices }))
+}
+
+/// All queries of the statement; `rows` is that of its rows.
+fn queries_of<'a>(insert: &'a Insert, rows: &'a StreamQuery) -> Vec<&'a StreamQuery> {
+    let of_conflict = match &insert.on_conflict {
+        Some(OnConflict { action: ConflictAction::Update { rows, .. }, .. }) => Some(rows),
+        _ => None,
+    };
+    std::iter::once(rows).chain(of_conflict).chain(&insert.returning).collect()
 }
 
 /// The node into which rows are inserted, and their columns.
@@ -40,13 +59,8 @@ fn target_of(engine: &mut Engine, insert: &Insert) -> Result<(NodeId, SchemaRef)
     Ok((node, properties.schema.clone()))
 }
 
-fn push(
-    engine: &mut Engine,
-    insert: &Insert,
-    schema: &SchemaRef,
-    batches: Vec<RecordBatch>,
-    notices: Vec<Notice>,
-) -> Result<StatementOutcome> {
+/// Pushes the rows; how many.
+fn push(engine: &mut Engine, insert: &Insert, schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<u64> {
     let (node, now) = target_of(engine, insert)?;
     if now != *schema {
         let text = format!("'{}' was created anew while the rows were computed", insert.table.text);
@@ -60,7 +74,7 @@ fn push(
         engine.reactor.push(node, ChangeBatch::append(batch)).map_err(|error| error.at(insert.span))?;
     }
     engine.settle_for(node)?;
-    Ok(StatementOutcome::Inserted { rows: count, notices })
+    Ok(count)
 }
 
 /// The rows that the statement gives, as of the last step, one column for each that it fills.
@@ -69,35 +83,12 @@ fn rows_of(reading: &SnapshotReading, insert: &Insert, text: &str, target: &Inse
     block_on(unless_interrupted(planner.insert_rows(insert, text, tables, target, *now, *memory), interrupt))
 }
 
-/// Where an error of the rows is, if it does not know better.
-fn at_rows(error: Error, insert: &Insert) -> Error {
-    if error.span().is_some() { error } else { error.at(insert.span) }
-}
-
 /// The columns of the table that the statement fills, in its order.
 fn given_columns(insert: &Insert, schema: &SchemaRef) -> Result<Vec<usize>> {
-    if insert.columns.is_empty() {
-        return Ok((0..schema.fields().len()).collect());
+    match insert.columns.is_empty() {
+        true => Ok((0..schema.fields().len()).collect()),
+        false => places_of(&insert.columns, schema, &insert.table.text),
     }
-    let mut given = Vec::with_capacity(insert.columns.len());
-    for column in &insert.columns {
-        let Ok(index) = schema.index_of(&column.text) else {
-            let error =
-                Error::new(Code::UnknownColumn, format!("there is no column '{}' in '{}'", column.text, insert.table.text));
-            let names = schema.fields().iter().map(|field| field.name().as_str());
-            let error = error.at(column.span);
-            return Err(match nearest(&column.text, names) {
-                Some(near) => error.with_hint(format!("did you mean '{near}'?")),
-                None => error,
-            });
-        };
-        if given.contains(&index) {
-            let error = Error::new(Code::InvalidQuery, format!("column '{}' is given twice", column.text)).at(column.span);
-            return Err(error.with_hint("name each column once"));
-        }
-        given.push(index);
-    }
-    Ok(given)
 }
 
 /// The rows with all columns of the table: those that the statement does not give are NULL.

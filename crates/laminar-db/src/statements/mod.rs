@@ -1,5 +1,6 @@
 //! What each statement does: one file a statement, and the match that finds it.
 
+mod change;
 mod create_query;
 mod create_sink;
 mod create_source;
@@ -7,10 +8,14 @@ mod create_table;
 mod drop;
 mod explain;
 mod insert;
+mod on_conflict;
 mod select;
 mod set;
 mod show;
 mod subscribe;
+mod table_change;
+mod table_rows;
+mod target_table;
 
 use std::sync::Arc;
 
@@ -47,7 +52,21 @@ pub enum StatementOutcome {
         /// What is to be known of where they came from.
         notices: Vec<Notice>,
     },
-    /// Rows.
+    /// Rows were updated.
+    Updated {
+        /// How many.
+        rows: u64,
+        /// What is to be known of what their new values were computed from.
+        notices: Vec<Notice>,
+    },
+    /// Rows were deleted.
+    Deleted {
+        /// How many.
+        rows: u64,
+        /// What is to be known of what they were found by.
+        notices: Vec<Notice>,
+    },
+    /// Rows: of a query, of RETURNING, of SHOW.
     Rows(Rows),
     /// Changes that keep coming.
     Subscription(Subscription),
@@ -57,7 +76,10 @@ impl StatementOutcome {
     /// What is to be known beside the answer: that rows are missing, and why.
     pub fn notices(&self) -> &[Notice] {
         match self {
-            StatementOutcome::Done { notices, .. } | StatementOutcome::Inserted { notices, .. } => notices,
+            StatementOutcome::Done { notices, .. }
+            | StatementOutcome::Inserted { notices, .. }
+            | StatementOutcome::Updated { notices, .. }
+            | StatementOutcome::Deleted { notices, .. } => notices,
             StatementOutcome::Skipped(_) => &[],
             StatementOutcome::Rows(rows) => &rows.notices,
             StatementOutcome::Subscription(subscription) => subscription.notices(),
@@ -80,6 +102,9 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
         Statement::Select(query) => select::run(database, query, text),
         Statement::Subscribe(subscribe) => subscribe::run(database, subscribe, text),
         Statement::Insert(insert) => insert::run(database, insert, text),
+        Statement::Update(update) => change::update(database, update, text),
+        Statement::Delete(delete) => change::delete(database, delete, text),
+        Statement::Truncate(truncate) => change::truncate(database, truncate),
         other => {
             let engine = &mut database.lock();
             match other {
@@ -94,9 +119,12 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
                 | Statement::CreateMaterializedView(_)
                 | Statement::CreateView(_)
                 | Statement::CreateSink(_) => engine.all_or_nothing(|engine| create(engine, other, text)),
-                Statement::Select(_) | Statement::Subscribe(_) | Statement::Insert(_) => {
-                    Err(Error::internal("queries and INSERT are run above"))
-                }
+                Statement::Select(_)
+                | Statement::Subscribe(_)
+                | Statement::Insert(_)
+                | Statement::Update(_)
+                | Statement::Delete(_)
+                | Statement::Truncate(_) => Err(Error::internal("queries and changes of rows are run above")),
             }
         }
     }
@@ -114,11 +142,18 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
     }
 }
 
-/// Whether a bounded input of a SELECT over stored rows is still being read.
+/// Whether a bounded input is still being read of a SELECT over stored rows, or of a statement that changes some.
 pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> bool {
-    let Statement::Select(query) = &parsed.statement else { return false };
-    let names =
-        relations_in(query).into_iter().map(|name| SideName::parse(&name).map_or(name, |side_outputs| side_outputs.object));
+    let (query, table) = match &parsed.statement {
+        Statement::Select(query) => (query, None),
+        Statement::Update(change) | Statement::Delete(change) => (&change.rows, Some(change.table.text.clone())),
+        _ => return false,
+    };
+    let names = relations_in(query)
+        .into_iter()
+        .chain(table)
+        .into_iter()
+        .map(|name| SideName::parse(&name).map_or(name, |side_outputs| side_outputs.object));
     let names: Vec<String> = names.collect();
     !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_feeders(&names))
 }

@@ -39,7 +39,7 @@ pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
 fn rows_of(database: &Database, query: &StreamQuery, text: &str) -> Result<Rows> {
     let (reading, notices) = {
         let engine = &mut database.lock();
-        (SnapshotReading::begin(engine, query)?, engine.notices_of_query(query))
+        (SnapshotReading::begin(engine, &[query])?, engine.notices_of_query(query))
     };
     let SnapshotReading { planner, tables, now, memory, interrupt } = &reading;
     let select = planner.select(query, text, tables, *now, *memory);
@@ -59,13 +59,13 @@ pub(super) struct SnapshotReading {
 }
 
 impl SnapshotReading {
-    /// Brings everything that was pushed into the views, and takes what `query` reads.
-    pub(super) fn begin(engine: &mut Engine, query: &StreamQuery) -> Result<Self> {
+    /// Brings everything that was pushed into the views, and takes what `queries` read.
+    pub(super) fn begin(engine: &mut Engine, queries: &[&StreamQuery]) -> Result<Self> {
         engine.settle()?;
         engine.interrupt.reset();
         Ok(Self {
             planner: Arc::clone(&engine.planner),
-            tables: Snapshot::take(engine, query),
+            tables: Snapshot::take(engine, queries),
             now: engine.clock.now(),
             memory: engine.settings.query_memory,
             interrupt: engine.interrupt.clone(),

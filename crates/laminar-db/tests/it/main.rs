@@ -3,6 +3,8 @@
 mod aggregates;
 mod alignment;
 mod backpressure;
+mod changes;
+mod changes_oracle;
 mod fairness;
 mod first_rows;
 mod functions;

@@ -221,6 +221,8 @@ impl<'a> Script<'a> {
             StatementOutcome::Done { what, .. } => self.note(&format!("{what}\n")),
             StatementOutcome::Skipped(why) => self.note(&format!("skipped: {why}\n")),
             StatementOutcome::Inserted { rows, .. } => self.note(&format!("INSERT {}\n", count(rows))),
+            StatementOutcome::Updated { rows, .. } => self.note(&format!("UPDATE {}\n", count(rows))),
+            StatementOutcome::Deleted { rows, .. } => self.note(&format!("DELETE {}\n", count(rows))),
             StatementOutcome::Rows(rows) => {
                 self.line.clear();
                 self.printer.rows(&rows)?;

@@ -156,7 +156,7 @@ fn column_of(values: Vec<ScalarValue>, column: &Field) -> Result<ArrayRef> {
 }
 
 /// `values` at the type of `column`.
-fn assign(values: &ArrayRef, column: &Field) -> Result<ArrayRef> {
+pub(super) fn assign(values: &ArrayRef, column: &Field) -> Result<ArrayRef> {
     let (from, target) = (values.data_type(), column.data_type());
     if !is_assignable(from, target) {
         let error = no_such_cast(from, target);

@@ -1,5 +1,6 @@
 //! A query run once over stored rows: what an ad-hoc SELECT is. DataFusion does the work.
 
+mod change;
 mod computed_arguments;
 mod event_nanos;
 mod exact_sums;
@@ -9,5 +10,6 @@ mod select;
 mod window_lists;
 mod windows;
 
+pub use change::ChangedRows;
 pub use insert::InsertTarget;
 pub use select::{SnapshotRelation, SnapshotTables, refuse_too_many_views, relations_in, within_view};

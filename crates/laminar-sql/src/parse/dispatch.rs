@@ -5,14 +5,12 @@ use laminar_core::{Code, Error, Result, Span};
 use super::statement::Statement;
 use super::syntax_error::STATEMENTS;
 use super::tokens::Cursor;
-use super::{create, drop, explain, insert, query, set, show, subscribe};
+use super::{change, create, drop, explain, insert, query, set, show, subscribe};
 use crate::diagnostic::nearest;
 
 /// Statements that we know and refuse, with what to do today.
 const NOT_BUILT: &[(&str, &str)] = &[
     ("ALTER", "drop the object and create it again, or use CREATE OR REPLACE"),
-    ("UPDATE", "INSERT a row with the same primary key to replace it"),
-    ("DELETE", "mark rows as gone in a column, and filter by it in views"),
     ("COPY", "CREATE SOURCE or CREATE SINK with the FILE connector"),
     ("DECLARE", "SUBSCRIBE without a cursor"),
     ("FETCH", "SUBSCRIBE without a cursor"),
@@ -26,8 +24,7 @@ const NOT_BUILT: &[(&str, &str)] = &[
     ("ROLLBACK", "every statement is a transaction by itself"),
     ("END", "every statement is a transaction by itself"),
     ("ABORT", "every statement is a transaction by itself"),
-    ("TRUNCATE", "drop the table and create it again"),
-    ("MERGE", "INSERT a row with the same primary key to replace it"),
+    ("MERGE", "INSERT … ON CONFLICT (key) DO UPDATE, and DELETE … USING"),
 ];
 
 /// Reads the statement at the cursor, which may stop before the end of the text.
@@ -41,6 +38,9 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     match word.as_str() {
         "CREATE" => create::create(cursor),
         "INSERT" => insert::insert(cursor).map(Statement::Insert),
+        "UPDATE" => change::update(cursor).map(Statement::Update),
+        "DELETE" => change::delete(cursor).map(Statement::Delete),
+        "TRUNCATE" => change::truncate(cursor).map(Statement::Truncate),
         "DROP" => drop::drop(cursor).map(Statement::Drop),
         "SHOW" => show::show(cursor).map(Statement::Show),
         "DESCRIBE" | "DESC" => show::describe(cursor).map(Statement::Describe),
@@ -63,7 +63,9 @@ fn unknown(cursor: &Cursor<'_>, word: &str) -> Error {
     let error = Error::new(Code::Syntax, format!("no statement begins with '{}'", word.to_lowercase())).at(here);
     match nearest(word, STATEMENTS.iter().copied()) {
         Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
-        None => error.with_hint("statements begin with SELECT, CREATE, INSERT, DROP, SHOW, DESCRIBE, EXPLAIN, SUBSCRIBE or SET"),
+        None => error.with_hint(
+            "statements begin with SELECT, CREATE, INSERT, UPDATE, DELETE, DROP, SHOW, DESCRIBE, EXPLAIN, SUBSCRIBE or SET",
+        ),
     }
 }
 

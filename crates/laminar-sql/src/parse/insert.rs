@@ -1,18 +1,19 @@
-//! `INSERT INTO table [(columns)] VALUES … | SELECT …`.
+//! `INSERT INTO table [AS alias] [(columns)] VALUES … | SELECT … [ON CONFLICT …] [RETURNING …]`.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 use laminar_core::Result;
 
 use super::dispatch::not_built;
-use super::query;
 use super::statement::Insert;
 use super::tokens::{Cursor, token_is_word};
+use super::{on_conflict, query, returning};
 
 /// Reads an `INSERT` statement.
 pub(super) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
     cursor.expect_word("INSERT")?;
     cursor.expect_word("INTO")?;
     let table = cursor.object_name("the table's name")?;
+    let alias = if cursor.take_word("AS") { Some(cursor.name("an alias")?) } else { None };
     let columns = match cursor.peek(0) {
         Some(Token::LParen) if !query::begins(cursor) => cursor.distinct_names("a column's name")?,
         _ => Vec::new(),
@@ -25,23 +26,13 @@ pub(super) fn insert(cursor: &mut Cursor<'_>) -> Result<Insert> {
     let rows = query::whole_query(&mut source)?;
     cursor.go_to(source.position());
     let span = cursor.since(start);
-    refuse_extra(cursor)?;
-    Ok(Insert { table, columns, source: rows, span })
+    let called = alias.as_ref().unwrap_or(&table);
+    let on_conflict = on_conflict::clause(cursor, called)?;
+    let returning = returning::clause(cursor, called)?;
+    Ok(Insert { table, columns, source: rows, on_conflict, returning, span })
 }
 
 fn extra_begins(cursor: &Cursor<'_>, number: usize) -> bool {
     let is = |n: usize, word: &str| cursor.token(n).is_some_and(|token| token_is_word(token, word));
     is(number, "RETURNING") || (is(number, "ON") && is(number + 1, "CONFLICT"))
-}
-
-fn refuse_extra(cursor: &mut Cursor<'_>) -> Result<()> {
-    let start = cursor.position();
-    if cursor.take_words(&["ON", "CONFLICT"]) {
-        let instead = "a row with the same primary key replaces the old one without it";
-        return Err(not_built("ON CONFLICT", cursor.since(start), instead));
-    }
-    if cursor.take_word("RETURNING") {
-        return Err(not_built("RETURNING", cursor.since(start), "SELECT the rows afterwards"));
-    }
-    Ok(())
 }

@@ -3,6 +3,9 @@
 //! [`statement`] holds what comes out; [`script`] is where to begin. Every window syntax becomes one internal form
 //! ([`window_call`]), so that nothing below this room knows how a user wrote it.
 
+mod assignments;
+mod change;
+mod changed_rows;
 mod columns;
 mod connector;
 mod create;
@@ -20,10 +23,12 @@ mod interval;
 pub(crate) mod names;
 mod nested_error;
 mod objects;
+mod on_conflict;
 mod origin;
 pub mod position;
 mod query;
 mod refusals;
+mod returning;
 pub(crate) mod rewrite;
 pub mod script;
 mod set;
@@ -39,6 +44,7 @@ mod variables;
 pub mod window_call;
 mod windows;
 
+pub use changed_rows::{CHANGED_ROWS, EXCLUDED_ROWS, RETURNED_ROWS, ROW_NUMBER};
 pub use dialect::LaminarDialect;
 pub use position::LineIndex;
 pub use script::{parse_script, parse_script_with, parse_statement};

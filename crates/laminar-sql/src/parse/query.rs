@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
-use laminar_core::{Code, Result};
+use laminar_core::{Code, Result, Span};
 
 use super::emit::{self, StreamClauses};
 use super::position::LineIndex;
@@ -69,6 +69,11 @@ pub(super) fn normalize(query: &mut ast::Query, lines: &LineIndex<'_>) -> Result
     refusals::refuse(query, lines)?;
     rewrite::rewrite(query, lines)?;
     windows::rewrite(query, lines)
+}
+
+/// A query without stream clauses that stands at `span`.
+pub(super) fn plain(query: ast::Query, span: Span) -> StreamQuery {
+    StreamQuery { query: Box::new(query), emit: None, lateness: None, late_to: None, span }
 }
 
 /// The query with other names for its columns, as `CREATE VIEW v (a, b) AS …` gives them.

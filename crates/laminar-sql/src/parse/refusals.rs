@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, Query, Select, Spanned, TableFactor, TableWithJoins, Value,
-    VisitorMut,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, Query, Select, SetExpr, Spanned, TableFactor, TableWithJoins,
+    Value, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer;
 use laminar_core::{Code, Error, Result};
@@ -59,6 +59,10 @@ impl VisitorMut for Refusals<'_> {
         if !query.locks.is_empty() {
             let error = self.not_built("FOR UPDATE", "leave it out: a query never waits for writers", query.body.span());
             return ControlFlow::Break(error);
+        }
+        if matches!(query.body.as_ref(), SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_)) {
+            let instead = "write the statement by itself, with its queries in FROM, USING or sub-queries";
+            return ControlFlow::Break(self.not_built("a statement inside of a query", instead, query.body.span()));
         }
         self.fetch_as_limit(query)
     }

@@ -46,6 +46,12 @@ pub enum Statement {
     CreateSink(CreateSink),
     /// `INSERT INTO`.
     Insert(Insert),
+    /// `UPDATE`.
+    Update(ChangeRows),
+    /// `DELETE`.
+    Delete(ChangeRows),
+    /// `TRUNCATE`.
+    Truncate(TruncateTables),
     /// `DROP`.
     Drop(DropObjects),
     /// `SHOW`.
@@ -208,7 +214,7 @@ pub enum SinkInput {
     LateRows,
 }
 
-/// `INSERT INTO table (columns) VALUES … | SELECT …`.
+/// `INSERT INTO table (columns) VALUES … | SELECT … [ON CONFLICT …] [RETURNING …]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Insert {
     /// The table or source.
@@ -217,8 +223,68 @@ pub struct Insert {
     pub columns: Vec<Name>,
     /// The rows: `VALUES` or a query.
     pub source: Box<ast::Query>,
+    /// What happens to a row whose key another one has.
+    pub on_conflict: Option<OnConflict>,
+    /// What is answered: a query over [`RETURNED_ROWS`](super::RETURNED_ROWS).
+    pub returning: Option<StreamQuery>,
     /// Where the rows' text stands.
     pub span: Span,
+}
+
+/// `ON CONFLICT (key) DO …`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnConflict {
+    /// The columns named; none means whatever key there is.
+    pub key: Vec<Name>,
+    /// What is done instead of inserting the row.
+    pub action: ConflictAction,
+    /// The whole clause.
+    pub span: Span,
+}
+
+/// What is done with a row whose key another one has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConflictAction {
+    /// `DO NOTHING`.
+    Nothing,
+    /// `DO UPDATE SET … [WHERE …]`.
+    Update {
+        /// The columns that are set.
+        columns: Vec<SetColumn>,
+        /// As [`ChangeRows::rows`], over the rows that others have the keys of and, as `excluded`, those others
+        /// ([`EXCLUDED_ROWS`](super::EXCLUDED_ROWS)).
+        rows: StreamQuery,
+    },
+}
+
+/// `UPDATE table SET … [FROM …] [WHERE …]`, or `DELETE FROM table [USING …] [WHERE …]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangeRows {
+    /// The table.
+    pub table: Name,
+    /// The columns that an UPDATE sets; none in a DELETE.
+    pub columns: Vec<SetColumn>,
+    /// Which rows change: a query over [`CHANGED_ROWS`](super::CHANGED_ROWS) and others that gives the number of each, and new values for
+    /// `columns`. A number may come more than once.
+    pub rows: StreamQuery,
+    /// What is answered: a query over [`RETURNED_ROWS`](super::RETURNED_ROWS).
+    pub returning: Option<StreamQuery>,
+}
+
+/// A column that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetColumn {
+    /// Its name.
+    pub name: Name,
+    /// `DEFAULT` was written in place of a value, for which the query has NULL.
+    pub to_default: bool,
+}
+
+/// `TRUNCATE TABLE names`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TruncateTables {
+    /// Which.
+    pub tables: Vec<Name>,
 }
 
 /// The kinds of objects that have a name.

@@ -21,6 +21,11 @@ pub(crate) fn call(name: Ident, args: Vec<Expr>) -> Expr {
     })
 }
 
+/// The name as it is, whatever letters it has.
+pub(crate) fn quoted(name: String) -> Ident {
+    Ident::with_quote('"', name)
+}
+
 /// `'text'`.
 pub(crate) fn string(text: String) -> Expr {
     Expr::Value(Value::SingleQuotedString(text).with_empty_span())

@@ -26,6 +26,15 @@ fn check(text: &str, expected: Expect) {
     expected.assert_eq(&outcome(text));
 }
 
+fn set_columns(columns: &[SetColumn]) -> String {
+    let column = |column: &SetColumn| format!("{}{}", column.name.text, if column.to_default { " default" } else { "" });
+    format!("({})", columns.iter().map(column).collect::<Vec<_>>().join(", "))
+}
+
+fn returning(query: Option<&StreamQuery>) -> String {
+    query.map(|query| format!(" returning {}", query.query)).unwrap_or_default()
+}
+
 fn show(statement: &Statement) -> String {
     match statement {
         Statement::CreateSource(source) => {
@@ -49,7 +58,21 @@ fn show(statement: &Statement) -> String {
             };
             format!("{head} of {input}{}", connector(Some(&sink.connector)))
         }
-        Statement::Insert(insert) => format!("insert {} {} {}", insert.table.text, names(&insert.columns), insert.source),
+        Statement::Insert(insert) => {
+            let conflict = insert.on_conflict.as_ref().map(|conflict| match &conflict.action {
+                ConflictAction::Nothing => format!(" conflict {} nothing", names(&conflict.key)),
+                ConflictAction::Update { columns, rows } => {
+                    format!(" conflict {} set {} by {}", names(&conflict.key), set_columns(columns), rows.query)
+                }
+            });
+            let head = format!("insert {} {} {}", insert.table.text, names(&insert.columns), insert.source);
+            format!("{head}{}{}", conflict.unwrap_or_default(), returning(insert.returning.as_ref()))
+        }
+        Statement::Update(change) | Statement::Delete(change) => {
+            let (table, set) = (&change.table.text, set_columns(&change.columns));
+            format!("change {table} set {set} by {}{}", change.rows.query, returning(change.returning.as_ref()))
+        }
+        Statement::Truncate(truncate) => format!("truncate {}", names(&truncate.tables)),
         Statement::Drop(drop) => {
             format!("drop {} {} if_exists={} cascade={}", drop.kind, names(&drop.names), drop.if_exists, drop.cascade)
         }

@@ -34,43 +34,37 @@ fn what_is_not_built_is_refused_by_name() {
                = hint: put secrets into variables: ${NAME}"#]],
     );
     check(
-        "ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT",
+        "ALTER TABLE t ADD COLUMN a INT; MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE; COPY t FROM STDIN; BEGIN; COMMIT",
         expect![[r#"
             error[LDB-1010]: ALTER is not built yet
               --> 1:1
                |
-             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
+             1 | ALTER TABLE t ADD COLUMN a INT; MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE; COPY t FROM STDIN; BEGIN; COMMIT
                | ^^^^^
                = hint: drop the object and create it again, or use CREATE OR REPLACE
-            error[LDB-1010]: UPDATE is not built yet
+            error[LDB-1010]: MERGE is not built yet
               --> 1:33
                |
-             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-               |                                 ^^^^^^
-               = hint: INSERT a row with the same primary key to replace it
-            error[LDB-1010]: DELETE is not built yet
-              --> 1:53
-               |
-             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-               |                                                     ^^^^^^
-               = hint: mark rows as gone in a column, and filter by it in views
+             1 | ALTER TABLE t ADD COLUMN a INT; MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE; COPY t FROM STDIN; BEGIN; COMMIT
+               |                                 ^^^^^
+               = hint: INSERT … ON CONFLICT (key) DO UPDATE, and DELETE … USING
             error[LDB-1010]: COPY is not built yet
-              --> 1:68
+              --> 1:88
                |
-             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-               |                                                                    ^^^^
+             1 | ALTER TABLE t ADD COLUMN a INT; MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE; COPY t FROM STDIN; BEGIN; COMMIT
+               |                                                                                        ^^^^
                = hint: CREATE SOURCE or CREATE SINK with the FILE connector
             error[LDB-1010]: BEGIN is not built yet
-              --> 1:87
+              --> 1:107
                |
-             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-               |                                                                                       ^^^^^
+             1 | ALTER TABLE t ADD COLUMN a INT; MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE; COPY t FROM STDIN; BEGIN; COMMIT
+               |                                                                                                           ^^^^^
                = hint: every statement is a transaction by itself
             error[LDB-1010]: COMMIT is not built yet
-              --> 1:94
+              --> 1:114
                |
-             1 | ALTER TABLE t ADD COLUMN a INT; UPDATE t SET a = 1; DELETE FROM t; COPY t FROM STDIN; BEGIN; COMMIT
-               |                                                                                              ^^^^^^
+             1 | ALTER TABLE t ADD COLUMN a INT; MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE; COPY t FROM STDIN; BEGIN; COMMIT
+               |                                                                                                                  ^^^^^^
                = hint: every statement is a transaction by itself"#]],
     );
     check(
@@ -153,25 +147,31 @@ fn what_is_not_built_is_refused_by_name() {
                |                                                                                                    ^^^^^^^"#]],
     );
     check(
-        "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO t VALUES (1) RETURNING a; INSERT INTO t DEFAULT VALUES",
+        "INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT k DO NOTHING; UPDATE t SET (a, b) = (SELECT 1, 2); WITH c AS (SELECT 1) DELETE FROM t; INSERT INTO t DEFAULT VALUES",
         expect![[r#"
-            error[LDB-1010]: ON CONFLICT is not built yet
-              --> 1:26
+            error[LDB-1010]: ON CONFLICT ON CONSTRAINT is not built yet
+              --> 1:38
                |
-             1 | INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO t VALUES (1) RETURNING a; INSERT INTO t DEFAULT VALUES
-               |                          ^^^^^^^^^^^
-               = hint: a row with the same primary key replaces the old one without it
-            error[LDB-1010]: RETURNING is not built yet
-              --> 1:75
+             1 | INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT k DO NOTHING; UPDATE t SET (a, b) = (SELECT 1, 2); WITH c AS (SELECT 1) DELETE FROM t; INSERT INTO t DEFAULT VALUES
+               |                                      ^^^^^^^^^^^^^
+               = hint: name the key's columns: ON CONFLICT (column)
+            error[LDB-1010]: a sub-query for several columns is not built yet
+              --> 1:89
                |
-             1 | INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO t VALUES (1) RETURNING a; INSERT INTO t DEFAULT VALUES
-               |                                                                           ^^^^^^^^^
-               = hint: SELECT the rows afterwards
+             1 | INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT k DO NOTHING; UPDATE t SET (a, b) = (SELECT 1, 2); WITH c AS (SELECT 1) DELETE FROM t; INSERT INTO t DEFAULT VALUES
+               |                                                                                         ^^^^^^^^^^^
+               = hint: set each column by a sub-query of its own, or join the sub-query in FROM
+            error[LDB-1010]: a statement inside of a query is not built yet
+              --> 1:124
+               |
+             1 | INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT k DO NOTHING; UPDATE t SET (a, b) = (SELECT 1, 2); WITH c AS (SELECT 1) DELETE FROM t; INSERT INTO t DEFAULT VALUES
+               |                                                                                                                            ^^^^^^^^^^^^^
+               = hint: write the statement by itself, with its queries in FROM, USING or sub-queries
             error[LDB-1010]: INSERT … DEFAULT VALUES is not built yet
-              --> 1:102
+              --> 1:153
                |
-             1 | INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; INSERT INTO t VALUES (1) RETURNING a; INSERT INTO t DEFAULT VALUES
-               |                                                                                                      ^^^^^^^^^^^^^^
+             1 | INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT k DO NOTHING; UPDATE t SET (a, b) = (SELECT 1, 2); WITH c AS (SELECT 1) DELETE FROM t; INSERT INTO t DEFAULT VALUES
+               |                                                                                                                                                         ^^^^^^^^^^^^^^
                = hint: write the values"#]],
     );
 }

@@ -387,3 +387,32 @@ fn one_statement_is_one() {
     }
     assert!(parse_statement("SELECT 1;").is_ok());
 }
+
+#[test]
+fn rows_are_changed_by_a_query_that_finds_them() {
+    check(
+        "UPDATE t SET a = a + 1, \"B\" = DEFAULT WHERE a > 2; UPDATE public.t AS x SET (a, b) = (1, x.b || 'c') FROM u JOIN v ON u.k = v.k WHERE u.a IS DISTINCT FROM x.a RETURNING *",
+        expect![[r#"
+            change t set (a, B default) by SELECT "t"."__row" AS "__row", a + 1 AS "__set_0", NULL AS "__set_1" FROM "__changed" AS "t" WHERE a > 2
+            change t set (a, b) by SELECT "x"."__row" AS "__row", 1 AS "__set_0", x.b || 'c' AS "__set_1" FROM "__changed" AS "x", u JOIN v ON u.k = v.k WHERE u.a IS DISTINCT FROM x.a returning SELECT * FROM "__returned" AS "x""#]],
+    );
+    check(
+        "DELETE FROM t; DELETE FROM ONLY t x USING u WHERE u.a = x.a RETURNING x.a AS gone, 1",
+        expect![[r#"
+        change t set () by SELECT "t"."__row" AS "__row" FROM "__changed" AS "t"
+        change t set () by SELECT "x"."__row" AS "__row" FROM "__changed" AS "x", u WHERE u.a = x.a returning SELECT x.a AS gone, 1 FROM "__returned" AS "x""#]],
+    );
+    check(
+        "TRUNCATE TABLE a, b; TRUNCATE c",
+        expect![[r#"
+        truncate (a, b)
+        truncate (c)"#]],
+    );
+    check(
+        "INSERT INTO t AS x (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET b = excluded.b WHERE x.b < 1 OR x.b > 2 RETURNING b;
+         INSERT INTO t SELECT 1 ON CONFLICT DO NOTHING",
+        expect![[r#"
+            insert t (a) VALUES (1) conflict (a) set (b) by SELECT "x"."__row" AS "__row", excluded.b AS "__set_0" FROM "__changed" AS "x", "__excluded" AS "excluded" WHERE "x"."__row" = "excluded"."__row" AND (x.b < 1 OR x.b > 2) returning SELECT b FROM "__returned" AS "x"
+            insert t () SELECT 1 conflict () nothing"#]],
+    );
+}
