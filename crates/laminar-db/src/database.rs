@@ -119,7 +119,8 @@ impl Database {
         })
     }
 
-    /// Pushes rows into a source or table and returns when every view is current with them.
+    /// Pushes rows into a source or table and returns when every view is current with them. Columns of a table that have a default or are
+    /// generated may be left out; generated ones are computed whatever stands there.
     ///
     /// Fails with [`Code::Backpressure`] if a subscription with [`SlowReader::Block`](crate::SlowReader::Block) is not read for as long as
     /// the setting `push_timeout` says; nothing of `rows` was taken in then.
@@ -131,9 +132,7 @@ impl Database {
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
         let mut engine = self.lock_for_push(&[name])?;
         let node = engine.push_target(name)?;
-        if let Some(object) = engine.catalog.get(name) {
-            object.check_lengths(changes.rows())?;
-        }
+        let changes = engine.admitted(name, changes)?;
         engine.reactor.push(node, changes)?;
         engine.settle_for(node)
     }

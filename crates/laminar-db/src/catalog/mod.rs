@@ -8,7 +8,7 @@ mod table_rules;
 pub(crate) use object::{Body, Object, ObjectKind, Once, SourceBody, kind_name};
 pub(crate) use planning::{PlannerCatalog, inputs_in, objects_in, sides_in};
 pub(crate) use snapshot::{Snapshot, expanded};
-pub(crate) use table_rules::TableRules;
+pub(crate) use table_rules::{Check, ColumnDefault, DefaultValue, Generated, TableRules, nullable, repeated};
 
 use std::collections::BTreeMap;
 

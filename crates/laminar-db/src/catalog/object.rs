@@ -91,6 +91,11 @@ impl Object {
         }
     }
 
+    /// What must hold for its rows, if it is a table.
+    pub(crate) fn rules(&self) -> Option<&Arc<TableRules>> {
+        if let Body::Table { rules, .. } = &self.body { Some(rules) } else { None }
+    }
+
     /// Fails if a text of `rows`, which have its columns, is longer than its definition allows.
     pub(crate) fn check_lengths(&self, rows: &RecordBatch) -> Result<()> {
         match &self.body {

@@ -1,5 +1,7 @@
 //! `LATE DATA TO`: finds the table or sink, checks that late rows fit into it, and connects the two.
 
+use std::sync::Arc;
+
 use arrow_schema::SchemaRef;
 use laminar_connectors::{Sink, SinkRequest};
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, OutletId, SourceSpec};
@@ -95,7 +97,8 @@ pub(crate) fn late_sink_request(name: &str, connector: &ConnectorDef, schema: Sc
 }
 
 fn target(object: &Object, node: NodeId, schema: SchemaRef, places: Vec<Option<usize>>) -> LateTarget {
-    LateTarget { object: object.name.clone(), node, schema, places, rows: 0, ended: false }
+    let rules = object.rules().map(Arc::clone);
+    LateTarget { object: object.name.clone(), node, schema, places, rules, rows: 0, ended: false }
 }
 
 fn takes_no_late_rows(object: &Object, name: &Name) -> Error {

@@ -1,5 +1,6 @@
 //! The engine behind a database: one reactor, the readers that feed it, the sinks that it feeds, and what was rejected.
 
+mod admit;
 mod alignment;
 mod attach;
 mod files;
@@ -36,7 +37,7 @@ pub(crate) use round::Round;
 pub(crate) use side_outputs::{LateColumns, Side, SideName, SideOutputs};
 pub(crate) use sinks::{SinkHandle, SinkState};
 pub(crate) use subscription_target::SubscriptionTarget;
-pub(crate) use text_lengths::TextLengths;
+pub(crate) use text_lengths::{TextLengths, sieved};
 pub(crate) use undo::{Done, Undo};
 use worker_pool::WorkerPoolSpec;
 

@@ -44,7 +44,7 @@ impl TextLengths {
     }
 
     /// The rows with a text that is too long, ascending, each with its first reason.
-    fn faults(&self, rows: &RecordBatch) -> Vec<(usize, String)> {
+    pub(crate) fn faults(&self, rows: &RecordBatch) -> Vec<(usize, String)> {
         let mut faults = Vec::new();
         for column in &self.bounded {
             let Some(texts) = rows.columns().get(column.index).and_then(|values| values.as_string_opt::<i32>()) else { continue };
@@ -60,7 +60,13 @@ impl TextLengths {
 
     /// `source` with its rows held to these bounds.
     pub(crate) fn hold(&self, source: Box<dyn Source>) -> Box<dyn Source> {
-        if self.bounded.is_empty() { source } else { Box::new(BoundedSource { source, lengths: self.clone() }) }
+        let lengths = self.clone();
+        sieved(source, !self.is_empty(), move |rows| Ok(lengths.faults(rows)))
+    }
+
+    /// Whether texts of any length may come.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bounded.is_empty()
     }
 }
 
@@ -74,13 +80,23 @@ impl BoundedColumn {
     }
 }
 
-/// A source whose rows with a text that is too long are bad rows.
-struct BoundedSource {
+/// `source` without the rows in which `faults` finds something, which are bad rows with that reason; as it is if nothing is to be looked for.
+pub(crate) fn sieved(
     source: Box<dyn Source>,
-    lengths: TextLengths,
+    is_looked_at: bool,
+    faults: impl Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send + 'static,
+) -> Box<dyn Source> {
+    if is_looked_at { Box::new(SievedSource { source, faults }) } else { source }
 }
 
-impl Source for BoundedSource {
+/// A source of which some rows are bad rows.
+struct SievedSource<F> {
+    source: Box<dyn Source>,
+    /// The rows that are, ascending, each with the reason.
+    faults: F,
+}
+
+impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for SievedSource<F> {
     fn schema(&self) -> SchemaRef {
         self.source.schema()
     }
@@ -90,7 +106,7 @@ impl Source for BoundedSource {
             SourcePoll::Rows { changes, bad } => (changes, bad),
             other => return Ok(other),
         };
-        let faults = self.lengths.faults(changes.rows());
+        let faults = (self.faults)(changes.rows())?;
         if faults.is_empty() {
             return Ok(SourcePoll::Rows { changes, bad });
         }

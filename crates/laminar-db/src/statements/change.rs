@@ -8,12 +8,13 @@ use laminar_sql::batch::InsertTarget;
 use laminar_sql::parse::{CHANGED_ROWS, ChangeRows, SetColumn, TruncateTables};
 
 use super::StatementOutcome;
+use super::defaults::set_values;
 use super::select::{SnapshotReading, block_on, unless_interrupted};
 use super::table_change::{Changed, Changing, TableChange, returned};
 use super::table_rows::{NumberedRows, SeenTable, WithOwnRows, firsts_by_key};
 use super::target_table::places_of;
 use crate::Database;
-use crate::catalog::TableRules;
+use crate::catalog::{TableRules, nullable};
 
 pub(super) fn update(database: &Database, update: &ChangeRows, text: &str) -> Result<StatementOutcome> {
     let changed = changed(database, update, text, "updated")?;
@@ -42,9 +43,10 @@ fn compute(change: &ChangeRows, text: &str, reading: &SnapshotReading, table: &N
     let found = block_on(unless_interrupted(found, interrupt))?;
     let removed = table.take(&found.numbers)?;
     let is_update = !change.columns.is_empty();
-    let added = if is_update { with_values(&removed, &places, found.values)? } else { RecordBatch::new_empty(removed.schema()) };
+    let values = set_values(rules, &change.columns, &places, found.values, reading)?;
+    let added = if is_update { with_values(&removed, &places, values)? } else { RecordBatch::new_empty(removed.schema()) };
     let added = rules.checked(added).map_err(|error| at_column(error, &change.columns))?;
-    let keeps_keys = !places.iter().any(|place| rules.key.contains(place));
+    let keeps_keys = rules.keeps_keys(&places);
     if is_update && !keeps_keys {
         refuse_taken_keys(table, &found.numbers, &added)?;
     }
@@ -58,8 +60,7 @@ fn compute(change: &ChangeRows, text: &str, reading: &SnapshotReading, table: &N
 pub(super) fn with_values(rows: &RecordBatch, places: &[usize], values: Vec<ArrayRef>) -> Result<RecordBatch> {
     let mut columns = rows.columns().to_vec();
     places.iter().zip(values).for_each(|(place, values)| columns[*place] = values);
-    let nullable: Vec<_> = rows.schema_ref().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-    Ok(RecordBatch::try_new(std::sync::Arc::new(arrow_schema::Schema::new(nullable)), columns)?)
+    Ok(RecordBatch::try_new(nullable(rows.schema_ref()), columns)?)
 }
 
 /// Fails if one of the rows that come has a key that another one has, of those or of the table when the rows with these numbers have gone.

@@ -1,15 +1,21 @@
-//! `CREATE TABLE`.
+//! `CREATE TABLE`, empty, filled by a connector, or `AS` what a query answers.
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, OutputSpec, SourceSpec, derive};
-use laminar_core::{Code, Error, NodeId, Result};
-use laminar_sql::parse::CreateTable;
+use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
+use laminar_sql::parse::{CreateTable, StreamQuery};
 use laminar_sql::plan::columns_to_schema;
 
+use super::create_query::{refuse_late_to, refuse_repeated_names};
+use super::define_rules::rules_of;
+use super::select::{SnapshotReading, block_on, reads_stream, unless_interrupted};
 use super::{StatementOutcome, name_is_free};
+use crate::Database;
 use crate::catalog::{Body, Object, TableRules};
-use crate::engine::{Done, Engine, TextLengths};
+use crate::engine::{Done, Engine, sieved};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
@@ -27,17 +33,67 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
             .with_hint("write CREATE TABLE name (column TYPE, …, PRIMARY KEY (column))")
             .at(create.name.span)
     })?;
-    let mut key = Vec::with_capacity(create.primary_key.len());
-    for column in &create.primary_key {
-        key.push(
-            schema
-                .index_of(&column.text)
-                .map_err(|_| Error::new(Code::UnknownColumn, format!("there is no column '{}'", column.text)).at(column.span))?,
-        );
+    let rules = Arc::new(rules_of(engine, create, &schema, text)?);
+    let nodes = attach(engine, &rules)?;
+    engine.files.add_read(&name, files);
+    engine.note(Done::Files(name.clone()))?;
+    engine.declare_sides(&name, None)?;
+    if let Some(opened) = opened {
+        engine.reactor.defer(nodes.source)?;
+        let held = Arc::clone(&rules);
+        let opened = sieved(opened, rules.are_more_than_types(), move |rows| Ok(held.sorted_out(rows)?.1));
+        engine.readers.add(&name, nodes.source, opened, false);
+        engine.note(Done::Loads(nodes.source))?;
     }
-    let lengths = TextLengths::of(&create.columns);
-    let rules = TableRules { table: name.clone(), schema: schema.clone(), key: key.clone(), lengths };
-    let primary_key = (!key.is_empty()).then_some(key.clone());
+    enter(engine, nodes, rules, text, Vec::new())?;
+    Ok(StatementOutcome::done(format!("CREATE TABLE {}", create.name.text)))
+}
+
+/// `CREATE TABLE name AS query`: computes the rows while the engine goes on, and makes the table with them as one.
+pub(super) fn run_as(database: &Database, create: &CreateTable, query: &StreamQuery, text: &str) -> Result<StatementOutcome> {
+    let is_free = |engine: &Engine| name_is_free(engine, &create.name, create.if_not_exists, create.or_replace);
+    refuse_late_to(query)?;
+    let (reading, notices) = {
+        let engine = &mut database.lock();
+        if let Some(skipped) = is_free(engine)? {
+            return Ok(skipped);
+        }
+        if reads_stream(engine, query) {
+            let error =
+                Error::new(Code::InvalidQuery, "a stream or source never has all its rows, so a table cannot be made of them");
+            return Err(error.with_hint("CREATE MATERIALIZED VIEW keeps the answer, and keeps it current").at(query.span));
+        }
+        (SnapshotReading::begin(engine, &[query])?, engine.notices_of_query(query))
+    };
+    let SnapshotReading { planner, tables, now, memory, interrupt } = &reading;
+    let answer = planner.select(query, text, tables, *now, *memory);
+    let (schema, batches) = block_on(unless_interrupted(answer, interrupt))?;
+    refuse_repeated_names(&schema, query)?;
+    let schema = stored(&schema);
+    let rows = batches.iter().map(|batch| with_schema(batch, &schema)).collect::<Result<Vec<_>>>()?;
+    let engine = &mut *database.lock();
+    engine.all_or_nothing(|engine| {
+        if let Some(skipped) = is_free(engine)? {
+            return Ok(skipped);
+        }
+        let rules = Arc::new(rules_of(engine, create, &schema, text)?);
+        let nodes = attach(engine, &rules)?;
+        engine.declare_sides(&create.name.text, None)?;
+        enter(engine, nodes, rules, text, rows)?;
+        Ok(StatementOutcome::Done { what: format!("CREATE TABLE {}", create.name.text), notices })
+    })
+}
+
+/// The nodes of a table, and what holds for its rows.
+struct TableNodes {
+    source: NodeId,
+    output: NodeId,
+    properties: EdgeProperties,
+}
+
+fn attach(engine: &mut Engine, rules: &TableRules) -> Result<TableNodes> {
+    let (name, schema) = (&rules.table, &rules.schema);
+    let primary_key = (!rules.key.is_empty()).then(|| rules.key.clone());
     let (source, output) = (engine.next_node(), NodeId(engine.next_node().0 + 1));
     let rows = NodeKind::Source(SourceSpec::TABLE);
     let pushed = EdgeProperties { changes: ChangeKind::Retract, ..derive(&rows, &[], schema.clone()) };
@@ -47,21 +103,38 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         Node { id: source, name: name.clone(), kind: rows, inputs: Vec::new(), output: pushed },
         Node { id: output, name: name.clone(), kind: table, inputs: vec![source], output: properties.clone() },
     ])?;
-    engine.files.add_read(&name, files);
-    engine.note(Done::Files(name.clone()))?;
-    engine.declare_sides(&name, None)?;
-    if let Some(opened) = opened {
-        engine.reactor.defer(source)?;
-        engine.readers.add(&name, source, rules.lengths.hold(opened), false);
-        engine.note(Done::Loads(source))?;
-    }
+    Ok(TableNodes { source, output, properties })
+}
+
+/// Gives the table its name, and then its first rows: nothing fails after them.
+fn enter(engine: &mut Engine, nodes: TableNodes, rules: Arc<TableRules>, text: &str, rows: Vec<RecordBatch>) -> Result<()> {
+    let TableNodes { source, output, properties } = nodes;
     engine.enter(Object {
-        name,
+        name: rules.table.clone(),
         sql: text.to_owned(),
         depends_on: Vec::new(),
         late_to: None,
         nodes: vec![source, output],
-        body: Body::Table { source, output, properties, rules: Arc::new(rules) },
+        body: Body::Table { source, output, properties, rules },
     })?;
-    Ok(StatementOutcome::done(format!("CREATE TABLE {}", create.name.text)))
+    if rows.is_empty() {
+        return Ok(());
+    }
+    rows.into_iter().try_for_each(|rows| engine.reactor.push(source, ChangeBatch::append(rows)))?;
+    engine.settle_for(source)
+}
+
+/// The columns of a query's answer as those of a table: each may be NULL, and one that is nothing but NULL is text.
+fn stored(schema: &SchemaRef) -> SchemaRef {
+    let field = |field: &Arc<Field>| {
+        let data_type = if *field.data_type() == DataType::Null { DataType::Utf8 } else { field.data_type().clone() };
+        Field::new(field.name(), data_type, true)
+    };
+    Arc::new(Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>()))
+}
+
+fn with_schema(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns =
+        rows.columns().iter().zip(schema.fields()).map(|(column, field)| Ok(arrow_cast::cast(column, field.data_type())?));
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_>>()?)?)
 }

@@ -2,43 +2,49 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, new_null_array};
-use arrow_schema::SchemaRef;
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::batch::InsertTarget;
-use laminar_sql::parse::{ConflictAction, Insert, OnConflict, StreamQuery};
+use laminar_sql::parse::{ConflictAction, Insert, Name, OnConflict, StreamQuery};
 
+use super::defaults::Filler;
 use super::select::{SnapshotReading, block_on, unless_interrupted};
 use super::table_change::{Changed, placed, returned};
 use super::target_table::{places_of, table_of};
 use super::{StatementOutcome, on_conflict};
 use crate::Database;
+use crate::catalog::TableRules;
 use crate::engine::Engine;
 
 /// Computes the rows while the engine goes on, and pushes them as one.
 pub(super) fn run(database: &Database, insert: &Insert, text: &str) -> Result<StatementOutcome> {
     let source = insert.source.clone();
     let query = StreamQuery { query: source, emit: None, lateness: None, late_to: None, span: insert.span };
-    let (reading, schema, notices) = {
+    let (reading, into, notices) = {
         let engine = &mut database.lock();
-        let (_, schema) = target_of(engine, insert)?;
+        let target = Target::of(engine, insert)?;
         if let Some(clause) = &insert.on_conflict {
             on_conflict::refuse_other_keys(clause, table_of(&engine.catalog, &insert.table, on_conflict::VERB)?.rules)?;
         }
-        (SnapshotReading::begin(engine, &queries_of(insert, &query))?, schema, engine.notices_of_query(&query))
+        (SnapshotReading::begin(engine, &queries_of(insert, &query))?, target, engine.notices_of_query(&query))
     };
-    let given = given_columns(insert, &schema)?;
+    let schema = into.schema.clone();
+    let given = into.given_columns(insert)?;
     let target = InsertTarget { columns: given.iter().map(|index| schema.fields()[*index].clone()).collect() };
     let batches = rows_of(&reading, insert, text, &target).map_err(|error| placed(error, insert.span))?;
+    let filler = Filler::new(insert, &into, &given, &reading)?;
     // All rows or none: the first one goes in when the last one is known to fit.
-    let batches = batches.iter().map(|batch| complete(insert, batch, &schema, &given)).collect::<Result<Vec<_>>>()?;
+    let batches = batches.iter().map(|batch| filler.complete(batch).map_err(|error| placed(error, insert.span)));
+    let batches = batches.collect::<Result<Vec<_>>>()?;
     if let Some(clause) = &insert.on_conflict {
-        return on_conflict::run(database, insert, clause, text, &concat_batches(&schema, &batches)?, notices);
+        let rows = concat_batches(&schema, &batches)?;
+        return on_conflict::run(database, insert, clause, text, (&into, &rows), notices);
     }
     let returned = returned(&reading, insert.returning.as_ref(), text, &batches, &schema)?;
     let mut engine = database.lock_for_push(&[&insert.table.text])?;
-    let rows = push(&mut engine, insert, &schema, batches)?;
+    let rows = push(&mut engine, insert, &into, batches)?;
     Ok(Changed { returned, rows, notices }.outcome(|rows, notices| StatementOutcome::Inserted { rows, notices }))
 }
 
@@ -51,21 +57,53 @@ fn queries_of<'a>(insert: &'a Insert, rows: &'a StreamQuery) -> Vec<&'a StreamQu
     std::iter::once(rows).chain(of_conflict).chain(&insert.returning).collect()
 }
 
-/// The node into which rows are inserted, and their columns.
-fn target_of(engine: &mut Engine, insert: &Insert) -> Result<(NodeId, SchemaRef)> {
-    engine.catalog.require(&insert.table)?;
-    let node = engine.push_target(&insert.table.text).map_err(|error| error.at(insert.table.span))?;
-    let properties = engine.reactor.graph().properties(node).ok_or_else(|| Error::internal("a table without properties"))?;
-    Ok((node, properties.schema.clone()))
+/// Where rows are inserted.
+pub(super) struct Target {
+    node: NodeId,
+    pub(super) schema: SchemaRef,
+    /// Those of a table; a source has none.
+    pub(super) rules: Option<Arc<TableRules>>,
+}
+
+impl Target {
+    fn of(engine: &mut Engine, insert: &Insert) -> Result<Self> {
+        let rules = engine.catalog.require(&insert.table)?.rules().map(Arc::clone);
+        let node = engine.push_target(&insert.table.text).map_err(|error| error.at(insert.table.span))?;
+        let properties = engine.reactor.graph().properties(node).ok_or_else(|| Error::internal("a table without properties"))?;
+        Ok(Self { node, schema: properties.schema.clone(), rules })
+    }
+
+    /// Fails if `name` is not what it was when the rows were computed: they were held to other rules.
+    pub(super) fn refuse_another(&self, name: &Name, rules: Option<&Arc<TableRules>>, schema: &SchemaRef) -> Result<()> {
+        let same_rules = match (&self.rules, rules) {
+            (Some(then), Some(now)) => Arc::ptr_eq(then, now),
+            (None, None) => true,
+            _ => false,
+        };
+        if same_rules && self.schema == *schema {
+            return Ok(());
+        }
+        let text = format!("'{}' was created anew while the rows were computed", name.text);
+        Err(Error::new(Code::ObjectInUse, text).with_hint("run the statement again").at(name.span))
+    }
+
+    /// The columns that the statement fills, in its order; if it names none, all but those that are generated.
+    fn given_columns(&self, insert: &Insert) -> Result<Vec<usize>> {
+        if insert.default_values {
+            return Ok(Vec::new());
+        }
+        if !insert.columns.is_empty() {
+            return places_of(&insert.columns, &self.schema, &insert.table.text);
+        }
+        let is_generated = |column: &usize| self.rules.as_ref().is_some_and(|rules| rules.generated_at(*column).is_some());
+        Ok((0..self.schema.fields().len()).filter(|column| !is_generated(column)).collect())
+    }
 }
 
 /// Pushes the rows; how many.
-fn push(engine: &mut Engine, insert: &Insert, schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<u64> {
-    let (node, now) = target_of(engine, insert)?;
-    if now != *schema {
-        let text = format!("'{}' was created anew while the rows were computed", insert.table.text);
-        return Err(Error::new(Code::ObjectInUse, text).with_hint("run the statement again").at(insert.table.span));
-    }
+fn push(engine: &mut Engine, insert: &Insert, into: &Target, batches: Vec<RecordBatch>) -> Result<u64> {
+    let Target { node, schema, rules } = Target::of(engine, insert)?;
+    into.refuse_another(&insert.table, rules.as_ref(), &schema)?;
     let object = engine.catalog.require(&insert.table)?;
     batches.iter().try_for_each(|batch| object.check_lengths(batch)).map_err(|error| error.at(insert.span))?;
     let mut count = 0;
@@ -79,31 +117,10 @@ fn push(engine: &mut Engine, insert: &Insert, schema: &SchemaRef, batches: Vec<R
 
 /// The rows that the statement gives, as of the last step, one column for each that it fills.
 fn rows_of(reading: &SnapshotReading, insert: &Insert, text: &str, target: &InsertTarget) -> Result<Vec<RecordBatch>> {
+    if insert.default_values {
+        let one_row = RecordBatchOptions::new().with_row_count(Some(1));
+        return Ok(vec![RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one_row)?]);
+    }
     let SnapshotReading { planner, tables, now, memory, interrupt } = reading;
     block_on(unless_interrupted(planner.insert_rows(insert, text, tables, target, *now, *memory), interrupt))
-}
-
-/// The columns of the table that the statement fills, in its order.
-fn given_columns(insert: &Insert, schema: &SchemaRef) -> Result<Vec<usize>> {
-    match insert.columns.is_empty() {
-        true => Ok((0..schema.fields().len()).collect()),
-        false => places_of(&insert.columns, schema, &insert.table.text),
-    }
-}
-
-/// The rows with all columns of the table: those that the statement does not give are NULL.
-fn complete(insert: &Insert, rows: &RecordBatch, schema: &SchemaRef, given: &[usize]) -> Result<RecordBatch> {
-    let columns: Vec<ArrayRef> = (0..schema.fields().len())
-        .map(|index| match given.iter().position(|column| *column == index) {
-            Some(from) => rows.column(from).clone(),
-            None => new_null_array(schema.field(index).data_type(), rows.num_rows()),
-        })
-        .collect();
-    let missing = schema.fields().iter().zip(&columns).find(|(field, column)| !field.is_nullable() && column.null_count() > 0);
-    if let Some((field, _)) = missing {
-        return Err(Error::new(Code::BadData, format!("column '{}' of '{}' is NOT NULL", field.name(), insert.table.text))
-            .with_hint("give every row a value for it")
-            .at(insert.span));
-    }
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }

@@ -5,6 +5,8 @@ mod create_query;
 mod create_sink;
 mod create_source;
 mod create_table;
+mod defaults;
+mod define_rules;
 mod drop;
 mod explain;
 mod insert;
@@ -24,7 +26,7 @@ use arrow_schema::{DataType, Field, Schema};
 use laminar_core::panics::caught;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::batch::relations_in;
-use laminar_sql::parse::{Name, ParsedStatement, Statement};
+use laminar_sql::parse::{CreateTable, Name, ParsedStatement, Statement};
 use laminar_sql::with_deep_stack;
 
 use crate::catalog::{ObjectKind, kind_name};
@@ -32,6 +34,7 @@ use crate::engine::{Engine, SideName};
 use crate::{Database, Notice, Rows, Subscription};
 
 pub(crate) use create_query::refuse_repeated_names;
+pub(crate) use select::block_on;
 pub(crate) use subscribe::subscribe_to_text;
 
 /// What a statement answers.
@@ -102,31 +105,25 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
         Statement::Select(query) => select::run(database, query, text),
         Statement::Subscribe(subscribe) => subscribe::run(database, subscribe, text),
         Statement::Insert(insert) => insert::run(database, insert, text),
+        Statement::CreateTable(create @ CreateTable { query: Some(query), .. }) => {
+            create_table::run_as(database, create, query, text)
+        }
         Statement::Update(update) => change::update(database, update, text),
         Statement::Delete(delete) => change::delete(database, delete, text),
         Statement::Truncate(truncate) => change::truncate(database, truncate),
-        other => {
-            let engine = &mut database.lock();
-            match other {
-                Statement::Drop(drop) => drop::run(engine, drop),
-                Statement::Show(show) => show::run(engine, show),
-                Statement::Describe(name) => show::describe(engine, name),
-                Statement::Explain(explain) => engine.and_nothing_more(|engine| explain::run(engine, explain, text)),
-                Statement::Set(set) => set::run(engine, set),
-                Statement::CreateSource(_)
-                | Statement::CreateTable(_)
-                | Statement::CreateStream(_)
-                | Statement::CreateMaterializedView(_)
-                | Statement::CreateView(_)
-                | Statement::CreateSink(_) => engine.all_or_nothing(|engine| create(engine, other, text)),
-                Statement::Select(_)
-                | Statement::Subscribe(_)
-                | Statement::Insert(_)
-                | Statement::Update(_)
-                | Statement::Delete(_)
-                | Statement::Truncate(_) => Err(Error::internal("queries and changes of rows are run above")),
-            }
-        }
+        other => run_locked(&mut database.lock(), other, text),
+    }
+}
+
+/// Runs a statement that needs the engine all the time.
+fn run_locked(engine: &mut Engine, statement: &Statement, text: &str) -> Result<StatementOutcome> {
+    match statement {
+        Statement::Drop(drop) => drop::run(engine, drop),
+        Statement::Show(show) => show::run(engine, show),
+        Statement::Describe(name) => show::describe(engine, name),
+        Statement::Explain(explain) => engine.and_nothing_more(|engine| explain::run(engine, explain, text)),
+        Statement::Set(set) => set::run(engine, set),
+        other => engine.all_or_nothing(|engine| create(engine, other, text)),
     }
 }
 
@@ -138,7 +135,17 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         Statement::CreateMaterializedView(create) => create_query::run(engine, create, text, ObjectKind::MaterializedView),
         Statement::CreateView(create) => create_query::run(engine, create, text, ObjectKind::View),
         Statement::CreateSink(create) => create_sink::run(engine, create, text),
-        _ => Err(Error::internal("this creates nothing")),
+        Statement::Drop(_)
+        | Statement::Show(_)
+        | Statement::Describe(_)
+        | Statement::Explain(_)
+        | Statement::Set(_)
+        | Statement::Select(_)
+        | Statement::Subscribe(_)
+        | Statement::Insert(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Truncate(_) => Err(Error::internal("this creates nothing")),
     }
 }
 

@@ -9,6 +9,8 @@ use laminar_sql::parse::{CHANGED_ROWS, ConflictAction, EXCLUDED_ROWS, Insert, On
 
 use super::StatementOutcome;
 use super::change::{refuse_taken_keys, with_values};
+use super::defaults::set_values;
+use super::insert::Target;
 use super::select::{SnapshotReading, block_on, unless_interrupted};
 use super::table_change::{Changing, TableChange, returned};
 use super::table_rows::{NumberedRows, WithOwnRows, firsts_by_key, numbered_relation};
@@ -25,7 +27,7 @@ pub(super) fn run(
     insert: &Insert,
     clause: &OnConflict,
     text: &str,
-    rows: &RecordBatch,
+    (into, rows): (&Target, &RecordBatch),
     notices: Vec<Notice>,
 ) -> Result<StatementOutcome> {
     let action = match &clause.action {
@@ -36,7 +38,7 @@ pub(super) fn run(
     let changing = Changing { table: &insert.table, verb: VERB, queries, span: insert.span };
     let mut changed = changing.run(database, |reading, table| {
         refuse_other_keys(clause, &table.rules)?;
-        table.rules.refuse_other_columns(rows)?;
+        into.refuse_another(&insert.table, Some(&table.rules), &table.rules.schema)?;
         let change = Conflicts::of(table, rows)?;
         let mut change = match &clause.action {
             ConflictAction::Nothing => change.left_out(table, rows)?,
@@ -131,10 +133,11 @@ impl Conflicts {
         let found = planner.changed_rows(query, text, &tables, &target, *now, *memory);
         let found = block_on(unless_interrupted(found, interrupt))?;
         let removed = table.take(&found.numbers)?;
-        let updated = rules.checked(with_values(&removed, &places, found.values)?)?;
+        let values = set_values(rules, columns, &places, found.values, reading)?;
+        let updated = rules.checked(with_values(&removed, &places, values)?)?;
         let free = take_record_batch(rows, &UInt32Array::from(self.free))?;
         let added = concat_batches(&rules.schema, [&updated, &free])?;
-        let keeps_keys = !places.iter().any(|place| rules.key.contains(place));
+        let keeps_keys = rules.keeps_keys(&places);
         if !keeps_keys {
             refuse_taken_keys(table, &found.numbers, &added)?;
         }

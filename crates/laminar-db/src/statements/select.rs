@@ -84,7 +84,7 @@ pub(super) async fn unless_interrupted<T>(future: impl Future<Output = Result<T>
 }
 
 /// Waits for a future of DataFusion on this thread.
-pub(super) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     if tokio::runtime::Handle::try_current().is_ok() {
         // Waiting inside a runtime would panic deep within it; this says it at the border.
         return Err(Error::new(laminar_core::Code::InvalidQuery, "a query cannot be waited for on a thread of an async runtime")

@@ -123,7 +123,10 @@ fn setting(engine: &Engine, name: &Name) -> Result<StatementOutcome> {
 /// `DESCRIBE name`: columns with their types and what is known of them.
 pub(super) fn describe(engine: &Engine, name: &Name) -> Result<StatementOutcome> {
     if let Some(schema) = SideName::parse(&name.text).and_then(|side_outputs| engine.side_outputs.schema(&side_outputs)) {
-        return text_rows(&COLUMNS, schema.fields().iter().map(|field| described(field, String::new())).collect());
+        return text_rows(
+            &COLUMNS,
+            schema.fields().iter().map(|field| described(field, ["", "", ""].map(str::to_owned))).collect(),
+        );
     }
     let object = engine.catalog.require(name)?;
     let Some(properties) = object.properties() else {
@@ -140,15 +143,16 @@ pub(super) fn describe(engine: &Engine, name: &Name) -> Result<StatementOutcome>
             Some(time) => format!("follows the watermark, at most {} s behind", time.lag as f64 / 1e9),
             None => String::new(),
         };
-        described(field, note)
+        let (default, checks) = object.rules().map(|rules| rules.described(index)).unwrap_or_default();
+        described(field, [note, default, checks])
     });
     text_rows(&COLUMNS, rows.collect())
 }
 
 /// What `DESCRIBE` says of a column.
-const COLUMNS: [&str; 4] = ["column", "type", "nullable", "event_time"];
+const COLUMNS: [&str; 6] = ["column", "type", "nullable", "event_time", "default", "checks"];
 
-fn described(field: &Field, note: String) -> Vec<String> {
+fn described(field: &Field, notes: [String; 3]) -> Vec<String> {
     let nullable = if field.is_nullable() { "yes" } else { "no" };
-    vec![field.name().clone(), field.data_type().to_string(), nullable.to_owned(), note]
+    [field.name().clone(), field.data_type().to_string(), nullable.to_owned()].into_iter().chain(notes).collect()
 }

@@ -1,8 +1,10 @@
 //! UPDATE, DELETE and ON CONFLICT beside other threads: nothing is lost, a step holds a statement as a whole, a failure changes nothing.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use laminar_db::{Change, Code, Database, Row, SlowReader, StatementOutcome, SubscribeOptions};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use laminar_db::{Change, ChangeBatch, Code, Database, Row, SlowReader, StatementOutcome, SubscribeOptions};
 
 #[derive(Row)]
 struct Counter {
@@ -167,4 +169,87 @@ fn returned_rows_are_the_answer_of_a_query() {
     let db = counters();
     assert_eq!(rows(&db, "UPDATE counters SET n = 9 WHERE id = 2 RETURNING n, id"), [["9", "2"]]);
     assert_eq!(rows(&db, "DELETE FROM counters RETURNING id AS gone").len(), 2);
+}
+
+/// Rows with these columns of whole numbers.
+fn whole_numbers(columns: &[(&str, &[Option<i64>])]) -> RecordBatch {
+    let column = |values: &[Option<i64>]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
+    RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, values)| (*name, column(values), true))).unwrap()
+}
+
+#[test]
+fn pushed_rows_keep_the_rules_of_their_table() {
+    let db = Database::open(":memory:").unwrap();
+    db.execute(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT DEFAULT 7 CHECK (n > 0), twice BIGINT GENERATED ALWAYS AS (n * 2) STORED, at TIMESTAMPTZ DEFAULT now());
+         CREATE MATERIALIZED VIEW sums AS SELECT sum(n) AS n, sum(twice) AS twice FROM t",
+    )
+    .unwrap();
+    // Columns that fill themselves may be left out.
+    db.push("t", whole_numbers(&[("id", &[Some(1), Some(2)])])).unwrap();
+    db.push("t", whole_numbers(&[("n", &[Some(4), None]), ("id", &[Some(3), Some(4)])])).unwrap();
+    assert_eq!(
+        rows(&db, "SELECT id, n, twice FROM t ORDER BY id"),
+        [["1", "7", "14"], ["2", "7", "14"], ["3", "4", "8"], ["4", "NULL", "NULL"]]
+    );
+    assert_eq!(rows(&db, "SELECT count(at) FROM t"), [["4"]]);
+    assert_eq!(rows(&db, "SELECT * FROM sums"), [["18", "36"]]);
+    // A row that breaks a check takes the whole push back.
+    let broken = db.push("t", whole_numbers(&[("id", &[Some(5), Some(6)]), ("n", &[Some(1), Some(-1)])])).unwrap_err();
+    assert_eq!(broken.code(), Code::BadData);
+    assert_eq!(broken.message(), "a row of 't' breaks the check 't_n_check': n = -1");
+    // What is lacking otherwise is said as ever.
+    let lacking = db.push("t", whole_numbers(&[("n", &[Some(1)])])).unwrap_err();
+    assert_eq!(lacking.code(), Code::TypeMismatch);
+    // Rows are taken back by their keys, whatever else they hold.
+    db.push_changes("t", ChangeBatch::retract(whole_numbers(&[("id", &[Some(3)]), ("n", &[Some(-5)])]))).unwrap();
+    assert_eq!(rows(&db, "SELECT * FROM sums"), [["14", "28"]]);
+}
+
+#[test]
+fn rows_of_files_and_late_rows_keep_the_rules_of_their_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.csv");
+    std::fs::write(&path, "id,n,name\n1,5,a\n2,-5,b\n3,,c\n4,1,too long\n").unwrap();
+    let db = Database::open(":memory:").unwrap();
+    db.execute(&format!(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT CHECK (10 / n > 0), name VARCHAR(3)) FROM FILE (path = '{}');
+         CREATE TABLE late (n BIGINT CHECK (n < 5), twice BIGINT GENERATED ALWAYS AS (n * 2) STORED);
+         CREATE SOURCE s (n BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts);
+         CREATE STREAM w AS SELECT window_start, sum(n) AS n FROM s GROUP BY TUMBLE(ts, INTERVAL '1' SECOND) LATE DATA TO late",
+        path.display()
+    ))
+    .unwrap();
+    db.run_until_finished(&AtomicBool::new(false)).unwrap();
+    assert_eq!(rows(&db, "SELECT id FROM t ORDER BY id"), [["1"], ["3"]]);
+    let reasons = rows(&db, "SELECT reason FROM t$errors ORDER BY reason");
+    assert!(reasons[0][0].contains("breaks the check 't_n_check': n = -5"), "{reasons:?}");
+    assert!(reasons[1][0].contains("too long for VARCHAR(3)"), "{reasons:?}");
+    db.execute("INSERT INTO s VALUES (1, '2024-01-02'), (2, '2024-01-01'), (9, '2024-01-01'), (3, '2024-01-01')").unwrap();
+    assert_eq!(rows(&db, "SELECT n, twice FROM late ORDER BY n"), [["2", "4"], ["3", "6"]]);
+    assert_eq!(rows(&db, "SELECT reason FROM late$errors"), [["a row of 'late' breaks the check 'late_n_check': n = 9"]]);
+}
+
+#[test]
+fn a_table_that_is_updated_while_a_file_fills_it_keeps_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.csv");
+    let lines: String = (0..30_000).map(|id| format!("{id},0\n")).collect();
+    std::fs::write(&path, format!("id,n\n{lines}")).unwrap();
+    let db = Database::open(":memory:").unwrap();
+    db.execute(&format!("CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT) FROM FILE (path = '{}')", path.display())).unwrap();
+    let stop = AtomicBool::new(false);
+    let updates = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| db.run_until_finished(&stop));
+        let mut updates = 0;
+        while !reader.is_finished() {
+            count(&db, "UPDATE t SET n = n + 1 WHERE id % 2 = 0");
+            updates += 1;
+        }
+        reader.join().unwrap().unwrap();
+        updates
+    });
+    assert_eq!(rows(&db, "SELECT count(*), min(n) FROM t WHERE id % 2 = 1"), [["15000", "0"]]);
+    let most: i64 = rows(&db, "SELECT max(n) FROM t")[0][0].parse().unwrap();
+    assert!(most <= updates && rows(&db, "SELECT count(*) FROM t") == [["30000"]], "{most} of {updates}");
 }

@@ -67,7 +67,7 @@ impl Planner {
     }
 
     /// Refuses what would make one row of many where each row is changed by itself.
-    fn refuse_many_rows_as_one(&self, query: &Query) -> Result<()> {
+    pub(super) fn refuse_many_rows_as_one(&self, query: &Query) -> Result<()> {
         match walk(query, &mut OuterCalls { planner: self, depth: 0 }) {
             ControlFlow::Break(error) => Err(error),
             ControlFlow::Continue(()) => Ok(()),

@@ -6,6 +6,7 @@ mod event_nanos;
 mod exact_sums;
 mod insert;
 mod memory;
+mod row_expression;
 mod select;
 mod window_lists;
 mod windows;

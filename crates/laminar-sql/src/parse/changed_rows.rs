@@ -27,6 +27,13 @@ pub(super) fn rows_query(called: &Name, values: Vec<Expr>, others: Vec<TableWith
     syntax::query_of(select)
 }
 
+/// `SELECT items`.
+pub(super) fn without_relation(items: Vec<SelectItem>) -> Query {
+    let mut select = syntax::select_of(items, relation(RETURNED_ROWS, RETURNED_ROWS));
+    select.from.clear();
+    syntax::query_of(select)
+}
+
 /// The same for rows that stand in the way of others, which are called `excluded`.
 pub(super) fn conflict_query(called: &Name, values: Vec<Expr>, condition: Option<Expr>) -> Query {
     let excluded = TableWithJoins { relation: relation(EXCLUDED_ROWS, "excluded"), joins: Vec::new() };

@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use laminar_core::{Code, Error, Result, Span};
 
 use super::connector;
+use super::constraints::Constraints;
 use super::dispatch::not_built;
 use super::emit;
 use super::names;
@@ -18,15 +19,14 @@ pub(super) struct Definition {
     pub(super) columns: Vec<ColumnDef>,
     pub(super) primary_key: Vec<Name>,
     pub(super) watermark: Option<WatermarkDef>,
+    pub(super) constraints: Constraints,
 }
 
 /// What a column or table may not have, with what to do instead.
 const NOT_BUILT: &[(&[&str], &str)] = &[
-    (&["DEFAULT"], "write the value in INSERT"),
-    (&["GENERATED"], "compute the column in a view"),
+    (&["GENERATED"], "write GENERATED ALWAYS AS (…) STORED, or compute the column in a view"),
     (&["AS"], "compute the column in a view"),
-    (&["UNIQUE"], "declare a PRIMARY KEY"),
-    (&["CHECK"], "filter in a view"),
+    (&["UNIQUE"], "a PRIMARY KEY is what is enforced: declare one"),
     (&["REFERENCES"], "join in a view"),
     (&["FOREIGN", "KEY"], "join in a view"),
     (&["CONSTRAINT"], "declare the key without a name: PRIMARY KEY (…)"),
@@ -37,12 +37,12 @@ const NOT_BUILT: &[(&[&str], &str)] = &[
 ];
 
 /// Reads `(…)` if it comes next; nothing means that the connector knows the columns.
-pub(super) fn definition(cursor: &mut Cursor<'_>) -> Result<Definition> {
+pub(super) fn definition(cursor: &mut Cursor<'_>, owner: &Name) -> Result<Definition> {
     let mut found = Definition::default();
     if cursor.peek(0) != Some(&Token::LParen) {
         return Ok(found);
     }
-    cursor.list(|cursor| item(cursor, &mut found))?;
+    cursor.list(|cursor| item(cursor, owner, &mut found))?;
     for key in &found.primary_key {
         if !found.columns.iter().any(|column| column.name.text == key.text) {
             let names = found.columns.iter().map(|column| column.name.text.as_str());
@@ -56,9 +56,12 @@ pub(super) fn definition(cursor: &mut Cursor<'_>) -> Result<Definition> {
     Ok(found)
 }
 
-fn item(cursor: &mut Cursor<'_>, found: &mut Definition) -> Result<()> {
+fn item(cursor: &mut Cursor<'_>, owner: &Name, found: &mut Definition) -> Result<()> {
     if cursor.are_words(&["WATERMARK", "FOR"]) {
         return watermark(cursor, found);
+    }
+    if found.constraints.check(cursor, owner)? {
+        return Ok(());
     }
     if cursor.are_words(&["PRIMARY", "KEY"]) {
         let start = cursor.position();
@@ -75,10 +78,10 @@ fn item(cursor: &mut Cursor<'_>, found: &mut Definition) -> Result<()> {
     if !is_name || cursor.are_words(&["FOREIGN", "KEY"]) || cursor.is_word(0, "CONSTRAINT") {
         refuse_extras(cursor)?;
     }
-    column(cursor, found)
+    column(cursor, owner, found)
 }
 
-fn column(cursor: &mut Cursor<'_>, found: &mut Definition) -> Result<()> {
+fn column(cursor: &mut Cursor<'_>, owner: &Name, found: &mut Definition) -> Result<()> {
     let start = cursor.position();
     let name = cursor.name("a column's name")?;
     if found.columns.iter().any(|column| column.name.text == name.text) {
@@ -100,7 +103,7 @@ fn column(cursor: &mut Cursor<'_>, found: &mut Definition) -> Result<()> {
             not_null = true;
         } else if cursor.take_words(&["PRIMARY", "KEY"]) {
             is_key = true;
-        } else if !cursor.take_word("NULL") {
+        } else if !cursor.take_word("NULL") && !found.constraints.of_column(cursor, owner, &name)? {
             break;
         }
     }

@@ -1,25 +1,24 @@
-//! `CREATE TABLE name (columns, PRIMARY KEY (…)) [FROM CONNECTOR (…) FORMAT …]`.
+//! `CREATE TABLE name (columns, PRIMARY KEY (…)) [FROM CONNECTOR (…) FORMAT …]`, or `CREATE TABLE name AS query`.
 
+use datafusion::sql::sqlparser::tokenizer::Token;
 use laminar_core::{Code, Error, Result};
 
 use super::columns;
 use super::connector::{self, Direction};
+use super::constraints::Constraints;
 use super::create::Head;
 use super::dispatch::not_built;
-use super::statement::CreateTable;
+use super::query;
+use super::statement::{CreateTable, Name};
 use super::tokens::Cursor;
 
 /// Reads what follows the table's name.
 pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateTable> {
-    let start = cursor.position();
-    if cursor.take_word("AS") {
-        return Err(not_built(
-            "CREATE TABLE AS",
-            cursor.since(start),
-            "write CREATE MATERIALIZED VIEW, or CREATE TABLE and INSERT … SELECT",
-        ));
+    if let Some(names) = names_before_as(cursor)? {
+        return filled(cursor, head, names);
     }
-    let definition = columns::definition(cursor)?;
+    let mut definition = columns::definition(cursor, &head.name)?;
+    definition.constraints.name_checks(&head.name.text)?;
     if let Some(watermark) = definition.watermark {
         let error =
             Error::new(Code::InvalidWindow, "a table has no watermark: its rows can change at any time").at(watermark.span);
@@ -39,5 +38,47 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateTable> {
     for column in &mut columns {
         column.not_null |= definition.primary_key.iter().any(|key| key.text == column.name.text);
     }
-    Ok(CreateTable { name, if_not_exists, or_replace, columns, primary_key: definition.primary_key, connector })
+    let Constraints { defaults, generated, checks } = definition.constraints;
+    let primary_key = definition.primary_key;
+    Ok(CreateTable { name, if_not_exists, or_replace, columns, primary_key, defaults, generated, checks, connector, query: None })
+}
+
+/// Takes `[(names)] AS` if it comes next.
+fn names_before_as(cursor: &mut Cursor<'_>) -> Result<Option<Vec<Name>>> {
+    if cursor.take_word("AS") {
+        return Ok(Some(Vec::new()));
+    }
+    let mut end = 0;
+    while !matches!(cursor.peek(end), None | Some(Token::RParen)) {
+        end += 1;
+    }
+    if cursor.peek(0) != Some(&Token::LParen) || !cursor.is_word(end + 1, "AS") || !query::begins_at(cursor, end + 2) {
+        return Ok(None);
+    }
+    let names = cursor.distinct_names("a column's name")?;
+    cursor.expect_word("AS")?;
+    Ok(Some(names))
+}
+
+/// `AS query`.
+fn filled(cursor: &mut Cursor<'_>, head: Head, names: Vec<Name>) -> Result<CreateTable> {
+    let query = query::stream_query(cursor)?;
+    if let Some(emit) = &query.emit {
+        let error = Error::new(Code::InvalidWindow, "EMIT in a query that is run once").at(emit.span);
+        return Err(error.with_hint("leave it out, or write CREATE MATERIALIZED VIEW to keep the answer current"));
+    }
+    let Head { name, if_not_exists, or_replace, .. } = head;
+    let query = Some(query::with_column_names(query, &name, names));
+    Ok(CreateTable {
+        name,
+        if_not_exists,
+        or_replace,
+        columns: Vec::new(),
+        primary_key: Vec::new(),
+        defaults: Vec::new(),
+        generated: Vec::new(),
+        checks: Vec::new(),
+        connector: None,
+        query,
+    })
 }

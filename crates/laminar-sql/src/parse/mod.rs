@@ -8,6 +8,7 @@ mod change;
 mod changed_rows;
 mod columns;
 mod connector;
+mod constraints;
 mod create;
 mod create_query;
 mod create_sink;

@@ -17,14 +17,19 @@ use super::windows;
 
 /// Whether a query begins here.
 pub(super) fn begins(cursor: &Cursor<'_>) -> bool {
-    if cursor.peek(0) == Some(&Token::LParen) {
-        let mut depth = 0;
+    begins_at(cursor, 0)
+}
+
+/// Whether a query begins `ahead` tokens from here.
+pub(super) fn begins_at(cursor: &Cursor<'_>, ahead: usize) -> bool {
+    if cursor.peek(ahead) == Some(&Token::LParen) {
+        let mut depth = ahead;
         while cursor.peek(depth) == Some(&Token::LParen) {
             depth += 1;
         }
         return QUERY_WORDS.iter().any(|word| cursor.is_word(depth, word));
     }
-    QUERY_WORDS.iter().any(|word| cursor.is_word(0, word))
+    QUERY_WORDS.iter().any(|word| cursor.is_word(ahead, word))
 }
 
 const QUERY_WORDS: &[&str] = &["SELECT", "WITH", "VALUES"];

@@ -102,8 +102,45 @@ pub struct CreateTable {
     pub columns: Vec<ColumnDef>,
     /// The key's columns in the order of the constraint, each one of `columns`; empty means that the table has no key.
     pub primary_key: Vec<Name>,
+    /// `DEFAULT` clauses, at most one a column.
+    pub defaults: Vec<ColumnExpr>,
+    /// `GENERATED ALWAYS AS (…) STORED` clauses, at most one a column.
+    pub generated: Vec<ColumnExpr>,
+    /// `CHECK` constraints.
+    pub checks: Vec<CheckDef>,
     /// From where the table is filled, if not by `INSERT` alone.
     pub connector: Option<ConnectorDef>,
+    /// `AS query`: what the table holds at first, and where its columns come from.
+    pub query: Option<StreamQuery>,
+}
+
+/// An expression of a definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowExpr {
+    /// As a query that selects it alone, from [`RETURNED_ROWS`](super::RETURNED_ROWS), or from nothing if it is a default.
+    pub query: StreamQuery,
+    /// As it was written.
+    pub text: String,
+    /// The names in it, each once.
+    pub names: Vec<String>,
+}
+
+/// What gives a column its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnExpr {
+    /// The column.
+    pub column: Name,
+    /// Its value.
+    pub value: RowExpr,
+}
+
+/// `[CONSTRAINT name] CHECK (expr)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckDef {
+    /// Its name, as written or as made from those of its table and column.
+    pub name: String,
+    /// What must not be false.
+    pub holds: RowExpr,
 }
 
 /// One declared column.
@@ -223,6 +260,10 @@ pub struct Insert {
     pub columns: Vec<Name>,
     /// The rows: `VALUES` or a query.
     pub source: Box<ast::Query>,
+    /// Row and column of each value for which `DEFAULT` was written; the rows have NULL there.
+    pub to_default: Vec<(usize, usize)>,
+    /// `DEFAULT VALUES`: one row, of which nothing is given.
+    pub default_values: bool,
     /// What happens to a row whose key another one has.
     pub on_conflict: Option<OnConflict>,
     /// What is answered: a query over [`RETURNED_ROWS`](super::RETURNED_ROWS).

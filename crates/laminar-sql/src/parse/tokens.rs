@@ -89,6 +89,11 @@ impl<'a> Cursor<'a> {
         LineIndex::new(self.source.text)
     }
 
+    /// The statement's text at `span`.
+    pub(super) fn text_of(&self, span: Span) -> &'a str {
+        self.source.text.get(span.start..span.end).unwrap_or_default()
+    }
+
     /// The number of the next token.
     pub(super) fn position(&self) -> usize {
         self.at

@@ -1,5 +1,7 @@
 //! The table or sink that `LATE DATA TO` names: which of its columns a late row fills, and the rows in that form.
 
+use std::sync::Arc;
+
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Schema, SchemaRef};
@@ -8,6 +10,10 @@ use laminar_connectors::BadRow;
 use laminar_core::{Code, Error, NodeId, Result, Span};
 
 use super::bad_rows::bad_rows;
+use crate::catalog::TableRules;
+
+/// Where a late row stood that its target does not take.
+const POSITION: &str = "LATE DATA TO";
 
 /// Where an object's late rows go.
 #[derive(Debug, Clone)]
@@ -20,6 +26,8 @@ pub(crate) struct LateTarget {
     pub(crate) schema: SchemaRef,
     /// For each of them the late rows' column that fills it; `None`: NULL.
     pub(crate) places: Vec<Option<usize>>,
+    /// What must hold for its rows, if it is a table.
+    pub(crate) rules: Option<Arc<TableRules>>,
     /// Rows that were passed on.
     pub(crate) rows: u64,
     /// Whether the object has ended, so that nothing more will come from it.
@@ -34,8 +42,28 @@ pub(super) struct Arranged {
 }
 
 impl LateTarget {
-    /// `late` with the target's columns.
+    /// `late` with the target's columns, as far as the target takes it.
     pub(super) fn arrange(&self, late: &RecordBatch) -> Result<Arranged> {
+        let arranged = self.in_columns(late)?;
+        match &self.rules {
+            Some(rules) if rules.are_more_than_types() => self.held_to(rules, arranged),
+            _ => Ok(arranged),
+        }
+    }
+
+    /// Without the rows that break a rule, and with generated columns.
+    fn held_to(&self, rules: &TableRules, arranged: Arranged) -> Result<Arranged> {
+        let Arranged { rows, mut misfits } = arranged;
+        let (rows, faults) = rules.sorted_out(&rows)?;
+        let (bad, reasons): (Vec<u32>, Vec<String>) = faults.into_iter().map(|(row, reason)| (row as u32, reason)).unzip();
+        let good: Vec<u32> = (0..rows.num_rows() as u32).filter(|row| bad.binary_search(row).is_err()).collect();
+        misfits.extend(bad_rows(&take_record_batch(&rows, &UInt32Array::from(bad))?, &reasons, POSITION));
+        let good = take_record_batch(&rows, &UInt32Array::from(good))?;
+        Ok(Arranged { rows: RecordBatch::try_new(self.schema.clone(), good.columns().to_vec())?, misfits })
+    }
+
+    /// `late` with the target's columns.
+    fn in_columns(&self, late: &RecordBatch) -> Result<Arranged> {
         let rows = late.num_rows();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.places.len());
         let mut reasons: Vec<Option<String>> = vec![None; rows];
@@ -60,7 +88,7 @@ impl LateTarget {
         let good = UInt32Array::from(good);
         let columns = columns.iter().map(|column| arrow_select::take::take(column, &good, None)).collect::<Result<_, _>>()?;
         let reasons: Vec<String> = reasons.into_iter().flatten().collect();
-        let misfits = bad_rows(&take_record_batch(late, &UInt32Array::from(bad))?, &reasons, "LATE DATA TO");
+        let misfits = bad_rows(&take_record_batch(late, &UInt32Array::from(bad))?, &reasons, POSITION);
         Ok(Arranged { rows: RecordBatch::try_new(self.schema.clone(), columns)?, misfits })
     }
 }

@@ -44,7 +44,16 @@ fn show(statement: &Statement) -> String {
         }
         Statement::CreateTable(table) => {
             let head = head("table", &table.name, table.or_replace, table.if_not_exists);
-            format!("{head}{} key {}{}", columns(&table.columns), names(&table.primary_key), connector(table.connector.as_ref()))
+            let (columns, key) = (columns(&table.columns), names(&table.primary_key));
+            let of_column = |of: &ColumnExpr| format!("{} = {}", of.column.text, of.value.query.query);
+            let defaults: Vec<String> = table.defaults.iter().map(of_column).collect();
+            let generated: Vec<String> = table.generated.iter().map(of_column).collect();
+            let checks: Vec<String> = table.checks.iter().map(|check| format!("{}: {}", check.name, check.holds.text)).collect();
+            let rules = [("defaults", defaults), ("generated", generated), ("checks", checks)];
+            let rules = rules.iter().filter(|(_, rules)| !rules.is_empty());
+            let rules: String = rules.map(|(what, rules)| format!(" {what} [{}]", rules.join("; "))).collect();
+            let query = table.query.as_ref().map(|query| format!(" as {}", stream_query(query))).unwrap_or_default();
+            format!("{head}{columns} key {key}{rules}{}{query}", connector(table.connector.as_ref()))
         }
         Statement::CreateStream(created) => create_query("stream", created),
         Statement::CreateMaterializedView(created) => create_query("materialized view", created),
@@ -66,6 +75,10 @@ fn show(statement: &Statement) -> String {
                 }
             });
             let head = format!("insert {} {} {}", insert.table.text, names(&insert.columns), insert.source);
+            let head = format!(
+                "{head}{}",
+                if insert.to_default.is_empty() { String::new() } else { format!(" defaults at {:?}", insert.to_default) }
+            );
             format!("{head}{}{}", conflict.unwrap_or_default(), returning(insert.returning.as_ref()))
         }
         Statement::Update(change) | Statement::Delete(change) => {

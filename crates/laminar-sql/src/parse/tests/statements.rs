@@ -416,3 +416,75 @@ fn rows_are_changed_by_a_query_that_finds_them() {
             insert t () SELECT 1 conflict () nothing"#]],
     );
 }
+
+#[test]
+fn wrong_changes_of_rows_say_what_is_wrong() {
+    check(
+        "UPDATE t SET a = 1, a = 2; UPDATE t SET (a, b) = (1); UPDATE t SET t.a = 1; UPDATE t STE a = 1; UPDATE t SET a = 1 WERE a = 2",
+        expect![[r#"
+            error[LDB-1011]: column 'a' is set twice
+              --> 1:21
+               |
+             1 | UPDATE t SET a = 1, a = 2; UPDATE t SET (a, b) = (1); UPDATE t SET t.a = 1; UPDATE t STE a = 1; UPDATE t SET a = 1 WERE a = 2
+               |                     ^
+            error[LDB-1011]: 1 values for 2 columns
+              --> 1:51
+               |
+             1 | UPDATE t SET a = 1, a = 2; UPDATE t SET (a, b) = (1); UPDATE t SET t.a = 1; UPDATE t STE a = 1; UPDATE t SET a = 1 WERE a = 2
+               |                                                   ^
+            error[LDB-1003]: 't.a' is no column that can be set
+              --> 1:68
+               |
+             1 | UPDATE t SET a = 1, a = 2; UPDATE t SET (a, b) = (1); UPDATE t SET t.a = 1; UPDATE t STE a = 1; UPDATE t SET a = 1 WERE a = 2
+               |                                                                    ^^^
+               = hint: write the column's name alone: it is one of the table that is changed
+            error[LDB-1001]: expected SET, but found 'STE'
+              --> 1:86
+               |
+             1 | UPDATE t SET a = 1, a = 2; UPDATE t SET (a, b) = (1); UPDATE t SET t.a = 1; UPDATE t STE a = 1; UPDATE t SET a = 1 WERE a = 2
+               |                                                                                      ^^^ did you mean 'SET'?
+            error[LDB-1001]: expected end of statement, but found 'WERE'
+              --> 1:116
+               |
+             1 | UPDATE t SET a = 1, a = 2; UPDATE t SET (a, b) = (1); UPDATE t SET t.a = 1; UPDATE t STE a = 1; UPDATE t SET a = 1 WERE a = 2
+               |                                                                                                                    ^^^^ did you mean 'WHERE'?"#]],
+    );
+    check(
+        "INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1; INSERT INTO t VALUES (1) ON CONFLICT (a) UPDATE SET a = 1; DELETE t; UPDATE t SET a = 1 WHERE b = 2 LIMIT 1",
+        expect![[r#"
+            error[LDB-1011]: DO UPDATE does not say of which key
+              --> 1:26
+               |
+             1 | INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1; INSERT INTO t VALUES (1) ON CONFLICT (a) UPDATE SET a = 1; DELETE t; UPDATE t SET a = 1 WHERE b = 2 LIMIT 1
+               |                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+               = hint: write the primary key: ON CONFLICT (column) DO UPDATE …
+            error[LDB-1001]: expected DO, but found 'UPDATE'
+              --> 1:100
+               |
+             1 | INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1; INSERT INTO t VALUES (1) ON CONFLICT (a) UPDATE SET a = 1; DELETE t; UPDATE t SET a = 1 WHERE b = 2 LIMIT 1
+               |                                                                                                    ^^^^^^
+            error[LDB-1001]: expected FROM, but found 't'
+              --> 1:125
+               |
+             1 | INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1; INSERT INTO t VALUES (1) ON CONFLICT (a) UPDATE SET a = 1; DELETE t; UPDATE t SET a = 1 WHERE b = 2 LIMIT 1
+               |                                                                                                                             ^
+            error[LDB-1001]: expected end of statement, but found 'LIMIT'
+              --> 1:159
+               |
+             1 | INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1; INSERT INTO t VALUES (1) ON CONFLICT (a) UPDATE SET a = 1; DELETE t; UPDATE t SET a = 1 WHERE b = 2 LIMIT 1
+               |                                                                                                                                                               ^^^^^"#]],
+    );
+}
+
+#[test]
+fn columns_of_a_table_have_rules() {
+    check(
+        "CREATE TABLE t (a INT DEFAULT 1 + 2 NOT NULL, b INT GENERATED ALWAYS AS (a * (2 + t.a)) STORED PRIMARY KEY, c BOOLEAN DEFAULT a IS NOT NULL CHECK (c),
+                         CHECK (a > b), CONSTRAINT k CHECK (c IS NOT NULL), CHECK (b < a), check BIGINT NULL DEFAULT NULL)",
+        expect![[""]],
+    );
+    check(
+        "CREATE TABLE t (a, \"B\") AS SELECT 1, 2; CREATE TABLE IF NOT EXISTS t AS VALUES (1); INSERT INTO t VALUES (1, DEFAULT), (default, 2); INSERT INTO t DEFAULT VALUES RETURNING a",
+        expect![[""]],
+    );
+}
