@@ -44,7 +44,7 @@ pub(crate) fn column_moved_by(schema: &Schema, column: usize, op: Operator, by: 
     } else {
         Arc::new(CastExpr::new(moved, data_type.clone(), None))
     };
-    Ok(Arc::new(SqlExpr { physical, data_type, nullable: true }))
+    Ok(Arc::new(SqlExpr { physical, data_type, nullable: true, growth: None }))
 }
 
 /// A column compared with a constant, or several such comparisons joined by AND: core has a shorter way for these.
