@@ -1,7 +1,7 @@
 //! Joins of all types, and NOT IN.
 
 use datafusion::common::{DFSchema, NullEquality};
-use datafusion::logical_expr::{self as df, BinaryExpr, Expr, ExprSchemable, Join, Operator, build_join_schema, lit, when};
+use datafusion::logical_expr::{self as df, Expr, ExprSchemable, Join, build_join_schema, lit, when};
 use laminar_core::dag::{JoinSpec, JoinType, NodeKind};
 use laminar_core::expr::ExprRef;
 use laminar_core::{Code, Error, Result};
@@ -79,13 +79,7 @@ fn residual(join: &Join) -> Result<Option<ExprRef>> {
 /// The two sides of the one comparison that NOT IN makes.
 fn value_and_member(join: &Join) -> Result<(Expr, Expr)> {
     match (join.on.as_slice(), &join.filter) {
-        ([(value, member)], None) => Ok((value.clone(), member.clone())),
-        // A value that is a constant is no key.
-        ([], Some(Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }))) => {
-            let is_member = |expr: &Expr| expr.column_refs().iter().any(|column| join.right.schema().has_column(column));
-            let (left, right) = (left.as_ref().clone(), right.as_ref().clone());
-            Ok(if is_member(&left) { (right, left) } else { (left, right) })
-        }
+        ([pair], None) => Ok(pair.clone()),
         _ => Err(Error::new(Code::NotSupported, "NOT IN with other conditions in a continuous query is not built yet")
             .with_hint("write it as NOT EXISTS (… WHERE …)")),
     }

@@ -211,8 +211,7 @@ impl JoinSpec {
 }
 
 /// Time survives a join with tables and stored views only: rows of two streams can meet at any later time, so their times follow no
-/// watermark.
-/// Nor does a time survive that is NULL beside a row without a match.
+/// watermark. Nor does a time survive that is NULL beside a row without a match.
 fn times(join_type: JoinType, left: &EdgeProperties, right: &EdgeProperties) -> Vec<TimeColumn> {
     use JoinType as J;
     let (first, shows_left, shows_right) = match join_type {

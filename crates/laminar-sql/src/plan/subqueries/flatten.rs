@@ -84,13 +84,13 @@ impl Flattening {
             LogicalPlan::Sort(sort) => self.sort(sort)?,
             LogicalPlan::Join(join) => self.join(join)?,
             LogicalPlan::Values(values) => {
-                let mut input = LogicalPlanBuilder::empty(true).build()?;
                 let mut rows = Vec::with_capacity(values.values.len());
                 for row in values.values {
+                    let mut input = LogicalPlanBuilder::empty(true).build()?;
                     let row = row.into_iter().map(|expr| self.value(expr, &mut input)).collect::<Result<Vec<_>>>()?;
                     let names = values.schema.fields().iter().zip(row);
                     let row: Vec<Expr> = names.map(|(field, expr)| expr.alias(field.name())).collect();
-                    rows.push(LogicalPlanBuilder::from(LogicalPlanBuilder::empty(true).build()?).project(row)?.build()?);
+                    rows.push(LogicalPlanBuilder::from(input).project(row)?.build()?);
                 }
                 let mut rows = rows.into_iter();
                 let Some(first) = rows.next() else { return plan_err!("VALUES without rows") };
@@ -147,7 +147,9 @@ impl Flattening {
             Expr::InSubquery(found) if !has_subquery(&found.expr) => {
                 let plan = self.plan(found.subquery.subquery.as_ref().clone())?;
                 let uncorrelated = outer_columns(&plan)?.is_empty();
-                let plain = if found.negated { uncorrelated } else { is_plain(&plan, input.schema())? };
+                // NOT IN is a join by the value; one that is the same for all rows is no key.
+                let is_key = !found.expr.column_refs().is_empty();
+                let plain = if found.negated { uncorrelated && is_key } else { is_plain(&plan, input.schema())? };
                 plain.then(|| Expr::InSubquery(InSubquery { subquery: of(&found.subquery, plan), ..found.clone() }))
             }
             Expr::SetComparison(found) => match (found.op, &found.quantifier) {
