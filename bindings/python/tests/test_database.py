@@ -32,6 +32,13 @@ def test_execute_answers_what_the_last_statement_answers(db):
     assert isinstance(db.execute("SUBSCRIBE t"), laminardb.Subscription)
 
 
+def test_rows_are_changed_and_returning_answers_with_them(db):
+    db.execute("CREATE TABLE t (a BIGINT PRIMARY KEY, b BIGINT); INSERT INTO t VALUES (1, 1), (2, 2)")
+    assert db.execute("UPDATE t SET b = b + 1; DELETE FROM t WHERE a = 2") is None
+    assert db.execute("UPDATE t SET b = b * 10 RETURNING a, b").fetchall() == [(1, 20)]
+    assert db.query("INSERT INTO t VALUES (1, 5) ON CONFLICT (a) DO UPDATE SET b = t.b + excluded.b RETURNING b").fetchone() == (25,)
+
+
 def test_a_script_stops_at_its_first_failure_and_what_was_done_stays(db):
     script = "CREATE TABLE t (a BIGINT);\nINSERT INTO nowhere VALUES (1);\nCREATE TABLE u (a BIGINT)"
     with pytest.raises(laminardb.LaminarError) as raised:

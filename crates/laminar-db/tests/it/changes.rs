@@ -238,6 +238,8 @@ fn a_table_that_is_updated_while_a_file_fills_it_keeps_both() {
     std::fs::write(&path, format!("id,n\n{lines}")).unwrap();
     let db = Database::open(":memory:").unwrap();
     db.execute(&format!("CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT) FROM FILE (path = '{}')", path.display())).unwrap();
+    let delete = laminar_db::parse_script("DELETE FROM t").remove(0).unwrap();
+    assert!(db.waits_for_inputs(&delete), "a script changes a table when its file is read");
     let stop = AtomicBool::new(false);
     let updates = std::thread::scope(|scope| {
         let reader = scope.spawn(|| db.run_until_finished(&stop));
@@ -251,5 +253,6 @@ fn a_table_that_is_updated_while_a_file_fills_it_keeps_both() {
     });
     assert_eq!(rows(&db, "SELECT count(*), min(n) FROM t WHERE id % 2 = 1"), [["15000", "0"]]);
     let most: i64 = rows(&db, "SELECT max(n) FROM t")[0][0].parse().unwrap();
+    assert!(!db.waits_for_inputs(&delete));
     assert!(most <= updates && rows(&db, "SELECT count(*) FROM t") == [["30000"]], "{most} of {updates}");
 }

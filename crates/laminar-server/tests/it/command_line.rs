@@ -35,6 +35,9 @@ fn results_go_to_standard_output_alone_in_three_formats() {
     let table = run_script(script, &[]);
     assert_eq!(table.out, "a | b\n--+--\n1 | x\n2 |\n");
     assert!(table.err.contains("CREATE TABLE t\nINSERT 2\n"), "{}", table.err);
+    let changes = "CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1), (1), (2); UPDATE t SET a = 3 WHERE a = 1; DELETE FROM t WHERE a = 2; TRUNCATE t";
+    let told = run_script(changes, &[]).err;
+    assert!(told.contains("INSERT 3\nUPDATE 2\nDELETE 1\nTRUNCATE TABLE t\n"), "{told}");
     assert_eq!(run_script(script, &["--format", "csv"]).out, "a,b\n1,x\n2,\n");
     let json = run_script(script, &["--format", "json", "--quiet"]);
     assert_eq!(json.out, "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":null}\n");

@@ -225,7 +225,7 @@ mod tests {
         let schema = Arc::new(Schema::new(wanted));
         let places = places_in_table("t", &schema, &[], &late, Span { start: 0, end: 0 }).unwrap();
         assert_eq!(places, [Some(1), None, Some(0)]);
-        let target = LateTarget { object: "t".into(), node: NodeId(0), schema, places, rows: 0, ended: false };
+        let target = LateTarget { object: "t".into(), node: NodeId(0), schema, places, rules: None, rows: 0, ended: false };
         let times = TimestampMicrosecondArray::from(vec![Some(1), None, Some(i64::MAX), Some(2)]);
         let values = Int64Array::from(vec![Some(10), Some(20), Some(30), None]);
         let rows = RecordBatch::try_new(Arc::new(late), vec![Arc::new(times), Arc::new(values)]).unwrap();

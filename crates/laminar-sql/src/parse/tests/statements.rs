@@ -481,10 +481,14 @@ fn columns_of_a_table_have_rules() {
     check(
         "CREATE TABLE t (a INT DEFAULT 1 + 2 NOT NULL, b INT GENERATED ALWAYS AS (a * (2 + t.a)) STORED PRIMARY KEY, c BOOLEAN DEFAULT a IS NOT NULL CHECK (c),
                          CHECK (a > b), CONSTRAINT k CHECK (c IS NOT NULL), CHECK (b < a), check BIGINT NULL DEFAULT NULL)",
-        expect![[""]],
+        expect![[r#"table t (a INT not null, b INT not null, c BOOLEAN, check BIGINT) key (b) defaults [a = SELECT 1 + 2 AS "__value"; c = SELECT a IS NOT NULL AS "__value"; check = SELECT NULL AS "__value"] generated [b = SELECT a * (2 + t.a) AS "__value" FROM "__returned" AS "t"] checks [t_c_check: c; t_check: a > b; k: c IS NOT NULL; t_check1: b < a]"#]],
     );
     check(
         "CREATE TABLE t (a, \"B\") AS SELECT 1, 2; CREATE TABLE IF NOT EXISTS t AS VALUES (1); INSERT INTO t VALUES (1, DEFAULT), (default, 2); INSERT INTO t DEFAULT VALUES RETURNING a",
-        expect![[""]],
+        expect![[r#"
+            table t () key () as SELECT * FROM (SELECT 1, 2) AS "t" ("a", "B")
+            table t if_not_exists () key () as VALUES (1)
+            insert t () VALUES (1, NULL), (NULL, 2) defaults at [(0, 1), (1, 0)]
+            insert t () SELECT returning SELECT a FROM "__returned" AS "t""#]],
     );
 }
