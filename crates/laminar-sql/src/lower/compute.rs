@@ -1,6 +1,7 @@
 //! Projections and filters, fused where one stands on the other.
 
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection};
 use laminar_core::Result;
 use laminar_core::dag::{ComputeSpec, NodeKind};
@@ -10,13 +11,19 @@ use crate::expr::scalar;
 
 impl Lowering {
     pub(super) fn projection(&mut self, projection: &Projection) -> Result<Lowered> {
+        self.projection_under(projection, None)
+    }
+
+    /// The rows of `projection`, of which those for which `predicate` is not true need not be there.
+    fn projection_under(&mut self, projection: &Projection, predicate: Option<&Expr>) -> Result<Lowered> {
         let (filter, input) = match projection.input.as_ref() {
             LogicalPlan::Filter(filter) => {
                 (Some(&filter.predicate).filter(|predicate| !is_true(predicate)), filter.input.as_ref())
             }
             other => (None, other),
         };
-        let below = self.plan_under(filter, input)?;
+        let asked = predicate.and_then(|predicate| below_projection(predicate, projection));
+        let below = self.plan_under(filter.or(asked.as_ref()), input)?;
         let schema = input.schema();
         let exprs = projection.expr.iter().map(|expr| scalar(&expr.clone().unalias(), schema)).collect::<Result<Vec<_>>>()?;
         let repeats = |(place, expr): (usize, &Expr)| repeated_column(expr, schema) == Some(place);
@@ -47,9 +54,22 @@ impl Lowering {
     fn plan_under(&mut self, predicate: Option<&Expr>, input: &LogicalPlan) -> Result<Lowered> {
         match (predicate, input) {
             (Some(predicate), LogicalPlan::Window(window)) => self.first_of_window(window, predicate),
+            (predicate @ Some(_), LogicalPlan::Projection(projection)) => self.projection_under(projection, predicate),
             _ => self.plan(input),
         }
     }
+}
+
+/// `predicate` in terms of what is below the projection.
+fn below_projection(predicate: &Expr, projection: &Projection) -> Option<Expr> {
+    let replaced = predicate.clone().transform(|part| match &part {
+        Expr::Column(column) => {
+            let index = projection.schema.index_of_column(column)?;
+            Ok(Transformed::yes(projection.expr[index].clone().unalias()))
+        }
+        _ => Ok(Transformed::no(part)),
+    });
+    replaced.ok().map(|replaced| replaced.data)
 }
 
 /// What the optimiser leaves of `WHERE 1 = 1`.
