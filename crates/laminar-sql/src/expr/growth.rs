@@ -2,7 +2,7 @@
 
 use arrow_schema::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 use laminar_core::expr::Growth;
 use laminar_core::time::event_time::nanos_per_unit;
 
@@ -14,11 +14,16 @@ pub(super) fn growth(expr: &Expr, schema: &DFSchema) -> Option<Growth> {
         Expr::Alias(alias) => growth(&alias.expr, schema),
         Expr::Column(column) => Some(Growth { column: schema.maybe_index_of_column(column)?, behind: 0 }),
         Expr::Cast(cast) => cast_time(&cast.expr, expr, schema),
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (left.as_ref(), op, right.as_ref()) {
+            (time, Operator::Plus, Expr::Literal(by, _)) | (Expr::Literal(by, _), Operator::Plus, time) => {
+                later(time, schema, back(by)?.0)
+            }
+            (time, Operator::Minus, Expr::Literal(by, _)) => later(time, schema, back(by)?.1),
+            _ => None,
+        },
         Expr::ScalarFunction(call) => match (call.name(), call.args.as_slice()) {
             ("__cast", [time]) => cast_time(time, expr, schema),
             ("date_trunc", [Expr::Literal(unit, _), time]) => later(time, schema, longest(unit.try_as_str()??)?),
-            ("__add", [time, Expr::Literal(by, _)] | [Expr::Literal(by, _), time]) => later(time, schema, back(by)?.0),
-            ("__subtract", [time, Expr::Literal(by, _)]) => later(time, schema, back(by)?.1),
             _ => None,
         },
         _ => None,

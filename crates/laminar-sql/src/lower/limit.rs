@@ -30,6 +30,10 @@ impl Lowering {
 
     fn first_to_come(&mut self, limit: &Limit, spec: LimitSpec) -> Result<Lowered> {
         let below = self.plan(&limit.input)?;
+        if !below.edge.changes.is_append() {
+            let text = "LIMIT without ORDER BY over rows that change: it is not settled which of them are the first";
+            return Err(Error::new(Code::NotSupported, text).with_hint("say which rows are the first: ORDER BY … LIMIT"));
+        }
         let schema = below.edge.schema.clone();
         Ok(self.add(NodeKind::Limit(spec), &[&below], schema))
     }

@@ -8,7 +8,7 @@ use crate::graph::distribute::{Placement, gathered};
 use crate::graph::edge::{EdgeProperties, Partitioning};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_types, types};
-use crate::{Code, Error, Result};
+use crate::{Error, Result};
 
 /// `LIMIT fetch OFFSET skip` without an order: of rows that are only inserted, which are counted in the order in which they come.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +39,7 @@ impl NodeSpec for LimitSpec {
 
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         if !inputs[0].changes.is_append() {
-            let text =
-                "LIMIT without ORDER BY is not built for rows that change: which rows are the first ones would not be settled";
-            return Err(Error::new(Code::NotSupported, text).with_hint("say which rows are the first: ORDER BY … LIMIT"));
+            return Err(Error::internal("of rows that change it is not settled which ones are the first"));
         }
         expect_types(schema, types(&inputs[0].schema))
     }
