@@ -155,6 +155,11 @@ impl TableRules {
         !self.key.iter().any(|column| set.contains(column) || self.generated_at(*column).is_some())
     }
 
+    /// Whether DESCRIBE has more to say of its columns than names and types.
+    pub(crate) fn say_more(&self) -> bool {
+        !(self.defaults.is_empty() && self.generated.is_empty() && self.checks.is_empty())
+    }
+
     /// What DESCRIBE says of a column: what fills it, and the checks that name it.
     pub(crate) fn described(&self, column: usize) -> (String, String) {
         let generated = self.generated_at(column).map(|generated| format!("GENERATED ALWAYS AS ({}) STORED", generated.text));

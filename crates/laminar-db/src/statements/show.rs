@@ -123,10 +123,7 @@ fn setting(engine: &Engine, name: &Name) -> Result<StatementOutcome> {
 /// `DESCRIBE name`: columns with their types and what is known of them.
 pub(super) fn describe(engine: &Engine, name: &Name) -> Result<StatementOutcome> {
     if let Some(schema) = SideName::parse(&name.text).and_then(|side_outputs| engine.side_outputs.schema(&side_outputs)) {
-        return text_rows(
-            &COLUMNS,
-            schema.fields().iter().map(|field| described(field, ["", "", ""].map(str::to_owned))).collect(),
-        );
+        return text_rows(&COLUMNS, schema.fields().iter().map(|field| described(field, String::new())).collect());
     }
     let object = engine.catalog.require(name)?;
     let Some(properties) = object.properties() else {
@@ -137,22 +134,26 @@ pub(super) fn describe(engine: &Engine, name: &Name) -> Result<StatementOutcome>
         .with_hint(format!("SHOW CREATE {} tells what it does", name.text))
         .at(name.span));
     };
-    let rows = properties.schema.fields().iter().enumerate().map(|(index, field)| {
+    let columns = properties.schema.fields().iter().enumerate().map(|(index, field)| {
         let note = match properties.time_column(index) {
             Some(time) if time.lag == 0 => "follows the watermark".to_owned(),
             Some(time) => format!("follows the watermark, at most {} s behind", time.lag as f64 / 1e9),
             None => String::new(),
         };
-        let (default, checks) = object.rules().map(|rules| rules.described(index)).unwrap_or_default();
-        described(field, [note, default, checks])
+        described(field, note)
     });
-    text_rows(&COLUMNS, rows.collect())
+    let Some(rules) = object.rules().filter(|rules| rules.say_more()) else { return text_rows(&COLUMNS, columns.collect()) };
+    let rows = columns.enumerate().map(|(index, column)| {
+        let (default, checks) = rules.described(index);
+        column.into_iter().chain([default, checks]).collect()
+    });
+    text_rows(&[&COLUMNS[..], &["default", "checks"]].concat(), rows.collect())
 }
 
-/// What `DESCRIBE` says of a column.
-const COLUMNS: [&str; 6] = ["column", "type", "nullable", "event_time", "default", "checks"];
+/// What `DESCRIBE` says of every column; of a table with rules it says these too.
+const COLUMNS: [&str; 4] = ["column", "type", "nullable", "event_time"];
 
-fn described(field: &Field, notes: [String; 3]) -> Vec<String> {
+fn described(field: &Field, note: String) -> Vec<String> {
     let nullable = if field.is_nullable() { "yes" } else { "no" };
-    [field.name().clone(), field.data_type().to_string(), nullable.to_owned()].into_iter().chain(notes).collect()
+    vec![field.name().clone(), field.data_type().to_string(), nullable.to_owned(), note]
 }
