@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod compute;
+mod grouping_sets;
 mod join;
 mod key_columns;
 mod limit;

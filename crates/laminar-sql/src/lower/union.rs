@@ -18,10 +18,15 @@ impl Lowering {
             let below = self.plan(input)?;
             inputs.push(self.renamed(below, &schema));
         }
+        Ok(self.united(inputs, &schema))
+    }
+
+    /// The rows of `inputs`, which have the columns of `schema`.
+    pub(super) fn united(&mut self, mut inputs: Vec<Lowered>, schema: &arrow_schema::SchemaRef) -> Lowered {
         while inputs.len() > INPUTS_MAX {
-            inputs = inputs.chunks(INPUTS_MAX).map(|some| self.rows_of_all(some, &schema)).collect();
+            inputs = inputs.chunks(INPUTS_MAX).map(|some| self.rows_of_all(some, schema)).collect();
         }
-        Ok(self.rows_of_all(&inputs, &schema))
+        self.rows_of_all(&inputs, schema)
     }
 
     fn rows_of_all(&mut self, inputs: &[Lowered], schema: &arrow_schema::SchemaRef) -> Lowered {

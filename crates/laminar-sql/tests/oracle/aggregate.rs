@@ -120,3 +120,16 @@ fn aggregates_without_groups_and_over_aggregates_agree_with_the_oracle() {
     let test = Test::new(vec![facts("t"), keyed("keyed")], queries.map(Query::same).to_vec());
     check_graph(&Test { share: 2, ..test });
 }
+
+#[test]
+fn grouping_sets_agree_with_the_oracle() {
+    let queries = [
+        "SELECT k, p, GROUPING(k, p) AS g, COUNT(*) AS n, SUM(a) AS total FROM t GROUP BY ROLLUP(k, p)",
+        "SELECT k, p, a, GROUPING(a) AS g, MAX(b) AS most FROM t GROUP BY CUBE(k, p, a)",
+        "SELECT k, COUNT(DISTINCT s) AS n FROM t WHERE a > 0 GROUP BY GROUPING SETS ((k), (k), ()) HAVING COUNT(*) <> 2",
+        "SELECT a % 2 AS odd, k, MIN(s) AS least FROM u GROUP BY GROUPING SETS ((a % 2), (k, a % 2))",
+        "SELECT k, p, day, COUNT(*) AS n FROM u GROUP BY k, ROLLUP(p, day)",
+        "SELECT g, COUNT(*) AS n FROM (SELECT GROUPING(k) AS g, k FROM t GROUP BY CUBE(k)) AS q GROUP BY g",
+    ];
+    check_graph(&Test::new(vec![facts("t"), growing_facts("u")], queries.map(Query::same).to_vec()));
+}

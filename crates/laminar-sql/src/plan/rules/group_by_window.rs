@@ -23,6 +23,12 @@ pub(crate) fn group_by_window(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn rewrite(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
+    if let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {
+        if sets.distinct_expr().into_iter().any(|key| bound_of(key, &aggregate.input).is_some()) {
+            return not_impl_err!("a window inside GROUPING SETS, ROLLUP or CUBE is not built yet");
+        }
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+    }
     let bounds: Vec<Option<Bound>> = aggregate.group_expr.iter().map(|key| bound_of(key, &aggregate.input)).collect();
     if bounds.iter().all(Option::is_none) {
         return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));

@@ -63,7 +63,6 @@ fn check_function(expr: &Expr) -> Result<()> {
         Expr::InSubquery(_) | Expr::Exists(_) | Expr::ScalarSubquery(_) => {
             not_built("a sub-query inside an expression", "write it as a join with a derived table")
         }
-        Expr::GroupingSet(_) => not_built("GROUPING SETS, ROLLUP and CUBE", "write one GROUP BY for each and UNION ALL them"),
         _ => Ok(()),
     }
 }
