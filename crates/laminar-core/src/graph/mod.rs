@@ -23,7 +23,7 @@ pub use explain::{explain, explain_distributed};
 pub use node::{Node, NodeKind};
 pub use nodes::{
     AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec,
-    OutputSpec, OverCall, OverFunction, OverSpec, Pick, SessionSpec, SourceSpec, TopNSpec, WindowEmission, WindowSpec,
-    can_be_sent,
+    MissingElements, OutputSpec, OverCall, OverFunction, OverSpec, Pick, SessionSpec, SourceSpec, TopNSpec, UnnestColumn,
+    UnnestSpec, WindowEmission, WindowSpec, can_be_sent,
 };
 pub use validate::validate;

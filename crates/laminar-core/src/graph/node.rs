@@ -8,7 +8,7 @@ use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::nodes::{
     AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec, SessionSpec, SourceSpec,
-    TopNSpec, UnionSpec, WindowSpec,
+    TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
 };
 use crate::{NodeId, Result};
 
@@ -36,6 +36,8 @@ pub enum NodeKind {
     Compute(ComputeSpec),
     /// All rows of all inputs.
     Union,
+    /// A row for each element of its lists.
+    Unnest(UnnestSpec),
     /// Groups without windows.
     Aggregate(AggregateSpec),
     /// Adds `window_start` and `window_end` to each row, once for each of its windows.
@@ -65,6 +67,7 @@ impl NodeKind {
             NodeKind::Source(spec) => spec,
             NodeKind::Compute(spec) => spec,
             NodeKind::Union => &UnionSpec,
+            NodeKind::Unnest(spec) => spec,
             NodeKind::Aggregate(spec) => spec,
             NodeKind::AssignWindow(spec) => spec,
             NodeKind::Window(spec) => spec,

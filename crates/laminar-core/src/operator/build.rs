@@ -13,6 +13,7 @@ use super::over::Over;
 use super::session_window::SessionOperator;
 use super::top_n::TopN;
 use super::union::Union;
+use super::unnest::Unnest;
 use super::window::WindowOperator;
 use crate::graph::{EdgeProperties, Node, NodeKind};
 use crate::{Code, Error, Result};
@@ -24,6 +25,7 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
         (NodeKind::Source(spec), []) => Box::new(Ingress::new(spec, &node.output)?),
         (NodeKind::Compute(spec), [_]) => Box::new(Compute::new(spec, output)),
         (NodeKind::Union, _) => Box::new(Union::new(output)),
+        (NodeKind::Unnest(spec), [_]) => Box::new(Unnest::new(spec, output)),
         (NodeKind::Aggregate(spec), [input]) => Box::new(GroupAggregate::new(spec, input, output)?),
         (NodeKind::AssignWindow(spec), [input]) => Box::new(AssignWindow::new(spec, input, output)?),
         (NodeKind::Window(spec), [input]) => Box::new(WindowOperator::new(spec, input, output)?),

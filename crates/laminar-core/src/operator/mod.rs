@@ -29,6 +29,7 @@ pub mod session_window;
 pub mod sliding_window;
 pub mod top_n;
 pub mod union;
+pub mod unnest;
 pub mod window;
 
 pub use partial_aggregation::{PartialAggregation, SentGroups};

@@ -11,10 +11,11 @@ mod over;
 mod scan;
 mod top_n;
 mod union;
+mod unnest;
 mod window;
 
 use arrow_schema::SchemaRef;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
 use laminar_core::dag::{EdgeProperties, Node, NodeKind, derive};
 use laminar_core::{Code, Error, NodeId, Result};
 
@@ -85,27 +86,30 @@ impl Lowering {
             LogicalPlan::Projection(projection) => self.projection(projection),
             LogicalPlan::Filter(filter) => self.filter(filter),
             LogicalPlan::Union(union) => self.union(union),
+            LogicalPlan::Unnest(unnest) => self.unnest(unnest),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) => self.join(join),
             LogicalPlan::Window(window) => self.window(window),
             // Readers of a view see its changes, which have no order.
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.plan(&sort.input),
             LogicalPlan::Limit(limit) => self.limit(limit),
-            LogicalPlan::Extension(extension) => {
-                let any = extension.node.as_any();
-                if let Some(window) = any.downcast_ref::<WindowAggregate>() {
-                    self.window_aggregate(window)
-                } else if let Some(assign) = any.downcast_ref::<AssignWindow>() {
-                    self.assign_window(assign)
-                } else {
-                    Err(Error::internal(format!("unknown plan node {}", extension.node.name())))
-                }
-            }
+            LogicalPlan::Extension(extension) => self.extension(extension),
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {
                 Err(Error::new(Code::InvalidQuery, "this query reads from nothing, so it would never change")
                     .with_hint("name a source, table, stream or view in FROM; constants can be put in a table by INSERT"))
             }
             other => Err(Error::new(Code::NotSupported, format!("{} in a continuous query is not built yet", kind_of(other)))),
+        }
+    }
+
+    fn extension(&mut self, extension: &Extension) -> Result<Lowered> {
+        let any = extension.node.as_any();
+        if let Some(window) = any.downcast_ref::<WindowAggregate>() {
+            self.window_aggregate(window)
+        } else if let Some(assign) = any.downcast_ref::<AssignWindow>() {
+            self.assign_window(assign)
+        } else {
+            Err(Error::internal(format!("unknown plan node {}", extension.node.name())))
         }
     }
 }

@@ -12,6 +12,7 @@ mod session;
 mod source;
 mod top_n;
 mod union;
+mod unnest;
 mod window;
 
 pub use aggregate::{AggregateSpec, can_be_sent};
@@ -26,4 +27,5 @@ pub use session::SessionSpec;
 pub use source::SourceSpec;
 pub use top_n::TopNSpec;
 pub(super) use union::UnionSpec;
+pub use unnest::{MissingElements, UnnestColumn, UnnestSpec};
 pub use window::{WindowEmission, WindowSpec};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
-use arrow_schema::DataType;
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch};
+use arrow_schema::{DataType, Field};
 use laminar_core::expr::{ExprRef, ScalarExpr};
 use laminar_core::{Code, Error, Result};
 
@@ -66,6 +66,20 @@ pub(crate) fn plus(a: usize, b: usize) -> ExprRef {
     expr(&format!("#{a} + #{b}"), DataType::Int64, move |rows| {
         let pairs = whole(rows, a).iter().zip(whole(rows, b));
         Ok(Arc::new(pairs.map(|(a, b)| Some(a?.wrapping_add(b?))).collect::<Int64Array>()))
+    })
+}
+
+/// The type of [`list_of`].
+pub(crate) fn list_type() -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(DataType::Int64, true)))
+}
+
+/// `[#a, #b]`; NULL where `#a` is, empty where `#b` is.
+pub(crate) fn list_of(a: usize, b: usize) -> ExprRef {
+    expr(&format!("[#{a}, #{b}]"), list_type(), move |rows| {
+        let pairs = whole(rows, a).iter().zip(whole(rows, b));
+        let list = |(a, b): (Option<i64>, Option<i64>)| a.map(|a| b.map_or(vec![], |b| vec![Some(a), Some(b)]));
+        Ok(Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>(pairs.map(list))))
     })
 }
 

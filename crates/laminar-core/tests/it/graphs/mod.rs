@@ -18,4 +18,5 @@ mod rescale;
 mod rescale_random;
 mod steps;
 mod union;
+mod unnest;
 mod validate;

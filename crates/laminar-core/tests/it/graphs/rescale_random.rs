@@ -1,11 +1,13 @@
 //! Random histories in which the number of workers changes: what every kind of state holds is dealt anew, and no answer changes.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Field, Schema};
 use laminar_core::dag::{
-    DagBuilder, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec, NodeKind, OutputSpec, OverCall,
-    OverFunction, OverSpec, SessionSpec, SourceSpec, TopNSpec, WindowEmission, WindowSpec, derive,
+    DagBuilder, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec, MissingElements, NodeKind, OutputSpec,
+    OverCall, OverFunction, OverSpec, SessionSpec, SourceSpec, TopNSpec, UnnestColumn, UnnestSpec, WindowEmission, WindowSpec,
+    derive,
 };
 use laminar_core::expr::{Column, ExprRef, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -15,7 +17,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::cuts::{Case, rounds};
-use super::exprs::{greater, plus};
+use super::exprs::{greater, list_of, plus};
 use super::graph::{SECOND, pairs, timed, watermarked, watermarked_per_key};
 
 const EMISSIONS: [WindowEmission; 3] = [WindowEmission::Changes, WindowEmission::OnWatermark, WindowEmission::OnClose];
@@ -126,6 +128,16 @@ impl Growing {
         let kind = NodeKind::Limit(LimitSpec { skip, fetch });
         let output = derive(&kind, &[&properties], properties.schema.clone());
         self.dag.add("limit", kind, vec![input], output)
+    }
+
+    /// `a` beside the elements of `[a, b]`.
+    fn unnest(&mut self, input: NodeId) -> NodeId {
+        let listed = self.dag.project("listed", input, vec![("a", column(0)), ("list", list_of(0, 1))]);
+        let columns = vec![UnnestColumn::Repeated(0), UnnestColumn::Elements { column: 1, depth: 1 }];
+        let kind = NodeKind::Unnest(UnnestSpec { columns, missing: MissingElements::NullKept });
+        let fields = ["a", "element"].map(|name| Field::new(name, DataType::Int64, true));
+        let output = derive(&kind, &[self.dag.properties(listed)], Arc::new(Schema::new(fields.to_vec())));
+        self.dag.add("unnest", kind, vec![listed], output)
     }
 
     /// A view in which a row replaces the one with the same `a`.
@@ -354,5 +366,23 @@ fn limits_go_on_counting() {
         case.view(limit);
         let by_a = case.dag.aggregate("by_a", limit, vec![("a", column(0))], aggregates(column(1)));
         case.view(by_a);
+    });
+}
+
+#[test]
+fn lists_are_taken_apart_on_any_worker() {
+    check(|rng, case| {
+        let retracts = rng.random_bool(0.5);
+        let source = case.pairs_source(rng, retracts);
+        let elements = case.unnest(source);
+        case.view(elements);
+        // Spread by a, before and behind.
+        let by_a = case.dag.aggregate("by_a", source, vec![("a", column(0))], aggregates(column(1)));
+        let schema = case.dag.properties(by_a).schema.clone();
+        let counts = case.dag.project("counts", by_a, vec![("a", column(0)), ("b", Column::new(&schema, 1))]);
+        let counted = case.unnest(counts);
+        case.view(counted);
+        let sums = case.dag.aggregate("sums", counted, vec![("a", column(0))], aggregates(column(1)));
+        case.view(sums);
     });
 }

@@ -17,9 +17,14 @@ pub(super) struct Domain {
 impl Domain {
     /// The values that `outer` have in `input`.
     pub(super) fn new(input: &LogicalPlan, outer: Vec<Column>, name: String) -> Result<Self> {
-        let exprs = outer.iter().enumerate().map(|(index, column)| Expr::Column(column.clone()).alias(column_name(index)));
-        let distinct = LogicalPlanBuilder::from(input.clone()).project(exprs.collect::<Vec<_>>())?.distinct()?;
-        let plan = distinct.alias(name.clone())?.build()?;
+        let plan = renamed(input, &outer)?.distinct()?.alias(name.clone())?.build()?;
+        Ok(Self { plan, outer, name: TableReference::bare(name) })
+    }
+
+    /// The rows of `input` themselves, with all of their columns.
+    pub(super) fn of_rows(input: &LogicalPlan, name: String) -> Result<Self> {
+        let outer = input.schema().columns();
+        let plan = renamed(input, &outer)?.alias(name.clone())?.build()?;
         Ok(Self { plan, outer, name: TableReference::bare(name) })
     }
 
@@ -72,6 +77,11 @@ impl Domain {
         })?;
         Ok(bound.data)
     }
+}
+
+fn renamed(input: &LogicalPlan, columns: &[Column]) -> Result<LogicalPlanBuilder> {
+    let exprs = columns.iter().enumerate().map(|(index, column)| Expr::Column(column.clone()).alias(column_name(index)));
+    LogicalPlanBuilder::from(input.clone()).project(exprs.collect::<Vec<_>>())
 }
 
 fn column_name(index: usize) -> String {

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use super::domain::{Domain, columns_in, same};
-use super::push::push;
+use super::push::{is_row_by_row, push};
 use super::references::{has_subquery, is_plain, outer_columns};
 use crate::functions::{Only, Quantified, Quantifier};
 
@@ -194,6 +194,9 @@ impl Flattening {
             if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
                 return not_impl_err!("LATERAL on the right side of a {} join", join.join_type);
             }
+            if join.join_type == JoinType::Inner && behind.is_none() && is_row_by_row(&right) {
+                return narrowed(self.beside_its_row(&left, right, conditions)?, kept);
+            }
             let outer = read.iter().cloned().map(Expr::Column).collect();
             let domain = Domain::new(&left, read, self.name("domain"))?;
             right = push(right, &domain)?;
@@ -204,6 +207,19 @@ impl Flattening {
         match behind {
             Some(predicate) => self.filter(Filter::try_new(predicate, Arc::new(joined))?),
             None => Ok(joined),
+        }
+    }
+
+    /// The rows of `left`, each beside those that `right` gives for it.
+    fn beside_its_row(&mut self, left: &LogicalPlan, right: LogicalPlan, conditions: Vec<Expr>) -> Result<LogicalPlan> {
+        let domain = Domain::of_rows(left, self.name("rows"))?;
+        let own = columns_in(right.schema());
+        let names = domain.columns().into_iter().zip(left.schema().iter());
+        let named = names.map(|(column, (relation, field))| column.alias_qualified(relation.cloned(), field.name()));
+        let rows = LogicalPlanBuilder::from(push(right, &domain)?).project(named.chain(own).collect::<Vec<_>>())?;
+        match conjunction(conditions) {
+            Some(condition) => rows.filter(condition)?.build(),
+            None => rows.build(),
         }
     }
 

@@ -8,8 +8,8 @@ use datafusion::functions::expr_fn::coalesce;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, ExprFunctionExt, ExprSchemable, FetchType, Filter, Join, JoinType, Limit, LogicalPlan,
-    LogicalPlanBuilder, Operator, Projection, SkipType, SortExpr, Union, Window, binary_expr, lit, when,
+    Aggregate, Distinct, EmptyRelation, Expr, ExprFunctionExt, ExprSchemable, FetchType, Filter, Join, JoinType, Limit,
+    LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, SortExpr, Union, Window, binary_expr, lit, when,
 };
 
 use super::domain::{Domain, columns_in, same};
@@ -18,6 +18,10 @@ use crate::parse::rewrite::SetOperation;
 
 /// `plan` for every row of `domain`.
 pub(super) fn push(plan: LogicalPlan, domain: &Domain) -> Result<LogicalPlan> {
+    // The one row of a SELECT without FROM adds nothing.
+    if let LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: true, .. }) = &plan {
+        return Ok(domain.plan.clone());
+    }
     if !depends(&plan, domain)? {
         return LogicalPlanBuilder::from(domain.plan.clone()).cross_join(plan)?.build();
     }
@@ -58,6 +62,19 @@ pub(super) fn push(plan: LogicalPlan, domain: &Domain) -> Result<LogicalPlan> {
             let kind = kind.split([':', ' ']).next().unwrap_or_default().to_owned();
             not_impl_err!("a correlated sub-query over {kind}")
         }
+    }
+}
+
+/// Whether `plan`, which reads from nothing but outer values, works on each combination of them for itself.
+pub(super) fn is_row_by_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::EmptyRelation(empty) => empty.produce_one_row,
+        LogicalPlan::SubqueryAlias(alias) => {
+            SetOperation::of_marker(alias.alias.table()).is_none() && is_row_by_row(&alias.input)
+        }
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Unnest(_) => is_row_by_row(plan.inputs()[0]),
+        LogicalPlan::Subquery(subquery) => is_row_by_row(&subquery.subquery),
+        _ => false,
     }
 }
 
