@@ -22,8 +22,8 @@ pub use exchange::Exchange;
 pub use explain::{explain, explain_distributed};
 pub use node::{Node, NodeKind};
 pub use nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec,
-    MissingElements, OutputSpec, OverCall, OverFunction, OverSpec, Pick, SessionSpec, SourceSpec, TopNSpec, UnnestColumn,
-    UnnestSpec, WindowEmission, WindowSpec, can_be_sent,
+    AggregateSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType,
+    LimitSpec, MissingElements, OutputSpec, OverCall, OverFunction, OverSpec, Pick, SessionSpec, SourceSpec, TopNSpec,
+    UnnestColumn, UnnestSpec, WindowEmission, WindowSpec, can_be_sent,
 };
 pub use validate::validate;

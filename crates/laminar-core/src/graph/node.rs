@@ -7,8 +7,8 @@ use arrow_schema::SchemaRef;
 use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec, SessionSpec, SourceSpec,
-    TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
+    AggregateSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec, SessionSpec,
+    SourceSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
 };
 use crate::{NodeId, Result};
 
@@ -32,6 +32,8 @@ pub struct Node {
 pub enum NodeKind {
     /// Rows come in from outside.
     Source(SourceSpec),
+    /// Rows that are there from the start.
+    Constant(ConstantSpec),
     /// Filter and projection, fused.
     Compute(ComputeSpec),
     /// All rows of all inputs.
@@ -65,6 +67,7 @@ impl NodeKind {
     pub(super) fn spec(&self) -> &dyn NodeSpec {
         match self {
             NodeKind::Source(spec) => spec,
+            NodeKind::Constant(spec) => spec,
             NodeKind::Compute(spec) => spec,
             NodeKind::Union => &UnionSpec,
             NodeKind::Unnest(spec) => spec,

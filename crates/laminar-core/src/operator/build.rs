@@ -3,6 +3,7 @@
 use super::Operator;
 use super::assign_window::AssignWindow;
 use super::compute::Compute;
+use super::constant::Constant;
 use super::egress::Egress;
 use super::emit::Emit;
 use super::group_aggregate::GroupAggregate;
@@ -23,6 +24,7 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
     let output = node.output.schema.clone();
     Ok(match (&node.kind, inputs) {
         (NodeKind::Source(spec), []) => Box::new(Ingress::new(spec, &node.output)?),
+        (NodeKind::Constant(spec), []) => Box::new(Constant::new(spec)),
         (NodeKind::Compute(spec), [_]) => Box::new(Compute::new(spec, output)),
         (NodeKind::Union, _) => Box::new(Union::new(output)),
         (NodeKind::Unnest(spec), [_]) => Box::new(Unnest::new(spec, output)),

@@ -15,6 +15,7 @@ pub mod build;
 pub mod changelog;
 pub mod check;
 pub mod compute;
+pub mod constant;
 mod difference;
 pub mod egress;
 pub mod emit;

@@ -401,6 +401,7 @@ fn initial_hold(node: &Node) -> Holds {
 
 fn source_hold(node: &Node, idle: bool) -> Holds {
     match &node.kind {
+        NodeKind::Constant(_) => Holds::Nothing,
         NodeKind::Source(spec) if spec.is_table() => Holds::Nothing,
         NodeKind::Source(spec) if spec.watermark.is_some() && !idle => Holds::Time,
         _ => Holds::End,

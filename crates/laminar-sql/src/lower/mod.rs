@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod compute;
+mod constant;
 mod grouping_sets;
 mod join;
 mod key_columns;
@@ -94,10 +95,8 @@ impl Lowering {
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.plan(&sort.input),
             LogicalPlan::Limit(limit) => self.limit(limit),
             LogicalPlan::Extension(extension) => self.extension(extension),
-            LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {
-                Err(Error::new(Code::InvalidQuery, "this query reads from nothing, so it would never change")
-                    .with_hint("name a source, table, stream or view in FROM; constants can be put in a table by INSERT"))
-            }
+            LogicalPlan::EmptyRelation(empty) => self.empty(empty),
+            LogicalPlan::Values(values) => self.values(values),
             other => Err(Error::new(Code::NotSupported, format!("{} in a continuous query is not built yet", kind_of(other)))),
         }
     }

@@ -3,6 +3,7 @@
 mod aggregate;
 mod assign_window;
 mod compute;
+mod constant;
 mod emit;
 mod join;
 mod limit;
@@ -18,6 +19,7 @@ mod window;
 pub use aggregate::{AggregateSpec, can_be_sent};
 pub use assign_window::AssignSpec;
 pub use compute::ComputeSpec;
+pub use constant::ConstantSpec;
 pub use emit::{EmitSpec, EmitWhen};
 pub use join::{JoinSpec, JoinType};
 pub use limit::LimitSpec;

@@ -2,6 +2,7 @@
 
 mod attach;
 mod compute;
+mod constant;
 pub(crate) mod cuts;
 mod distribute;
 mod emit;
