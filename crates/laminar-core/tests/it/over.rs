@@ -470,3 +470,13 @@ fn a_value_that_cannot_be_computed_rejects_its_row_alone() {
     let emitted = harness.step(vec![(Port::LEFT, batch(&[(row(i64::MAX).0, -1)]))]).unwrap();
     assert!(emitted.is_empty() && harness.rejected_rows() == 1);
 }
+
+#[test]
+fn a_bound_beyond_all_values_leaves_nulls_out() {
+    let frame = Between(FrameUnit::Range, Bound::By(0), Bound::By(i64::MAX));
+    let call = Call::Picked { pick: Pick::Last, ignore_nulls: true, frame };
+    let mut harness = Harness::new(operator(&by_key(vec![call])));
+    let text = |k, s| (Row { k, s: Some(s), v: None }, 1);
+    let emitted = harness.step(vec![(Port::LEFT, batch(&[text(Some(3), "b"), text(None, "x")]))]).unwrap();
+    assert_eq!(print_all(&emitted), "+1 | 3 | b | NULL | b\n+1 | NULL | x | NULL | x");
+}

@@ -2,15 +2,23 @@
 
 use std::ops::Range;
 
-use arrow_array::Array;
+use arrow_array::{Array, new_null_array};
+use arrow_schema::DataType;
 
 use super::piece::Piece;
 use crate::Result;
 use crate::expr::{ExprRef, evaluate_isolating};
 use crate::graph::{Frame, FrameBound, FrameUnit};
-use crate::state::OrderedView;
+use crate::state::{OrderedView, RowId};
 
 impl OrderedView<'_> {
+    /// The positions of the rows of a partition whose only sort key, of this type, is a value: NULLs stand before them or behind them.
+    pub(super) fn values(&self, row: RowId, key_type: &DataType) -> Range<i64> {
+        let partition = self.partition(row);
+        let nulls = self.with_value(row, 0, (&new_null_array(key_type, 1), 0));
+        if nulls.start == partition.start { nulls.end..partition.end } else { partition.start..nulls.start }
+    }
+
     /// Where the group begins that lies `groups` groups before the one that begins at `start`, or `first`.
     pub(super) fn groups_before(&self, mut start: i64, groups: i64, first: i64) -> i64 {
         for _ in 0..groups {
@@ -112,7 +120,7 @@ impl Piece<'_> {
             let same = row > 0 && self.peers()[row - 1] == *peers;
             bounds.push(match bounds.last() {
                 Some(last) if same => *last,
-                _ if outside[row] => end_of(&self.partition, is_before),
+                _ if outside[row] => end_of(&self.view.values(self.row_ids()[row], value.data_type()), is_before),
                 _ => end_of(&self.view.with_value(self.row_ids()[row], 0, (&values, row)), is_start),
             });
         }

@@ -88,10 +88,11 @@ impl Row<'_> {
     /// Where the value of a bound stands, as the row at `position` has it.
     fn bound(&self, value: &ExprRef, is_before: bool, position: i64) -> Result<Range<i64>> {
         let row = self.view.at(position).map_or(self.row, |row| row.row_id);
+        let values = || self.view.values(row, value.data_type());
         Ok(match value.evaluate(&self.view.gather(&[row])?) {
             Ok(value) => self.view.with_value(row, 0, (&value, 0)),
-            Err(_) if is_before => self.partition.start..self.partition.start,
-            Err(_) => self.partition.end..self.partition.end,
+            Err(_) if is_before => values().start..values().start,
+            Err(_) => values().end..values().end,
         })
     }
 }
