@@ -11,11 +11,8 @@ use super::{Operator, OperatorContext};
 use crate::changelog::consolidate_all;
 use crate::graph::{EdgeProperties, TopNSpec};
 use crate::limits::BATCH_ROWS_MAX;
-use crate::state::{Changed, Imaged, OrderedArrangement, OrderedView, Ownership, RowId, StateImage};
+use crate::state::{Changed, Imaged, OrderedArrangement, OrderedView, RowId};
 use crate::{ChangeBatch, Port, Result};
-
-/// What the image calls the rows.
-const ROWS: &str = "rows";
 
 /// All rows in their order, of which the first are shown. Within a step, partitions come in their order, and rows that go before those
 /// that come.
@@ -141,26 +138,6 @@ impl Operator for TopN {
     }
 
     fn state(&mut self) -> Option<&mut dyn Imaged> {
-        Some(self)
-    }
-}
-
-impl Imaged for TopN {
-    fn image(&mut self) -> Result<StateImage> {
-        let mut image = StateImage::default();
-        self.rows.add_to_image(&mut image, ROWS)?;
-        Ok(image)
-    }
-
-    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
-        parts.iter().try_for_each(|image| self.rows.restore(image, ROWS, owned))
-    }
-
-    fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn bytes(&self) -> usize {
-        self.rows.bytes()
+        Some(&mut self.rows)
     }
 }

@@ -10,13 +10,16 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use super::Ownership;
-use super::image::StateImage;
+use super::image::{Imaged, StateImage};
 use super::rank_tree::{RankTree, Ranked};
 use super::row_order::{RowAt, RowOrder};
 use super::row_store::{RowId, RowStore, from_image_table, to_image_table};
 use crate::changelog::add_weights;
 use crate::expr::{SortDirection, SortKey};
 use crate::{ChangeBatch, Error, Result};
+
+/// What the image calls the rows.
+const ROWS: &str = "rows";
 
 /// A Z-set of rows without negative weights, in an order. Positions count copies: a row of weight 3 takes three.
 #[derive(Debug)]
@@ -162,18 +165,20 @@ impl OrderedArrangement {
         }
         Ok(())
     }
+}
 
-    /// Adds the rows to `image`, as tables called `name`.
-    pub fn add_to_image(&self, image: &mut StateImage, name: &str) -> Result<()> {
-        self.store.batches().iter().try_for_each(|batch| {
-            image.push(name, to_image_table(batch)?);
-            Ok(())
-        })
+impl Imaged for OrderedArrangement {
+    fn image(&mut self) -> Result<StateImage> {
+        let mut image = StateImage::default();
+        for batch in self.store.batches() {
+            image.push(ROWS, to_image_table(&batch)?);
+        }
+        Ok(image)
     }
 
-    /// Adds the rows that [`Self::add_to_image`] put into `image`, as far as `owned` says so of their partitions.
-    pub fn restore(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
-        for table in image.all(name) {
+    /// A row belongs to who has its partition.
+    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
+        for table in parts.iter().flat_map(|image| image.all(ROWS)) {
             let changes = from_image_table(self.store.schema(), table)?;
             let keys: Vec<ArrayRef> = self.order.partition.iter().map(|column| changes.column(*column).clone()).collect();
             self.apply(&owned.of_changes(changes, &keys)?)?;
@@ -181,8 +186,12 @@ impl OrderedArrangement {
         Ok(())
     }
 
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
     /// Bytes of rows, weights and order.
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.store.bytes() + self.tree.bytes()
     }
 }

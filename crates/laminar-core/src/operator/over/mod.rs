@@ -24,11 +24,8 @@ use crate::expr::ExprRef;
 use crate::expr::aggregate::AggregateCall;
 use crate::graph::{EdgeProperties, OverSpec};
 use crate::limits::BATCH_ROWS_MAX;
-use crate::state::{Changed, Imaged, OrderedArrangement, OrderedView, Ownership, RowId, StateImage};
+use crate::state::{Changed, Imaged, OrderedArrangement, OrderedView, RowId};
 use crate::{ChangeBatch, Port, Result};
-
-/// What the image calls the rows.
-const ROWS: &str = "rows";
 
 /// All rows in their order, and what is computed for each.
 #[derive(Debug)]
@@ -163,26 +160,6 @@ impl Operator for Over {
     }
 
     fn state(&mut self) -> Option<&mut dyn Imaged> {
-        Some(self)
-    }
-}
-
-impl Imaged for Over {
-    fn image(&mut self) -> Result<StateImage> {
-        let mut image = StateImage::default();
-        self.rows.add_to_image(&mut image, ROWS)?;
-        Ok(image)
-    }
-
-    fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
-        parts.iter().try_for_each(|image| self.rows.restore(image, ROWS, owned))
-    }
-
-    fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn bytes(&self) -> usize {
-        self.rows.bytes()
+        Some(&mut self.rows)
     }
 }
