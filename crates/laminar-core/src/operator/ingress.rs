@@ -35,18 +35,18 @@ struct EventTimes {
     generator: MeteredGenerator<Box<dyn WatermarkGenerator>>,
     idle: Option<IdleDetector>,
     now: i64,
-    heard: Heard,
+    reading: Reading,
 }
 
-/// Whether the source can be heard: silence of one that nobody reads means nothing.
+/// Whether the source is read: the silence of a paused one means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum Reading {
     /// It is read.
     Always,
     /// It is not read for now.
     Paused,
     /// It is read again: its silence begins with the next look at the clock.
-    Again,
+    Resumed,
 }
 
 impl Ingress {
@@ -106,7 +106,7 @@ impl Operator for Ingress {
 
     fn pause(&mut self, paused: bool) {
         if let Some(time) = &mut self.time {
-            time.heard = if paused { Heard::Paused } else { Heard::Again };
+            time.reading = if paused { Reading::Paused } else { Reading::Resumed };
         }
     }
 
@@ -123,7 +123,7 @@ impl EventTimes {
             generator: MeteredGenerator::new(spec.generator(&output.schema, idle_timeout)?),
             idle: idle_timeout.map(IdleDetector::new),
             now: i64::MIN,
-            heard: Heard::Always,
+            reading: Reading::Always,
         })
     }
 
@@ -170,13 +170,13 @@ impl EventTimes {
     }
 
     fn excuse_silence(&mut self, now: i64) {
-        if self.heard == Heard::Always {
+        if self.reading == Reading::Always {
             return;
         }
         self.idle.iter_mut().for_each(|idle| idle.excuse_silence(now));
         self.generator.keyed_mut().into_iter().for_each(|keyed| keyed.excuse_silence(now));
-        if self.heard == Heard::Again {
-            self.heard = Heard::Always;
+        if self.reading == Reading::Resumed {
+            self.reading = Reading::Always;
         }
     }
 

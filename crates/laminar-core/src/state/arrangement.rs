@@ -24,7 +24,7 @@ pub struct Arrangement {
     table: RowTable,
     chains: KeyChains,
     keys: Vec<usize>,
-    /// How many rows match each row; `None` where nobody asks.
+    /// How many rows match each row; `None` where they are not counted.
     match_counts: Option<RowCounts>,
 }
 
@@ -120,11 +120,11 @@ impl Arrangement {
     pub fn add_matches(&mut self, row_id: RowId, matches: i64) -> Result<i64> {
         match &mut self.match_counts {
             Some(counts) => counts.add(row_id, matches),
-            None => Err(Error::internal("matches of rows for which nobody counts them")),
+            None => Err(Error::internal("matches of rows that are not counted")),
         }
     }
 
-    /// How many rows match a stored row; 0 where nobody counts them.
+    /// How many rows match a stored row; 0 where they are not counted.
     pub fn matches_of(&self, row_id: RowId) -> i64 {
         self.match_counts.as_ref().map_or(0, |counts| counts.get(row_id))
     }

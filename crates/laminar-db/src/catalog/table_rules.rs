@@ -1,4 +1,4 @@
-//! What must hold for every row of a table, by whichever way it comes in, and what fills the columns that nobody gives.
+//! What must hold for every row of a table, by whichever way it comes in, and what fills the columns that are not given.
 
 use std::sync::Arc;
 

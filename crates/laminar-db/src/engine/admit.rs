@@ -13,7 +13,7 @@ impl Engine {
         let Some(object) = self.catalog.get(name) else { return Ok(changes) };
         let Some(rules) = object.rules() else { return object.check_lengths(changes.rows()).map(|()| changes) };
         let whole = self.with_absent_columns(rules, &changes)?.unwrap_or(changes);
-        // Whoever pushes rows with other columns says what is wrong.
+        // The push itself refuses rows with other columns, and says what is wrong.
         if !rules.are_more_than_types() || whole.check_schema(&rules.schema).is_err() {
             return Ok(whole);
         }

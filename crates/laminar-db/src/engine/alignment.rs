@@ -122,7 +122,7 @@ mod tests {
     fn who_is_too_far_ahead_waits_for_the_slowest_that_counts() {
         check(&[("g", 0, true), ("g", 60, true), ("g", 61, true)], &[None, None, Some(0)]);
         check(&[("g", 0, true), ("h", 100, true)], &[None, None]);
-        // Ended, silent and held back ones hold nobody.
+        // Ended, silent and held back sources hold no other back.
         check(&[("g", 0, false), ("g", 100, true), ("g", 200, true)], &[None, None, Some(1)]);
         check(&[("g", 0, false), ("g", 100, false)], &[None, None]);
         // One that has not begun is the slowest; if none has, all begin.

@@ -72,7 +72,7 @@ pub(super) fn refuse_other_keys(clause: &OnConflict, rules: &TableRules) -> Resu
 
 /// Which rows of an INSERT can come in as they are, and which meet another.
 struct Conflicts {
-    /// Rows whose keys nobody has.
+    /// Rows whose keys no row of the table has.
     free: Vec<u32>,
     /// Rows whose keys rows of the table have, and the numbers of those.
     taken: Vec<u32>,

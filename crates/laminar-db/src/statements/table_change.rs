@@ -1,4 +1,4 @@
-//! Changes a table by what was computed from its rows, as one: between the look and the change nobody else changes them.
+//! Changes a table by what was computed from its rows, as one: between the look and the change no other thread changes them.
 
 use std::sync::Arc;
 

@@ -78,7 +78,7 @@ fn pushes_between_the_look_and_the_change_are_seen() {
     });
     assert_eq!(rows(&db, "SELECT count(*) FROM counters"), [[(pushed + 2).to_string()]]);
     assert_eq!(rows(&db, "SELECT n FROM counters WHERE id < 3"), [["50"], ["50"]]);
-    // Who came later was counted by fewer statements, and nobody was counted twice by one.
+    // Who came later was counted by fewer statements, and no row was counted twice by one.
     assert_eq!(
         rows(&db, "SELECT count(*) FROM counters a JOIN counters b ON b.id = a.id + 1 WHERE a.id >= 10 AND a.n < b.n"),
         [["0"]]

@@ -254,7 +254,7 @@ fn explaining_and_leaving_leave_nothing_behind() {
     assert_eq!(gone.code(), Code::UnknownObject);
 }
 
-/// The steps of which a subscription has heard since.
+/// The steps that a subscription has got since the last look.
 fn steps_of(subscription: &mut Subscription) -> Vec<u64> {
     let mut steps = Vec::new();
     while let Some(changes) = subscription.try_next().unwrap() {

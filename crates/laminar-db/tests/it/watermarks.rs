@@ -113,7 +113,7 @@ fn devices(settings: &str, watermark: &str) -> (Database, ManualClock) {
     (db, clock)
 }
 
-fn heard(db: &Database, device: &str, seconds: i64) {
+fn reading(db: &Database, device: &str, seconds: i64) {
     let (minutes, seconds) = (seconds / 60, seconds % 60);
     db.execute(&format!("INSERT INTO s VALUES ('{device}', TIMESTAMP '1970-01-01 00:{minutes:02}:{seconds:02}')")).unwrap();
 }
@@ -129,13 +129,13 @@ fn a_fast_device_does_not_make_the_rows_of_a_slow_one_late() {
     let per_key = "AS ts - INTERVAL '2' SECOND WITH (per = 'key', key = 'device')";
     for (watermark, late) in [("AS ts - INTERVAL '2' SECOND", 2), (per_key, 0)] {
         let (db, _) = devices("", watermark);
-        heard(&db, "slow", 3);
+        reading(&db, "slow", 3);
         for seconds in [20, 40, 60] {
-            heard(&db, "fast", seconds);
+            reading(&db, "fast", seconds);
         }
-        [4, 5].into_iter().for_each(|seconds| heard(&db, "slow", seconds));
+        [4, 5].into_iter().for_each(|seconds| reading(&db, "slow", seconds));
         assert_eq!(db.status().object("closed").unwrap().late, late, "{watermark}");
-        heard(&db, "slow", 12);
+        reading(&db, "slow", 12);
         let slow = if late == 0 { "slow 3" } else { "slow 1" };
         assert!(answer(&db, CLOSED).contains(&slow.to_owned()), "{:?}", answer(&db, CLOSED));
     }
@@ -144,18 +144,18 @@ fn a_fast_device_does_not_make_the_rows_of_a_slow_one_late() {
 #[test]
 fn a_device_that_is_silent_no_longer_holds_the_others() {
     let (db, clock) = devices("SET idle_timeout = '5 seconds'", "WITH (strategy = 'ascending', per = 'key', key = 'device')");
-    heard(&db, "slow", 3);
-    heard(&db, "fast", 20);
+    reading(&db, "slow", 3);
+    reading(&db, "fast", 20);
     clock.advance(4 * SECOND);
-    heard(&db, "fast", 31);
+    reading(&db, "fast", 31);
     assert!(answer(&db, CLOSED).is_empty());
     clock.advance(SECOND);
-    heard(&db, "fast", 32);
+    reading(&db, "fast", 32);
     assert_eq!(answer(&db, CLOSED), ["fast 1", "slow 1"]);
     // Back again, it is judged by what was promised without it, and counts from now on.
-    heard(&db, "slow", 5);
-    heard(&db, "slow", 35);
-    heard(&db, "fast", 90);
+    reading(&db, "slow", 5);
+    reading(&db, "slow", 35);
+    reading(&db, "fast", 90);
     assert_eq!(db.status().object("closed").unwrap().late, 1);
     assert_eq!(answer(&db, CLOSED), ["fast 1", "slow 1"]);
     let state = answer(&db, "SHOW STATE");
@@ -165,20 +165,20 @@ fn a_device_that_is_silent_no_longer_holds_the_others() {
 #[test]
 fn keys_may_be_several_columns() {
     let (db, _) = devices("", "WITH (strategy = 'ascending', per = 'key', key = 'device, ts')");
-    heard(&db, "a", 3);
-    heard(&db, "a", 30);
+    reading(&db, "a", 3);
+    reading(&db, "a", 30);
     assert!(answer(&db, CLOSED).is_empty(), "each time is a key of its own here, so the first holds all others");
 }
 
 #[test]
 fn rows_of_more_keys_than_there_may_be_stand_in_errors_with_the_name_of_the_option() {
     let (db, _) = devices("", "WITH (strategy = 'ascending', per = 'key', key = 'device', max_keys = 2)");
-    ["a", "b", "c", "a", "d"].into_iter().for_each(|device| heard(&db, device, 3));
+    ["a", "b", "c", "a", "d"].into_iter().for_each(|device| reading(&db, device, 3));
     let errors = answer(&db, "SELECT raw, reason FROM s$errors");
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors[0].contains("c") && errors[1].contains("d"), "{errors:?}");
     assert!(errors.iter().all(|row| row.contains("max_keys")), "{errors:?}");
-    ["a", "b"].into_iter().for_each(|device| heard(&db, device, 13));
+    ["a", "b"].into_iter().for_each(|device| reading(&db, device, 13));
     assert_eq!(answer(&db, CLOSED), ["a 2", "b 1"]);
 }
 

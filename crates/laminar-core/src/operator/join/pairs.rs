@@ -14,7 +14,7 @@ use crate::operator::OperatorContext;
 use crate::state::{Matches, ProbeCursor};
 use crate::{ChangeBatch, Code, Error, Port, Result};
 
-/// Finds pairs, shows them, and counts them where somebody asks.
+/// Finds pairs, shows them, and counts them where the join keeps counts.
 #[derive(Debug)]
 pub(super) struct Pairs {
     /// Left columns, then right columns.

@@ -10,7 +10,7 @@ use crate::{ChangeBatch, Result};
 /// What one batch of changes has met so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// How many rows match each of the changes, if somebody asks.
+    /// How many rows match each of the changes, if the join keeps counts.
     own: Option<Vec<i64>>,
     /// Stored rows that were met, with their matches before that: each at its first place, perhaps more than once.
     touched: Vec<(RowId, i64)>,

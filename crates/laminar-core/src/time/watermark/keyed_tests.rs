@@ -178,7 +178,7 @@ struct Model {
 impl Model {
     fn look(&mut self, now: i64) {
         let before = self.keys.len();
-        self.keys.retain(|_, (_, heard)| self.timeout.is_none_or(|timeout| now - *heard < timeout));
+        self.keys.retain(|_, (_, last_row)| self.timeout.is_none_or(|timeout| now - *last_row < timeout));
         self.settle();
         if before > 0 && self.keys.is_empty() {
             self.watermark = self.watermark.max(self.furthest);

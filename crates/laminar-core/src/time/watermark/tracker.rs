@@ -112,7 +112,7 @@ impl WatermarkTracker {
         self.combine()
     }
 
-    /// Silence up to `now` does not count: nobody could be heard.
+    /// Silence up to `now` does not count: the sources were not read.
     pub fn excuse_silence(&mut self, now: i64) {
         self.sources.iter_mut().filter(|source| !source.idle).for_each(|source| source.active_at = Some(now));
     }
