@@ -49,9 +49,8 @@ impl TopN {
         }
     }
 
-    /// The rows of one partition that may be shown in another number than before, in order.
+    /// The rows of one partition that may be shown in another number than before, in order. Those that changed are in order too.
     fn candidates(&self, views: [OrderedView<'_>; 2], shown: [&Shown; 2], changed: &[Changed]) -> Vec<RowId> {
-        let mut rows: Vec<RowId> = changed.iter().map(|changed| changed.row_id).collect();
         let ends = |index: usize| {
             let (view, shown) = (views[index], shown[index]);
             let row_at = |position| view.at(position).map(|row| row.row_id);
@@ -62,17 +61,32 @@ impl TopN {
             let positions = view.copies(from).start.max(shown.start)..view.copies(to).end.min(shown.end);
             view.scan(positions).into_iter().map(|row| row.row_id)
         };
-        match (ends(0), ends(1)) {
+        let mut rows: Vec<RowId> = Vec::new();
+        let [first, last] = match (ends(0), ends(1)) {
             (Some(old), Some(new)) => {
-                for (old, new) in old.into_iter().zip(new) {
-                    let (from, to) = if views[1].compare(old, new).is_le() { (old, new) } else { (new, old) };
-                    rows.extend(scan(0, from, to).chain(scan(1, from, to)));
+                let [from, to] = [0, 1].map(|end| in_order(views[1], old[end], new[end]));
+                for [from, to] in [from, to] {
+                    match from == to {
+                        true => rows.push(from),
+                        false => rows.extend(scan(0, from, to).chain(scan(1, from, to))),
+                    }
                 }
+                [from[0], to[1]]
             }
-            (Some([from, to]), None) => rows.extend(scan(0, from, to)),
-            (None, Some([from, to])) => rows.extend(scan(1, from, to)),
-            (None, None) => {}
-        }
+            (Some(old), None) => {
+                rows.extend(scan(0, old[0], old[1]));
+                old
+            }
+            (None, Some(new)) => {
+                rows.extend(scan(1, new[0], new[1]));
+                new
+            }
+            (None, None) => return rows,
+        };
+        // What is outside of both ranges was not shown and is not.
+        let from = changed.partition_point(|changed| views[1].compare(changed.row_id, first).is_lt());
+        let within = changed[from..].iter().take_while(|changed| views[1].compare(changed.row_id, last).is_le());
+        rows.extend(within.map(|changed| changed.row_id));
         rows.sort_by(|a, b| views[1].compare(*a, *b));
         rows.dedup();
         rows
@@ -110,6 +124,10 @@ struct Difference {
     rows: Vec<(RowId, i64)>,
 }
 
+fn in_order(view: OrderedView<'_>, one: RowId, other: RowId) -> [RowId; 2] {
+    if view.compare(one, other).is_le() { [one, other] } else { [other, one] }
+}
+
 fn overlap(one: &Range<i64>, other: &Range<i64>) -> i64 {
     (one.end.min(other.end) - one.start.max(other.start)).max(0)
 }
@@ -126,9 +144,8 @@ impl Operator for TopN {
             return Ok(());
         }
         let before = self.rows.tree();
-        let mut changed = self.rows.apply(&changes)?;
+        let changed = self.rows.apply(&changes)?;
         let views = [self.rows.view_of(&before), self.rows.view()];
-        changed.sort_by(|a, b| views[1].compare(a.row_id, b.row_id));
         let mut difference = Difference::default();
         for partition in changed.chunk_by(|a, b| views[1].is_same_partition(a.row_id, b.row_id)) {
             self.difference(views, partition, &mut difference);

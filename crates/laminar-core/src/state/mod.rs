@@ -4,6 +4,7 @@ mod arrangement;
 mod contents;
 pub mod image;
 mod key_chains;
+mod key_prefix;
 mod keyed_rows;
 mod ordered;
 mod ownership;

@@ -11,9 +11,10 @@ use arrow_schema::SchemaRef;
 
 use super::Ownership;
 use super::image::{Imaged, StateImage};
-use super::rank_tree::{RankTree, Ranked};
+use super::key_prefix::{KeyPrefix, PrefixRange};
+use super::rank_tree::{Entry, RankTree, Ranked};
 use super::row_order::{RowAt, RowOrder};
-use super::row_store::{RowId, RowStore, from_image_table, to_image_table};
+use super::row_store::{NO_ROW, RowId, RowStore, from_image_table, to_image_table};
 use crate::changelog::add_weights;
 use crate::expr::{SortDirection, SortKey};
 use crate::{ChangeBatch, Error, Result};
@@ -101,52 +102,58 @@ impl OrderedArrangement {
         self.len() == 0
     }
 
-    /// Adds consolidated changes. What is gone can be read until [`Self::compact`].
+    /// Adds consolidated changes; says what became of each row, in the order. What is gone can be read until [`Self::compact`].
     pub(crate) fn apply(&mut self, changes: &ChangeBatch) -> Result<Vec<Changed>> {
         let rows = changes.rows();
-        let found: Vec<Option<Ranked>> = (0..rows.num_rows()).map(|row| self.view().find((rows, row))).collect();
-        let (mut changed, mut fresh, mut weights) = (Vec::with_capacity(found.len()), Vec::new(), Vec::new());
-        for (row, found) in (0_u32..).zip(found) {
-            let weight = changes.weight(row as usize);
+        let prefixes = self.order.rows.prefixes(self.order.rows.len(), rows, 0..rows.num_rows());
+        let sorted = self.order.sorted(rows, &prefixes);
+        let (mut changed, mut fresh, mut weights) = (Vec::with_capacity(sorted.len()), Vec::new(), Vec::new());
+        for row in &sorted {
+            let at = *row as usize;
+            let found = self.view().find((rows, at), prefixes[at]);
             let before = found.map_or(0, |found| found.copies);
-            let after = add_weights(before, weight)?;
+            let after = add_weights(before, changes.weight(at))?;
             if after < 0 {
                 return Err(Error::internal(format!("a row was left with the weight {after}")));
             }
-            match found {
-                None if after == 0 => {}
-                None => {
-                    fresh.push(row);
-                    weights.push(after);
-                }
-                Some(found) => {
-                    self.add_copies(found.row_id, weight)?;
-                    changed.push(Changed { row_id: found.row_id, before, after });
-                }
+            let row_id = found.map_or(NO_ROW, |found| found.row_id);
+            if after != before {
+                changed.push((*row, Changed { row_id, before, after }));
+            }
+            if found.is_none() && after > 0 {
+                fresh.push(*row);
+                weights.push(after);
             }
         }
-        let row_ids = self.store.append(rows, &fresh, &weights)?;
-        for (row_id, after) in row_ids.into_iter().zip(weights) {
-            self.insert(row_id, after)?;
-            changed.push(Changed { row_id, before: 0, after });
+        let mut row_ids = self.store.append(rows, &fresh, &weights)?.into_iter();
+        for (row, changed) in &mut changed {
+            let prefix = prefixes[*row as usize];
+            match (changed.before, row_ids.as_slice()) {
+                (0, [row_id, ..]) => {
+                    changed.row_id = *row_id;
+                    row_ids.next();
+                    self.insert((rows, *row as usize), prefix, changed)?;
+                }
+                _ => self.add_copies((rows, *row as usize), prefix, changed)?,
+            }
         }
-        Ok(changed)
+        Ok(changed.into_iter().map(|(_, changed)| changed).collect())
     }
 
-    fn insert(&mut self, row_id: RowId, copies: i64) -> Result<()> {
-        add_weights(self.tree.total(), copies)?;
-        let (store, order) = (&self.store, &self.order);
-        let own = store.locate(row_id);
-        self.tree.insert(|row| order.rows.compare(order.rows.len(), store.locate(row), own).is_lt(), row_id, copies);
+    fn insert(&mut self, row: RowAt<'_>, prefix: KeyPrefix, changed: &Changed) -> Result<()> {
+        add_weights(self.tree.total(), changed.after)?;
+        let (seek, entry) = (self.order.seek(row, prefix), Entry { prefix: prefix.bits(), row_id: changed.row_id });
+        let store = &self.store;
+        self.tree.insert(|other| seek.compare(store, other).is_lt(), entry, changed.after);
         Ok(())
     }
 
-    fn add_copies(&mut self, row_id: RowId, copies: i64) -> Result<()> {
+    fn add_copies(&mut self, row: RowAt<'_>, prefix: KeyPrefix, changed: &Changed) -> Result<()> {
+        let copies = changed.after - changed.before;
         add_weights(self.tree.total(), copies)?;
-        let (store, order) = (&self.store, &self.order);
-        let own = store.locate(row_id);
-        self.tree.add_copies(|row| order.rows.compare(order.rows.len(), store.locate(row), own).is_lt(), copies);
-        self.store.add_weight(row_id, copies)?;
+        let (seek, store) = (self.order.seek(row, prefix), &self.store);
+        self.tree.add_copies(|other| seek.compare(store, other).is_lt(), copies);
+        self.store.add_weight(changed.row_id, copies)?;
         Ok(())
     }
 
@@ -159,7 +166,8 @@ impl OrderedArrangement {
             for to in self.store.append(&rows, &everything, &weights)? {
                 let (store, order) = (&self.store, &self.order);
                 let own = store.locate(to);
-                self.tree.rename(|row| order.rows.compare(order.rows.len(), store.locate(row), own).is_lt(), to);
+                let seek = order.seek(own, order.rows.prefix(order.rows.len(), own));
+                self.tree.rename(|other| seek.compare(store, other).is_lt(), to);
             }
             self.store.free(chunk);
         }
@@ -196,6 +204,50 @@ impl Imaged for OrderedArrangement {
     }
 }
 
+/// Rows that are looked for: all whose first `keys` deciding columns are those of a row.
+#[derive(Debug, Clone, Copy)]
+struct Seek<'a> {
+    row: RowAt<'a>,
+    keys: usize,
+    /// Of all that has these columns.
+    prefixes: PrefixRange,
+    order: &'a RowOrder,
+}
+
+impl Seek<'_> {
+    /// How a stored row stands to them.
+    #[inline]
+    fn compare(&self, store: &RowStore, other: Entry) -> Ordering {
+        let by_values = || self.order.compare(self.keys, store.locate(other.row_id), self.row);
+        self.prefixes.compare(other.prefix).unwrap_or_else(by_values)
+    }
+}
+
+impl Order {
+    /// The one row that is equal to `row` in all columns, whose prefix is this.
+    fn seek<'a>(&'a self, row: RowAt<'a>, prefix: KeyPrefix) -> Seek<'a> {
+        Seek { row, keys: self.rows.len(), prefixes: prefix.range(), order: &self.rows }
+    }
+
+    /// The rows of a batch in the order, by their numbers.
+    fn sorted(&self, rows: &RecordBatch, prefixes: &[KeyPrefix]) -> Vec<u32> {
+        let mut sorted: Vec<(u128, u32)> = prefixes.iter().map(KeyPrefix::bits).zip(0..).collect();
+        sorted.sort_unstable();
+        let by_values = |a: &u32, b: &u32| self.rows.compare(self.rows.len(), (rows, *a as usize), (rows, *b as usize));
+        let numbers = |same: &[(u128, u32)]| {
+            let mut numbers: Vec<u32> = same.iter().map(|(_, row)| *row).collect();
+            if numbers.len() > 1 {
+                numbers.sort_unstable_by(by_values);
+            }
+            numbers
+        };
+        if prefixes.iter().all(KeyPrefix::is_whole) {
+            return sorted.into_iter().map(|(_, row)| row).collect();
+        }
+        sorted.chunk_by(|a, b| a.0 == b.0).flat_map(numbers).collect()
+    }
+}
+
 fn push_new(keys: &mut Vec<SortKey>, key: SortKey) {
     if keys.iter().all(|other| other.column != key.column) {
         keys.push(key);
@@ -209,11 +261,11 @@ impl<'a> OrderedView<'a> {
     }
 
     /// The row that is equal to `row`.
-    fn find(&self, row: RowAt<'_>) -> Option<Ranked> {
-        let columns = self.order.rows.len();
-        let rank = self.tree.rank(|stored| self.order.rows.compare(columns, self.store.locate(stored), row).is_lt());
-        let found = self.tree.at(rank)?;
-        self.order.rows.compare(columns, self.store.locate(found.row_id), row).is_eq().then_some(found)
+    fn find(&self, row: RowAt<'_>, prefix: KeyPrefix) -> Option<Ranked> {
+        let seek = self.order.seek(row, prefix);
+        let found = self.tree.find(|other| seek.compare(self.store, other).is_lt())?;
+        let entry = Entry { prefix: found.prefix, row_id: found.row_id };
+        seek.compare(self.store, entry).is_eq().then_some(found)
     }
 
     /// The row of which a copy stands at a position.
@@ -241,23 +293,50 @@ impl<'a> OrderedView<'a> {
         self.equal(row_id, self.order.rows.len())
     }
 
+    /// The position of a row's first copy; where it would be, if it is not there.
+    pub(crate) fn start(&self, row_id: RowId) -> i64 {
+        let seek = self.seek(row_id);
+        self.tree.rank(|other| seek.compare(self.store, other).is_lt())
+    }
+
+    /// The position behind a row's last copy.
+    pub(crate) fn end(&self, row_id: RowId) -> i64 {
+        let seek = self.seek(row_id);
+        self.tree.rank(|other| seek.compare(self.store, other).is_le())
+    }
+
+    fn seek(&self, row_id: RowId) -> Seek<'a> {
+        let row = self.store.locate(row_id);
+        self.order.seek(row, self.order.rows.prefix(self.order.rows.len(), row))
+    }
+
     /// The positions of the rows that are equal in the first `keys` deciding columns.
     fn equal(&self, row_id: RowId, keys: usize) -> Range<i64> {
         let row = self.store.locate(row_id);
-        let compare = |stored| self.order.rows.compare(keys, self.store.locate(stored), row);
-        self.tree.rank(|stored| compare(stored).is_lt())..self.tree.rank(|stored| compare(stored).is_le())
+        let seek = Seek { row, keys, prefixes: self.order.rows.prefix(keys, row).range(), order: &self.order.rows };
+        self.tree.range(|other| seek.compare(self.store, other))
     }
 
     /// The positions of the rows of the same partition whose sort key number `key` equals `value`; where they would be, if none does.
     /// There are no sort keys before it.
     pub(crate) fn with_value(&self, row_id: RowId, key: usize, value: (&ArrayRef, usize)) -> Range<i64> {
-        let (row, key) = (self.store.locate(row_id), self.order.sort_keys[key]);
-        let compare = |stored: RowId| {
-            let stored = self.store.locate(stored);
-            let by_partition = self.order.rows.compare(self.order.partition_keys, stored, row);
-            by_partition.then_with(|| self.order.rows.compare_with(key, stored, value))
-        };
-        self.tree.rank(|stored| compare(stored).is_lt())..self.tree.rank(|stored| compare(stored).is_le())
+        let (row, key, keys) = (self.store.locate(row_id), self.order.sort_keys[key], self.order.partition_keys);
+        let prefix = self.order.rows.prefix(keys, row);
+        let partition = Seek { row, keys, prefixes: prefix.range(), order: &self.order.rows };
+        if key < keys {
+            let compare = |other: Entry| {
+                let by_value = || self.order.rows.compare_with(key, self.store.locate(other.row_id), value);
+                partition.compare(self.store, other).then_with(by_value)
+            };
+            return self.tree.range(compare);
+        }
+        let prefixes = self.order.rows.prefix_with(prefix, key, value).range();
+        self.tree.range(|other| {
+            prefixes.compare(other.prefix).unwrap_or_else(|| {
+                let by_value = || self.order.rows.compare_with(key, self.store.locate(other.row_id), value);
+                partition.compare(self.store, other).then_with(by_value)
+            })
+        })
     }
 
     /// Compares two rows by everything.

@@ -1,12 +1,14 @@
-//! Row ids in an order, each with the number of its copies: where a row stands, and which row stands where, in O(log rows).
+//! Row ids in an order, each with the prefix of its key and the number of its copies: where a row stands, and which row stands where, in
+//! O(log rows).
 //!
 //! A tree of nodes with many entries each. Positions count copies. A tree is cloned in constant time: nodes are shared until one of
 //! both changes them, so that a step can look at the order before and after its changes.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::row_store::RowId;
+use super::row_store::{NO_ROW, RowId};
 
 /// Entries of a leaf at most.
 const LEAF_MAX: usize = 64;
@@ -20,9 +22,18 @@ pub(crate) struct RankTree {
     root: Arc<Node>,
 }
 
+/// A row in the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// What orders as the rows do; rows with the same number are told apart by their values.
+    pub(crate) prefix: u128,
+    pub(crate) row_id: RowId,
+}
+
 /// A row at a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ranked {
+    pub(crate) prefix: u128,
     pub(crate) row_id: RowId,
     /// The position of its first copy.
     pub(crate) start: i64,
@@ -37,6 +48,7 @@ enum Node {
 
 #[derive(Debug)]
 struct Leaf {
+    prefixes: Vec<u128>,
     rows: Vec<RowId>,
     /// Copies of each row; empty: one each.
     copies: Vec<i64>,
@@ -46,7 +58,7 @@ struct Leaf {
 struct Child {
     node: Arc<Node>,
     /// The first row below it.
-    first: RowId,
+    first: Entry,
     copies: i64,
 }
 
@@ -63,14 +75,41 @@ impl RankTree {
     }
 
     /// How many copies stand in front of the first row for which `is_before` is false.
-    pub(crate) fn rank(&self, is_before: impl Fn(RowId) -> bool) -> i64 {
-        let (mut node, mut rank) = (&self.root, 0);
+    pub(crate) fn rank(&self, is_before: impl Fn(Entry) -> bool) -> i64 {
+        self.root.rank(&is_before)
+    }
+
+    /// The positions of the rows that `compare` calls equal; those that it calls less stand before them.
+    pub(crate) fn range(&self, compare: impl Fn(Entry) -> Ordering) -> Range<i64> {
+        let (is_before, is_not_behind) = (|entry| compare(entry).is_lt(), |entry| compare(entry).is_le());
+        let (mut node, mut start) = (&self.root, 0);
+        // As long as both ends are below the same child.
+        while let Node::Inner(children) = node.as_ref() {
+            let (first, last) = (child_of(children, &is_before), child_of(children, &is_not_behind));
+            if first != last {
+                let end = start + node.rank(&is_not_behind);
+                return start + node.rank(&is_before)..end;
+            }
+            start += children[..first].iter().map(|child| child.copies).sum::<i64>();
+            node = &children[first].node;
+        }
+        start + node.rank(&is_before)..start + node.rank(&is_not_behind)
+    }
+
+    /// The first row for which `is_before` is false.
+    pub(crate) fn find(&self, is_before: impl Fn(Entry) -> bool) -> Option<Ranked> {
+        let (mut node, mut start) = (&self.root, 0);
         loop {
             match node.as_ref() {
-                Node::Leaf(leaf) => return rank + leaf.copies_of(0..leaf.rows.partition_point(|row| is_before(*row))),
+                Node::Leaf(leaf) => {
+                    let at = leaf.partition_point(&is_before);
+                    start += leaf.copies_of(0..at);
+                    let is_here = at < leaf.rows.len();
+                    return if is_here { Some(leaf.ranked(at, start)) } else { self.at(start) };
+                }
                 Node::Inner(children) => {
                     let child = child_of(children, &is_before);
-                    rank += children[..child].iter().map(|child| child.copies).sum::<i64>();
+                    start += children[..child].iter().map(|child| child.copies).sum::<i64>();
                     node = &children[child].node;
                 }
             }
@@ -106,8 +145,8 @@ impl RankTree {
     }
 
     /// Adds a row behind those for which `is_before` is true.
-    pub(crate) fn insert(&mut self, is_before: impl Fn(RowId) -> bool, row_id: RowId, copies: i64) {
-        if let Some(right) = insert(&mut self.root, &is_before, row_id, copies) {
+    pub(crate) fn insert(&mut self, is_before: impl Fn(Entry) -> bool, entry: Entry, copies: i64) {
+        if let Some(right) = insert(&mut self.root, &is_before, entry, copies) {
             let left = std::mem::take(self).root;
             let mut children = Vec::with_capacity(INNER_MAX + 1);
             children.extend([Child::of(left), Child::of(right)]);
@@ -116,7 +155,7 @@ impl RankTree {
     }
 
     /// Adds to the copies of the first row for which `is_before` is false. A row without copies is gone.
-    pub(crate) fn add_copies(&mut self, is_before: impl Fn(RowId) -> bool, copies: i64) {
+    pub(crate) fn add_copies(&mut self, is_before: impl Fn(Entry) -> bool, copies: i64) {
         add_copies(&mut self.root, &is_before, copies);
         while let Node::Inner(children) = self.root.as_ref()
             && let [only] = children.as_slice()
@@ -129,7 +168,7 @@ impl RankTree {
     }
 
     /// Puts another id in place of that of the first row for which `is_before` is false.
-    pub(crate) fn rename(&mut self, is_before: impl Fn(RowId) -> bool, to: RowId) {
+    pub(crate) fn rename(&mut self, is_before: impl Fn(Entry) -> bool, to: RowId) {
         rename(&mut self.root, &is_before, to);
     }
 
@@ -140,17 +179,17 @@ impl RankTree {
 }
 
 /// The child that holds the last row for which `is_before` is true, or the first one.
-fn child_of(children: &[Child], is_before: &impl Fn(RowId) -> bool) -> usize {
+fn child_of(children: &[Child], is_before: &impl Fn(Entry) -> bool) -> usize {
     children.partition_point(|child| is_before(child.first)).saturating_sub(1)
 }
 
 /// Returns the right half if the node had to be split.
-fn insert(node: &mut Arc<Node>, is_before: &impl Fn(RowId) -> bool, row_id: RowId, copies: i64) -> Option<Arc<Node>> {
+fn insert(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, entry: Entry, copies: i64) -> Option<Arc<Node>> {
     match Arc::make_mut(node) {
-        Node::Leaf(leaf) => leaf.insert(is_before, row_id, copies).map(|right| Arc::new(Node::Leaf(right))),
+        Node::Leaf(leaf) => leaf.insert(is_before, entry, copies).map(|right| Arc::new(Node::Leaf(right))),
         Node::Inner(children) => {
             let at = child_of(children, is_before);
-            let right = insert(&mut children[at].node, is_before, row_id, copies);
+            let right = insert(&mut children[at].node, is_before, entry, copies);
             children[at].first = children[at].node.first();
             match right {
                 None => children[at].copies += copies,
@@ -173,7 +212,7 @@ fn split(children: &mut Vec<Child>) -> Option<Vec<Child>> {
 }
 
 /// Whether the row was below this node: if `is_before` is true for all, it is in the next one.
-fn add_copies(node: &mut Arc<Node>, is_before: &impl Fn(RowId) -> bool, copies: i64) -> bool {
+fn add_copies(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, copies: i64) -> bool {
     match Arc::make_mut(node) {
         Node::Leaf(leaf) => leaf.add_copies(is_before, copies),
         Node::Inner(children) => {
@@ -209,10 +248,10 @@ fn mend(children: &mut Vec<Child>, at: usize) {
     }
 }
 
-fn rename(node: &mut Arc<Node>, is_before: &impl Fn(RowId) -> bool, to: RowId) -> bool {
+fn rename(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, to: RowId) -> bool {
     match Arc::make_mut(node) {
         Node::Leaf(leaf) => {
-            let at = leaf.rows.partition_point(|row| is_before(*row));
+            let at = leaf.partition_point(is_before);
             let is_here = at < leaf.rows.len();
             if is_here {
                 leaf.rows[at] = to;
@@ -238,9 +277,10 @@ impl Child {
 }
 
 impl Node {
-    fn first(&self) -> RowId {
+    fn first(&self) -> Entry {
         match self {
-            Node::Leaf(leaf) => leaf.rows.first().copied().unwrap_or(super::row_store::NO_ROW),
+            Node::Leaf(leaf) if leaf.rows.is_empty() => Entry { prefix: 0, row_id: NO_ROW },
+            Node::Leaf(leaf) => leaf.entry(0),
             Node::Inner(children) => children[0].first,
         }
     }
@@ -249,6 +289,21 @@ impl Node {
         match self {
             Node::Leaf(leaf) => leaf.copies_of(0..leaf.rows.len()),
             Node::Inner(children) => children.iter().map(|child| child.copies).sum(),
+        }
+    }
+
+    /// How many copies stand in front of the first row for which `is_before` is false.
+    fn rank(&self, is_before: &impl Fn(Entry) -> bool) -> i64 {
+        let (mut node, mut rank) = (self, 0);
+        loop {
+            match node {
+                Node::Leaf(leaf) => return rank + leaf.copies_of(0..leaf.partition_point(is_before)),
+                Node::Inner(children) => {
+                    let child = child_of(children, is_before);
+                    rank += children[..child].iter().map(|child| child.copies).sum::<i64>();
+                    node = &children[child].node;
+                }
+            }
         }
     }
 
@@ -297,7 +352,10 @@ impl Node {
         // Two counters stand in front of what is shared.
         let own = size_of::<Node>() + 2 * size_of::<usize>();
         own + match self {
-            Node::Leaf(leaf) => leaf.rows.capacity() * size_of::<RowId>() + leaf.copies.capacity() * size_of::<i64>(),
+            Node::Leaf(leaf) => {
+                let of_row = leaf.rows.capacity() * size_of::<RowId>() + leaf.prefixes.capacity() * size_of::<u128>();
+                of_row + leaf.copies.capacity() * size_of::<i64>()
+            }
             Node::Inner(children) => {
                 children.capacity() * size_of::<Child>() + children.iter().map(|child| child.node.bytes()).sum::<usize>()
             }
@@ -309,15 +367,36 @@ impl Clone for Leaf {
     /// With room for what comes.
     fn clone(&self) -> Self {
         let mut leaf = Leaf::new();
-        leaf.rows.extend(&self.rows);
-        leaf.copies = self.copies.clone();
+        leaf.prefixes.extend_from_slice(&self.prefixes);
+        leaf.rows.extend_from_slice(&self.rows);
+        leaf.copies.clone_from(&self.copies);
         leaf
     }
 }
 
 impl Leaf {
     fn new() -> Self {
-        Self { rows: Vec::with_capacity(LEAF_MAX + 1), copies: Vec::new() }
+        let (prefixes, rows) = (Vec::with_capacity(LEAF_MAX + 1), Vec::with_capacity(LEAF_MAX + 1));
+        Self { prefixes, rows, copies: Vec::new() }
+    }
+
+    fn entry(&self, at: usize) -> Entry {
+        Entry { prefix: self.prefixes[at], row_id: self.rows[at] }
+    }
+
+    /// How many entries there are for which `is_before` is true.
+    fn partition_point(&self, is_before: &impl Fn(Entry) -> bool) -> usize {
+        let (mut start, mut end) = (0, self.rows.len());
+        while start < end {
+            let middle = start + (end - start) / 2;
+            if is_before(self.entry(middle)) { start = middle + 1 } else { end = middle }
+        }
+        start
+    }
+
+    /// The row at an index, whose first copy stands at `start`.
+    fn ranked(&self, at: usize, start: i64) -> Ranked {
+        Ranked { prefix: self.prefixes[at], row_id: self.rows[at], start, copies: self.copies_at(at) }
     }
 
     fn copies_at(&self, at: usize) -> i64 {
@@ -329,10 +408,14 @@ impl Leaf {
     }
 
     fn at(&self, mut start: i64, position: i64) -> Option<Ranked> {
-        for (at, row_id) in self.rows.iter().enumerate() {
+        if self.copies.is_empty() {
+            let at = usize::try_from(position - start).ok().filter(|at| *at < self.rows.len())?;
+            return Some(self.ranked(at, position));
+        }
+        for at in 0..self.rows.len() {
             let copies = self.copies_at(at);
             if position < start + copies {
-                return Some(Ranked { row_id: *row_id, start, copies });
+                return Some(self.ranked(at, start));
             }
             start += copies;
         }
@@ -340,22 +423,29 @@ impl Leaf {
     }
 
     fn scan(&self, mut start: i64, positions: &Range<i64>, found: &mut Vec<Ranked>) {
-        for (at, row_id) in self.rows.iter().enumerate() {
+        if self.copies.is_empty() {
+            let index = |position: i64| (position - start).clamp(0, self.rows.len() as i64) as usize;
+            let (from, to) = (index(positions.start), index(positions.end));
+            found.extend((from..to).map(|at| self.ranked(at, start + at as i64)));
+            return;
+        }
+        for at in 0..self.rows.len() {
             let end = start + self.copies_at(at);
             let within = start.max(positions.start)..end.min(positions.end);
             if within.start < within.end {
-                found.push(Ranked { row_id: *row_id, start: within.start, copies: within.end - within.start });
+                found.push(Ranked { start: within.start, copies: within.end - within.start, ..self.ranked(at, start) });
             }
             start = end;
         }
     }
 
-    fn insert(&mut self, is_before: &impl Fn(RowId) -> bool, row_id: RowId, copies: i64) -> Option<Leaf> {
-        let at = self.rows.partition_point(|row| is_before(*row));
+    fn insert(&mut self, is_before: &impl Fn(Entry) -> bool, entry: Entry, copies: i64) -> Option<Leaf> {
+        let at = self.partition_point(is_before);
         if copies != 1 && self.copies.is_empty() {
             self.copies = vec![1; self.rows.len()];
         }
-        self.rows.insert(at, row_id);
+        self.prefixes.insert(at, entry.prefix);
+        self.rows.insert(at, entry.row_id);
         if copies != 1 || !self.copies.is_empty() {
             self.copies.insert(at, copies);
         }
@@ -366,11 +456,18 @@ impl Leaf {
 
     fn split(&mut self, middle: usize) -> Leaf {
         let mut right = Leaf::new();
+        right.prefixes.extend(self.prefixes.drain(middle..));
         right.rows.extend(self.rows.drain(middle..));
         if !self.copies.is_empty() {
             right.copies = self.copies.split_off(middle);
         }
         right
+    }
+
+    /// Takes a row out, but not its copies.
+    fn remove(&mut self, at: usize) {
+        self.prefixes.remove(at);
+        self.rows.remove(at);
     }
 
     fn append(&mut self, right: &Leaf) {
@@ -379,22 +476,23 @@ impl Leaf {
             self.copies.resize(rows, 1);
             self.copies.extend((0..right.rows.len()).map(|at| right.copies_at(at)));
         }
-        self.rows.extend(&right.rows);
+        self.prefixes.extend_from_slice(&right.prefixes);
+        self.rows.extend_from_slice(&right.rows);
     }
 
-    fn add_copies(&mut self, is_before: &impl Fn(RowId) -> bool, copies: i64) -> bool {
-        let at = self.rows.partition_point(|row| is_before(*row));
+    fn add_copies(&mut self, is_before: &impl Fn(Entry) -> bool, copies: i64) -> bool {
+        let at = self.partition_point(is_before);
         if at == self.rows.len() {
             return false;
         }
         if self.copies.is_empty() && copies == -1 {
-            self.rows.remove(at);
+            self.remove(at);
             return true;
         }
         self.copies.resize(self.rows.len(), 1);
         self.copies[at] += copies;
         if self.copies[at] == 0 {
-            self.rows.remove(at);
+            self.remove(at);
             self.copies.remove(at);
         }
         if self.copies.iter().all(|copies| *copies == 1) {
@@ -421,13 +519,14 @@ mod tests {
             match list.binary_search_by_key(&id, |(id, _)| *id) {
                 Ok(at) => {
                     let copies = if rng.random_bool(0.7) { -list[at].1 } else { rng.random_range(1..4) };
-                    tree.add_copies(|row| row < id, copies);
+                    tree.add_copies(|entry| entry.row_id < id, copies);
                     list[at].1 += copies;
                     list.retain(|(_, copies)| *copies > 0);
                 }
                 Err(at) => {
                     let copies = if rng.random_bool(0.8) { 1 } else { rng.random_range(1..5) };
-                    tree.insert(|row| row < id, id, copies);
+                    let entry = Entry { prefix: u128::from(id / 2), row_id: id };
+                    tree.insert(|other| other.row_id < id, entry, copies);
                     list.insert(at, (id, copies));
                 }
             }
@@ -440,8 +539,10 @@ mod tests {
         let mut start = 0;
         let mut expected = Vec::new();
         for (row_id, copies) in list.iter().copied() {
-            let row = Ranked { row_id, start, copies };
-            assert_eq!(tree.rank(|row| row < row_id), start);
+            let row = Ranked { prefix: u128::from(row_id / 2), row_id, start, copies };
+            assert_eq!(tree.range(|entry| entry.row_id.cmp(&row_id)), start..start + copies);
+            assert_eq!(tree.range(|entry| (entry.row_id / 64).cmp(&(row_id / 64))), near(list, row_id / 64));
+            assert_eq!(tree.find(|entry| (entry.prefix, entry.row_id) < (u128::from(row_id / 2), row_id)), Some(row));
             assert_eq!(tree.at(start + rng.random_range(0..copies)), Some(row));
             expected.push(row);
             start += copies;
@@ -452,6 +553,13 @@ mod tests {
         let (from, to) = (start / 3, start / 2);
         let part: i64 = tree.scan(from..to).iter().map(|row| row.copies).sum();
         assert_eq!(part, to - from);
+    }
+
+    /// The positions of the rows whose numbers, divided by 64, are `group`.
+    fn near(list: &[(RowId, i64)], group: u32) -> Range<i64> {
+        let copies = |of: &dyn Fn(u32) -> bool| list.iter().filter(|(id, _)| of(id / 64)).map(|(_, copies)| copies).sum::<i64>();
+        let start = copies(&|other| other < group);
+        start..start + copies(&|other| other == group)
     }
 
     #[test]

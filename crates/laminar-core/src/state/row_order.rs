@@ -1,12 +1,14 @@
 //! The order of stored rows: some columns decide first, each in its direction, and all others break ties.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, RecordBatch, downcast_primitive};
 use arrow_schema::{DataType, SchemaRef};
 
+use super::key_prefix::{self, KeyPrefix};
 use crate::Result;
 use crate::changelog::RowKeys;
 use crate::expr::{SortDirection, SortKey};
@@ -45,6 +47,30 @@ impl RowOrder {
     /// Compares two rows by the first `keys` of the deciding columns.
     pub(crate) fn compare(&self, keys: usize, left: RowAt<'_>, right: RowAt<'_>) -> Ordering {
         self.keys[..keys].iter().map(|key| key.compare(left, right)).find(|found| found.is_ne()).unwrap_or(Ordering::Equal)
+    }
+
+    /// The prefixes of the first `keys` deciding columns of rows that follow one another.
+    pub(crate) fn prefixes(&self, keys: usize, rows: &RecordBatch, which: Range<usize>) -> Vec<KeyPrefix> {
+        let mut prefixes = vec![KeyPrefix::default(); which.len()];
+        for OrderKey { sort, .. } in &self.keys[..keys] {
+            key_prefix::extend(&mut prefixes, rows.column(sort.column), which.start, sort.direction);
+        }
+        prefixes
+    }
+
+    /// The prefix of the first `keys` deciding columns of one row.
+    pub(crate) fn prefix(&self, keys: usize, (rows, row): RowAt<'_>) -> KeyPrefix {
+        let mut prefix = KeyPrefix::default();
+        for OrderKey { sort, .. } in &self.keys[..keys] {
+            key_prefix::extend(std::slice::from_mut(&mut prefix), rows.column(sort.column), row, sort.direction);
+        }
+        prefix
+    }
+
+    /// `prefix` with a value behind it that stands where the deciding column `key` does.
+    pub(crate) fn prefix_with(&self, mut prefix: KeyPrefix, key: usize, (values, row): (&ArrayRef, usize)) -> KeyPrefix {
+        key_prefix::extend(std::slice::from_mut(&mut prefix), values, row, self.keys[key].sort.direction);
+        prefix
     }
 
     /// Compares the deciding column `key` of a row with a value of the same type.
@@ -139,6 +165,101 @@ fn compare_primitives(left: ValueAt<'_>, right: ValueAt<'_>) -> Ordering {
 }
 
 /// The one float among those that are equal as keys.
-fn canonical(value: f64) -> f64 {
+pub(super) fn canonical(value: f64) -> f64 {
     if value.is_nan() { f64::NAN } else { value + 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray, StringViewArray};
+    use arrow_schema::{Field, Schema};
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    const ROWS: usize = 60;
+
+    fn number(rng: &mut StdRng) -> i64 {
+        match rng.random_range(0..6) {
+            0 => 0,
+            1 => rng.random(),
+            2 => [i64::MIN, i64::MAX, -1, -256, 255, 256][rng.random_range(0..6)],
+            _ => rng.random_range(-3..3) << rng.random_range(0..60),
+        }
+    }
+
+    fn text(rng: &mut StdRng) -> String {
+        let long = if rng.random_bool(0.1) { "the same long beginning" } else { "" };
+        let letters = ["\0", "\u{1}", "a", "b", "ÿ"];
+        (0..rng.random_range(0..4)).fold(long.to_owned(), |text, _| text + letters[rng.random_range(0..letters.len())])
+    }
+
+    fn column(rng: &mut StdRng) -> ArrayRef {
+        let nulls = rng.random_bool(0.5);
+        let some = |rng: &mut StdRng| !nulls || rng.random_bool(0.8);
+        macro_rules! array {
+            ($array:ty, $value:expr) => {
+                Arc::new((0..ROWS).map(|_| some(rng).then(|| $value(rng))).collect::<$array>()) as ArrayRef
+            };
+        }
+        let float = |rng: &mut StdRng| match rng.random_range(0..5) {
+            0 => [0.0, -0.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY][rng.random_range(0..6)],
+            _ => number(rng) as f64 / 8.0,
+        };
+        match rng.random_range(0..8) {
+            0 | 1 => array!(Int64Array, number),
+            2 => array!(Float64Array, float),
+            3 => array!(BooleanArray, |rng: &mut StdRng| rng.random_bool(0.5)),
+            4 => array!(StringArray, text),
+            5 => array!(StringViewArray, text),
+            6 => array!(BinaryArray, |rng: &mut StdRng| text(rng).into_bytes()),
+            _ => array!(Decimal128Array, |rng: &mut StdRng| i128::from(number(rng)) << rng.random_range(0..60)),
+        }
+    }
+
+    /// What a prefix says is what the values say.
+    fn check(seed: u64) {
+        let rng = &mut StdRng::seed_from_u64(seed);
+        let columns: Vec<ArrayRef> = (0..rng.random_range(1..4)).map(|_| column(rng)).collect();
+        let field = |(at, column): (usize, &ArrayRef)| Field::new(at.to_string(), column.data_type().clone(), true);
+        let schema = Arc::new(Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>()));
+        let rows = RecordBatch::try_new(schema.clone(), columns).unwrap();
+        let direction = |rng: &mut StdRng| SortDirection { descending: rng.random(), nulls_first: rng.random() };
+        let sort: Vec<SortKey> = (0..rows.num_columns()).map(|column| SortKey { column, direction: direction(rng) }).collect();
+        let order = RowOrder::new(&schema, &sort).unwrap();
+        let prefixes = order.prefixes(order.len(), &rows, 0..ROWS);
+        for (left, right) in (0..ROWS).flat_map(|left| (0..ROWS).map(move |right| (left, right))) {
+            let [a, b] = [left, right].map(|row| (&rows, row));
+            for keys in 1..=order.len() {
+                let (expected, prefix) = (order.compare(keys, a, b), order.prefix(keys, b));
+                match prefix.range().compare(prefixes[left].bits()) {
+                    Some(found) => assert_eq!(found, expected, "seed {seed}: rows {left} and {right} by {keys} columns"),
+                    None => assert!(!prefix.is_whole()),
+                }
+            }
+            assert_eq!(order.prefix(order.len(), a).bits(), prefixes[left].bits());
+        }
+    }
+
+    #[test]
+    fn prefixes_order_as_the_rows_do() {
+        (0..400).for_each(check);
+    }
+
+    #[test]
+    fn some_usual_columns_are_whole_within_a_prefix() {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int64Array::from(vec![99_999])),
+            Arc::new(Int64Array::from(vec![1_700_000_000_000_000_000])),
+            Arc::new(StringArray::from(vec![""])),
+        ];
+        let field = |column: &ArrayRef| Field::new("x", column.data_type().clone(), true);
+        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        let rows = RecordBatch::try_new(schema.clone(), columns).unwrap();
+        let order = RowOrder::new(&schema, &[]).unwrap();
+        assert!(order.prefix(3, (&rows, 0)).is_whole());
+    }
 }
