@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, UInt32Array, new_empty_array};
 use arrow_select::concat::concat;
 use arrow_select::take::take;
 
-use super::piece::{Piece, one_by_one};
+use super::piece::Pieces;
 use super::values::hull;
 use crate::Result;
 use crate::changelog::Weights;
@@ -24,14 +24,17 @@ struct Inputs {
     args: Vec<ArrayRef>,
 }
 
-impl Piece<'_> {
+impl Pieces<'_> {
     /// The aggregate of each row's frame.
     pub(super) fn aggregates(&self, call: &AggregateCall, frame: &Frame, faults: &mut [Option<String>]) -> Result<ArrayRef> {
         let frames = self.frames(frame)?;
-        let hull = hull(&frames);
-        let rows = self.view.gather(&one_by_one(&self.view, hull.clone())?)?;
+        let hulls: Vec<Range<i64>> = self.pieces.iter().map(|piece| hull(&frames[piece.rows.clone()])).collect();
+        let (rows, firsts) = self.rows_at(&hulls)?;
         let inputs = Inputs::of(CallInputs::evaluate(std::slice::from_ref(call), &rows)?);
-        let taken: Vec<Range<usize>> = frames.iter().map(|frame| inputs.within(frame, hull.start)).collect();
+        let mut taken: Vec<Range<usize>> = Vec::with_capacity(frames.len());
+        for (piece, (first, index)) in self.pieces.iter().zip(firsts) {
+            taken.extend(frames[piece.rows.clone()].iter().map(|frame| inputs.within(frame, first, index)));
+        }
         let mut found = Vec::new();
         let rows_of_all: usize = taken.iter().map(Range::len).sum();
         let results = if rows_of_all <= FRAME_ROWS_AT_ONCE * (taken.len() + rows.num_rows()) {
@@ -50,12 +53,12 @@ impl Inputs {
         Self { selected, args }
     }
 
-    /// Which of the rows that count are within a frame.
-    fn within(&self, frame: &Range<i64>, first: i64) -> Range<usize> {
+    /// Which of the rows that count are within a frame; the row at position `first` has this index.
+    fn within(&self, frame: &Range<i64>, first: i64, index: usize) -> Range<usize> {
         if frame.is_empty() {
             return 0..0;
         }
-        let (start, end) = ((frame.start - first) as usize, (frame.end - first) as usize);
+        let (start, end) = (index + (frame.start - first) as usize, index + (frame.end - first) as usize);
         match &self.selected {
             None => start..end,
             Some(selected) => {

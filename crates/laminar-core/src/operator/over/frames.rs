@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow_array::{Array, new_null_array};
 use arrow_schema::DataType;
 
-use super::piece::Piece;
+use super::piece::{Piece, Pieces};
 use crate::Result;
 use crate::expr::{ExprRef, evaluate_isolating};
 use crate::graph::{Frame, FrameBound, FrameUnit};
@@ -42,8 +42,8 @@ impl OrderedView<'_> {
     }
 }
 
-impl Piece<'_> {
-    /// The frame of each row. An empty one ends where it begins.
+impl Pieces<'_> {
+    /// The frame of each row of each piece. An empty one ends where it begins.
     pub(super) fn frames(&self, frame: &Frame) -> Result<Vec<Range<i64>>> {
         let (starts, ends) = (self.bounds(frame.unit, &frame.start, true)?, self.bounds(frame.unit, &frame.end, false)?);
         Ok(starts.into_iter().zip(ends).map(|(start, end)| start..end.max(start)).collect())
@@ -51,80 +51,89 @@ impl Piece<'_> {
 
     /// For each row where its frame begins, or else the position behind its end.
     fn bounds(&self, unit: FrameUnit, bound: &FrameBound, is_start: bool) -> Result<Vec<i64>> {
-        let partition = &self.partition;
+        let mut bounds = Vec::with_capacity(self.len());
+        if let FrameBound::Value { value, is_before } = bound {
+            self.value_bounds(value, *is_before, is_start, &mut bounds)?;
+            return Ok(bounds);
+        }
         let behind = i64::from(!is_start);
-        Ok(match (bound, unit) {
-            (FrameBound::Unbounded, _) => vec![if is_start { partition.start } else { partition.end }; self.len()],
-            (FrameBound::Offset(offset), FrameUnit::Rows) => {
-                let at = |position: i64| position.saturating_add(*offset).saturating_add(behind);
-                self.positions.clone().map(|position| at(position).clamp(partition.start, partition.end)).collect()
+        for piece in &self.pieces {
+            let (partition, rows) = (&piece.partition, piece.rows.len());
+            match (bound, unit) {
+                (FrameBound::Unbounded, _) => bounds.extend(std::iter::repeat_n(end_of(partition, is_start), rows)),
+                (FrameBound::Offset(offset), FrameUnit::Rows) => {
+                    let at = |position: i64| position.saturating_add(*offset).saturating_add(behind);
+                    bounds.extend(piece.positions.clone().map(|position| at(position).clamp(partition.start, partition.end)));
+                }
+                (FrameBound::Offset(offset), _) if *offset != 0 => self.group_bounds(piece, *offset, is_start, &mut bounds),
+                _ => bounds.extend(self.peers_of(piece).iter().map(|peers| end_of(peers, is_start))),
             }
-            (FrameBound::Offset(0), _) => self.peers().iter().map(|peers| end_of(peers, is_start)).collect(),
-            (FrameBound::Offset(offset), _) => self.group_bounds(*offset, is_start),
-            (FrameBound::Value { value, is_before }, _) => self.value_bounds(value, *is_before, is_start)?,
-        })
+        }
+        Ok(bounds)
     }
 
     /// The bounds that lie some groups of peers away.
-    fn group_bounds(&self, offset: i64, is_start: bool) -> Vec<i64> {
-        let groups = self.groups_around(offset);
+    fn group_bounds(&self, piece: &Piece, offset: i64, is_start: bool, bounds: &mut Vec<i64>) {
+        let groups = self.groups_around(piece, offset);
         let mut own = 0;
-        let bounds = self.peers().iter().map(|peers| {
+        bounds.extend(self.peers_of(piece).iter().map(|peers| {
             while groups[own] != *peers {
                 own += 1;
             }
             let group = usize::try_from(own as i64 + offset).ok().map(|group| groups.get(group));
             match group {
-                None => self.partition.start,
-                Some(None) => self.partition.end,
+                None => piece.partition.start,
+                Some(None) => piece.partition.end,
                 Some(Some(group)) => end_of(group, is_start),
             }
-        });
-        bounds.collect()
+        }));
     }
 
     /// The groups of the piece, and those that are at most `offset` groups away from them, in order.
-    fn groups_around(&self, offset: i64) -> Vec<Range<i64>> {
-        let mut groups: Vec<Range<i64>> = self.peers().to_vec();
+    fn groups_around(&self, piece: &Piece, offset: i64) -> Vec<Range<i64>> {
+        let mut groups: Vec<Range<i64>> = self.peers_of(piece).to_vec();
         groups.dedup();
         let Some(mut first) = groups.first().map(|group| group.start) else { return groups };
         let mut before = Vec::new();
         for _ in offset..0 {
-            if first <= self.partition.start {
+            if first <= piece.partition.start {
                 break;
             }
-            let start = self.view.groups_before(first, 1, self.partition.start);
+            let start = self.view.groups_before(first, 1, piece.partition.start);
             before.push(start..first);
             first = start;
         }
         before.reverse();
         before.append(&mut groups);
         for _ in 0..offset {
-            let end = before.last().map_or(self.partition.end, |group| group.end);
-            if end >= self.partition.end {
+            let end = before.last().map_or(piece.partition.end, |group| group.end);
+            if end >= piece.partition.end {
                 break;
             }
-            before.push(end..self.view.groups_behind(end, 1, self.partition.end));
+            before.push(end..self.view.groups_behind(end, 1, piece.partition.end));
         }
         before
     }
 
     /// The bounds that lie at values of the sort key, which are the same for peers.
-    fn value_bounds(&self, value: &ExprRef, is_before: bool, is_start: bool) -> Result<Vec<i64>> {
+    fn value_bounds(&self, value: &ExprRef, is_before: bool, is_start: bool, bounds: &mut Vec<i64>) -> Result<()> {
         // What cannot be computed is more than its type can hold.
         let (values, bad) = evaluate_isolating(value.as_ref(), self.rows())?;
         let mut outside = vec![false; values.len()];
         bad.iter().for_each(|bad| outside[bad.row] = true);
-        let mut bounds: Vec<i64> = Vec::with_capacity(self.len());
-        for (row, peers) in self.peers().iter().enumerate() {
-            let same = row > 0 && self.peers()[row - 1] == *peers;
-            bounds.push(match bounds.last() {
-                Some(last) if same => *last,
-                _ if outside[row] => end_of(&self.view.values(self.row_ids()[row], value.data_type()), is_before),
-                _ => end_of(&self.view.with_value(self.row_ids()[row], 0, (&values, row)), is_start),
-            });
+        for piece in &self.pieces {
+            let mut last = None;
+            for (row, peers) in piece.rows.clone().zip(self.peers_of(piece)) {
+                let bound = match last {
+                    Some((before, bound)) if before == peers => bound,
+                    _ if outside[row] => end_of(&self.view.values(self.row_ids()[row], value.data_type()), is_before),
+                    _ => end_of(&self.view.with_value(self.row_ids()[row], 0, (&values, row)), is_start),
+                };
+                last = Some((peers, bound));
+                bounds.push(bound);
+            }
         }
-        Ok(bounds)
+        Ok(())
     }
 }
 

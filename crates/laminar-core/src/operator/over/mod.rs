@@ -10,13 +10,14 @@ mod piece;
 mod reach;
 mod values;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use self::piece::Piece;
+use self::piece::Pieces;
 use super::aggregate::Grouped;
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::changelog::{consolidate, consolidate_all};
@@ -64,42 +65,49 @@ impl Over {
         self.evaluated
     }
 
-    /// The parts of one partition in which results can have changed, by their first and last row, in order.
-    fn reached(&self, views: [OrderedView<'_>; 2], changed: &[Changed]) -> Result<Vec<[RowId; 2]>> {
-        let mut parts = Vec::with_capacity(changed.len());
+    /// The parts of one partition in which results can have changed, in order.
+    fn reached(&self, views: [OrderedView<'_>; 2], changed: &[Changed], parts: &mut Vec<Part>) -> Result<()> {
+        let partitions = views.map(|view| view.partition(changed[0].row_id));
+        let mut reached = Vec::with_capacity(changed.len());
         for changed in changed {
-            let view = if changed.after < changed.before { &views[0] } else { &views[1] };
-            parts.push(reach::reach(&self.spec, view, changed.row_id)?);
+            let index = usize::from(changed.after > changed.before);
+            reached.push(reach::reach(&self.spec, &views[index], &partitions[index], changed.row_id)?);
         }
-        parts.sort_by(|a, b| views[1].compare(a[0], b[0]));
-        let mut joined: Vec<[RowId; 2]> = Vec::with_capacity(parts.len());
-        for part in parts {
+        if reached.len() > 1 {
+            reached.sort_by(|a, b| views[1].compare(a[0], b[0]));
+        }
+        let mut joined: Vec<[RowId; 2]> = Vec::with_capacity(reached.len());
+        for rows in reached {
             match joined.last_mut() {
-                Some(last) if views[1].compare(part[0], last[1]).is_le() => {
-                    if views[1].compare(part[1], last[1]).is_gt() {
-                        last[1] = part[1];
+                Some(last) if views[1].compare(rows[0], last[1]).is_le() => {
+                    if views[1].compare(rows[1], last[1]).is_gt() {
+                        last[1] = rows[1];
                     }
                 }
-                _ => joined.push(part),
+                _ => joined.push(rows),
             }
         }
-        Ok(joined)
+        parts.extend(joined.into_iter().map(|[first, last]| {
+            let positions = views.map(|view| view.start(first)..view.end(last));
+            Part { partitions: partitions.clone(), positions }
+        }));
+        Ok(())
     }
 
-    /// The rows from `part[0]` to `part[1]` with their results, and why some could not be computed.
-    fn evaluate(&self, view: OrderedView<'_>, part: [RowId; 2]) -> Result<ChangeBatch> {
-        let positions = view.copies(part[0]).start..view.copies(part[1]).end;
-        let piece = Piece::new(view, view.partition(part[0]), positions)?;
-        let mut faults: Vec<Option<String>> = vec![None; piece.len()];
-        let mut columns = piece.rows().columns().to_vec();
+    /// The rows of some parts with their results, and why some could not be computed. `index` says which of the two orders is meant.
+    fn evaluate(&self, view: OrderedView<'_>, parts: &[Part], index: usize) -> Result<ChangeBatch> {
+        let positions = parts.iter().map(|part| (part.partitions[index].clone(), part.positions[index].clone()));
+        let pieces = Pieces::new(view, positions.collect())?;
+        let mut faults: Vec<Option<String>> = vec![None; pieces.len()];
+        let mut columns = pieces.rows().columns().to_vec();
         for call in &self.spec.calls {
-            columns.push(piece.results(call, &mut faults)?);
+            columns.push(pieces.results(call, &mut faults)?);
         }
         columns.push(Arc::new(StringArray::from(faults)));
         Ok(ChangeBatch::append(RecordBatch::try_new(self.explained.clone(), columns)?))
     }
 
-    /// What changed in one part, and the rows that became faulty.
+    /// What changed in some parts, and the rows that became faulty.
     fn difference(&mut self, parts: [ChangeBatch; 2], cx: &mut OperatorContext<'_>) -> Result<()> {
         let [old, new] = parts;
         self.evaluated += new.len() as u64;
@@ -127,6 +135,27 @@ impl Over {
     }
 }
 
+/// A part of a partition, in the order before a step and in the one after it.
+struct Part {
+    partitions: [Range<i64>; 2],
+    positions: [Range<i64>; 2],
+}
+
+/// The parts that are worked off together: as many rows as a batch has, or a part that has more alone.
+fn at_once(parts: &[Part]) -> Vec<&[Part]> {
+    let (mut chunks, mut first, mut rows) = (Vec::new(), 0, 0);
+    for (number, part) in parts.iter().enumerate() {
+        let more = part.positions.iter().map(|positions| positions.end - positions.start).max().unwrap_or(0);
+        if number > first && rows + more > BATCH_ROWS_MAX as i64 {
+            chunks.push(&parts[first..number]);
+            (first, rows) = (number, 0);
+        }
+        rows += more;
+    }
+    chunks.push(&parts[first..]);
+    chunks
+}
+
 fn faults(changes: &ChangeBatch) -> &ArrayRef {
     changes.column(changes.rows().num_columns() - 1)
 }
@@ -146,16 +175,16 @@ impl Operator for Over {
             return Ok(());
         }
         let before = self.rows.tree();
-        let mut changed = self.rows.apply(&changes)?;
+        let changed = self.rows.apply(&changes)?;
         let views = [self.rows.view_of(&before), self.rows.view()];
-        changed.sort_by(|a, b| views[1].compare(a.row_id, b.row_id));
-        let mut parts = Vec::new();
+        let (mut parts, mut results) = (Vec::new(), Vec::new());
         for partition in changed.chunk_by(|a, b| views[1].is_same_partition(a.row_id, b.row_id)) {
-            for part in self.reached(views, partition)? {
-                parts.push([self.evaluate(views[0], part)?, self.evaluate(views[1], part)?]);
-            }
+            self.reached(views, partition, &mut parts)?;
         }
-        parts.into_iter().try_for_each(|parts| self.difference(parts, cx))?;
+        for parts in at_once(&parts) {
+            results.push([self.evaluate(views[0], parts, 0)?, self.evaluate(views[1], parts, 1)?]);
+        }
+        results.into_iter().try_for_each(|results| self.difference(results, cx))?;
         self.rows.compact()
     }
 

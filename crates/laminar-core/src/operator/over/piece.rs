@@ -1,4 +1,6 @@
-//! A piece of a partition for which results are computed: its rows one by one, their peers, and what follows from positions alone.
+//! Pieces of partitions for which results are computed at once: their rows one by one, their peers, and what follows from positions alone.
+//!
+//! Many small partitions are worked off together, since a call of a kernel costs as much as a hundred rows.
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -13,15 +15,30 @@ use crate::limits::{BATCH_ROWS_MAX, REPLAY_ROWS_MAX};
 use crate::state::{OrderedView, RowId};
 use crate::{Code, Error, Result};
 
-/// Some positions of a partition.
-pub(super) struct Piece<'a> {
+/// Some rows of one or more partitions.
+pub(super) struct Pieces<'a> {
     pub(super) view: OrderedView<'a>,
-    pub(super) partition: Range<i64>,
-    pub(super) positions: Range<i64>,
-    /// The row at each position.
+    pub(super) pieces: Vec<Piece>,
+    /// The rows of all pieces, each copy for itself.
     row_ids: Vec<RowId>,
     rows: RecordBatch,
     peers: OnceCell<Vec<Range<i64>>>,
+}
+
+/// Some positions of a partition.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub(super) partition: Range<i64>,
+    pub(super) positions: Range<i64>,
+    /// Its rows among those of all pieces.
+    pub(super) rows: Range<usize>,
+}
+
+/// Values at some positions for each piece.
+pub(super) struct Hulls {
+    pub(super) values: ArrayRef,
+    /// For each piece the first position, and the index of its value.
+    firsts: Vec<(i64, usize)>,
 }
 
 /// A partition in which rows are looked for from a position on.
@@ -30,23 +47,30 @@ pub(super) struct Stretch<'a> {
     pub(super) partition: Range<i64>,
 }
 
-impl<'a> Piece<'a> {
-    pub(super) fn new(view: OrderedView<'a>, partition: Range<i64>, positions: Range<i64>) -> Result<Self> {
-        let row_ids = one_by_one(&view, positions.clone())?;
+impl<'a> Pieces<'a> {
+    /// The pieces at `positions`, each with the positions of its partition.
+    pub(super) fn new(view: OrderedView<'a>, positions: Vec<(Range<i64>, Range<i64>)>) -> Result<Self> {
+        let (mut pieces, mut row_ids) = (Vec::with_capacity(positions.len()), Vec::new());
+        for (partition, positions) in positions {
+            let first = row_ids.len();
+            one_by_one(&view, positions.clone(), &mut row_ids)?;
+            pieces.push(Piece { partition, positions, rows: first..row_ids.len() });
+        }
         let rows = view.gather(&row_ids)?;
-        Ok(Self { view, partition, positions, row_ids, rows, peers: OnceCell::new() })
+        Ok(Self { view, pieces, row_ids, rows, peers: OnceCell::new() })
     }
 
+    /// Rows of all pieces.
     pub(super) fn len(&self) -> usize {
         self.row_ids.len()
     }
 
-    /// The rows of the input, one for each position.
+    /// The rows of the input, one for each position of each piece.
     pub(super) fn rows(&self) -> &RecordBatch {
         &self.rows
     }
 
-    /// The row at each position.
+    /// The row at each position of each piece.
     pub(super) fn row_ids(&self) -> &[RowId] {
         &self.row_ids
     }
@@ -54,12 +78,12 @@ impl<'a> Piece<'a> {
     /// The results of a call. What cannot be computed is NULL, and `faults` says why.
     pub(super) fn results(&self, call: &OverCall, faults: &mut [Option<String>]) -> Result<ArrayRef> {
         let results = match &call.function {
-            OverFunction::RowNumber => self.whole(|position, _| position - self.partition.start + 1),
-            OverFunction::Rank => self.whole(|_, peers| peers.start - self.partition.start + 1),
+            OverFunction::RowNumber => self.whole(|piece, position, _| position - piece.partition.start + 1),
+            OverFunction::Rank => self.whole(|piece, _, peers| peers.start - piece.partition.start + 1),
             OverFunction::DenseRank => self.dense_ranks(),
             OverFunction::PercentRank => self.fraction(|peers, rows| (peers.start, rows - 1)),
             OverFunction::CumeDist => self.fraction(|peers, rows| (peers.end, rows)),
-            OverFunction::Ntile(parts) => self.whole(|position, _| self.part(position, *parts)),
+            OverFunction::Ntile(parts) => self.whole(|piece, position, _| piece.part(position, *parts)),
             OverFunction::Shifted { value, offset, default, ignore_nulls } => {
                 self.shifted(value, *offset, default.as_ref(), *ignore_nulls)?
             }
@@ -69,21 +93,113 @@ impl<'a> Piece<'a> {
         Ok(if results.data_type() == &call.data_type { results } else { cast(&results, &call.data_type)? })
     }
 
-    fn whole(&self, of: impl Fn(i64, &Range<i64>) -> i64) -> ArrayRef {
-        let values = self.positions.clone().zip(self.peers()).map(|(position, peers)| of(position, peers));
+    /// Every piece with the peers of each of its rows.
+    fn with_peers(&self) -> impl Iterator<Item = (&Piece, &[Range<i64>])> {
+        self.pieces.iter().map(|piece| (piece, self.peers_of(piece)))
+    }
+
+    fn whole(&self, of: impl Fn(&Piece, i64, &Range<i64>) -> i64) -> ArrayRef {
+        let values = self.with_peers().flat_map(|(piece, peers)| {
+            let of = &of;
+            piece.positions.clone().zip(peers).map(move |(position, peers)| of(piece, position, peers))
+        });
         Arc::new(Int64Array::from_iter_values(values))
     }
 
     /// The quotient of two numbers, of which the first is counted from the partition's start; 0 / 0 is 0.
     fn fraction(&self, of: impl Fn(&Range<i64>, i64) -> (i64, i64)) -> ArrayRef {
-        let rows = self.partition.end - self.partition.start;
-        let values = self.peers().iter().map(|peers| match of(peers, rows) {
-            (_, 0) => 0.0,
-            (part, all) => (part - self.partition.start) as f64 / all as f64,
+        let values = self.with_peers().flat_map(|(piece, peers)| {
+            let (of, first, rows) = (&of, piece.partition.start, piece.partition.end - piece.partition.start);
+            peers.iter().map(move |peers| match of(peers, rows) {
+                (_, 0) => 0.0,
+                (part, all) => (part - first) as f64 / all as f64,
+            })
         });
         Arc::new(Float64Array::from_iter_values(values))
     }
 
+    fn dense_ranks(&self) -> ArrayRef {
+        let mut ranks: Vec<i64> = Vec::with_capacity(self.len());
+        for (piece, peers) in self.with_peers() {
+            let first = peers.first().map_or(piece.partition.start, |peers| peers.start);
+            let before = self.view.scan(piece.partition.start..first);
+            let mut rank = before.chunk_by(|a, b| self.view.are_peers(a.row_id, b.row_id)).count() as i64;
+            let mut last = None;
+            ranks.extend(peers.iter().map(|peers| {
+                rank += i64::from(last != Some(peers.start));
+                last = Some(peers.start);
+                rank
+            }));
+        }
+        Arc::new(Int64Array::from(ranks))
+    }
+
+    /// The positions of the peers of each row of a piece.
+    pub(super) fn peers_of(&self, piece: &Piece) -> &[Range<i64>] {
+        let peers = self.peers.get_or_init(|| {
+            let mut peers = Vec::with_capacity(self.len());
+            self.pieces.iter().for_each(|piece| self.find_peers(piece, &mut peers));
+            peers
+        });
+        &peers[piece.rows.clone()]
+    }
+
+    fn find_peers(&self, piece: &Piece, peers: &mut Vec<Range<i64>>) {
+        let row_ids = &self.row_ids[piece.rows.clone()];
+        let mut groups = row_ids.chunk_by(|a, b| self.view.are_peers(*a, *b)).peekable();
+        let mut start = piece.positions.start;
+        while let Some(group) = groups.next() {
+            let within = start..start + group.len() as i64;
+            // Peers at the ends of the piece may be outside of it.
+            let is_first = start == piece.positions.start && start > piece.partition.start;
+            let is_last = groups.peek().is_none() && within.end < piece.partition.end;
+            start = within.end;
+            let all = if is_first || is_last { self.view.peers(group[0]) } else { within };
+            peers.extend(std::iter::repeat_n(all, group.len()));
+        }
+    }
+
+    /// The values of `value` at some positions for each piece.
+    pub(super) fn values_at(&self, value: &ExprRef, positions: &[Range<i64>]) -> Result<Hulls> {
+        let (rows, firsts) = self.rows_at(positions)?;
+        Ok(Hulls { values: value.evaluate(&rows)?, firsts })
+    }
+
+    /// The rows at some positions for each piece; and of each piece the first position, and the index of its row.
+    pub(super) fn rows_at(&self, positions: &[Range<i64>]) -> Result<(RecordBatch, Vec<(i64, usize)>)> {
+        if self.pieces.iter().zip(positions).all(|(piece, positions)| piece.positions == *positions) {
+            let firsts = self.pieces.iter().map(|piece| (piece.positions.start, piece.rows.start)).collect();
+            return Ok((self.rows.clone(), firsts));
+        }
+        let (mut row_ids, mut firsts) = (Vec::new(), Vec::with_capacity(positions.len()));
+        for positions in positions {
+            firsts.push((positions.start, row_ids.len()));
+            one_by_one(&self.view, positions.clone(), &mut row_ids)?;
+        }
+        Ok((self.view.gather(&row_ids)?, firsts))
+    }
+}
+
+impl Hulls {
+    /// The index of the value at a position of the piece with this number; `len` positions were asked for.
+    pub(super) fn index(&self, piece: usize, position: i64) -> Option<usize> {
+        let (first, index) = self.firsts[piece];
+        let end = self.firsts.get(piece + 1).map_or(self.values.len(), |(_, index)| *index);
+        let found = index.checked_add(usize::try_from(position - first).ok()?)?;
+        (found < end).then_some(found)
+    }
+
+    /// The positions of the values of a piece that are not NULL.
+    pub(super) fn valid(&self, piece: usize) -> Vec<i64> {
+        let (first, index) = self.firsts[piece];
+        let end = self.firsts.get(piece + 1).map_or(self.values.len(), |(_, index)| *index);
+        let nulls = self.values.logical_nulls();
+        let is_valid = |at: &usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*at));
+        (index..end).filter(is_valid).map(|at| first + (at - index) as i64).collect()
+    }
+}
+
+impl Piece {
     /// Of `parts` parts of a partition, of which the first ones have one row more, the one with this position.
     fn part(&self, position: i64, parts: i64) -> i64 {
         let (index, rows) = (position - self.partition.start, self.partition.end - self.partition.start);
@@ -92,38 +208,6 @@ impl<'a> Piece<'a> {
             within if within < 0 => index / (size + 1) + 1,
             within => larger + within / size + 1,
         }
-    }
-
-    fn dense_ranks(&self) -> ArrayRef {
-        let first = self.peers().first().map_or(self.partition.start, |peers| peers.start);
-        let before = self.view.scan(self.partition.start..first);
-        let mut rank = before.chunk_by(|a, b| self.view.are_peers(a.row_id, b.row_id)).count() as i64;
-        let mut last = None;
-        let ranks = self.peers().iter().map(|peers| {
-            rank += i64::from(last != Some(peers.start));
-            last = Some(peers.start);
-            rank
-        });
-        Arc::new(Int64Array::from_iter_values(ranks))
-    }
-
-    /// The positions of the peers of each row.
-    pub(super) fn peers(&self) -> &[Range<i64>] {
-        self.peers.get_or_init(|| self.find_peers())
-    }
-
-    fn find_peers(&self) -> Vec<Range<i64>> {
-        let mut peers: Vec<Range<i64>> = Vec::with_capacity(self.len());
-        let groups: Vec<&[RowId]> = self.row_ids.chunk_by(|a, b| self.view.are_peers(*a, *b)).collect();
-        let (mut start, last) = (self.positions.start, groups.len().saturating_sub(1));
-        for (index, group) in groups.into_iter().enumerate() {
-            let within = start..start + group.len() as i64;
-            start = within.end;
-            // Peers at the ends of the piece may be outside of it.
-            let all = if index == 0 || index == last { self.view.peers(group[0]) } else { within };
-            peers.extend(std::iter::repeat_n(all, group.len()));
-        }
-        peers
     }
 }
 
@@ -175,15 +259,19 @@ impl Stretch<'_> {
 }
 
 /// The values of `value` at some positions.
-pub(super) fn values_at(view: &OrderedView<'_>, positions: Range<i64>, value: &ExprRef) -> Result<ArrayRef> {
-    value.evaluate(&view.gather(&one_by_one(view, positions)?)?)
+fn values_at(view: &OrderedView<'_>, positions: Range<i64>, value: &ExprRef) -> Result<ArrayRef> {
+    let mut row_ids = Vec::new();
+    one_by_one(view, positions, &mut row_ids)?;
+    value.evaluate(&view.gather(&row_ids)?)
 }
 
-/// The rows at some positions, each copy for itself.
-pub(super) fn one_by_one(view: &OrderedView<'_>, positions: Range<i64>) -> Result<Vec<RowId>> {
-    if positions.end - positions.start > REPLAY_ROWS_MAX {
+/// Adds the rows at some positions, each copy for itself.
+fn one_by_one(view: &OrderedView<'_>, positions: Range<i64>, row_ids: &mut Vec<RowId>) -> Result<()> {
+    if positions.end - positions.start > REPLAY_ROWS_MAX - row_ids.len() as i64 {
         return Err(Error::new(Code::LimitReached, format!("more than {REPLAY_ROWS_MAX} rows in one OVER")));
     }
-    let rows = view.scan(positions).into_iter();
-    Ok(rows.flat_map(|row| std::iter::repeat_n(row.row_id, row.copies as usize)).collect())
+    for row in view.scan(positions) {
+        row_ids.extend(std::iter::repeat_n(row.row_id, row.copies as usize));
+    }
+    Ok(())
 }

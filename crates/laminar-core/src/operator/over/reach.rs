@@ -11,14 +11,17 @@ use crate::state::{OrderedView, RowId};
 /// The first and the last row of those whose results depend on `row`, which is one of them itself.
 ///
 /// Where a frame does not hold the current row, rows between the two also count: they say where the frame is.
-pub(super) fn reach(spec: &OverSpec, view: &OrderedView<'_>, row: RowId) -> Result<[RowId; 2]> {
-    let from = Row { view, partition: view.partition(row), own: view.copies(row), row };
+pub(super) fn reach(spec: &OverSpec, view: &OrderedView<'_>, partition: &Range<i64>, row: RowId) -> Result<[RowId; 2]> {
+    let from = Row { view, partition: partition.clone(), own: view.copies(row), row };
     let mut reached = from.own.clone();
     for call in &spec.calls {
         let more = from.reach_of(&call.function)?;
         reached = reached.start.min(more.start)..reached.end.max(more.end);
     }
-    let at = |position: i64| view.at(position.clamp(from.partition.start, from.partition.end - 1)).map_or(row, |row| row.row_id);
+    let at = |position: i64| match position.clamp(from.partition.start, from.partition.end - 1) {
+        own if from.own.contains(&own) => row,
+        other => view.at(other).map_or(row, |row| row.row_id),
+    };
     Ok([at(reached.start), at(reached.end - 1)])
 }
 

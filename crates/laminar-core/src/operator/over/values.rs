@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use arrow_array::{Array, ArrayRef, new_null_array};
+use arrow_array::{ArrayRef, new_null_array};
 use arrow_select::interleave::interleave;
 
-use super::piece::{Piece, Stretch, values_at};
+use super::piece::{Piece, Pieces, Stretch};
 use crate::Result;
 use crate::expr::ExprRef;
 use crate::graph::{Frame, Pick};
 
-impl Piece<'_> {
+impl Pieces<'_> {
     /// The value so many rows behind each row, or the default.
     pub(super) fn shifted(
         &self,
@@ -19,45 +19,32 @@ impl Piece<'_> {
         default: Option<&ExprRef>,
         ignore_nulls: bool,
     ) -> Result<ArrayRef> {
-        let (values, from) = match (ignore_nulls, offset) {
-            (false, _) | (true, 0) => self.values_around(value, offset)?,
-            (true, 1..) => self.values_until(value, self.stretch().behind(self.positions.end, value, offset)?)?,
-            (true, _) => self.values_since(value, self.stretch().before(self.positions.start, value, -offset)?)?,
-        };
-        let valid: Option<Vec<i64>> = (ignore_nulls && offset != 0).then(|| valid_positions(&values, from));
-        let target = |position: i64| match &valid {
-            None => Some(position.saturating_add(offset)),
-            Some(valid) if offset > 0 => valid.get(valid.partition_point(|at| *at <= position) + offset as usize - 1).copied(),
-            Some(valid) => {
-                let before = valid.partition_point(|at| *at < position);
-                before.checked_sub(offset.unsigned_abs() as usize).map(|at| valid[at])
+        let skips_nulls = ignore_nulls && offset != 0;
+        let hulls = self.pieces.iter().map(|piece| match offset {
+            _ if !skips_nulls => Ok(piece.shifted(offset)),
+            1.. => Ok(piece.positions.start..self.stretch(piece).behind(piece.positions.end, value, offset)?),
+            _ => Ok(self.stretch(piece).before(piece.positions.start, value, -offset)?..piece.positions.end),
+        });
+        let values = self.values_at(value, &hulls.collect::<Result<Vec<_>>>()?)?;
+        let mut targets: Vec<Option<usize>> = Vec::with_capacity(self.len());
+        for (number, piece) in self.pieces.iter().enumerate() {
+            let index = |position| values.index(number, position);
+            if !skips_nulls {
+                targets.extend(piece.positions.clone().map(|position| index(position.saturating_add(offset))));
+                continue;
             }
-        };
-        let targets: Vec<Option<i64>> = self.positions.clone().map(target).collect();
+            let valid = values.valid(number);
+            targets.extend(piece.positions.clone().map(|position| index(nth_valid(&valid, position, offset)?)));
+        }
         let default = match default {
             Some(default) => default.evaluate(self.rows())?,
             None => new_null_array(value.data_type(), self.len()),
         };
-        take_or(&values, from, &targets, &default)
+        take_or(&values.values, &targets, &default)
     }
 
-    fn stretch(&self) -> Stretch<'_> {
-        Stretch { view: self.view, partition: self.partition.clone() }
-    }
-
-    /// The values so many rows away from those of the piece, and where the first one stands.
-    fn values_around(&self, value: &ExprRef, offset: i64) -> Result<(ArrayRef, i64)> {
-        let within = |position: i64| position.saturating_add(offset).clamp(self.partition.start, self.partition.end);
-        let positions = within(self.positions.start)..within(self.positions.end);
-        Ok((values_at(&self.view, positions.clone(), value)?, positions.start))
-    }
-
-    fn values_until(&self, value: &ExprRef, end: i64) -> Result<(ArrayRef, i64)> {
-        Ok((values_at(&self.view, self.positions.start..end, value)?, self.positions.start))
-    }
-
-    fn values_since(&self, value: &ExprRef, start: i64) -> Result<(ArrayRef, i64)> {
-        Ok((values_at(&self.view, start..self.positions.end, value)?, start))
+    fn stretch(&self, piece: &Piece) -> Stretch<'_> {
+        Stretch { view: self.view, partition: piece.partition.clone() }
     }
 
     /// The value of one row of each row's frame.
@@ -66,35 +53,50 @@ impl Piece<'_> {
         if !ignore_nulls {
             return self.picked_at(value, frames.iter().map(|frame| nth(frame, pick)).collect());
         }
-        let hull = hull(&frames);
-        let values = values_at(&self.view, hull.clone(), value)?;
-        let valid = valid_positions(&values, hull.start);
-        let within = |frame: &Range<i64>| {
-            let rows = valid.partition_point(|at| *at < frame.start)..valid.partition_point(|at| *at < frame.end);
-            nth(&(rows.start as i64..rows.end as i64), pick).map(|at| valid[at as usize])
-        };
-        let targets: Vec<Option<i64>> = frames.iter().map(within).collect();
-        take_or(&values, hull.start, &targets, &new_null_array(value.data_type(), self.len()))
+        let hulls: Vec<Range<i64>> = self.pieces.iter().map(|piece| hull(&frames[piece.rows.clone()])).collect();
+        let values = self.values_at(value, &hulls)?;
+        let mut targets: Vec<Option<usize>> = Vec::with_capacity(self.len());
+        for (number, piece) in self.pieces.iter().enumerate() {
+            let valid = values.valid(number);
+            let within = |frame: &Range<i64>| {
+                let rows = valid.partition_point(|at| *at < frame.start)..valid.partition_point(|at| *at < frame.end);
+                values.index(number, valid[nth(&(rows.start as i64..rows.end as i64), pick)? as usize])
+            };
+            targets.extend(frames[piece.rows.clone()].iter().map(within));
+        }
+        take_or(&values.values, &targets, &new_null_array(value.data_type(), self.len()))
     }
 
     /// The values at single positions; `None`: NULL.
-    fn picked_at(&self, value: &ExprRef, targets: Vec<Option<i64>>) -> Result<ArrayRef> {
-        let mut positions: Vec<i64> = targets.iter().flatten().copied().collect();
-        positions.dedup();
-        let row_ids: Vec<_> = positions.iter().filter_map(|position| self.view.at(*position)).map(|row| row.row_id).collect();
-        debug_assert_eq!(positions.len(), row_ids.len(), "frames are within their partition");
+    fn picked_at(&self, value: &ExprRef, positions: Vec<Option<i64>>) -> Result<ArrayRef> {
+        let (mut row_ids, mut targets, mut last) = (Vec::new(), Vec::with_capacity(positions.len()), None);
+        for position in positions {
+            if position.is_some() && position != last {
+                row_ids.extend(position.and_then(|position| self.view.at(position)).map(|row| row.row_id));
+                last = position;
+            }
+            targets.push(position.and_then(|_| row_ids.len().checked_sub(1)));
+        }
         let values = value.evaluate(&self.view.gather(&row_ids)?)?;
-        let mut at = 0;
-        let places: Vec<Option<i64>> = targets
-            .into_iter()
-            .map(|target| {
-                let target = target?;
-                at += i64::from(positions[at as usize] != target);
-                Some(at)
-            })
-            .collect();
-        take_or(&values, 0, &places, &new_null_array(value.data_type(), self.len()))
+        take_or(&values, &targets, &new_null_array(value.data_type(), self.len()))
     }
+}
+
+impl Piece {
+    /// The positions so many rows behind its own, as far as the partition has them.
+    fn shifted(&self, offset: i64) -> Range<i64> {
+        let within = |position: i64| position.saturating_add(offset).clamp(self.partition.start, self.partition.end);
+        within(self.positions.start)..within(self.positions.end)
+    }
+}
+
+/// The position of the value that stands so many valid ones behind `position`; negative: before it.
+fn nth_valid(valid: &[i64], position: i64, offset: i64) -> Option<i64> {
+    let at = match offset {
+        1.. => valid.partition_point(|at| *at <= position).checked_add(offset as usize - 1)?,
+        _ => valid.partition_point(|at| *at < position).checked_sub(offset.unsigned_abs() as usize)?,
+    };
+    valid.get(at).copied()
 }
 
 /// The smallest range that holds all of `frames`; they may be empty.
@@ -114,19 +116,9 @@ fn nth(frame: &Range<i64>, pick: Pick) -> Option<i64> {
     frame.contains(&at).then_some(at)
 }
 
-/// The positions of those of `values` that are not NULL; the first value stands at `from`.
-fn valid_positions(values: &ArrayRef, from: i64) -> Vec<i64> {
-    let nulls = values.logical_nulls();
-    let is_valid = |index: &usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*index));
-    (0..values.len()).filter(is_valid).map(|index| from + index as i64).collect()
-}
-
-/// For each row the value at its target, or that of `default` in the same row if it has no target among `values`.
-fn take_or(values: &ArrayRef, from: i64, targets: &[Option<i64>], default: &ArrayRef) -> Result<ArrayRef> {
-    let place = |(row, target): (usize, &Option<i64>)| match target.map(|target| usize::try_from(target - from)) {
-        Some(Ok(index)) if index < values.len() => (0, index),
-        _ => (1, row),
-    };
+/// For each row the value at its target, or that of `default` in the same row if it has no target.
+fn take_or(values: &ArrayRef, targets: &[Option<usize>], default: &ArrayRef) -> Result<ArrayRef> {
+    let place = |(row, target): (usize, &Option<usize>)| target.map_or((1, row), |target| (0, target));
     let places: Vec<(usize, usize)> = targets.iter().enumerate().map(place).collect();
     Ok(interleave(&[values.as_ref(), default.as_ref()], &places)?)
 }
