@@ -5,24 +5,38 @@ use std::sync::Arc;
 use laminar_connectors::Registry;
 use laminar_core::limits::{STEP_BUDGET_NS, VIRTUAL_PARTITIONS};
 use laminar_core::time::{Clock, SystemClock};
+use laminar_core::{Code, Error, Result};
 
 use crate::Database;
+use crate::engine::EngineParts;
 use crate::settings::{Settings, StepBudget};
+
+impl Database {
+    /// Opens a database. Today only `":memory:"` exists; a path is refused, because nothing would be written there yet.
+    pub fn open(path: &str) -> Result<Self> {
+        if path == ":memory:" {
+            return Ok(Self::builder().build());
+        }
+        Err(Error::new(Code::NotSupported, format!("a database on disk ('{path}') is not built yet"))
+            .with_hint("open \":memory:\": everything works there, and is gone when the program ends"))
+    }
+
+    /// A database put together by hand.
+    pub fn builder() -> DatabaseBuilder {
+        DatabaseBuilder::default()
+    }
+}
 
 /// Chooses a database's parts and settings.
 pub struct DatabaseBuilder {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) registry: Registry,
-    pub(crate) settings: Settings,
-    pub(crate) checked: bool,
-    pub(crate) inline_workers: bool,
-    pub(crate) hosted: bool,
+    parts: EngineParts,
+    hosted: bool,
 }
 
 impl Default for DatabaseBuilder {
     fn default() -> Self {
-        let (clock, settings) = (Arc::new(SystemClock), Settings::default());
-        Self { clock, registry: Registry::with_builtin(), settings, checked: false, inline_workers: false, hosted: false }
+        let (clock, registry, settings) = (Arc::new(SystemClock), Registry::with_builtin(), Settings::default());
+        Self { parts: EngineParts { clock, registry, settings, checked: false, inline_workers: false }, hosted: false }
     }
 }
 
@@ -30,28 +44,28 @@ impl DatabaseBuilder {
     /// Another clock: tests and simulations decide what time it is.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.parts.clock = clock;
         self
     }
 
     /// Another set of connectors.
     #[must_use]
     pub fn connectors(mut self, registry: Registry) -> Self {
-        self.registry = registry;
+        self.parts.registry = registry;
         self
     }
 
     /// Other settings to begin with; `SET` changes them later.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
+        self.parts.settings = settings;
         self
     }
 
     /// Lets `workers` threads share the work instead of the caller doing it all, which is the default (1); at most 256.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
-        self.settings.workers = workers.clamp(1, VIRTUAL_PARTITIONS);
+        self.parts.settings.workers = workers.clamp(1, VIRTUAL_PARTITIONS);
         self
     }
 
@@ -61,8 +75,8 @@ impl DatabaseBuilder {
     #[must_use]
     pub fn hosted(mut self) -> Self {
         self.hosted = true;
-        if self.settings.step_budget == StepBudget::WhileContended {
-            self.settings.step_budget = StepBudget::Always(STEP_BUDGET_NS);
+        if self.parts.settings.step_budget == StepBudget::WhileContended {
+            self.parts.settings.step_budget = StepBudget::Always(STEP_BUDGET_NS);
         }
         self
     }
@@ -71,19 +85,19 @@ impl DatabaseBuilder {
     /// steps: for tests, which then are the same every time.
     #[must_use]
     pub fn workers_in_turn(mut self, workers: usize) -> Self {
-        self.inline_workers = true;
+        self.parts.inline_workers = true;
         self.workers(workers)
     }
 
     /// Holds everything that operators emit against what their edges promise: for tests, as it keeps a copy of everything.
     #[must_use]
     pub fn checked(mut self) -> Self {
-        self.checked = true;
+        self.parts.checked = true;
         self
     }
 
     /// The database, in memory.
     pub fn build(self) -> Database {
-        Database::from_builder(self)
+        Database::start(self.parts, self.hosted)
     }
 }

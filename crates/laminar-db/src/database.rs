@@ -9,16 +9,14 @@ use arrow_schema::SchemaRef;
 use laminar_core::dag::OutletId;
 use laminar_core::row::Row;
 use laminar_core::{ChangeBatch, Code, Error, Result};
-use laminar_sql::parse::{ParsedStatement, parse_script};
 
-use crate::catalog::kind_name;
-use crate::engine::{Engine, Round};
+use crate::catalog::{ObjectId, kind_name};
+use crate::engine::{Engine, EngineParts, Round};
 use crate::engine_lock::{EngineGuard, EngineLock, Priority};
 use crate::events::{Event, EventOutlet};
+use crate::history::Reading;
 use crate::hosted::EngineThread;
-use crate::statements::{self, StatementOutcome};
-use crate::subscription::Reading;
-use crate::{DatabaseBuilder, Interrupt, Rows, Status, SubscribeOptions, Subscription};
+use crate::{Interrupt, Status};
 
 /// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
 pub(crate) const SLEEP_MAX: Duration = Duration::from_millis(20);
@@ -49,22 +47,9 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens a database. Today only `":memory:"` exists; a path is refused, because nothing would be written there yet.
-    pub fn open(path: &str) -> Result<Self> {
-        if path == ":memory:" {
-            return Ok(Self::builder().build());
-        }
-        Err(Error::new(Code::NotSupported, format!("a database on disk ('{path}') is not built yet"))
-            .with_hint("open \":memory:\": everything works there, and is gone when the program ends"))
-    }
-
-    /// A database put together by hand.
-    pub fn builder() -> DatabaseBuilder {
-        DatabaseBuilder::default()
-    }
-
-    pub(crate) fn from_builder(parts: DatabaseBuilder) -> Self {
-        let (clock, hosted) = (Arc::clone(&parts.clock), parts.hosted);
+    /// A database over an engine of these parts.
+    pub(crate) fn start(parts: EngineParts, hosted: bool) -> Self {
+        let clock = Arc::clone(&parts.clock);
         let engine = Engine::new(parts);
         let interrupt = engine.interrupt.clone();
         let mut database = Self { engine: Arc::new(EngineLock::new(engine, clock)), interrupt, host: None };
@@ -73,34 +58,6 @@ impl Database {
             database.host = EngineThread::start(database.clone()).ok().map(Arc::new);
         }
         database
-    }
-
-    /// Runs all statements of `sql` in order and stops at the first that fails; what was done before it stays.
-    /// An error's position points into `sql`.
-    pub fn execute(&self, sql: &str) -> Result<Vec<StatementOutcome>> {
-        let mut outcomes = Vec::new();
-        for parsed in parse_script(sql) {
-            let statement = parsed?;
-            outcomes.push(self.run(&statement).map_err(|error| statement.in_script(error))?);
-        }
-        Ok(outcomes)
-    }
-
-    /// Runs one parsed statement. An error's position points into the statement's own text.
-    pub fn run(&self, statement: &ParsedStatement) -> Result<StatementOutcome> {
-        statements::run(self, statement)
-    }
-
-    /// The rows of one SELECT over tables and materialized views, as of one step.
-    pub fn query(&self, sql: &str) -> Result<Rows> {
-        match self.execute(sql)?.pop() {
-            Some(StatementOutcome::Rows(rows)) => Ok(rows),
-            Some(StatementOutcome::Subscription(_)) => {
-                Err(Error::new(Code::InvalidQuery, "this query reads a stream or source, which never has all its rows")
-                    .with_hint("use subscribe, or select from a materialized view over it"))
-            }
-            _ => Err(Error::new(Code::InvalidQuery, "this is not a query").with_hint("use execute")),
-        }
     }
 
     /// What stops an ad-hoc query while another thread waits for its answer.
@@ -112,7 +69,7 @@ impl Database {
     /// a subscription to it gives.
     pub fn schema_of(&self, name: &str) -> Result<SchemaRef> {
         let engine = self.lock();
-        let object = engine.catalog.get(name).ok_or_else(|| engine.catalog.unknown(name))?;
+        let object = engine.catalog.named(name)?;
         object.properties().map(|properties| properties.schema.clone()).ok_or_else(|| {
             Error::new(Code::InvalidQuery, format!("{} '{name}' has no rows of its own", kind_name(object.kind())))
                 .with_hint(format!("DESCRIBE {name} tells its columns"))
@@ -131,8 +88,7 @@ impl Database {
     /// Pushes rows with weights into a table, or into a source that was created `WITH (changelog = 'true')`: −1 retracts a row.
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
         let mut engine = self.lock_for_push(&[name])?;
-        let node = engine.push_target(name)?;
-        let changes = engine.admitted(name, changes)?;
+        let (node, changes) = engine.admitted(name, changes)?;
         engine.reactor.push(node, changes)?;
         engine.settle_for(node)
     }
@@ -145,19 +101,10 @@ impl Database {
     /// Says that nothing more will be pushed into a source: its watermark goes to the end of time and every window closes.
     pub fn end_source(&self, name: &str) -> Result<()> {
         let mut engine = self.lock();
-        let node = engine.push_target(name)?;
+        let id = engine.catalog.named(name)?.id;
+        let node = engine.push_target(id)?;
         engine.reactor.end(node)?;
         engine.settle_for(node)
-    }
-
-    /// The changes of an object or query, step by step.
-    pub fn subscribe(&self, name_or_query: &str) -> Result<Subscription> {
-        self.subscribe_with(name_or_query, SubscribeOptions::default())
-    }
-
-    /// The same with chosen options.
-    pub fn subscribe_with(&self, name_or_query: &str, options: SubscribeOptions) -> Result<Subscription> {
-        statements::subscribe_to_text(self, name_or_query, options)
     }
 
     /// Calls `callback` with the changes of every step, within the step: no copy, no thread between. It must not call the
@@ -190,11 +137,6 @@ impl Database {
             }
         }
         Ok(())
-    }
-
-    /// Whether `statement` is a SELECT over tables and views, or changes rows, and a bounded input of it is not read to its end yet.
-    pub fn waits_for_inputs(&self, statement: &ParsedStatement) -> bool {
-        statements::waits_for_inputs(&self.lock(), statement)
     }
 
     /// One round of work: a batch of every source, and one step; or a piece of that, where steps keep to a budget ([`StepBudget`](crate::StepBudget)).
@@ -270,9 +212,10 @@ impl Database {
     }
 
     /// Why one of `inputs`, or something that it gets rows from, has stopped.
-    pub(crate) fn failure_before(&self, inputs: &[String]) -> Option<Error> {
-        let failure = self.lock().failures_before(inputs).next();
-        failure.map(|(name, error)| error.within(format!("'{name}' has stopped")))
+    pub(crate) fn failure_before(&self, inputs: &[ObjectId]) -> Option<Error> {
+        let engine = self.lock();
+        let failure = engine.failures_before(inputs).next();
+        failure.map(|(id, error)| error.within(format!("'{}' has stopped", engine.catalog.name_of(id))))
     }
 
     /// For tests: from now on each statement that creates something fails when it has done so many things, and takes them back.
@@ -312,7 +255,7 @@ impl Database {
     pub(crate) fn lock_for_push(&self, names: &[&str]) -> Result<EngineGuard<'_, Engine>> {
         let mut engine = self.lock();
         let mut waited = 0;
-        while let Some((name, blocker)) = names.iter().find_map(|name| Some((*name, engine.blocker_of(name)?))) {
+        while let Some((name, blocker)) = engine.blocked_among(names) {
             let timeout = engine.settings.push_timeout;
             drop(engine);
             if waited >= timeout {

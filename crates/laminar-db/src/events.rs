@@ -4,8 +4,7 @@ use laminar_core::dag::Outlet;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Error, Result, StepId};
 
-use crate::ChangeSet;
-use crate::subscription::Description;
+use crate::history::{ChangeSet, Description};
 
 /// What a callback hears.
 #[derive(Debug)]

@@ -19,17 +19,20 @@
 //! A [`Database`] runs inline: whoever calls it does the work, and [`Database::push`] returns when every view is current. Several threads can
 //! use it: whoever pushes or asks goes before a thread that reads sources ([`Database::run_until_finished`]), whose steps are kept short then.
 
+mod block_on;
 mod builder;
 mod catalog;
 mod database;
 mod engine;
 mod engine_lock;
 mod events;
+mod history;
 mod hosted;
 mod interrupt;
 mod notice;
 mod rows;
 mod settings;
+mod sql;
 mod statements;
 mod status;
 mod subscription;
@@ -37,6 +40,7 @@ mod subscription;
 pub use builder::DatabaseBuilder;
 pub use database::{CallbackHandle, Database, Turn};
 pub use events::Event;
+pub use history::{Change, ChangeSet, SlowReader, SubscribeOptions, schema_with_operations};
 pub use interrupt::Interrupt;
 pub use laminar_connectors as connectors;
 pub use laminar_core as core;
@@ -50,4 +54,4 @@ pub use rows::Rows;
 pub use settings::{Settings, StepBudget};
 pub use statements::StatementOutcome;
 pub use status::{ObjectStatus, Status};
-pub use subscription::{Change, ChangeSet, SlowReader, SubscribeOptions, Subscription, schema_with_operations};
+pub use subscription::Subscription;

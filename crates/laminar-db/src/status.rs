@@ -6,8 +6,8 @@ use laminar_core::time::Watermark;
 use laminar_core::{Error, StepId};
 use laminar_sql::parse::ObjectKind;
 
-use crate::catalog::Object;
-use crate::engine::{Engine, ReaderState, SinkState};
+use crate::catalog::ObjectId;
+use crate::engine::{Engine, Instance, ReaderState, SinkState};
 
 /// One moment of a database.
 #[derive(Debug, Clone)]
@@ -61,8 +61,8 @@ pub struct ObjectStatus {
 
 impl Status {
     pub(crate) fn of(engine: &mut Engine) -> Self {
-        let names = engine.catalog.names();
-        let objects: Vec<ObjectStatus> = names.iter().filter_map(|name| object_status(engine, name)).collect();
+        let ids: Vec<ObjectId> = engine.catalog.iter().map(|object| object.id).collect();
+        let objects: Vec<ObjectStatus> = ids.into_iter().filter_map(|id| object_status(engine, id)).collect();
         let state_bytes = objects.iter().map(|object| object.state_bytes).sum();
         let (late, errors) = engine.side_outputs.totals();
         let (step, steps) = (engine.reactor.graph().last_step(), engine.reactor.budget_metrics());
@@ -101,12 +101,12 @@ impl Status {
     }
 }
 
-fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
-    let object = engine.catalog.get(name)?;
-    let (nodes, output) = (object.nodes.clone(), object.output());
-    let (late, errors) = engine.side_outputs.counts(name);
+fn object_status(engine: &mut Engine, id: ObjectId) -> Option<ObjectStatus> {
+    let (object, instance) = (engine.catalog.object(id)?, engine.instances.get(id)?);
+    let (nodes, output) = (instance.nodes.clone(), instance.output());
+    let (late, errors) = engine.side_outputs.counts(id);
     let mut status = ObjectStatus {
-        name: name.to_owned(),
+        name: object.name.clone(),
         kind: object.kind(),
         rows: 0,
         late,
@@ -115,18 +115,18 @@ fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
         state_bytes: 0,
         position: None,
         steps: BudgetMetrics::default(),
-        held_back_by: engine.blocker_of(name).map(|blocker| (blocker.name, blocker.steps)),
-        waits_for: engine.waits_for(name),
+        held_back_by: engine.blocker_of(id).map(|blocker| (blocker.name, blocker.steps)),
+        waits_for: engine.waits_for(id).map(|slowest| engine.catalog.name_of(slowest).to_owned()),
         ended: false,
         failed: None,
     };
-    describe_sink(object, &mut status);
+    describe_sink(instance, &mut status);
     describe_nodes(engine, &nodes, output, &mut status);
     if status.kind == ObjectKind::Table {
-        let late: u64 = engine.side_outputs.targets().filter(|target| target.object == name).map(|target| target.rows).sum();
+        let late: u64 = engine.side_outputs.targets().filter(|target| target.object == id).map(|target| target.rows).sum();
         status.rows = status.rows.saturating_sub(late);
     }
-    for reader in engine.readers.iter().filter(|reader| reader.name == name) {
+    for reader in engine.readers.iter().filter(|reader| reader.object == id) {
         status.position = Some(reader.position());
         status.rows = status.rows.max(reader.rows);
         if let ReaderState::Failed(error) = &reader.state {
@@ -136,8 +136,8 @@ fn object_status(engine: &mut Engine, name: &str) -> Option<ObjectStatus> {
     Some(status)
 }
 
-fn describe_sink(object: &Object, status: &mut ObjectStatus) {
-    let Some(handle) = object.sink() else { return };
+fn describe_sink(instance: &Instance, status: &mut ObjectStatus) {
+    let Some((handle, _)) = instance.sink() else { return };
     status.rows = handle.rows();
     match handle.state() {
         SinkState::Writing => {}

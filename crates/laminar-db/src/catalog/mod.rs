@@ -1,53 +1,96 @@
-//! The objects of a database by name, and what depends on what.
+//! What is defined: the objects of a database, their names and what depends on what. Nothing here runs, and nothing here knows what does.
+//!
+//! A catalog changes by [`Catalog::apply`] alone. A clone is a snapshot: it shares all definitions with the catalog that it was taken of, and
+//! stays as it is when that one changes.
 
+mod change;
+mod id;
 mod object;
-mod planning;
-mod snapshot;
-mod table_rules;
-
-pub(crate) use object::{Body, Object, ObjectKind, Once, SourceBody, kind_name};
-pub(crate) use planning::{PlannerCatalog, inputs_in, objects_in, sides_in};
-pub(crate) use snapshot::{Snapshot, expanded};
-pub(crate) use table_rules::{Check, ColumnDefault, DefaultValue, Generated, TableRules, nullable, repeated};
+mod references;
+mod side;
+mod text_lengths;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use laminar_core::{Code, Error, Result};
 use laminar_sql::diagnostic::nearest;
 use laminar_sql::parse::Name;
 
-use crate::engine::Side;
+pub(crate) use change::CatalogChange;
+pub(crate) use id::{CatalogVersion, ObjectId};
+pub(crate) use object::{
+    Alignment, CheckText, ColumnText, Definition, Object, ObjectKind, SourceDefinition, TableDefinition, ViewDefinition,
+    kind_name,
+};
+pub(crate) use references::{inputs_in, objects_in, sides_in};
+pub(crate) use side::{Side, SideId, SideName};
+pub(crate) use text_lengths::TextLengths;
 
 /// All objects.
-#[derive(Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Catalog {
-    objects: BTreeMap<String, Object>,
+    contents: Arc<Contents>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Contents {
+    version: CatalogVersion,
+    /// Greater than all that were ever given.
+    next_id: ObjectId,
+    objects: BTreeMap<ObjectId, Arc<Object>>,
+    names: BTreeMap<String, ObjectId>,
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        let version = CatalogVersion::default();
+        Self { version, next_id: ObjectId::FIRST, objects: BTreeMap::new(), names: BTreeMap::new() }
+    }
 }
 
 impl Catalog {
+    pub(crate) fn version(&self) -> CatalogVersion {
+        self.contents.version
+    }
+
+    /// The id of the object that is created next.
+    pub(crate) fn next_id(&self) -> ObjectId {
+        self.contents.next_id
+    }
+
+    /// The id of the object called `name`.
+    pub(crate) fn id_of(&self, name: &str) -> Option<ObjectId> {
+        self.contents.names.get(name).copied()
+    }
+
+    /// The object called `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&Object> {
-        self.objects.get(name)
+        self.object(self.id_of(name)?)
     }
 
-    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Object> {
-        self.objects.get_mut(name)
-    }
-
-    pub(crate) fn insert(&mut self, object: Object) {
-        self.objects.insert(object.name.clone(), object);
-    }
-
-    pub(crate) fn remove(&mut self, name: &str) -> Option<Object> {
-        self.objects.remove(name)
+    /// The object with this id.
+    pub(crate) fn object(&self, id: ObjectId) -> Option<&Object> {
+        self.contents.objects.get(&id).map(Arc::as_ref)
     }
 
     /// All objects by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Object> {
-        self.objects.values()
+        self.contents.names.values().filter_map(|id| self.object(*id))
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        self.objects.keys().cloned().collect()
+        self.contents.names.keys().cloned().collect()
+    }
+
+    /// The name of an object; for one that is gone, or queries without a name, `query`.
+    pub(crate) fn name_of(&self, id: ObjectId) -> &str {
+        self.object(id).map_or(UNNAMED, |object| &object.name)
+    }
+
+    /// The names of objects, in the same order.
+    pub(crate) fn names_of(&self, ids: &[ObjectId]) -> Vec<&str> {
+        ids.iter().map(|id| self.name_of(*id)).collect()
     }
 
     /// The object called `name`, or an error that names the nearest one.
@@ -55,64 +98,85 @@ impl Catalog {
         self.get(&name.text).ok_or_else(|| self.unknown(&name.text).at(name.span))
     }
 
+    /// The same for a name that stands in no statement.
+    pub(crate) fn named(&self, name: &str) -> Result<&Object> {
+        self.get(name).ok_or_else(|| self.unknown(name))
+    }
+
+    /// The rows that an object rejected, if `name` is the name of such rows.
+    pub(crate) fn side(&self, name: &str) -> Option<SideId> {
+        let SideName { object, side } = SideName::parse(name)?;
+        let unnamed = || (object == UNNAMED).then_some(ObjectId::UNNAMED);
+        Some(SideId { object: self.id_of(&object).or_else(unnamed)?, side })
+    }
+
+    /// What rows that an object rejected are called.
+    pub(crate) fn side_name(&self, side: SideId) -> String {
+        format!("{}{}", self.name_of(side.object), side.side.suffix())
+    }
+
     /// The error for a name that nothing has.
     pub(crate) fn unknown(&self, name: &str) -> Error {
         let error = Error::new(Code::UnknownObject, format!("there is no source, table, stream, view or sink '{name}'"));
+        let names = &self.contents.names;
         // Rows that were rejected have names too, which are not worth listing.
         let sides: Vec<String> = if name.contains('$') { self.side_names() } else { Vec::new() };
-        match nearest(name, self.objects.keys().chain(&sides).map(String::as_str)) {
+        match nearest(name, names.keys().chain(&sides).map(String::as_str)) {
             Some(near) => error.with_hint(format!("did you mean '{near}'?")),
-            None if self.objects.is_empty() => error.with_hint("nothing exists yet: begin with CREATE SOURCE or CREATE TABLE"),
+            None if names.is_empty() => error.with_hint("nothing exists yet: begin with CREATE SOURCE or CREATE TABLE"),
             None => error.with_hint(format!("there are: {}", self.names().join(", "))),
         }
     }
 
     fn side_names(&self) -> Vec<String> {
         let of = |object: &String| Side::ALL.map(|side| format!("{object}{}", side.suffix()));
-        self.objects.keys().flat_map(of).collect()
+        self.contents.names.keys().flat_map(of).collect()
     }
 
-    /// The objects that read from `name` or write their late rows into it, by name.
-    pub(crate) fn dependants(&self, name: &str) -> Vec<String> {
-        let reads = |object: &&Object| object.depends_on.iter().any(|on| on == name) || object.late_to.as_deref() == Some(name);
-        self.iter().filter(reads).map(|object| object.name.clone()).collect()
+    /// The objects that read from an object or write their late rows into it, by name.
+    pub(crate) fn dependants(&self, id: ObjectId) -> Vec<ObjectId> {
+        self.iter().filter(|object| object.needs().any(|needed| needed == id)).map(|object| object.id).collect()
     }
 
-    /// `names` and everything that they read from, directly or through others.
-    pub(crate) fn with_inputs(&self, names: &[String]) -> Vec<String> {
-        closure(names, |name| self.inputs(name))
+    /// The objects whose late rows go into an object, by name.
+    pub(crate) fn late_writers(&self, id: ObjectId) -> impl Iterator<Item = ObjectId> {
+        self.iter().filter(move |object| object.late_to == Some(id)).map(|object| object.id)
+    }
+
+    /// `objects` and everything that they read from, directly or through others.
+    pub(crate) fn with_inputs(&self, objects: &[ObjectId]) -> Vec<ObjectId> {
+        closure(objects, |id| self.inputs(id))
     }
 
     /// The same, with everything whose late rows reach them.
-    pub(crate) fn with_feeders(&self, names: &[String]) -> Vec<String> {
-        let writers = |name: &str| {
-            let writes = self.iter().filter(|object| object.late_to.as_deref() == Some(name));
-            writes.map(|object| object.name.clone()).collect::<Vec<_>>()
-        };
-        closure(names, |name| [self.inputs(name), writers(name)].concat())
+    pub(crate) fn with_feeders(&self, objects: &[ObjectId]) -> Vec<ObjectId> {
+        closure(objects, |id| self.inputs(id).into_iter().chain(self.late_writers(id)).collect())
     }
 
-    /// `names`, and what stands in the views among them, which are put in wherever they are named.
-    pub(crate) fn with_inlined(&self, names: &[String]) -> Vec<String> {
-        closure(names, |name| match self.get(name).map(|object| &object.body) {
-            Some(Body::View { .. }) => self.inputs(name),
+    /// `objects`, and what stands in the views among them, which are put in wherever they are named.
+    pub(crate) fn with_inlined(&self, objects: &[ObjectId]) -> Vec<ObjectId> {
+        closure(objects, |id| match self.object(id).map(|object| &object.definition) {
+            Some(Definition::View(_)) => self.inputs(id),
             _ => Vec::new(),
         })
     }
 
-    fn inputs(&self, name: &str) -> Vec<String> {
-        self.get(name).map(|object| object.depends_on.clone()).unwrap_or_default()
+    fn inputs(&self, id: ObjectId) -> Vec<ObjectId> {
+        self.object(id).map(|object| object.depends_on.clone()).unwrap_or_default()
     }
 }
 
-/// `names` and all that `next` leads to.
-fn closure(names: &[String], next: impl Fn(&str) -> Vec<String>) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut open: Vec<String> = names.to_vec();
-    while let Some(name) = open.pop() {
-        if !found.contains(&name) {
-            open.extend(next(&name));
-            found.push(name);
+/// What queries without a name are called.
+const UNNAMED: &str = "query";
+
+/// `objects` and all that `next` leads to.
+fn closure(objects: &[ObjectId], next: impl Fn(ObjectId) -> Vec<ObjectId>) -> Vec<ObjectId> {
+    let mut found: Vec<ObjectId> = Vec::new();
+    let mut open: Vec<ObjectId> = objects.to_vec();
+    while let Some(id) = open.pop() {
+        if !found.contains(&id) {
+            open.extend(next(id));
+            found.push(id);
         }
     }
     found

@@ -1,62 +1,54 @@
-//! A named object.
+//! A named object as it was defined. Everything here is data that can be written down and compared; what runs by it is an
+//! instance of the engine.
 
-use std::sync::Arc;
-
-use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use laminar_connectors::Source;
-use laminar_core::dag::{ChangeKind, EdgeProperties, OutletId, SourceSpec};
-use laminar_core::{NodeId, Result};
-use laminar_sql::parse::{ConnectorDef, StreamQuery};
-
-use super::table_rules::TableRules;
-use crate::engine::{Alignment, SinkHandle, SinkIntake, TextLengths};
+use laminar_core::dag::{ChangeKind, EdgeProperties};
+use laminar_sql::parse::{ConnectorDef, StreamQuery, WatermarkDef};
 
 pub(crate) use laminar_sql::parse::ObjectKind;
 
-/// A named object: what was said, what it reads from, and what became of it.
+use super::id::ObjectId;
+use super::text_lengths::TextLengths;
+
+/// A definition: what was said, what it reads from, and what was resolved when it was said.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Object {
+    pub(crate) id: ObjectId,
     pub(crate) name: String,
-    /// The statement that made it.
+    /// The statement that makes it, as it can be said again.
     pub(crate) sql: String,
-    /// The objects that it reads from, by name.
-    pub(crate) depends_on: Vec<String>,
+    /// The objects that it reads from.
+    pub(crate) depends_on: Vec<ObjectId>,
     /// The table or sink into which its late rows go.
-    pub(crate) late_to: Option<String>,
-    /// Its nodes, in ascending order.
-    pub(crate) nodes: Vec<NodeId>,
-    pub(crate) body: Body,
+    pub(crate) late_to: Option<ObjectId>,
+    pub(crate) definition: Definition,
 }
 
 /// What an object is.
-pub(crate) enum Body {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Definition {
     /// Rows from outside.
-    Source(SourceBody),
-    /// Rows that are inserted and kept: pushed in at `source`, seen at `output`.
-    Table { source: NodeId, output: NodeId, properties: EdgeProperties, rules: Arc<TableRules> },
+    Source(SourceDefinition),
+    /// Rows that are inserted and kept.
+    Table(TableDefinition),
     /// A continuous query; `stored` for materialized views.
-    Query { root: NodeId, properties: EdgeProperties, stored: bool, latest_only: bool },
+    Query { properties: EdgeProperties, stored: bool, latest_only: bool },
     /// A query that is put in wherever it is named.
-    View {
-        query: StreamQuery,
-        /// Names and types of its rows.
-        schema: SchemaRef,
-        /// How many views are put in where it is named: itself and those that it names.
-        inlined: usize,
-    },
+    View(ViewDefinition),
     /// A way out.
-    Sink { outlet: OutletId, handle: SinkHandle },
+    Sink { connector: ConnectorDef },
     /// A way out for the late rows of others; the first that writes into it settles its columns.
-    LateSink { connector: ConnectorDef, intake: Option<SinkIntake> },
+    LateSink { connector: ConnectorDef, columns: Option<SchemaRef> },
 }
 
-/// A source: a definition, and the readers that work by it.
-pub(crate) struct SourceBody {
-    pub(crate) schema: SchemaRef,
-    pub(crate) spec: SourceSpec,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SourceDefinition {
     pub(crate) properties: EdgeProperties,
     /// How long its texts may be.
     pub(crate) lengths: TextLengths,
+    pub(crate) watermark: Option<WatermarkDef>,
+    /// Wall-clock silence after which it counts as idle, in nanoseconds, as it was set when the source was created; `None`: never.
+    pub(crate) idle_timeout: Option<i64>,
     /// Where rows come from; `None`: the program pushes them.
     pub(crate) connector: Option<ConnectorDef>,
     /// The sources for which it waits.
@@ -64,78 +56,79 @@ pub(crate) struct SourceBody {
     /// Whether a reader opened anew sees the same rows from the start.
     pub(crate) replayable: bool,
     /// Whether there is only one reader ever, as of a pipe.
-    pub(crate) once: Once,
-    /// The node that views created now attach to; it exists once somebody reads.
-    pub(crate) reader: Option<NodeId>,
+    pub(crate) read_once: bool,
 }
 
-/// Whether there is only one reader of a source ever, as of a pipe.
-pub(crate) enum Once {
-    /// Any number of them.
-    No,
-    /// The one that CREATE SOURCE opened; no query reads from it yet.
-    Opened(Box<dyn Source>),
-    /// It has been given to those who read.
-    Given,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TableDefinition {
+    pub(crate) properties: EdgeProperties,
+    /// The columns of its primary key; none if it has no key.
+    pub(crate) key: Vec<usize>,
+    /// How long its texts may be.
+    pub(crate) lengths: TextLengths,
+    pub(crate) defaults: Vec<ColumnText>,
+    pub(crate) generated: Vec<ColumnText>,
+    pub(crate) checks: Vec<CheckText>,
+}
+
+/// What gives a column its value, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ColumnText {
+    pub(crate) column: usize,
+    pub(crate) text: String,
+}
+
+/// `CHECK (text)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CheckText {
+    pub(crate) name: String,
+    pub(crate) text: String,
+    /// The columns that it names.
+    pub(crate) columns: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ViewDefinition {
+    pub(crate) query: StreamQuery,
+    /// Names and types of its rows.
+    pub(crate) schema: SchemaRef,
+    /// How many views are put in where it is named: itself and those that it names.
+    pub(crate) inlined: usize,
+}
+
+/// The group of a source, and how far it may be ahead of the slowest one there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Alignment {
+    pub(crate) group: String,
+    /// Nanoseconds.
+    pub(crate) max_drift: i64,
 }
 
 impl Object {
     pub(crate) fn kind(&self) -> ObjectKind {
-        match &self.body {
-            Body::Source(_) => ObjectKind::Source,
-            Body::Table { .. } => ObjectKind::Table,
-            Body::Query { stored: true, .. } => ObjectKind::MaterializedView,
-            Body::Query { stored: false, .. } => ObjectKind::Stream,
-            Body::View { .. } => ObjectKind::View,
-            Body::Sink { .. } | Body::LateSink { .. } => ObjectKind::Sink,
+        match &self.definition {
+            Definition::Source(_) => ObjectKind::Source,
+            Definition::Table(_) => ObjectKind::Table,
+            Definition::Query { stored: true, .. } => ObjectKind::MaterializedView,
+            Definition::Query { stored: false, .. } => ObjectKind::Stream,
+            Definition::View(_) => ObjectKind::View,
+            Definition::Sink { .. } | Definition::LateSink { .. } => ObjectKind::Sink,
         }
     }
 
-    /// What must hold for its rows, if it is a table.
-    pub(crate) fn rules(&self) -> Option<&Arc<TableRules>> {
-        if let Body::Table { rules, .. } = &self.body { Some(rules) } else { None }
-    }
-
-    /// Fails if a text of `rows`, which have its columns, is longer than its definition allows.
-    pub(crate) fn check_lengths(&self, rows: &RecordBatch) -> Result<()> {
-        match &self.body {
-            Body::Table { rules, .. } => rules.lengths.check(rows),
-            Body::Source(SourceBody { lengths, .. }) => lengths.check(rows),
-            _ => Ok(()),
-        }
-    }
-
-    /// The node at which its changes come out.
-    pub(crate) fn output(&self) -> Option<NodeId> {
-        match &self.body {
-            Body::Source(source) => source.reader,
-            Body::Table { output, .. } => Some(*output),
-            Body::Query { root, .. } => Some(*root),
-            Body::View { .. } | Body::Sink { .. } | Body::LateSink { .. } => None,
-        }
-    }
-
-    /// The way out that it is, if it has been opened.
-    pub(crate) fn sink(&self) -> Option<&SinkHandle> {
-        match &self.body {
-            Body::Sink { handle, .. } => Some(handle),
-            Body::LateSink { intake, .. } => intake.as_ref().map(|intake| &intake.handle),
-            _ => None,
-        }
-    }
-
-    /// What holds for its rows.
+    /// What holds for its rows, if it has rows of its own.
     pub(crate) fn properties(&self) -> Option<&EdgeProperties> {
-        match &self.body {
-            Body::Source(source) => Some(&source.properties),
-            Body::Table { properties, .. } | Body::Query { properties, .. } => Some(properties),
-            Body::View { .. } | Body::Sink { .. } | Body::LateSink { .. } => None,
+        match &self.definition {
+            Definition::Source(source) => Some(&source.properties),
+            Definition::Table(table) => Some(&table.properties),
+            Definition::Query { properties, .. } => Some(properties),
+            Definition::View(_) | Definition::Sink { .. } | Definition::LateSink { .. } => None,
         }
     }
 
     /// Whether its current rows can be read.
     pub(crate) fn is_stored(&self) -> bool {
-        matches!(self.body, Body::Table { .. } | Body::Query { stored: true, .. })
+        matches!(self.definition, Definition::Table(_) | Definition::Query { stored: true, .. })
     }
 
     /// Which changes it shows, in words.
@@ -146,6 +139,28 @@ impl Object {
             Some(ChangeKind::Retract) => "retract",
             None => "",
         }
+    }
+
+    /// The objects without which it cannot be.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = ObjectId> {
+        self.depends_on.iter().copied().chain(self.late_to)
+    }
+}
+
+impl TableDefinition {
+    /// Whether DESCRIBE has more to say of its columns than names and types.
+    pub(crate) fn says_more(&self) -> bool {
+        !(self.defaults.is_empty() && self.generated.is_empty() && self.checks.is_empty())
+    }
+
+    /// What DESCRIBE says of a column: what fills it, and the checks that name it.
+    pub(crate) fn described(&self, column: usize) -> (String, String) {
+        let of_column = |texts: &[ColumnText]| texts.iter().find(|text| text.column == column).map(|found| found.text.clone());
+        let generated = of_column(&self.generated).map(|text| format!("GENERATED ALWAYS AS ({text}) STORED"));
+        let name = self.properties.schema.field(column).name();
+        let checks = self.checks.iter().filter(|check| check.columns.contains(name));
+        let checks: Vec<String> = checks.map(|check| format!("{}: {}", check.name, check.text)).collect();
+        (generated.or_else(|| of_column(&self.defaults)).unwrap_or_default(), checks.join("; "))
     }
 }
 

@@ -1,17 +1,56 @@
-//! What programs push into tables: held to the table's rules before it comes in.
+//! What programs push into sources and tables: where it goes in, and that it keeps to the rules there.
 
-use arrow_array::{ArrayRef, new_null_array};
-use laminar_core::{ChangeBatch, Result};
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 
 use super::Engine;
-use crate::catalog::{DefaultValue, TableRules, nullable, repeated};
-use crate::statements::block_on;
+use super::instances::{Parts, required};
+use super::table_rules::{DefaultValue, TableRules, nullable, repeated};
+use crate::block_on::block_on;
+use crate::catalog::{Object, ObjectId, ObjectKind, kind_name};
 
 impl Engine {
-    /// The changes that a program pushes into `name`, with all columns. Fails if a row that comes breaks a rule of the table.
-    pub(crate) fn admitted(&self, name: &str, changes: ChangeBatch) -> Result<ChangeBatch> {
-        let Some(object) = self.catalog.get(name) else { return Ok(changes) };
-        let Some(rules) = object.rules() else { return object.check_lengths(changes.rows()).map(|()| changes) };
+    /// Where changes that a program pushes into `name` go in, and the changes with all columns. Fails if a row that comes breaks a rule. A push looks
+    /// its object up by name once, and its instance by id.
+    pub(crate) fn admitted(&mut self, name: &str, changes: ChangeBatch) -> Result<(NodeId, ChangeBatch)> {
+        let id = self.catalog.named(name)?.id;
+        match self.instances.get(id).map(|instance| &instance.parts) {
+            Some(Parts::Table(table)) => Ok((table.source, self.held_to(&table.rules, changes)?)),
+            Some(Parts::Source(source)) if source.reader.is_some() && source.is_pushed => {
+                source.lengths.check(changes.rows())?;
+                Ok((required(source.reader, id)?, changes))
+            }
+            _ => {
+                let node = self.push_target(id)?;
+                self.check_lengths(id, changes.rows())?;
+                Ok((node, changes))
+            }
+        }
+    }
+
+    /// The node into which people push rows for an object.
+    pub(crate) fn push_target(&mut self, id: ObjectId) -> Result<NodeId> {
+        match self.instances.get(id).map(|instance| &instance.parts) {
+            Some(Parts::Table(table)) => Ok(table.source),
+            Some(Parts::Source(source)) if source.is_pushed => {
+                self.ensure_reader(id)?;
+                self.output_of(id)
+            }
+            _ => Err(takes_no_rows(required(self.catalog.object(id), id)?)),
+        }
+    }
+
+    /// Fails if a text of `rows`, which have the columns of the object, is longer than its definition allows.
+    pub(crate) fn check_lengths(&self, id: ObjectId, rows: &RecordBatch) -> Result<()> {
+        match self.instances.get(id).map(|instance| &instance.parts) {
+            Some(Parts::Table(table)) => table.rules.lengths.check(rows),
+            Some(Parts::Source(source)) => source.lengths.check(rows),
+            _ => Ok(()),
+        }
+    }
+
+    /// The changes with all columns of a table. Fails if a row that comes breaks one of its rules.
+    fn held_to(&self, rules: &TableRules, changes: ChangeBatch) -> Result<ChangeBatch> {
         let whole = self.with_absent_columns(rules, &changes)?.unwrap_or(changes);
         // The push itself refuses rows with other columns, and says what is wrong.
         if !rules.are_more_than_types() || whole.check_schema(&rules.schema).is_err() {
@@ -60,4 +99,14 @@ impl Engine {
             }
         }
     }
+}
+
+fn takes_no_rows(object: &Object) -> Error {
+    let name = &object.name;
+    if object.kind() == ObjectKind::Source {
+        return Error::new(Code::InvalidQuery, format!("source '{name}' gets its rows from its connector"))
+            .with_hint("push into a source that is created without FROM, or into a table");
+    }
+    Error::new(Code::InvalidQuery, format!("rows cannot be pushed into {} '{name}'", kind_name(object.kind())))
+        .with_hint("push into a source or table that it reads from")
 }

@@ -8,28 +8,20 @@ use laminar_core::time::Watermark;
 
 use super::Engine;
 use super::readers::{Reader, Readers};
-use crate::catalog::Body;
-
-/// The group of a source, and how far it may be ahead of the slowest one there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Alignment {
-    pub(crate) group: String,
-    /// Nanoseconds.
-    pub(crate) max_drift: i64,
-}
+use crate::catalog::{Alignment, Definition, ObjectId};
 
 /// Readers that are not asked for more for now.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     /// All readers of these objects: a subscription that waits for its reader holds them back.
-    objects: Vec<String>,
+    objects: Vec<ObjectId>,
     /// The readers at these nodes: they wait for others of their group.
     nodes: Vec<NodeId>,
 }
 
 impl Held {
     pub(super) fn holds(&self, reader: &Reader) -> bool {
-        self.nodes.contains(&reader.node) || self.objects.contains(&reader.name)
+        self.nodes.contains(&reader.node) || self.objects.contains(&reader.object)
     }
 }
 
@@ -66,27 +58,28 @@ impl Engine {
         held
     }
 
-    /// The source for which source `name` waits now.
-    pub(crate) fn waits_for(&self, name: &str) -> Option<String> {
+    /// The source for which a source waits now.
+    pub(crate) fn waits_for(&self, id: ObjectId) -> Option<ObjectId> {
         let waiting = self.aligned(&self.held_back(), self.clock.now());
-        let of_source = |node: &NodeId| self.readers.of_node(*node).is_some_and(|reader| reader.name == name);
+        let of_source = |node: &NodeId| self.readers.of_node(*node).is_some_and(|reader| reader.object == id);
         waiting.into_iter().find(|(node, _)| of_source(node)).map(|(_, slowest)| slowest)
     }
 
     /// The readers that wait, each with the source for which it does. A reader of an object that is `held_back` holds no other.
-    fn aligned(&self, held_back: &[String], now: i64) -> Vec<(NodeId, String)> {
+    fn aligned(&self, held_back: &[ObjectId], now: i64) -> Vec<(NodeId, ObjectId)> {
         let mut members = Vec::new();
         let mut readers = Vec::new();
         for reader in self.readers.iter().filter(|reader| reader.is_open()) {
-            let Some(Body::Source(source)) = self.catalog.get(&reader.name).map(|object| &object.body) else { continue };
+            let definition = self.catalog.object(reader.object).map(|object| &object.definition);
+            let Some(Definition::Source(source)) = definition else { continue };
             let Some(alignment) = &source.alignment else { continue };
-            let counts = !held_back.contains(&reader.name) && !reader.is_silent(now, source.spec.idle_timeout);
+            let counts = !held_back.contains(&reader.object) && !reader.is_silent(now, source.idle_timeout);
             let watermark = self.reactor.graph().watermark(reader.node).unwrap_or(Watermark::START);
             members.push(Member { alignment, watermark, counts });
             readers.push(reader);
         }
         let waiting = waits_for(&members).into_iter().zip(&readers);
-        waiting.filter_map(|(slowest, reader)| Some((reader.node, readers[slowest?].name.clone()))).collect()
+        waiting.filter_map(|(slowest, reader)| Some((reader.node, readers[slowest?].object))).collect()
     }
 }
 

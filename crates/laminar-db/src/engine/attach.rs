@@ -1,5 +1,8 @@
 //! Puts continuous queries into the running graph and takes them out again.
 
+use std::collections::HashMap;
+
+use arrow_schema::{Schema, SchemaRef};
 use laminar_connectors::{Options, Source, SourceRequest};
 use laminar_core::dag::{Node, NodeKind, NodeStatus};
 use laminar_core::time::watermark::{WatermarkPer, WatermarkSpec};
@@ -8,24 +11,26 @@ use laminar_sql::lower::{Fragment, lower};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
 use laminar_sql::plan::{ContinuousPlan, Purpose};
 
+use super::instances::{Instance, Parts, required};
+use super::planning::PlannerCatalog;
 use super::readers::Reader;
 use super::side_outputs::LateColumns;
+use super::sieve::held_to_lengths;
 use super::{Done, Engine};
-use crate::catalog::{Body, Object, Once, PlannerCatalog, SourceBody, inputs_in, objects_in, sides_in};
-use crate::statements::refuse_repeated_names;
+use crate::catalog::{Definition, ObjectId, inputs_in, objects_in, sides_in};
 
 /// A continuous query that runs.
 pub(crate) struct Attached {
     pub(crate) fragment: Fragment,
     /// The objects that it reads from directly.
-    pub(crate) depends_on: Vec<String>,
+    pub(crate) depends_on: Vec<ObjectId>,
 }
 
 impl Engine {
     /// The plan of a continuous query, every source of it ready to be read.
-    pub(crate) fn plan(&mut self, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<(ContinuousPlan, Vec<String>)> {
+    pub(crate) fn plan(&mut self, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<(ContinuousPlan, Vec<ObjectId>)> {
         self.ensure_inputs(query)?;
-        let relations = PlannerCatalog::new(&self.catalog, &self.side_outputs, &self.planner);
+        let relations = PlannerCatalog::new(self);
         let planned = self.planner.plan_continuous(query, purpose, text, &relations);
         Ok((relations.checked(planned)?, inputs_in(query, &self.catalog)))
     }
@@ -34,14 +39,14 @@ impl Engine {
     pub(crate) fn ensure_inputs(&mut self, query: &StreamQuery) -> Result<()> {
         let named = objects_in(query, &self.catalog);
         let direct = self.catalog.with_inlined(&named);
-        for name in self.catalog.with_inputs(&named) {
+        for id in self.catalog.with_inputs(&named) {
             // What stands between has its reader; of a pipe there is no other.
-            if direct.contains(&name) || !self.is_read_once(&name) {
-                self.ensure_reader(&name)?;
+            if direct.contains(&id) || !self.is_read_once(id) {
+                self.ensure_reader(id)?;
             }
         }
         for side in sides_in(query, &self.catalog) {
-            self.ensure_side(&side)?;
+            self.ensure_side(side)?;
         }
         Ok(())
     }
@@ -53,8 +58,14 @@ impl Engine {
         Ok(Attached { fragment, depends_on })
     }
 
-    /// Runs a continuous query under the name of its object.
-    pub(crate) fn attach_query(&mut self, name: &str, query: &StreamQuery, text: &str, purpose: Purpose) -> Result<Attached> {
+    /// Runs the continuous query of the object that gets this id and name.
+    pub(crate) fn attach_query(
+        &mut self,
+        (id, name): (ObjectId, &str),
+        query: &StreamQuery,
+        text: &str,
+        purpose: Purpose,
+    ) -> Result<Attached> {
         let attached = self.lowered(name, query, text, purpose)?;
         attached.fragment.reads.iter().try_for_each(|node| self.refuse_ended(*node))?;
         refuse_repeated_names(&attached.fragment.properties.schema, query)?;
@@ -64,10 +75,10 @@ impl Engine {
             (Some(target), Some(late)) => Some(self.fit_target(target, late.schema(), &attached.depends_on)?),
             _ => None,
         };
-        self.attach_nodes(nodes.clone())?;
-        self.declare_sides(name, late)?;
+        self.attach_nodes(id, nodes.clone())?;
+        self.declare_sides(id, late)?;
         if let Some(target) = target {
-            self.connect_target(name, target)?;
+            self.connect_target(id, target)?;
         }
         self.settle()?;
         Ok(attached)
@@ -78,10 +89,12 @@ impl Engine {
         if !self.reactor.graph().status(node).is_ok_and(|status| status == NodeStatus::Ended) {
             return Ok(());
         }
-        let Some(object) = self.catalog.iter().find(|object| object.nodes.contains(&node)) else { return Ok(()) };
-        let (kind, hint) = match &object.body {
-            Body::Source(_) => ("source", "create what reads from it before it is read, or keep its rows in a MATERIALIZED VIEW"),
-            Body::Query { stored: false, .. } => {
+        let Some(object) = self.side_outputs.owner(node).and_then(|id| self.catalog.object(id)) else { return Ok(()) };
+        let (kind, hint) = match &object.definition {
+            Definition::Source(_) => {
+                ("source", "create what reads from it before it is read, or keep its rows in a MATERIALIZED VIEW")
+            }
+            Definition::Query { stored: false, .. } => {
                 ("stream", "create what reads from it before it ends, or make it a VIEW or a MATERIALIZED VIEW")
             }
             _ => return Ok(()),
@@ -90,11 +103,13 @@ impl Engine {
         Err(Error::new(Code::Closed, message).with_hint(hint))
     }
 
-    pub(crate) fn attach_nodes(&mut self, nodes: Vec<Node>) -> Result<()> {
+    /// Puts nodes into the graph that run for an object, or for a query without a name.
+    pub(crate) fn attach_nodes(&mut self, owner: ObjectId, nodes: Vec<Node>) -> Result<()> {
         let next = nodes.iter().map(|node| node.id.0 + 1).max().unwrap_or(self.next_node);
         let inputs: Vec<NodeId> = nodes.iter().flat_map(|node| node.inputs.iter().copied()).collect();
-        let attached = nodes.iter().map(|node| node.id).collect();
+        let attached: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
         self.reactor.attach(nodes)?;
+        self.side_outputs.own(owner, attached.iter().copied());
         self.next_node = next;
         self.note(Done::Attached(attached))?;
         inputs.into_iter().try_for_each(|input| self.want(input))
@@ -108,24 +123,25 @@ impl Engine {
         own.or_else(|| self.reactor.graph().properties(input)).map(|properties| LateColumns::new(&properties.schema))
     }
 
-    /// Gives the source called `name` a reader that has not begun, if it has none: then a query that is created now sees the
-    /// data from the start. Pushed sources keep their one reader; a query over them sees what is pushed from now on.
-    pub(crate) fn ensure_reader(&mut self, name: &str) -> Result<()> {
-        let Some(Body::Source(source)) = self.catalog.get(name).map(|object| &object.body) else { return Ok(()) };
+    /// Gives a source a reader that has not begun, if it has none: then a query that is created now sees the data from the start. Pushed sources
+    /// keep their one reader; a query over them sees what is pushed from now on. Other objects are ready as they are.
+    pub(crate) fn ensure_reader(&mut self, id: ObjectId) -> Result<()> {
+        let Some(source) = self.instances.source(id) else { return Ok(()) };
+        let object = required(self.catalog.object(id), id)?;
+        let Definition::Source(definition) = &object.definition else { return Ok(()) };
         let begun = source.reader.and_then(|node| self.readers.of_node(node)).is_some_and(Reader::has_begun);
-        if begun && matches!(source.once, Once::Given) {
-            return Err(read_once(name));
+        if begun && definition.read_once && source.opened.is_none() {
+            return Err(read_once(&object.name));
         }
-        if source.reader.is_some() && !(begun && source.replayable) {
+        if source.reader.is_some() && !(begun && definition.replayable) {
             return Ok(());
         }
-        let connector = source.connector.clone();
-        let (mut spec, properties, schema) = (source.spec.clone(), source.properties.clone(), source.schema.clone());
-        let lengths = source.lengths.clone();
-        let id = self.next_node();
-        let opened = match (self.take_opened(name), &connector) {
+        let (name, lengths, mut spec) = (object.name.clone(), source.lengths.clone(), source.spec.clone());
+        let (properties, connector) = (definition.properties.clone(), definition.connector.clone());
+        let node = self.next_node();
+        let opened = match (self.take_opened(id), &connector) {
             (Some(opened), _) => Some(opened),
-            (None, Some(connector)) => Some(self.open_source(name, connector, Some(schema))?),
+            (None, Some(connector)) => Some(self.open_source(&name, connector, Some(properties.schema.clone()))?),
             (None, None) => None,
         };
         if let (Some(WatermarkSpec { per: WatermarkPer::Partition(partitions), .. }), Some(opened)) =
@@ -133,61 +149,47 @@ impl Engine {
         {
             *partitions = opened.partitions();
         }
-        let node = Node { id, name: name.to_owned(), kind: NodeKind::Source(spec), inputs: Vec::new(), output: properties };
-        self.attach_nodes(vec![node])?;
+        let kind = NodeKind::Source(spec);
+        self.attach_nodes(id, vec![Node { id: node, name, kind, inputs: Vec::new(), output: properties }])?;
         if let Some(opened) = opened {
-            self.reactor.defer(id)?;
-            self.readers.add(name, id, lengths.hold(opened), true);
+            self.reactor.defer(node)?;
+            self.readers.add(id, node, held_to_lengths(opened, &lengths), true);
         }
-        let object = self.catalog.get_mut(name).ok_or_else(|| Error::internal("the source is gone"))?;
-        object.nodes.push(id);
-        if let Body::Source(source) = &mut object.body {
-            let before = source.reader.replace(id);
-            self.note(Done::Reads { source: name.to_owned(), node: id, before })?;
-        }
-        Ok(())
+        let Some(Instance { parts: Parts::Source(source), nodes, .. }) = self.instances.get_mut(id) else { return Ok(()) };
+        nodes.push(node);
+        let before = source.reader.replace(node);
+        self.note(Done::Reads { source: id, node, before })
     }
 
     /// Gives an object its side outputs; with the columns of its late rows, if they are known.
-    pub(crate) fn declare_sides(&mut self, name: &str, late: Option<LateColumns>) -> Result<()> {
-        let is_new = !self.side_outputs.is_declared(name);
-        self.side_outputs.declare_errors(name);
+    pub(crate) fn declare_sides(&mut self, id: ObjectId, late: Option<LateColumns>) -> Result<()> {
+        let is_new = !self.side_outputs.is_declared(id);
+        self.side_outputs.declare_errors(id);
         if let Some(late) = late {
-            self.side_outputs.declare_late(name, late);
+            self.side_outputs.declare_late(id, late);
         }
-        if is_new { self.note(Done::Sides(name.to_owned())) } else { Ok(()) }
+        if is_new { self.note(Done::Sides(id)) } else { Ok(()) }
     }
 
-    /// Gives an object its name: the last thing that a CREATE does.
-    pub(crate) fn enter(&mut self, object: Object) -> Result<()> {
-        let name = object.name.clone();
-        self.catalog.insert(object);
-        self.note(Done::Named(name))
+    /// Says what runs for an object that gets this id.
+    pub(crate) fn run_instance(&mut self, id: ObjectId, instance: Instance) -> Result<()> {
+        self.instances.insert(id, instance);
+        self.note(Done::Runs(id))
     }
 
-    fn is_read_once(&self, name: &str) -> bool {
-        let body = self.catalog.get(name).map(|object| &object.body);
-        matches!(body, Some(Body::Source(source)) if !matches!(source.once, Once::No))
+    /// Whether there is only one reader of an object ever, as of a pipe.
+    pub(super) fn is_read_once(&self, id: ObjectId) -> bool {
+        let definition = self.catalog.object(id).map(|object| &object.definition);
+        matches!(definition, Some(Definition::Source(source)) if source.read_once)
     }
 
     /// What CREATE SOURCE has opened of a source that can be read only once.
-    fn take_opened(&mut self, name: &str) -> Option<Box<dyn Source>> {
-        match self.catalog.get_mut(name).map(|object| &mut object.body) {
-            Some(Body::Source(SourceBody { once: once @ Once::Opened(_), .. })) => match std::mem::replace(once, Once::Given) {
-                Once::Opened(opened) => Some(opened),
-                Once::No | Once::Given => None,
-            },
-            _ => None,
-        }
+    fn take_opened(&mut self, id: ObjectId) -> Option<Box<dyn Source>> {
+        self.instances.source_mut(id)?.opened.take()
     }
 
     /// Opens a connector for reading.
-    pub(crate) fn open_source(
-        &self,
-        name: &str,
-        connector: &ConnectorDef,
-        schema: Option<arrow_schema::SchemaRef>,
-    ) -> Result<Box<dyn laminar_connectors::Source>> {
+    pub(crate) fn open_source(&self, name: &str, connector: &ConnectorDef, schema: Option<SchemaRef>) -> Result<Box<dyn Source>> {
         let options = options_of(connector);
         let request = SourceRequest { name: name.to_owned(), schema, options };
         self.registry
@@ -198,20 +200,45 @@ impl Engine {
     }
 
     /// The nodes of an object and of its side outputs.
-    pub(crate) fn nodes_with_sides(&self, name: &str) -> Vec<NodeId> {
-        let own = self.catalog.get(name).map(|object| object.nodes.clone()).unwrap_or_default();
-        [own, self.side_outputs.streams_of(name)].concat()
+    pub(crate) fn nodes_with_sides(&self, id: ObjectId) -> Vec<NodeId> {
+        [self.instances.nodes(id), &self.side_outputs.streams_of(id)].concat()
     }
 
-    /// Takes the nodes of an object out, with everything that was kept for them.
-    pub(crate) fn detach(&mut self, name: &str, nodes: &[NodeId]) -> Result<()> {
-        self.readers.remove(nodes);
-        self.forget_histories(nodes);
-        let streams = self.side_outputs.streams_of(name);
-        self.reactor.detach(&[nodes, &streams].concat())?;
-        self.side_outputs.forget(name);
+    /// Ends what runs for an object, with everything that was kept for it: its nodes can be taken out.
+    pub(crate) fn end_instance(&mut self, id: ObjectId) -> Result<()> {
+        let nodes = self.nodes_with_sides(id);
+        if let Some((handle, outlet)) = self.instances.remove(id).as_ref().and_then(Instance::sink) {
+            self.reactor.graph_mut().detach_outlet(outlet);
+            handle.finish();
+        }
+        self.readers.remove(&nodes);
+        self.forget_histories(&nodes);
+        self.detach_nodes(&nodes)?;
+        self.side_outputs.forget(id);
         self.drop_unread_streams()
     }
+
+    /// Takes nodes out of the graph.
+    pub(crate) fn detach_nodes(&mut self, nodes: &[NodeId]) -> Result<()> {
+        self.reactor.detach(nodes)?;
+        self.side_outputs.disown(nodes);
+        Ok(())
+    }
+}
+
+/// Two columns of one name could not be told apart by those who read them.
+pub(crate) fn refuse_repeated_names(schema: &Schema, query: &StreamQuery) -> Result<()> {
+    let mut first = HashMap::new();
+    for (index, field) in schema.fields().iter().enumerate() {
+        if let Some(before) = first.insert(field.name(), index) {
+            let text = format!("columns {} and {} would both be called '{}'", before + 1, index + 1, field.name());
+            let error = Error::new(Code::InvalidQuery, text).at(query.span);
+            return Err(error.with_hint(
+                "give one of them another name with AS, or name the columns behind the view: CREATE … name (a, b, …) AS …",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn read_once(name: &str) -> Error {

@@ -5,9 +5,9 @@ use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, 
 use laminar_core::reactor::RejectedRowsHandler;
 use laminar_core::{ChangeBatch, NodeId, Result};
 
-use super::side_outputs::SideName;
+use super::instances::Parts;
 use super::{Done, Engine};
-use crate::catalog::Body;
+use crate::catalog::{ObjectId, SideId};
 
 impl Engine {
     /// Passes on what was rejected outside of steps since the last call, so that it takes part in the next one, and ends what has
@@ -22,17 +22,17 @@ impl Engine {
             }
         }
         for object in self.side_outputs.subscribed() {
-            if self.has_ended(&object) {
-                moved |= self.end_subscribers(&object)?;
+            if self.has_ended(object) {
+                moved |= self.end_subscribers(object)?;
             }
         }
         Ok(moved)
     }
 
-    fn end_subscribers(&mut self, object: &str) -> Result<bool> {
+    fn end_subscribers(&mut self, object: ObjectId) -> Result<bool> {
         let mut ended = self.side_outputs.end_streams(object);
         if let Some(target) = self.side_outputs.end_target(object)
-            && self.catalog.get(&target.object).is_some_and(|object| matches!(object.body, Body::LateSink { .. }))
+            && self.instances.get(target.object).is_some_and(|instance| matches!(instance.parts, Parts::LateSink(_)))
         {
             ended.push(target.node);
         }
@@ -43,17 +43,17 @@ impl Engine {
     }
 
     /// Whether nothing more will come out of `object`, nor be rejected by it.
-    fn has_ended(&self, object: &str) -> bool {
-        let Some(object) = self.catalog.get(object) else { return false };
+    fn has_ended(&self, object: ObjectId) -> bool {
+        let Some(instance) = self.instances.get(object) else { return false };
         let is_ended = |node: NodeId| self.reactor.graph().status(node).is_ok_and(|status| status == NodeStatus::Ended);
-        match &object.body {
+        match &instance.parts {
             // All readers of a source read the same rows, and one of them tells.
-            Body::Source(_) => match self.side_outputs.reporter(&object.name) {
+            Parts::Source(_) => match self.side_outputs.reporter(object) {
                 Some(reporter) => is_ended(reporter),
-                None => !object.nodes.is_empty() && object.nodes.iter().all(|node| is_ended(*node)),
+                None => !instance.nodes.is_empty() && instance.nodes.iter().all(|node| is_ended(*node)),
             },
-            Body::Table { source, .. } => is_ended(*source),
-            _ => object.nodes.last().is_some_and(|node| is_ended(*node)),
+            Parts::Table(table) => is_ended(table.source),
+            _ => instance.nodes.last().is_some_and(|node| is_ended(*node)),
         }
     }
 
@@ -61,7 +61,7 @@ impl Engine {
     pub(super) fn end_targets(&mut self) -> Result<()> {
         let mut open = self.target_nodes();
         while let Some(place) =
-            open.iter().position(|(object, _)| self.writers(object).iter().all(|writer| self.has_ended(writer)))
+            open.iter().position(|(object, _)| self.catalog.late_writers(*object).all(|writer| self.has_ended(writer)))
         {
             let (_, node) = open.remove(place);
             if self.reactor.graph().status(node)? == NodeStatus::Running {
@@ -71,7 +71,7 @@ impl Engine {
         }
         // A writer that failed or is held up does not keep a table open.
         for (object, node) in open {
-            if self.catalog.get(&object).is_some_and(|object| matches!(object.body, Body::Table { .. })) {
+            if self.instances.table(object).is_some() {
                 self.reactor.end(node)?;
             }
         }
@@ -79,18 +79,13 @@ impl Engine {
     }
 
     /// The tables and sinks that late rows of others can be pushed into, with the node for it.
-    fn target_nodes(&self) -> Vec<(String, NodeId)> {
-        let node = |object: &crate::catalog::Object| match &object.body {
-            Body::Table { source, .. } if !self.writers(&object.name).is_empty() => Some(*source),
-            Body::LateSink { intake: Some(intake), .. } => Some(intake.node),
+    fn target_nodes(&self) -> Vec<(ObjectId, NodeId)> {
+        let node = |id: ObjectId| match &self.instances.get(id)?.parts {
+            Parts::Table(table) => self.catalog.late_writers(id).next().map(|_| table.source),
+            Parts::LateSink(intake) => intake.as_ref().map(|intake| intake.node),
             _ => None,
         };
-        self.catalog.iter().filter_map(|object| Some((object.name.clone(), node(object)?))).collect()
-    }
-
-    fn writers(&self, target: &str) -> Vec<String> {
-        let writes = |object: &&crate::catalog::Object| object.late_to.as_deref() == Some(target);
-        self.catalog.iter().filter(writes).map(|object| object.name.clone()).collect()
+        self.catalog.iter().filter_map(|object| Some((object.id, node(object.id)?))).collect()
     }
 
     /// Whether `node` gets its rows from others in this engine, which must end before it.
@@ -99,26 +94,27 @@ impl Engine {
     }
 
     /// The objects of which no more is to be read for now: a subscription that waits for its reader holds them back.
-    pub(super) fn held_back(&self) -> Vec<String> {
+    pub(super) fn held_back(&self) -> Vec<ObjectId> {
         self.blockers().into_iter().flat_map(|blocker| blocker.holds).collect()
     }
 
     /// Gives what an object rejected a node that has not begun, if it has none: a reader that comes now gets all that is kept.
-    pub(crate) fn ensure_side(&mut self, name: &SideName) -> Result<()> {
-        let Some(object) = self.catalog.get(&name.object) else { return Ok(()) };
-        let Some(schema) = self.side_outputs.schema(name) else { return Ok(()) };
-        if self.side_outputs.has_fresh_stream(name) {
+    pub(crate) fn ensure_side(&mut self, side: SideId) -> Result<()> {
+        let Some(instance) = self.instances.get(side.object) else { return Ok(()) };
+        let Some(schema) = self.side_outputs.schema(side) else { return Ok(()) };
+        if self.side_outputs.has_fresh_stream(side) {
             return Ok(());
         }
-        if matches!(object.body, Body::Source(_)) && object.nodes.is_empty() {
-            self.ensure_reader(&name.object)?;
+        if matches!(instance.parts, Parts::Source(_)) && instance.nodes.is_empty() {
+            self.ensure_reader(side.object)?;
         }
         let id = self.next_node();
         let output = EdgeProperties::new(schema, ChangeKind::Append);
         let kind = NodeKind::Source(SourceSpec::TIMELESS);
-        self.attach_nodes(vec![Node { id, name: name.to_string(), kind, inputs: Vec::new(), output }])?;
-        self.side_outputs.add_stream(name, id);
-        self.note(Done::SideStream(name.clone(), id))
+        let name = self.catalog.side_name(side);
+        self.attach_nodes(ObjectId::UNNAMED, vec![Node { id, name, kind, inputs: Vec::new(), output }])?;
+        self.side_outputs.add_stream(side, id);
+        self.note(Done::SideStream(side, id))
     }
 
     /// Says that a query, sink or subscription reads from `node` now. If what an object rejected flows there, the rows that are kept come first.
@@ -136,20 +132,19 @@ impl Engine {
 
     fn start(&mut self, node: NodeId) -> Result<Vec<arrow_array::RecordBatch>> {
         self.want_reader(node)?;
-        let Some(name) = self.side_outputs.fresh_stream_at(node) else { return Ok(Vec::new()) };
+        let Some(side) = self.side_outputs.fresh_stream_at(node) else { return Ok(Vec::new()) };
         self.forward_rejected()?;
-        self.want_rows_of(&name.object)?;
-        let kept = self.side_outputs.start_stream(&name, node);
+        self.want_rows_of(side.object)?;
+        let kept = self.side_outputs.start_stream(side, node);
         self.note(Done::SideStreamBegun(node))?;
         Ok(kept)
     }
 
     /// Nobody would see what is wrong with a source's rows if nobody read them.
-    fn want_rows_of(&mut self, source: &str) -> Result<()> {
-        let Some(object) = self.catalog.get(source) else { return Ok(()) };
-        let Body::Source(body) = &object.body else { return Ok(()) };
+    fn want_rows_of(&mut self, source: ObjectId) -> Result<()> {
+        let Some(parts) = self.instances.source(source) else { return Ok(()) };
         let is_wanted = |node: &NodeId| self.readers.of_node(*node).is_some_and(|reader| reader.is_wanted());
-        match body.reader.filter(|_| !object.nodes.iter().any(is_wanted)) {
+        match parts.reader.filter(|_| !self.instances.nodes(source).iter().any(is_wanted)) {
             Some(reader) => self.want_reader(reader),
             None => Ok(()),
         }
@@ -162,6 +157,6 @@ impl Engine {
     /// Takes out streams from which nobody reads any more.
     pub(crate) fn drop_unread_streams(&mut self) -> Result<()> {
         let unread = self.side_outputs.forget_unread(&self.reactor);
-        self.reactor.detach(&unread)
+        self.detach_nodes(&unread)
     }
 }

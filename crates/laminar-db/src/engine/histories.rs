@@ -6,8 +6,9 @@ use laminar_core::{ChangeBatch, Code, Error, NodeId, Result, StepId};
 use super::undo::Done;
 use super::{Engine, SubscriptionTarget};
 use crate::SubscribeOptions;
+use crate::catalog::ObjectId;
+use crate::history::{History, Reading};
 use crate::settings::Retention;
-use crate::subscription::{History, Reading};
 
 /// A history and where it is attached.
 pub(crate) struct AttachedHistory {
@@ -17,7 +18,7 @@ pub(crate) struct AttachedHistory {
     /// What it is called for people: the object, or `query`.
     name: String,
     /// The objects from which its rows come.
-    inputs: Vec<String>,
+    inputs: Vec<ObjectId>,
 }
 
 impl std::fmt::Display for AttachedHistory {
@@ -34,7 +35,7 @@ pub(crate) struct Blocker {
     /// Steps that wait for it.
     pub(crate) steps: u64,
     /// All objects that it holds back.
-    pub(crate) holds: Vec<String>,
+    pub(crate) holds: Vec<ObjectId>,
 }
 
 impl Blocker {
@@ -58,7 +59,7 @@ impl Engine {
         name: &str,
         options: &SubscribeOptions,
     ) -> Result<Reading> {
-        let history = self.history_at(target.node, name, vec![target.object.clone()], Retention::default())?;
+        let history = self.history_at(target.node, name, vec![target.object], Retention::default())?;
         let wants_rows = options.as_of_step.is_none() && options.snapshot.unwrap_or(target.stored);
         self.read_target(target, wants_rows)?;
         let reader = match options.as_of_step {
@@ -77,10 +78,10 @@ impl Engine {
         &mut self,
         root: NodeId,
         own_nodes: Vec<NodeId>,
-        inputs: Vec<String>,
+        inputs: Vec<ObjectId>,
         options: &SubscribeOptions,
     ) -> Result<Reading> {
-        let name = format!("a query over {}", inputs.join(", "));
+        let name = format!("a query over {}", self.catalog.names_of(&inputs).join(", "));
         let history = self.history_at(root, &name, inputs, Retention::default())?;
         let reader = history.read_from_now(options, None);
         self.note(Done::Subscribed(history.clone(), reader))?;
@@ -88,12 +89,12 @@ impl Engine {
     }
 
     /// Keeps the history of an object from now on, whether or not it has readers.
-    pub(crate) fn keep_history(&mut self, node: NodeId, name: &str, retention: Retention) -> Result<()> {
-        self.history_at(node, name, vec![name.to_owned()], retention).map(|_| ())
+    pub(crate) fn keep_history(&mut self, node: NodeId, (id, name): (ObjectId, &str), retention: Retention) -> Result<()> {
+        self.history_at(node, name, vec![id], retention).map(|_| ())
     }
 
     /// The history at a node; made if there is none.
-    fn history_at(&mut self, node: NodeId, name: &str, inputs: Vec<String>, retention: Retention) -> Result<History> {
+    fn history_at(&mut self, node: NodeId, name: &str, inputs: Vec<ObjectId>, retention: Retention) -> Result<History> {
         if let Some(found) = self.histories.iter().find(|attached| attached.node == node) {
             return Ok(found.history.clone());
         }
@@ -120,7 +121,7 @@ impl Engine {
         if reading.history.remove(reading.reader) {
             self.drop_history(reading.node);
         }
-        self.reactor.detach(&reading.own_nodes)?;
+        self.detach_nodes(&reading.own_nodes)?;
         self.drop_unread_streams()
     }
 
@@ -145,12 +146,22 @@ impl Engine {
         self.histories.iter().filter_map(blocker).collect()
     }
 
-    /// The subscription that holds back pushes into `object`, if there is one.
-    pub(crate) fn blocker_of(&self, object: &str) -> Option<Blocker> {
+    /// The subscription that holds back pushes into an object, if there is one.
+    pub(crate) fn blocker_of(&self, id: ObjectId) -> Option<Blocker> {
+        self.blockers().into_iter().find(|blocker| blocker.holds.contains(&id))
+    }
+
+    /// The first of the objects with these names that is held back, and the subscription that does it. Mostly there is none, and no name is looked up.
+    pub(crate) fn blocked_among<'a>(&self, names: &[&'a str]) -> Option<(&'a str, Blocker)> {
         if self.histories.is_empty() {
             return None;
         }
-        self.blockers().into_iter().find(|blocker| blocker.holds.iter().any(|held| held == object))
+        let blockers = self.blockers();
+        let blocker_of = |name: &str| {
+            let id = self.catalog.id_of(name)?;
+            blockers.iter().find(|blocker| blocker.holds.contains(&id)).cloned()
+        };
+        if blockers.is_empty() { None } else { names.iter().find_map(|name| Some((*name, blocker_of(name)?))) }
     }
 
     /// The histories that hold something: whose, how many steps, and how many bytes.

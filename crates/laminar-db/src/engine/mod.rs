@@ -6,14 +6,18 @@ mod attach;
 mod files;
 mod forward;
 mod histories;
+mod instances;
 mod late_target;
 mod notices;
+mod planning;
 mod readers;
 mod round;
 mod side_outputs;
+mod sieve;
 mod sinks;
+mod snapshot;
 mod subscription_target;
-mod text_lengths;
+mod table_rules;
 mod undo;
 mod worker_pool;
 
@@ -26,24 +30,38 @@ use laminar_core::time::Clock;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::plan::Planner;
 
-pub(crate) use alignment::Alignment;
-pub(crate) use attach::options_of;
-pub(crate) use files::ObjectFiles;
+pub(crate) use attach::{options_of, refuse_repeated_names};
+pub(crate) use files::Files;
 pub(crate) use histories::AttachedHistory;
-pub(crate) use late_target::{SinkIntake, late_sink_request};
+pub(crate) use instances::{Instance, Instances, Parts, SourceInstance, TableInstance};
+pub(crate) use late_target::late_sink_request;
+pub(crate) use planning::PlannerCatalog;
 pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
 pub(crate) use round::Round;
-pub(crate) use side_outputs::{LateColumns, Side, SideName, SideOutputs};
+pub(crate) use side_outputs::{LateColumns, SideOutputs};
+pub(crate) use sieve::sieved;
 pub(crate) use sinks::{SinkHandle, SinkState};
+pub(crate) use snapshot::{Snapshot, expanded};
 pub(crate) use subscription_target::SubscriptionTarget;
-pub(crate) use text_lengths::{TextLengths, sieved};
+pub(crate) use table_rules::{Check, ColumnDefault, DefaultValue, Generated, TableRules, nullable, repeated};
 pub(crate) use undo::{Done, Undo};
 use worker_pool::WorkerPoolSpec;
 
-use crate::catalog::{Body, Catalog, kind_name};
+use crate::Interrupt;
+use crate::catalog::{Catalog, ObjectId, kind_name};
 use crate::settings::Settings;
-use crate::{DatabaseBuilder, Interrupt};
+
+/// What an engine is put together from.
+pub(crate) struct EngineParts {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) registry: Registry,
+    pub(crate) settings: Settings,
+    /// Whether everything that operators emit is held against what their edges promise.
+    pub(crate) checked: bool,
+    /// Whether the caller does the work of all workers in turn.
+    pub(crate) inline_workers: bool,
+}
 
 /// Everything that runs. One thread at a time holds it.
 pub(crate) struct Engine {
@@ -53,11 +71,13 @@ pub(crate) struct Engine {
     pub(crate) settings: Settings,
     pub(crate) interrupt: Interrupt,
     pub(crate) planner: Arc<Planner>,
+    /// What is defined.
     pub(crate) catalog: Catalog,
+    /// What runs for each object of the catalog.
+    pub(crate) instances: Instances,
     pub(crate) reactor: Reactor,
     pub(crate) readers: Readers,
     pub(crate) side_outputs: SideOutputs,
-    pub(crate) files: ObjectFiles,
     pub(crate) histories: Vec<AttachedHistory>,
     undo: Undo,
     pub(crate) next_node: u32,
@@ -70,7 +90,7 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(parts: DatabaseBuilder) -> Self {
+    pub(crate) fn new(parts: EngineParts) -> Self {
         let pool = WorkerPoolSpec { checked: parts.checked, inline_workers: parts.inline_workers };
         let mut reactor = pool.reactor(&parts.clock, parts.settings.workers);
         reactor.set_step_budget(parts.settings.step_budget.limit_ns());
@@ -84,10 +104,10 @@ impl Engine {
             interrupt: Interrupt::default(),
             planner: Arc::new(Planner::new()),
             catalog: Catalog::default(),
+            instances: Instances::default(),
             reactor,
             readers: Readers::default(),
             side_outputs,
-            files: ObjectFiles::default(),
             histories: Vec::new(),
             undo: Undo::default(),
             next_node: 0,
@@ -110,13 +130,14 @@ impl Engine {
         Ok(())
     }
 
-    /// All that stands behind the catalog, as text: nodes, readers, histories, side outputs and files.
+    /// All that stands behind the catalog, as text: instances, nodes, readers, histories and side outputs; with the version of the catalog.
     pub(crate) fn internals(&self) -> String {
         let nodes = self.reactor.graph().nodes().map(|node| format!("{} {} {:?}", node.id, node.name, node.inputs));
-        let readers = self.readers.iter().map(|reader| format!("{} {} {}", reader.name, reader.node, reader.is_wanted()));
+        let readers = self.readers.iter().map(|reader| format!("{} {} {}", reader.object, reader.node, reader.is_wanted()));
         let histories = self.histories.iter().map(AttachedHistory::to_string);
-        let texts = nodes.chain(readers).chain(histories).collect::<Vec<_>>().join("\n");
-        format!("{texts}\n{}\n{}", self.side_outputs.internals(), self.files.names().join(", "))
+        let instances = self.instances.iter().map(|(id, instance)| format!("{id} {:?} {:?}", instance.nodes, instance.files));
+        let texts = nodes.chain(readers).chain(histories).chain(instances).collect::<Vec<_>>().join("\n");
+        format!("version {}\n{texts}\n{}", self.catalog.version(), self.side_outputs.internals())
     }
 
     /// The number of the next node.
@@ -154,37 +175,18 @@ impl Engine {
 
     /// Completes what sinks have written; they take nothing more.
     pub(crate) fn close_sinks(&self) {
-        for object in self.catalog.iter() {
-            if let Some(handle) = object.sink() {
-                handle.finish();
-            }
-        }
+        self.instances.iter().filter_map(|(_, instance)| instance.sink()).for_each(|(handle, _)| handle.finish());
     }
 
-    /// The node into which people push rows for `name`.
-    pub(crate) fn push_target(&mut self, name: &str) -> Result<NodeId> {
-        let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;
-        match &object.body {
-            Body::Table { source, .. } => Ok(*source),
-            Body::Source(source) if source.connector.is_some() => {
-                Err(Error::new(Code::InvalidQuery, format!("source '{name}' gets its rows from its connector"))
-                    .with_hint("push into a source that is created without FROM, or into a table"))
+    /// The node at which the changes of an object come out.
+    pub(crate) fn output_of(&self, id: ObjectId) -> Result<NodeId> {
+        self.instances.output(id).ok_or_else(|| match self.catalog.object(id) {
+            None => Error::internal(format!("there is no {id}")),
+            Some(object) => {
+                let name = &object.name;
+                Error::new(Code::InvalidQuery, format!("{} '{name}' has no changes of its own", kind_name(object.kind())))
+                    .with_hint(format!("subscribe to SELECT * FROM {name}"))
             }
-            Body::Source(_) => {
-                self.ensure_reader(name)?;
-                self.output_of(name)
-            }
-            _ => Err(Error::new(Code::InvalidQuery, format!("rows cannot be pushed into {} '{name}'", kind_name(object.kind())))
-                .with_hint("push into a source or table that it reads from")),
-        }
-    }
-
-    /// The node at which the changes of `name` come out.
-    pub(crate) fn output_of(&self, name: &str) -> Result<NodeId> {
-        let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;
-        object.output().ok_or_else(|| {
-            Error::new(Code::InvalidQuery, format!("{} '{name}' has no changes of its own", kind_name(object.kind())))
-                .with_hint(format!("subscribe to SELECT * FROM {name}"))
         })
     }
 }

@@ -4,9 +4,8 @@ use laminar_core::Error;
 use laminar_core::dag::NodeStatus;
 use laminar_sql::parse::StreamQuery;
 
-use super::side_outputs::SideName;
 use super::{Engine, ReaderState};
-use crate::catalog::{inputs_in, kind_name, sides_in};
+use crate::catalog::{ObjectId, SideId, inputs_in, kind_name, sides_in};
 use crate::settings::size_text;
 use crate::{Notice, NoticeKind};
 
@@ -18,15 +17,15 @@ impl Engine {
 
     /// The same for the rows, or a side output, of an object.
     pub(crate) fn notices_of_object(&self, name: &str) -> Vec<Notice> {
-        match SideName::parse(name) {
-            Some(side) => self.notices(std::slice::from_ref(&side.object), std::slice::from_ref(&side)),
-            None => self.notices(&[name.to_owned()], &[]),
+        match self.catalog.side(name) {
+            Some(side) => self.notices(&[side.object], &[side]),
+            None => self.notices(&self.catalog.id_of(name).map_or(Vec::new(), |id| vec![id]), &[]),
         }
     }
 
-    fn notices(&self, inputs: &[String], sides: &[SideName]) -> Vec<Notice> {
-        let mut notices: Vec<Notice> = self.failures_before(inputs).map(|(name, error)| self.partial(&name, &error)).collect();
-        for notice in sides.iter().filter_map(|side| self.forgotten(side)) {
+    fn notices(&self, inputs: &[ObjectId], sides: &[SideId]) -> Vec<Notice> {
+        let mut notices: Vec<Notice> = self.failures_before(inputs).map(|(id, error)| self.partial(id, &error)).collect();
+        for notice in sides.iter().filter_map(|side| self.forgotten(*side)) {
             if !notices.contains(&notice) {
                 notices.push(notice);
             }
@@ -35,20 +34,20 @@ impl Engine {
     }
 
     /// What has stopped of `inputs` and of all that they get rows from.
-    pub(crate) fn failures_before(&self, inputs: &[String]) -> impl Iterator<Item = (String, Error)> {
-        let names = self.catalog.with_feeders(inputs);
-        names.into_iter().filter_map(|name| self.failure_of(&name).map(|error| (name, error)))
+    pub(crate) fn failures_before(&self, inputs: &[ObjectId]) -> impl Iterator<Item = (ObjectId, Error)> {
+        let feeders = self.catalog.with_feeders(inputs);
+        feeders.into_iter().filter_map(|id| self.failure_of(id).map(|error| (id, error)))
     }
 
     /// Why an object does not go on, if it has stopped.
-    fn failure_of(&self, name: &str) -> Option<Error> {
-        let mut readers = self.readers.iter().filter(|reader| reader.name == name);
+    fn failure_of(&self, id: ObjectId) -> Option<Error> {
+        let mut readers = self.readers.iter().filter(|reader| reader.object == id);
         let of_reader = readers.find_map(|reader| match &reader.state {
             ReaderState::Failed(error) => Some(error.clone()),
             _ => None,
         });
         of_reader.or_else(|| {
-            let mut nodes = self.catalog.get(name)?.nodes.iter();
+            let mut nodes = self.instances.nodes(id).iter();
             nodes.find_map(|node| match self.reactor.graph().status(*node) {
                 Ok(NodeStatus::Failed(error)) => Some(error),
                 _ => None,
@@ -56,15 +55,17 @@ impl Engine {
         })
     }
 
-    fn partial(&self, name: &str, error: &Error) -> Notice {
-        let kind = self.catalog.get(name).map(|object| kind_name(object.kind()).to_lowercase()).unwrap_or_default();
+    fn partial(&self, id: ObjectId, error: &Error) -> Notice {
+        let name = self.catalog.name_of(id);
+        let kind = self.catalog.object(id).map(|object| kind_name(object.kind()).to_lowercase()).unwrap_or_default();
         let message =
             format!("the answer is partial: {kind} '{name}' has stopped: {}: {}", error.code().as_str(), error.message());
         Notice::new(NoticeKind::Partial, message, error.hint().map(str::to_owned))
     }
 
-    fn forgotten(&self, side: &SideName) -> Option<Notice> {
+    fn forgotten(&self, side: SideId) -> Option<Notice> {
         let kept = self.side_outputs.kept(side).filter(|kept| kept.rows < kept.of)?;
+        let side = self.catalog.side_name(side);
         let message = format!(
             "of the {} rows of {side} the newest {} are kept, within {} (side_output_memory)",
             kept.of,

@@ -9,6 +9,7 @@ use laminar_core::{Error, NodeId};
 
 use super::alignment::Held;
 use super::side_outputs::SideOutputs;
+use crate::catalog::ObjectId;
 
 /// Rows that a reader is asked for at once.
 const READ_ROWS: usize = 4 * BATCH_ROWS_MAX;
@@ -24,7 +25,7 @@ pub(crate) struct Readers {
 /// A source that is being read.
 pub(crate) struct Reader {
     /// The object that it belongs to.
-    pub(crate) name: String,
+    pub(crate) object: ObjectId,
     /// Where its rows go.
     pub(crate) node: NodeId,
     source: Box<dyn Source>,
@@ -88,11 +89,11 @@ impl ReadBudget<'_> {
 }
 
 impl Readers {
-    pub(crate) fn add(&mut self, name: &str, node: NodeId, source: Box<dyn Source>, ends_node: bool) {
-        let (name, state) = (name.to_owned(), ReaderState::Fresh);
+    pub(crate) fn add(&mut self, object: ObjectId, node: NodeId, source: Box<dyn Source>, ends_node: bool) {
+        let state = ReaderState::Fresh;
         let wanted = !ends_node;
         self.readers.push(Reader {
-            name,
+            object,
             node,
             source,
             ends_node,
@@ -152,8 +153,8 @@ impl Readers {
     }
 
     /// Whether one of these objects' readers will come to an end but has not yet.
-    pub(crate) fn some_bounded_open(&self, names: &[String]) -> bool {
-        self.readers.iter().any(|reader| reader.is_open() && reader.source.is_bounded() && names.contains(&reader.name))
+    pub(crate) fn some_bounded_open(&self, objects: &[ObjectId]) -> bool {
+        self.readers.iter().any(|reader| reader.is_open() && reader.source.is_bounded() && objects.contains(&reader.object))
     }
 
     /// Asks every reader whose node has taken in what it got before, but not those that are `held`.
@@ -195,7 +196,7 @@ impl Readers {
         for reader in self.readers.iter_mut().filter(|reader| reader.is_open()) {
             let bad = reader.source.give_up();
             reader.bad += bad.len() as u64;
-            side_outputs.add_unreadable(&reader.name, reader.node, &bad)?;
+            side_outputs.add_unreadable(reader.object, reader.node, &bad)?;
         }
         Ok(())
     }
@@ -313,7 +314,7 @@ impl Reader {
                 self.state = ReaderState::Reading;
                 self.rows += changes.len() as u64;
                 self.bad += bad.len() as u64;
-                side_outputs.add_unreadable(&self.name, self.node, &bad)?;
+                side_outputs.add_unreadable(self.object, self.node, &bad)?;
                 reactor.push(self.node, changes)?;
                 Ok(None)
             }

@@ -60,8 +60,8 @@ impl Engine {
             return Ok(Round::WaitUntil(now.saturating_add(HELD_ROUND_NS)));
         }
         self.held_rounds = 0;
-        let open = self.readers.iter().filter(|reader| reader.is_open()).map(|reader| reader.name.clone());
-        let held = open.filter_map(|name| self.blocker_of(&name).map(|blocker| blocker.error(&name))).next();
+        let open = self.readers.iter().filter(|reader| reader.is_open()).map(|reader| reader.object);
+        let held = open.filter_map(|id| self.blocker_of(id).map(|blocker| blocker.error(self.catalog.name_of(id)))).next();
         held.map_or(Ok(Round::Finished), Err)
     }
 

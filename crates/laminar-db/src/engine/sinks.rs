@@ -10,7 +10,7 @@ use laminar_sql::parse::ConnectorDef;
 
 use super::Engine;
 
-/// A sink, shared between its outlet and the catalog.
+/// A sink, shared between its outlet and its instance.
 #[derive(Clone)]
 pub(crate) struct SinkHandle(Arc<Mutex<Writer>>);
 
@@ -96,9 +96,9 @@ impl Engine {
 
     /// Takes over the rows that sinks could not write since the last call.
     pub(crate) fn collect_unwritten(&mut self) -> Result<()> {
-        for object in self.catalog.iter() {
-            if let Some(handle) = object.sink() {
-                self.side_outputs.add_bad_rows(&object.name, &handle.take_bad_rows())?;
+        for (id, instance) in self.instances.iter() {
+            if let Some((handle, _)) = instance.sink() {
+                self.side_outputs.add_bad_rows(id, &handle.take_bad_rows())?;
             }
         }
         Ok(())

@@ -4,9 +4,8 @@ use laminar_core::dag::{EdgeProperties, Outlet, OutletId};
 use laminar_core::{Error, NodeId, Result};
 
 use super::Engine;
-use super::side_outputs::SideName;
-use crate::catalog::Body;
-use crate::subscription::Description;
+use crate::catalog::{Definition, ObjectId, SideId};
+use crate::history::Description;
 
 /// A place to listen at.
 pub(crate) struct SubscriptionTarget {
@@ -17,7 +16,7 @@ pub(crate) struct SubscriptionTarget {
     /// How its changes are told.
     pub(crate) description: Description,
     /// The object whose changes or whose rejected rows they are.
-    pub(crate) object: String,
+    pub(crate) object: ObjectId,
     is_side: bool,
 }
 
@@ -31,27 +30,28 @@ impl SubscriptionTarget {
 impl Engine {
     /// Where to listen to `name`, ready to be read.
     pub(crate) fn subscription_target(&mut self, name: &str) -> Result<SubscriptionTarget> {
-        if let Some(side) = SideName::parse(name) {
+        if let Some(side) = self.catalog.side(name) {
             return self.side_output_target(name, side);
         }
-        self.ensure_reader(name)?;
-        let node = self.output_of(name)?;
-        let object = self.catalog.get(name).ok_or_else(|| self.catalog.unknown(name))?;
+        let id = self.catalog.named(name)?.id;
+        self.ensure_reader(id)?;
+        let node = self.output_of(id)?;
+        let object = self.catalog.named(name)?;
         let properties = object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?;
-        let latest_only = matches!(object.body, Body::Query { latest_only: true, .. });
+        let latest_only = matches!(object.definition, Definition::Query { latest_only: true, .. });
         Ok(SubscriptionTarget {
             node,
             description: Description { kind: properties.changes.clone(), latest_only },
             properties,
             stored: object.is_stored(),
-            object: name.to_owned(),
+            object: id,
             is_side: false,
         })
     }
 
-    fn side_output_target(&mut self, name: &str, side: SideName) -> Result<SubscriptionTarget> {
-        self.ensure_side(&side)?;
-        let node = self.side_outputs.newest_stream(&side).ok_or_else(|| self.catalog.unknown(name))?;
+    fn side_output_target(&mut self, name: &str, side: SideId) -> Result<SubscriptionTarget> {
+        self.ensure_side(side)?;
+        let node = self.side_outputs.newest_stream(side).ok_or_else(|| self.catalog.unknown(name))?;
         let properties = self.reactor.graph().properties(node).cloned();
         let properties = properties.ok_or_else(|| Error::internal("a stream without properties"))?;
         let description = Description { kind: properties.changes.clone(), latest_only: false };

@@ -1,15 +1,15 @@
-//! What a statement has done so far, so that one that fails leaves nothing behind.
+//! Statements that create something are done whole or leave nothing behind.
 //!
-//! A statement that creates something runs in [`Engine::all_or_nothing`]. Whatever it puts into the graph, the catalog, the readers or the
-//! side outputs it notes here, and if it fails all of it is taken back, the last first.
+//! Such a statement runs in [`Engine::all_or_nothing`]. It puts what is to run into the graph, the readers, the side outputs and the instances,
+//! noting each thing here, and says how the catalog is to change. If all went well the catalog changes, at last and at once; if not,
+//! what was noted is taken back, the last first, and the catalog has never heard of it.
 
 use laminar_core::dag::OutletId;
 use laminar_core::{Code, Error, NodeId, Result};
 
-use super::Engine;
-use super::side_outputs::SideName;
-use crate::catalog::{Body, Once};
-use crate::subscription::{History, ReaderId};
+use super::{Engine, Instance, Parts};
+use crate::catalog::{CatalogChange, ObjectId, SideId};
+use crate::history::{History, ReaderId};
 
 /// One thing that was done, and can be undone.
 pub(crate) enum Done {
@@ -21,26 +21,22 @@ pub(crate) enum Done {
     History(NodeId),
     /// A history was given a reader.
     Subscribed(History, ReaderId),
-    /// An object was given a name.
-    Named(String),
+    /// An object was given its instance.
+    Runs(ObjectId),
     /// A source was given a reader at this node; before, its readers were at `before`.
-    Reads { source: String, node: NodeId, before: Option<NodeId> },
+    Reads { source: ObjectId, node: NodeId, before: Option<NodeId> },
     /// The reader of a table was made.
     Loads(NodeId),
     /// The reader at a node is wanted from now on.
     Wanted(NodeId),
-    /// A side output of an object was declared that had none.
-    Sides(String),
+    /// Side outputs of an object were declared that had none.
+    Sides(ObjectId),
     /// A stream of a side output was made at this node.
-    SideStream(SideName, NodeId),
+    SideStream(SideId, NodeId),
     /// A stream of a side output was begun.
     SideStreamBegun(NodeId),
-    /// The late rows of an object were given a target.
-    Target(String),
     /// A sink for late rows was given its columns.
-    Intake(String),
-    /// The files of an object were noted.
-    Files(String),
+    Intake(ObjectId),
 }
 
 /// What is noted while a statement runs.
@@ -48,6 +44,8 @@ pub(crate) enum Done {
 pub(crate) struct Undo {
     /// `None`: nothing is noted, since nothing can be taken back.
     done: Option<Vec<Done>>,
+    /// How the catalog changes if the statement succeeds.
+    changes: Vec<CatalogChange>,
     /// For tests: the statement fails when it has done so many things.
     fails_at: Option<usize>,
 }
@@ -56,7 +54,8 @@ impl Engine {
     /// Runs a statement that leaves nothing behind if it fails.
     pub(crate) fn all_or_nothing<T>(&mut self, statement: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.undo.done = Some(Vec::new());
-        let result = statement(self);
+        let result = statement(self).and_then(|value| self.commit_staged().map(|()| value));
+        self.undo.changes.clear();
         let done = self.undo.done.take().unwrap_or_default();
         if result.is_err() {
             self.take_back(done)?;
@@ -68,9 +67,29 @@ impl Engine {
     pub(crate) fn and_nothing_more<T>(&mut self, look: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.undo.done = Some(Vec::new());
         let result = look(self);
+        self.undo.changes.clear();
         let done = self.undo.done.take().unwrap_or_default();
         self.take_back(done)?;
         result
+    }
+
+    /// Changes the catalog: the one place where a statement takes effect.
+    pub(crate) fn commit(&mut self, changes: &[CatalogChange]) -> Result<()> {
+        self.catalog.apply(changes)
+    }
+
+    /// Says how the catalog changes if the statement succeeds.
+    pub(crate) fn stage(&mut self, change: CatalogChange) {
+        self.undo.changes.push(change);
+    }
+
+    fn commit_staged(&mut self) -> Result<()> {
+        let changes = std::mem::take(&mut self.undo.changes);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.fail_if_asked(1)?;
+        self.commit(&changes)
     }
 
     /// For tests: the next statements fail when they have done so many things; `None`: they do not.
@@ -82,8 +101,14 @@ impl Engine {
     pub(crate) fn note(&mut self, done: Done) -> Result<()> {
         let Some(noted) = &mut self.undo.done else { return Ok(()) };
         noted.push(done);
+        self.fail_if_asked(0)
+    }
+
+    /// Fails if a test wants the statement to fail after what is noted and so `many` things.
+    fn fail_if_asked(&self, many: usize) -> Result<()> {
+        let things = self.undo.done.as_ref().map(|noted| noted.len() + many);
         match self.undo.fails_at {
-            Some(at) if noted.len() == at => Err(Error::new(Code::Io, "the failure that a test asked for")),
+            Some(at) if things == Some(at) => Err(Error::new(Code::Io, "the failure that a test asked for")),
             _ => Ok(()),
         }
     }
@@ -94,7 +119,7 @@ impl Engine {
 
     fn undo_one(&mut self, done: Done) -> Result<()> {
         match done {
-            Done::Attached(nodes) => self.reactor.detach(&nodes)?,
+            Done::Attached(nodes) => self.detach_nodes(&nodes)?,
             Done::Listens(outlet) => {
                 self.reactor.graph_mut().detach_outlet(outlet);
             }
@@ -102,39 +127,34 @@ impl Engine {
             Done::Subscribed(history, reader) => {
                 history.remove(reader);
             }
-            Done::Named(name) => {
-                self.catalog.remove(&name);
+            Done::Runs(id) => {
+                self.instances.remove(id);
             }
-            Done::Reads { source, node, before } => self.undo_reader(&source, node, before),
+            Done::Reads { source, node, before } => self.undo_reader(source, node, before),
             Done::Loads(node) => self.readers.remove(&[node]),
             Done::Wanted(node) => self.readers.unwant(node),
-            Done::Sides(object) => self.side_outputs.forget(&object),
-            Done::SideStream(name, node) => self.side_outputs.remove_stream(&name, node),
+            Done::Sides(object) => self.side_outputs.forget(object),
+            Done::SideStream(side, node) => self.side_outputs.remove_stream(side, node),
             Done::SideStreamBegun(node) => self.side_outputs.make_fresh(node),
-            Done::Target(object) => self.side_outputs.forget_target(&object),
             Done::Intake(sink) => {
-                if let Some(object) = self.catalog.get_mut(&sink)
-                    && let Body::LateSink { intake, .. } = &mut object.body
-                {
+                if let Some(Instance { parts: Parts::LateSink(intake), nodes, .. }) = self.instances.get_mut(sink) {
                     *intake = None;
-                    object.nodes.pop();
+                    nodes.pop();
                 }
             }
-            Done::Files(name) => self.files.forget(&name),
         }
         Ok(())
     }
 
     /// Takes the reader of a source away; one that can be opened only once is given back.
-    fn undo_reader(&mut self, source: &str, node: NodeId, before: Option<NodeId>) {
-        let opened = self.readers.take(node);
-        let Some(object) = self.catalog.get_mut(source) else { return };
-        object.nodes.retain(|own| *own != node);
-        if let Body::Source(body) = &mut object.body {
-            body.reader = before;
-            if let (Once::Given, Some(opened)) = (&body.once, opened) {
-                body.once = Once::Opened(opened);
-            }
+    fn undo_reader(&mut self, source: ObjectId, node: NodeId, before: Option<NodeId>) {
+        let read = self.readers.take(node);
+        let is_read_once = self.is_read_once(source);
+        let Some(Instance { parts: Parts::Source(parts), nodes, .. }) = self.instances.get_mut(source) else { return };
+        nodes.retain(|own| *own != node);
+        parts.reader = before;
+        if is_read_once {
+            parts.opened = read;
         }
     }
 }

@@ -9,12 +9,13 @@ use laminar_sql::parse::{CHANGED_ROWS, ChangeRows, SetColumn, TruncateTables};
 
 use super::StatementOutcome;
 use super::defaults::set_values;
-use super::select::{SnapshotReading, block_on, unless_interrupted};
+use super::select::SnapshotReading;
 use super::table_change::{Changed, Changing, TableChange, returned};
 use super::table_rows::{NumberedRows, SeenTable, WithOwnRows, firsts_by_key};
 use super::target_table::places_of;
 use crate::Database;
-use crate::catalog::{TableRules, nullable};
+use crate::block_on::{block_on, unless_interrupted};
+use crate::engine::{TableRules, nullable};
 
 pub(super) fn update(database: &Database, update: &ChangeRows, text: &str) -> Result<StatementOutcome> {
     let changed = changed(database, update, text, "updated")?;

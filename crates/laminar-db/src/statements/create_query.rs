@@ -1,17 +1,15 @@
 //! `CREATE STREAM`, `CREATE CONTINUOUS QUERY`, `CREATE MATERIALIZED VIEW` and `CREATE VIEW`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_schema::Schema;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::batch::refuse_too_many_views;
 use laminar_sql::parse::{CreateQuery, EmitKind, StreamQuery};
 use laminar_sql::plan::Purpose;
 
 use super::{StatementOutcome, name_is_free};
-use crate::catalog::{Body, Object, ObjectKind, PlannerCatalog, inputs_in, kind_name};
-use crate::engine::Engine;
+use crate::catalog::{CatalogChange, Definition, Object, ObjectId, ObjectKind, ViewDefinition, inputs_in, kind_name};
+use crate::engine::{Engine, Instance, Parts, PlannerCatalog, refuse_repeated_names};
 use crate::settings::Retention;
 use crate::{Notice, NoticeKind};
 
@@ -26,22 +24,24 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
     let history = history.transpose()?;
     let stored = kind == ObjectKind::MaterializedView;
     let purpose = if stored { Purpose::View } else { Purpose::Stream };
-    let name = create.name.text.clone();
-    let attached = engine.attach_query(&name, &create.query, text, purpose)?;
+    let (id, name) = (engine.catalog.next_id(), create.name.text.clone());
+    let attached = engine.attach_query((id, &name), &create.query, text, purpose)?;
     let notices = engine.notices_of_query(&create.query).into_iter().chain(order_is_ignored(&create.query)).collect();
     let fragment = attached.fragment;
     let latest_only = shows_latest_only(&create.query);
     if let Some(history) = history {
-        engine.keep_history(fragment.root, &name, history)?;
+        engine.keep_history(fragment.root, (id, &name), history)?;
     }
-    engine.enter(Object {
+    let nodes = fragment.nodes.iter().map(|node| node.id).collect();
+    engine.run_instance(id, Instance::new(nodes, Parts::Query(fragment.root)))?;
+    engine.stage(CatalogChange::Create(Object {
+        id,
         name,
         sql: text.to_owned(),
         depends_on: attached.depends_on,
-        late_to: create.query.late_to.as_ref().map(|target| target.text.clone()),
-        nodes: fragment.nodes.iter().map(|node| node.id).collect(),
-        body: Body::Query { root: fragment.root, properties: fragment.properties, stored, latest_only },
-    })?;
+        late_to: late_target(engine, &create.query)?,
+        definition: Definition::Query { properties: fragment.properties, stored, latest_only },
+    }));
     Ok(StatementOutcome::Done { what: format!("CREATE {} {}", kind_name(kind), create.name.text), notices })
 }
 
@@ -61,31 +61,18 @@ fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<
     }
     engine.ensure_inputs(query)?;
     let depends_on = inputs_in(query, &engine.catalog);
-    let relations = PlannerCatalog::of_columns(&engine.catalog, &engine.side_outputs, &engine.planner);
+    let relations = PlannerCatalog::of_columns(engine);
     let planned = engine.planner.plan_view(query, text, &relations);
     let inlined = relations.inlined() + 1;
     let schema = Arc::new(relations.checked(planned)?.schema().as_arrow().clone());
     refuse_repeated_names(&schema, query)?;
     let name = create.name.text.clone();
     refuse_too_many_views(&name, inlined).map_err(|error| error.at(query.span))?;
-    let body = Body::View { query: query.clone(), schema, inlined };
-    engine.enter(Object { name, sql: text.to_owned(), depends_on, late_to: None, nodes: Vec::new(), body })?;
+    let id = engine.catalog.next_id();
+    engine.run_instance(id, Instance::new(Vec::new(), Parts::View))?;
+    let definition = Definition::View(ViewDefinition { query: query.clone(), schema, inlined });
+    engine.stage(CatalogChange::Create(Object { id, name, sql: text.to_owned(), depends_on, late_to: None, definition }));
     Ok(StatementOutcome::done(format!("CREATE VIEW {}", create.name.text)))
-}
-
-/// Two columns of one name could not be told apart by those who read them.
-pub(crate) fn refuse_repeated_names(schema: &Schema, query: &StreamQuery) -> Result<()> {
-    let mut first = HashMap::new();
-    for (index, field) in schema.fields().iter().enumerate() {
-        if let Some(before) = first.insert(field.name(), index) {
-            let text = format!("columns {} and {} would both be called '{}'", before + 1, index + 1, field.name());
-            let error = Error::new(Code::InvalidQuery, text).at(query.span);
-            return Err(error.with_hint(
-                "give one of them another name with AS, or name the columns behind the view: CREATE … name (a, b, …) AS …",
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Readers of an object see its rows as they change, in no order.
@@ -94,6 +81,11 @@ fn order_is_ignored(query: &StreamQuery) -> Option<Notice> {
         let hint = "write the ORDER BY in the SELECT that reads it".to_owned();
         Notice::new(NoticeKind::Ignored, "a view has no order: its ORDER BY has no effect".to_owned(), Some(hint))
     })
+}
+
+/// The object that `LATE DATA TO` names.
+pub(super) fn late_target(engine: &Engine, query: &StreamQuery) -> Result<Option<ObjectId>> {
+    query.late_to.as_ref().map(|target| Ok(engine.catalog.require(target)?.id)).transpose()
 }
 
 /// A query that nobody can name writes nothing into other objects.

@@ -10,16 +10,17 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{CreateSink, Name, SinkInput, StreamQuery};
 use laminar_sql::plan::Purpose;
 
+use super::create_query::late_target;
 use super::{StatementOutcome, name_is_free};
-use crate::catalog::{Body, Object};
-use crate::engine::{Done, Engine, SinkHandle, SubscriptionTarget, late_sink_request, options_of};
+use crate::catalog::{CatalogChange, Definition, Object, ObjectId};
+use crate::engine::{Done, Engine, Files, Instance, Parts, SinkHandle, SubscriptionTarget, late_sink_request, options_of};
 
 /// What a sink listens to.
 enum Input {
     /// An object, or what it rejected.
     Object(SubscriptionTarget),
     /// The nodes of a query that exist for this sink alone.
-    Query { root: NodeId, properties: EdgeProperties, depends_on: Vec<String>, nodes: Vec<NodeId> },
+    Query { root: NodeId, properties: EdgeProperties, depends_on: Vec<ObjectId>, nodes: Vec<NodeId> },
 }
 
 pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Result<StatementOutcome> {
@@ -30,7 +31,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
     let (input, late_to) = match &create.input {
         SinkInput::LateRows => return for_late_rows(engine, create, text, files),
         SinkInput::Object(name) => (target(engine, create, name)?, None),
-        SinkInput::Query(query) => (attached(engine, create, query, text)?, query.late_to.as_ref()),
+        SinkInput::Query(query) => (attached(engine, create, query, text)?, late_target(engine, query)?),
     };
     let (handle, outlet) = connect(engine, create, &input)?;
     let notices = match &create.input {
@@ -42,18 +43,18 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
         Input::Object(target) => (vec![target.object], Vec::new()),
         Input::Query { depends_on, nodes, .. } => (depends_on, nodes),
     };
-    let name = create.name.text.clone();
-    engine.files.add_written(&name, files);
-    engine.note(Done::Files(name.clone()))?;
-    engine.declare_sides(&name, None)?;
-    engine.enter(Object {
-        name,
+    let id = engine.catalog.next_id();
+    let instance = Instance::new(nodes, Parts::Sink { outlet, handle });
+    engine.run_instance(id, instance.with_files(Files::Written(files)))?;
+    engine.declare_sides(id, None)?;
+    engine.stage(CatalogChange::Create(Object {
+        id,
+        name: create.name.text.clone(),
         sql: text.to_owned(),
         depends_on,
-        late_to: late_to.map(|target| target.text.clone()),
-        nodes,
-        body: Body::Sink { outlet, handle },
-    })?;
+        late_to,
+        definition: Definition::Sink { connector: create.connector.clone() },
+    }));
     Ok(StatementOutcome::Done { what: format!("CREATE SINK {}", create.name.text), notices })
 }
 
@@ -64,11 +65,13 @@ fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str, files: Fi
     let request = late_sink_request(&name, &connector, Arc::new(Schema::empty()));
     engine.sink_accepts(&connector, &request)?;
     engine.open_sink(&connector, request)?;
-    engine.files.add_written(&name, files);
-    engine.note(Done::Files(name.clone()))?;
-    engine.declare_sides(&name, None)?;
-    let body = Body::LateSink { connector, intake: None };
-    engine.enter(Object { name, sql: text.to_owned(), depends_on: Vec::new(), late_to: None, nodes: Vec::new(), body })?;
+    let id = engine.catalog.next_id();
+    let instance = Instance::new(Vec::new(), Parts::LateSink(None));
+    engine.run_instance(id, instance.with_files(Files::Written(files)))?;
+    engine.declare_sides(id, None)?;
+    let definition = Definition::LateSink { connector, columns: None };
+    let object = Object { id, name, sql: text.to_owned(), depends_on: Vec::new(), late_to: None, definition };
+    engine.stage(CatalogChange::Create(object));
     Ok(StatementOutcome::done(format!("CREATE SINK {} (it waits for a query with LATE DATA TO {0})", create.name.text)))
 }
 
@@ -86,7 +89,7 @@ fn target(engine: &mut Engine, create: &CreateSink, name: &Name) -> Result<Input
 }
 
 fn attached(engine: &mut Engine, create: &CreateSink, query: &StreamQuery, text: &str) -> Result<Input> {
-    let attached = engine.attach_query(&create.name.text, query, text, Purpose::Stream)?;
+    let attached = engine.attach_query((engine.catalog.next_id(), &create.name.text), query, text, Purpose::Stream)?;
     let fragment = attached.fragment;
     let nodes = fragment.nodes.iter().map(|node| node.id).collect();
     Ok(Input::Query { root: fragment.root, properties: fragment.properties, depends_on: attached.depends_on, nodes })

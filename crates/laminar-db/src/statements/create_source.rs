@@ -13,8 +13,8 @@ use laminar_sql::parse::{CreateSource, OptionDef, WatermarkDef};
 use laminar_sql::plan::columns_to_schema;
 
 use super::{StatementOutcome, name_is_free};
-use crate::catalog::{Body, Object, Once, SourceBody};
-use crate::engine::{Alignment, Done, Engine, LateColumns, TextLengths};
+use crate::catalog::{Alignment, CatalogChange, Definition, Object, SourceDefinition, TextLengths};
+use crate::engine::{Engine, Files, Instance, LateColumns, Parts, SourceInstance};
 use crate::settings::duration;
 
 pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Result<StatementOutcome> {
@@ -24,14 +24,14 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let name = create.name.text.clone();
     let declared = if create.columns.is_empty() { None } else { Some(columns_to_schema(&create.columns)?) };
     let files = create.connector.as_ref().map(|connector| engine.files_to_read(connector)).transpose()?.unwrap_or_default();
-    let mut once = Once::No;
+    let mut kept = None;
     let (schema, replayable) = match &create.connector {
         // Opening it now finds a missing file or a wrong option where the user can see it: at the statement.
         Some(connector) => {
             let opened = engine.open_source(&name, connector, declared)?;
             let (schema, replayable) = (opened.schema(), opened.is_replayable());
             if !replayable {
-                once = Once::Opened(opened);
+                kept = Some(opened);
             }
             (schema, replayable && engine.registry.get(&connector.name)?.replayable())
         }
@@ -48,23 +48,30 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let alignment = alignment(create)?;
     let time_columns = watermark.iter().map(|watermark| TimeColumn::new(watermark.column, 0)).collect();
     let idle_timeout = watermark.as_ref().and(engine.settings.idle_timeout);
-    let spec = SourceSpec { watermark, idle_timeout };
     let changes = if create.changelog { ChangeKind::Retract } else { ChangeKind::Append };
     let properties = EdgeProperties { time_columns, ..EdgeProperties::new(schema.clone(), changes) };
-    engine.files.add_read(&name, files);
-    engine.note(Done::Files(name.clone()))?;
-    engine.declare_sides(&name, Some(LateColumns::new(&schema)))?;
-    let lengths = TextLengths::of(&create.columns);
-    let connector = create.connector.clone();
-    let body = SourceBody { schema, spec, properties, lengths, connector, alignment, replayable, once, reader: None };
-    engine.enter(Object {
-        name,
-        sql: text.to_owned(),
-        depends_on: Vec::new(),
-        late_to: None,
-        nodes: Vec::new(),
-        body: Body::Source(body),
-    })?;
+    let definition = SourceDefinition {
+        properties,
+        lengths: TextLengths::of(&create.columns),
+        watermark: create.watermark.clone(),
+        idle_timeout,
+        connector: create.connector.clone(),
+        alignment,
+        replayable,
+        read_once: kept.is_some(),
+    };
+    let instance = SourceInstance {
+        spec: SourceSpec { watermark, idle_timeout },
+        is_pushed: create.connector.is_none(),
+        lengths: definition.lengths.clone(),
+        reader: None,
+        opened: kept,
+    };
+    let id = engine.catalog.next_id();
+    engine.run_instance(id, Instance::new(Vec::new(), Parts::Source(instance)).with_files(Files::Read(files)))?;
+    engine.declare_sides(id, Some(LateColumns::new(&schema)))?;
+    let (depends_on, definition) = (Vec::new(), Definition::Source(definition));
+    engine.stage(CatalogChange::Create(Object { id, name, sql: text.to_owned(), depends_on, late_to: None, definition }));
     Ok(StatementOutcome::done(format!("CREATE SOURCE {}", create.name.text)))
 }
 

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use laminar_connectors::files::FileSet;
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, OutputSpec, SourceSpec, derive};
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::parse::{CreateTable, StreamQuery};
 use laminar_sql::plan::columns_to_schema;
 
-use super::create_query::{refuse_late_to, refuse_repeated_names};
-use super::define_rules::rules_of;
-use super::select::{SnapshotReading, block_on, reads_stream, unless_interrupted};
+use super::create_query::refuse_late_to;
+use super::define_rules::{definition_of, rules_of};
+use super::select::{SnapshotReading, reads_stream};
 use super::{StatementOutcome, name_is_free};
 use crate::Database;
-use crate::catalog::{Body, Object, TableRules};
-use crate::engine::{Done, Engine, sieved};
+use crate::block_on::{block_on, unless_interrupted};
+use crate::catalog::{CatalogChange, Definition, Object, ObjectId};
+use crate::engine::{Done, Engine, Files, Instance, Parts, TableInstance, TableRules, refuse_repeated_names, sieved};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
@@ -34,18 +36,14 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
             .at(create.name.span)
     })?;
     let rules = Arc::new(rules_of(engine, create, &schema, text)?);
-    let nodes = attach(engine, &rules)?;
-    engine.files.add_read(&name, files);
-    engine.note(Done::Files(name.clone()))?;
-    engine.declare_sides(&name, None)?;
+    let (id, source) = (engine.catalog.next_id(), make(engine, create, &rules, text, files)?);
     if let Some(opened) = opened {
-        engine.reactor.defer(nodes.source)?;
+        engine.reactor.defer(source)?;
         let held = Arc::clone(&rules);
         let opened = sieved(opened, rules.are_more_than_types(), move |rows| Ok(held.sorted_out(rows)?.1));
-        engine.readers.add(&name, nodes.source, opened, false);
-        engine.note(Done::Loads(nodes.source))?;
+        engine.readers.add(id, source, opened, false);
+        engine.note(Done::Loads(source))?;
     }
-    enter(engine, nodes, rules, text, Vec::new())?;
     Ok(StatementOutcome::done(format!("CREATE TABLE {}", create.name.text)))
 }
 
@@ -77,21 +75,33 @@ pub(super) fn run_as(database: &Database, create: &CreateTable, query: &StreamQu
             return Ok(skipped);
         }
         let rules = Arc::new(rules_of(engine, create, &schema, text)?);
-        let nodes = attach(engine, &rules)?;
-        engine.declare_sides(&create.name.text, None)?;
-        enter(engine, nodes, rules, text, rows)?;
+        let source = make(engine, create, &rules, text, FileSet::default())?;
+        rows.into_iter().try_for_each(|rows| engine.reactor.push(source, ChangeBatch::append(rows)))?;
+        engine.settle_for(source)?;
         Ok(StatementOutcome::Done { what: format!("CREATE TABLE {}", create.name.text), notices })
     })
 }
 
-/// The nodes of a table, and what holds for its rows.
-struct TableNodes {
-    source: NodeId,
-    output: NodeId,
-    properties: EdgeProperties,
+/// Puts a table into the graph; gives the node into which its rows are pushed.
+fn make(engine: &mut Engine, create: &CreateTable, rules: &Arc<TableRules>, text: &str, files: FileSet) -> Result<NodeId> {
+    let id = engine.catalog.next_id();
+    let (source, output, properties) = attach(engine, id, rules)?;
+    let parts = Parts::Table(TableInstance { source, output, rules: Arc::clone(rules) });
+    engine.run_instance(id, Instance::new(vec![source, output], parts).with_files(Files::Read(files)))?;
+    engine.declare_sides(id, None)?;
+    engine.stage(CatalogChange::Create(Object {
+        id,
+        name: rules.table.clone(),
+        sql: text.to_owned(),
+        depends_on: Vec::new(),
+        late_to: None,
+        definition: Definition::Table(definition_of(create, rules, properties)?),
+    }));
+    Ok(source)
 }
 
-fn attach(engine: &mut Engine, rules: &TableRules) -> Result<TableNodes> {
+/// The nodes of a table: where rows are pushed in, and where they are seen; and what holds for them there.
+fn attach(engine: &mut Engine, id: ObjectId, rules: &TableRules) -> Result<(NodeId, NodeId, EdgeProperties)> {
     let (name, schema) = (&rules.table, &rules.schema);
     let primary_key = (!rules.key.is_empty()).then(|| rules.key.clone());
     let (source, output) = (engine.next_node(), NodeId(engine.next_node().0 + 1));
@@ -99,29 +109,14 @@ fn attach(engine: &mut Engine, rules: &TableRules) -> Result<TableNodes> {
     let pushed = EdgeProperties { changes: ChangeKind::Retract, ..derive(&rows, &[], schema.clone()) };
     let table = NodeKind::Output(OutputSpec { stored: true, pushed: true, primary_key, schema: schema.clone() });
     let properties = derive(&table, &[&pushed], schema.clone());
-    engine.attach_nodes(vec![
-        Node { id: source, name: name.clone(), kind: rows, inputs: Vec::new(), output: pushed },
-        Node { id: output, name: name.clone(), kind: table, inputs: vec![source], output: properties.clone() },
-    ])?;
-    Ok(TableNodes { source, output, properties })
-}
-
-/// Gives the table its name, and then its first rows: nothing fails after them.
-fn enter(engine: &mut Engine, nodes: TableNodes, rules: Arc<TableRules>, text: &str, rows: Vec<RecordBatch>) -> Result<()> {
-    let TableNodes { source, output, properties } = nodes;
-    engine.enter(Object {
-        name: rules.table.clone(),
-        sql: text.to_owned(),
-        depends_on: Vec::new(),
-        late_to: None,
-        nodes: vec![source, output],
-        body: Body::Table { source, output, properties, rules },
-    })?;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    rows.into_iter().try_for_each(|rows| engine.reactor.push(source, ChangeBatch::append(rows)))?;
-    engine.settle_for(source)
+    engine.attach_nodes(
+        id,
+        vec![
+            Node { id: source, name: name.clone(), kind: rows, inputs: Vec::new(), output: pushed },
+            Node { id: output, name: name.clone(), kind: table, inputs: vec![source], output: properties.clone() },
+        ],
+    )?;
+    Ok((source, output, properties))
 }
 
 /// The columns of a query's answer as those of a table: each may be NULL, and one that is nothing but NULL is text.

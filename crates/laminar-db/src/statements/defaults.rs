@@ -8,8 +8,9 @@ use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::{Insert, Name, SetColumn};
 
 use super::insert::Target;
-use super::select::{SnapshotReading, block_on, unless_interrupted};
-use crate::catalog::{DefaultValue, TableRules, nullable, repeated};
+use super::select::SnapshotReading;
+use crate::block_on::{block_on, unless_interrupted};
+use crate::engine::{DefaultValue, TableRules, nullable, repeated};
 
 /// The default of a column for one statement, as a column of one row.
 fn default_of(rules: &TableRules, column: usize, reading: &SnapshotReading) -> Result<ArrayRef> {

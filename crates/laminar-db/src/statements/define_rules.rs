@@ -1,13 +1,14 @@
 //! The rules of a new table, from its definition.
 
 use arrow_schema::SchemaRef;
+use laminar_core::dag::EdgeProperties;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::{CheckDef, ColumnExpr, CreateTable};
 
-use super::select::block_on;
 use super::target_table::places_of;
-use crate::catalog::{Check, ColumnDefault, DefaultValue, Generated, TableRules};
-use crate::engine::{Engine, TextLengths};
+use crate::block_on::block_on;
+use crate::catalog::{CheckText, ColumnText, TableDefinition, TextLengths};
+use crate::engine::{Check, ColumnDefault, DefaultValue, Engine, Generated, TableRules};
 
 /// The rules that `create`, whose text is `text`, declares for a table with these columns.
 pub(super) fn rules_of(engine: &Engine, create: &CreateTable, schema: &SchemaRef, text: &str) -> Result<TableRules> {
@@ -24,6 +25,32 @@ pub(super) fn rules_of(engine: &Engine, create: &CreateTable, schema: &SchemaRef
         generated: create.generated.iter().map(|generated| definition.generated(generated)).collect::<Result<_>>()?,
         checks: create.checks.iter().map(|check| definition.check(check)).collect::<Result<_>>()?,
     })
+}
+
+/// What the catalog keeps of a table with these rules: what was written, from which they can be compiled again.
+pub(super) fn definition_of(create: &CreateTable, rules: &TableRules, properties: EdgeProperties) -> Result<TableDefinition> {
+    let of_column = |of: &ColumnExpr| -> Result<ColumnText> {
+        let column = place_in(&rules.schema, of, &rules.table)?;
+        Ok(ColumnText { column, text: of.value.text.clone() })
+    };
+    let of_check = |CheckDef { name, holds }: &CheckDef| CheckText {
+        name: name.clone(),
+        text: holds.text.clone(),
+        columns: holds.names.clone(),
+    };
+    Ok(TableDefinition {
+        properties,
+        key: rules.key.clone(),
+        lengths: rules.lengths.clone(),
+        defaults: create.defaults.iter().map(of_column).collect::<Result<_>>()?,
+        generated: create.generated.iter().map(of_column).collect::<Result<_>>()?,
+        checks: create.checks.iter().map(of_check).collect(),
+    })
+}
+
+fn place_in(schema: &SchemaRef, of: &ColumnExpr, table: &str) -> Result<usize> {
+    let places = places_of([&of.column], schema, table)?;
+    places.first().copied().ok_or_else(|| Error::internal("a column without a place"))
 }
 
 /// A definition that is being understood.
@@ -47,7 +74,7 @@ impl Definition<'_> {
             true => DefaultValue::Constant(value),
             false => DefaultValue::PerStatement(query.clone(), self.text.to_owned()),
         };
-        Ok(ColumnDefault { column, value, text: default.value.text.clone() })
+        Ok(ColumnDefault { column, value })
     }
 
     fn generated(&self, generated: &ColumnExpr) -> Result<Generated> {
@@ -72,8 +99,7 @@ impl Definition<'_> {
     }
 
     fn place(&self, of: &ColumnExpr) -> Result<usize> {
-        let places = places_of([&of.column], self.schema, &self.create.name.text)?;
-        places.first().copied().ok_or_else(|| Error::internal("a column without a place"))
+        place_in(self.schema, of, &self.create.name.text)
     }
 }
 

@@ -4,8 +4,8 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{DropObjects, Name};
 
 use super::StatementOutcome;
-use crate::catalog::{Body, kind_name};
-use crate::engine::{Engine, SinkIntake};
+use crate::catalog::{Catalog, CatalogChange, ObjectId, kind_name};
+use crate::engine::Engine;
 
 pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOutcome> {
     let mut skipped = Vec::new();
@@ -22,19 +22,21 @@ pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOu
     }
     let mut order = Vec::new();
     for name in &names {
-        check(engine, drop, name, &names)?;
-        add_with_dependants(engine, &name.text, &mut order);
+        check(&engine.catalog, drop, name, &names)?;
+        add_with_dependants(&engine.catalog, engine.catalog.require(name)?.id, &mut order);
     }
     // Nothing is dropped before it is known that all of it can be.
-    let nodes: Vec<NodeId> = order.iter().flat_map(|name| engine.nodes_with_sides(name)).collect();
+    let nodes: Vec<NodeId> = order.iter().flat_map(|id| engine.nodes_with_sides(*id)).collect();
     engine.reactor.graph().check_detach(&nodes)?;
-    order.iter().try_for_each(|name| remove(engine, name))?;
+    engine.commit(&order.iter().map(|id| CatalogChange::Drop(*id)).collect::<Vec<_>>())?;
+    order.iter().try_for_each(|id| engine.end_instance(*id))?;
     Ok(StatementOutcome::done(format!("DROP {}", kind_name(drop.kind))))
 }
 
 /// Whether `name` may be dropped together with `names`.
-fn check(engine: &Engine, drop: &DropObjects, name: &Name, names: &[&Name]) -> Result<()> {
-    let kind = engine.catalog.require(name)?.kind();
+fn check(catalog: &Catalog, drop: &DropObjects, name: &Name, names: &[&Name]) -> Result<()> {
+    let object = catalog.require(name)?;
+    let kind = object.kind();
     if kind != drop.kind {
         let (is, asked) = (kind_name(kind), kind_name(drop.kind));
         return Err(Error::new(
@@ -44,7 +46,8 @@ fn check(engine: &Engine, drop: &DropObjects, name: &Name, names: &[&Name]) -> R
         .with_hint(format!("write DROP {is} {}", name.text))
         .at(name.span));
     }
-    let mut dependants = engine.catalog.dependants(&name.text);
+    let dependants = catalog.dependants(object.id);
+    let mut dependants = catalog.names_of(&dependants);
     dependants.retain(|dependant| !names.iter().any(|name| name.text == *dependant));
     if !dependants.is_empty() && !drop.cascade {
         return Err(Error::new(Code::ObjectInUse, format!("'{}' is used by {}", name.text, dependants.join(", ")))
@@ -55,28 +58,12 @@ fn check(engine: &Engine, drop: &DropObjects, name: &Name, names: &[&Name]) -> R
 }
 
 /// Adds an object to those that are dropped, after all that reads from it.
-fn add_with_dependants(engine: &Engine, name: &str, order: &mut Vec<String>) {
-    if order.iter().any(|known| known == name) {
+fn add_with_dependants(catalog: &Catalog, id: ObjectId, order: &mut Vec<ObjectId>) {
+    if order.contains(&id) {
         return;
     }
-    for dependant in engine.catalog.dependants(name) {
-        add_with_dependants(engine, &dependant, order);
+    for dependant in catalog.dependants(id) {
+        add_with_dependants(catalog, dependant, order);
     }
-    order.push(name.to_owned());
-}
-
-fn remove(engine: &mut Engine, name: &str) -> Result<()> {
-    let Some(object) = engine.catalog.get(name) else { return Ok(()) };
-    let nodes = object.nodes.clone();
-    match &object.body {
-        Body::Sink { outlet, handle } | Body::LateSink { intake: Some(SinkIntake { outlet, handle, .. }), .. } => {
-            engine.reactor.graph_mut().detach_outlet(*outlet);
-            handle.finish();
-        }
-        _ => {}
-    }
-    engine.detach(name, &nodes)?;
-    engine.files.forget(name);
-    engine.catalog.remove(name);
-    Ok(())
+    order.push(id);
 }

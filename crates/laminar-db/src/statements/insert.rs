@@ -10,13 +10,14 @@ use laminar_sql::batch::InsertTarget;
 use laminar_sql::parse::{ConflictAction, Insert, Name, OnConflict, StreamQuery};
 
 use super::defaults::Filler;
-use super::select::{SnapshotReading, block_on, unless_interrupted};
+use super::select::SnapshotReading;
 use super::table_change::{Changed, placed, returned};
 use super::target_table::{places_of, table_of};
 use super::{StatementOutcome, on_conflict};
 use crate::Database;
-use crate::catalog::TableRules;
-use crate::engine::Engine;
+use crate::block_on::{block_on, unless_interrupted};
+use crate::catalog::ObjectId;
+use crate::engine::{Engine, TableRules};
 
 /// Computes the rows while the engine goes on, and pushes them as one.
 pub(super) fn run(database: &Database, insert: &Insert, text: &str) -> Result<StatementOutcome> {
@@ -26,7 +27,7 @@ pub(super) fn run(database: &Database, insert: &Insert, text: &str) -> Result<St
         let engine = &mut database.lock();
         let target = Target::of(engine, insert)?;
         if let Some(clause) = &insert.on_conflict {
-            on_conflict::refuse_other_keys(clause, table_of(&engine.catalog, &insert.table, on_conflict::VERB)?.rules)?;
+            on_conflict::refuse_other_keys(clause, &table_of(engine, &insert.table, on_conflict::VERB)?.rules)?;
         }
         (SnapshotReading::begin(engine, &queries_of(insert, &query))?, target, engine.notices_of_query(&query))
     };
@@ -59,6 +60,7 @@ fn queries_of<'a>(insert: &'a Insert, rows: &'a StreamQuery) -> Vec<&'a StreamQu
 
 /// Where rows are inserted.
 pub(super) struct Target {
+    id: ObjectId,
     node: NodeId,
     pub(super) schema: SchemaRef,
     /// Those of a table; a source has none.
@@ -67,10 +69,11 @@ pub(super) struct Target {
 
 impl Target {
     fn of(engine: &mut Engine, insert: &Insert) -> Result<Self> {
-        let rules = engine.catalog.require(&insert.table)?.rules().map(Arc::clone);
-        let node = engine.push_target(&insert.table.text).map_err(|error| error.at(insert.table.span))?;
+        let id = engine.catalog.require(&insert.table)?.id;
+        let rules = engine.instances.table(id).map(|table| Arc::clone(&table.rules));
+        let node = engine.push_target(id).map_err(|error| error.at(insert.table.span))?;
         let properties = engine.reactor.graph().properties(node).ok_or_else(|| Error::internal("a table without properties"))?;
-        Ok(Self { node, schema: properties.schema.clone(), rules })
+        Ok(Self { id, node, schema: properties.schema.clone(), rules })
     }
 
     /// Fails if `name` is not what it was when the rows were computed: they were held to other rules.
@@ -102,10 +105,9 @@ impl Target {
 
 /// Pushes the rows; how many.
 fn push(engine: &mut Engine, insert: &Insert, into: &Target, batches: Vec<RecordBatch>) -> Result<u64> {
-    let Target { node, schema, rules } = Target::of(engine, insert)?;
+    let Target { id, node, schema, rules } = Target::of(engine, insert)?;
     into.refuse_another(&insert.table, rules.as_ref(), &schema)?;
-    let object = engine.catalog.require(&insert.table)?;
-    batches.iter().try_for_each(|batch| object.check_lengths(batch)).map_err(|error| error.at(insert.span))?;
+    batches.iter().try_for_each(|batch| engine.check_lengths(id, batch)).map_err(|error| error.at(insert.span))?;
     let mut count = 0;
     for batch in batches {
         count += batch.num_rows() as u64;

@@ -29,12 +29,10 @@ use laminar_sql::batch::relations_in;
 use laminar_sql::parse::{CreateTable, Name, ParsedStatement, Statement};
 use laminar_sql::with_deep_stack;
 
-use crate::catalog::{ObjectKind, kind_name};
-use crate::engine::{Engine, SideName};
+use crate::catalog::{ObjectId, ObjectKind, SideName, kind_name};
+use crate::engine::Engine;
 use crate::{Database, Notice, Rows, Subscription};
 
-pub(crate) use create_query::refuse_repeated_names;
-pub(crate) use select::block_on;
 pub(crate) use subscribe::subscribe_to_text;
 
 /// What a statement answers.
@@ -156,13 +154,10 @@ pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> boo
         Statement::Update(change) | Statement::Delete(change) => (&change.rows, Some(change.table.text.clone())),
         _ => return false,
     };
-    let names = relations_in(query)
-        .into_iter()
-        .chain(table)
-        .into_iter()
-        .map(|name| SideName::parse(&name).map_or(name, |side_outputs| side_outputs.object));
-    let names: Vec<String> = names.collect();
-    !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_feeders(&names))
+    let names = relations_in(query).into_iter().chain(table);
+    let names = names.map(|name| SideName::parse(&name).map_or(name, |side| side.object));
+    let objects: Vec<ObjectId> = names.filter_map(|name| engine.catalog.id_of(&name)).collect();
+    !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects))
 }
 
 /// Whether a `CREATE` may go on: the name must be free. Objects are not replaced yet.

@@ -11,11 +11,12 @@ use super::StatementOutcome;
 use super::change::{refuse_taken_keys, with_values};
 use super::defaults::set_values;
 use super::insert::Target;
-use super::select::{SnapshotReading, block_on, unless_interrupted};
+use super::select::SnapshotReading;
 use super::table_change::{Changing, TableChange, returned};
 use super::table_rows::{NumberedRows, WithOwnRows, firsts_by_key, numbered_relation};
 use super::target_table::places_of;
-use crate::catalog::TableRules;
+use crate::block_on::{block_on, unless_interrupted};
+use crate::engine::TableRules;
 use crate::{Database, Notice};
 
 /// What an INSERT with this clause does to the rows of another than a table.

@@ -1,18 +1,16 @@
 //! `SELECT`: over tables and materialized views it answers as of one step; over a stream or source it is a subscription.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
-use laminar_core::{Error, Result};
+use laminar_core::Result;
 use laminar_sql::parse::StreamQuery;
 use laminar_sql::plan::Planner;
 
 use super::create_query::refuse_late_to;
 use super::{StatementOutcome, subscribe};
-use crate::catalog::{Body, Snapshot, objects_in};
-use crate::engine::Engine;
+use crate::block_on::{block_on, unless_interrupted};
+use crate::catalog::{Definition, objects_in};
+use crate::engine::{Engine, Snapshot};
 use crate::{Database, Interrupt, Rows, SubscribeOptions};
 
 pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Result<StatementOutcome> {
@@ -28,9 +26,9 @@ pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Resul
 /// Whether some input of the query has changes but no stored rows.
 pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
     let direct = objects_in(query, &engine.catalog);
-    direct.iter().any(|name| match engine.catalog.get(name).map(|object| &object.body) {
-        Some(Body::Source(_) | Body::Query { stored: false, .. }) => true,
-        Some(Body::View { query, .. }) => reads_stream(engine, query),
+    direct.iter().any(|id| match engine.catalog.object(*id).map(|object| &object.definition) {
+        Some(Definition::Source(_) | Definition::Query { stored: false, .. }) => true,
+        Some(Definition::View(view)) => reads_stream(engine, &view.query),
         _ => false,
     })
 }
@@ -71,25 +69,4 @@ impl SnapshotReading {
             interrupt: engine.interrupt.clone(),
         })
     }
-}
-
-/// The future, or an error as soon as it is interrupted: DataFusion's operators give way every few batches.
-pub(super) async fn unless_interrupted<T>(future: impl Future<Output = Result<T>>, interrupt: &Interrupt) -> Result<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match interrupt.check() {
-        Ok(()) => future.as_mut().poll(cx),
-        Err(error) => Poll::Ready(Err(error)),
-    })
-    .await
-}
-
-/// Waits for a future of DataFusion on this thread.
-pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    if tokio::runtime::Handle::try_current().is_ok() {
-        // Waiting inside a runtime would panic deep within it; this says it at the border.
-        return Err(Error::new(laminar_core::Code::InvalidQuery, "a query cannot be waited for on a thread of an async runtime")
-            .with_hint("call it through tokio::task::spawn_blocking"));
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(future)
 }

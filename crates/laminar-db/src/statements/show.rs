@@ -5,8 +5,8 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{Name, Show};
 
 use super::{StatementOutcome, text_rows};
-use crate::catalog::{Object, ObjectKind, kind_name};
-use crate::engine::{Engine, SideName};
+use crate::catalog::{Definition, Object, ObjectKind, kind_name};
+use crate::engine::Engine;
 use crate::{ObjectStatus, Status};
 
 pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> {
@@ -31,7 +31,13 @@ fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<StatementOutcome
             }
         };
         let kind = kind_name(object.kind()).to_lowercase();
-        vec![object.name.clone(), kind, object.depends_on.join(", "), object.changes_text().to_owned(), columns]
+        vec![
+            object.name.clone(),
+            kind,
+            engine.catalog.names_of(&object.depends_on).join(", "),
+            object.changes_text().to_owned(),
+            columns,
+        ]
     };
     text_rows(&["name", "kind", "reads_from", "changes", "columns"], chosen.map(row).collect())
 }
@@ -122,7 +128,7 @@ fn setting(engine: &Engine, name: &Name) -> Result<StatementOutcome> {
 
 /// `DESCRIBE name`: columns with their types and what is known of them.
 pub(super) fn describe(engine: &Engine, name: &Name) -> Result<StatementOutcome> {
-    if let Some(schema) = SideName::parse(&name.text).and_then(|side_outputs| engine.side_outputs.schema(&side_outputs)) {
+    if let Some(schema) = engine.catalog.side(&name.text).and_then(|side| engine.side_outputs.schema(side)) {
         return text_rows(&COLUMNS, schema.fields().iter().map(|field| described(field, String::new())).collect());
     }
     let object = engine.catalog.require(name)?;
@@ -142,9 +148,12 @@ pub(super) fn describe(engine: &Engine, name: &Name) -> Result<StatementOutcome>
         };
         described(field, note)
     });
-    let Some(rules) = object.rules().filter(|rules| rules.say_more()) else { return text_rows(&COLUMNS, columns.collect()) };
+    let Definition::Table(table) = &object.definition else { return text_rows(&COLUMNS, columns.collect()) };
+    if !table.says_more() {
+        return text_rows(&COLUMNS, columns.collect());
+    }
     let rows = columns.enumerate().map(|(index, column)| {
-        let (default, checks) = rules.described(index);
+        let (default, checks) = table.described(index);
         column.into_iter().chain([default, checks]).collect()
     });
     text_rows(&[&COLUMNS[..], &["default", "checks"]].concat(), rows.collect())

@@ -8,9 +8,8 @@ use laminar_sql::with_deep_stack;
 
 use super::StatementOutcome;
 use super::create_query::{refuse_late_to, shows_latest_only};
-use crate::catalog::objects_in;
-use crate::engine::SideName;
-use crate::subscription::Description;
+use crate::catalog::{ObjectId, objects_in};
+use crate::history::Description;
 use crate::{Database, SubscribeOptions, Subscription};
 
 pub(super) fn run(database: &Database, subscribe: &Subscribe, text: &str) -> Result<StatementOutcome> {
@@ -35,7 +34,7 @@ pub(crate) fn subscribe_to_text(database: &Database, text: &str, options: Subscr
     let is_object = {
         let engine = database.lock();
         engine.catalog.get(text).is_some()
-            || SideName::parse(text).is_some_and(|side_outputs| engine.side_outputs.schema(&side_outputs).is_some())
+            || engine.catalog.side(text).is_some_and(|side| engine.side_outputs.schema(side).is_some())
     };
     if is_object {
         return to_object(database, text, options);
@@ -77,7 +76,8 @@ pub(super) fn to_query(
     refuse_late_to(query)?;
     let engine = &mut database.lock();
     // Rows that a stored input already has come as the first changes.
-    let stored = objects_in(query, &engine.catalog).iter().all(|name| engine.catalog.get(name).is_some_and(|o| o.is_stored()));
+    let stored =
+        objects_in(query, &engine.catalog).iter().all(|id| engine.catalog.object(*id).is_some_and(|object| object.is_stored()));
     if stored && options.snapshot == Some(false) {
         return Err(Error::new(Code::NotSupported, "a subscription to a query without its snapshot is not built yet")
             .with_hint("subscribe to a materialized view of that query"));
@@ -90,7 +90,7 @@ pub(super) fn to_query(
         let attached = engine.lowered(name, query, text, Purpose::Stream)?;
         let (nodes, root) = (attached.fragment.nodes.clone(), attached.fragment.root);
         let own_nodes: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
-        engine.attach_nodes(nodes)?;
+        engine.attach_nodes(ObjectId::UNNAMED, nodes)?;
         let reading = engine.read_query(root, own_nodes, attached.depends_on.clone(), &options)?;
         engine.settle().map(|()| (attached, reading))
     })?;

@@ -8,8 +8,9 @@ use laminar_core::{ChangeBatch, Error, Result, Span};
 use laminar_sql::parse::{Name, RETURNED_ROWS, StreamQuery};
 
 use super::StatementOutcome;
-use super::select::{SnapshotReading, block_on, unless_interrupted};
+use super::select::SnapshotReading;
 use super::table_rows::{NumberedRows, SeenTable, WithOwnRows};
+use crate::block_on::{block_on, unless_interrupted};
 use crate::engine::Engine;
 use crate::{Database, Notice, Rows};
 

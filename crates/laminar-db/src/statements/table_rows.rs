@@ -13,12 +13,12 @@ use laminar_sql::batch::{SnapshotRelation, SnapshotTables};
 use laminar_sql::parse::{Name, ROW_NUMBER};
 
 use super::target_table::table_of;
-use crate::catalog::{Snapshot, TableRules, expanded};
-use crate::engine::Engine;
+use crate::catalog::ObjectId;
+use crate::engine::{Engine, Snapshot, TableRules, expanded};
 
 /// The rows of a table at one step, as the engine holds them.
 pub(super) struct SeenTable {
-    name: String,
+    id: ObjectId,
     /// Where changes of the table go in.
     pub(super) source: NodeId,
     output: NodeId,
@@ -31,20 +31,21 @@ pub(super) struct SeenTable {
 impl SeenTable {
     /// The table called `name` with all that waits in front of it. `verb` is what the statement does to it.
     pub(super) fn look(engine: &mut Engine, name: &Name, verb: &str) -> Result<Self> {
-        let table = table_of(&engine.catalog, name, verb)?;
-        let (source, output, rules) = (table.source, table.output, Arc::clone(table.rules));
+        let id = engine.catalog.require(name)?.id;
+        let table = table_of(engine, name, verb)?;
+        let (source, output, rules) = (table.source, table.output, Arc::clone(&table.rules));
         engine.settle_for(source)?;
         if let NodeStatus::Failed(error) = engine.reactor.graph().status(output)? {
             return Err(error.within(format!("'{}' has failed", name.text)).at(name.span));
         }
         let contents = engine.reactor.graph().contents(output).unwrap_or_default();
         let came_in = engine.reactor.graph_mut().metrics(output)?.rows_in;
-        Ok(Self { name: name.text.clone(), source, output, came_in, rules, contents })
+        Ok(Self { id, source, output, came_in, rules, contents })
     }
 
     /// Whether the table still holds these rows, and nothing waits that would change them.
     pub(super) fn is_current(&self, engine: &mut Engine) -> Result<bool> {
-        let is_there = engine.catalog.get(&self.name).is_some_and(|object| object.output() == Some(self.output));
+        let is_there = engine.instances.output(self.id) == Some(self.output);
         Ok(is_there
             && engine.reactor.waiting_rows(self.source) == 0
             && engine.reactor.graph_mut().metrics(self.output)?.rows_in == self.came_in)

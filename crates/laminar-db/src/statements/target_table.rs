@@ -1,41 +1,32 @@
 //! The table that a statement changes, its columns by name, and what is said of objects whose rows cannot be changed.
 
-use std::sync::Arc;
-
 use arrow_schema::Schema;
-use laminar_core::{Code, Error, NodeId, Result};
+use laminar_core::{Code, Error, Result};
 use laminar_sql::diagnostic::nearest;
 use laminar_sql::parse::Name;
 
-use crate::catalog::{Body, Catalog, Object, TableRules, kind_name};
-
-/// A table that a statement changes.
-pub(super) struct TargetTable<'a> {
-    pub(super) source: NodeId,
-    pub(super) output: NodeId,
-    pub(super) rules: &'a Arc<TableRules>,
-}
+use crate::catalog::{Catalog, Definition, Object, kind_name};
+use crate::engine::{Engine, TableInstance};
 
 /// The table called `name`. `verb` is what the statement does to its rows, as in `updated`.
-pub(super) fn table_of<'a>(catalog: &'a Catalog, name: &Name, verb: &str) -> Result<TargetTable<'a>> {
-    let object = catalog.require(name)?;
-    match &object.body {
-        Body::Table { source, output, rules, .. } => Ok(TargetTable { source: *source, output: *output, rules }),
-        _ => Err(not_a_table(object, verb).at(name.span)),
-    }
+pub(super) fn table_of<'a>(engine: &'a Engine, name: &Name, verb: &str) -> Result<&'a TableInstance> {
+    let object = engine.catalog.require(name)?;
+    engine.instances.table(object.id).ok_or_else(|| not_a_table(&engine.catalog, object, verb).at(name.span))
 }
 
-fn not_a_table(object: &Object, verb: &str) -> Error {
+fn not_a_table(catalog: &Catalog, object: &Object, verb: &str) -> Error {
     let (name, kind) = (&object.name, kind_name(object.kind()));
     let text = format!("rows of {} '{name}' cannot be {verb}", kind.to_lowercase());
     let error = Error::new(Code::InvalidQuery, text);
-    match &object.body {
-        Body::Source(_) => error.with_detail("a source passes its rows on and keeps none").with_hint(
+    match &object.definition {
+        Definition::Source(_) => error.with_detail("a source passes its rows on and keeps none").with_hint(
             "keep rows that change in a TABLE; a program takes back rows of a source that is created WITH (changelog = 'true')",
         ),
-        Body::Sink { .. } | Body::LateSink { .. } => error.with_hint("change the rows of the tables that it is written from"),
+        Definition::Sink { .. } | Definition::LateSink { .. } => {
+            error.with_hint("change the rows of the tables that it is written from")
+        }
         _ => {
-            let inputs = object.depends_on.join(", ");
+            let inputs = catalog.names_of(&object.depends_on).join(", ");
             error.with_detail(format!("they follow from: {inputs}")).with_hint("change the tables that it reads from")
         }
     }

@@ -16,20 +16,22 @@ use laminar_core::{ChangeBatch, Error, NodeId, Result};
 use super::bad_rows::{as_bad_rows, bad_rows, error_schema, error_table};
 use super::kept_rows::KeptRows;
 use super::late_rows::LateColumns;
-use super::side::{Side, SideName};
 use super::stream::SideStream;
 use super::target::LateTarget;
+use crate::catalog::{ObjectId, Side, SideId};
 
 /// What was rejected, by object.
 pub(crate) struct SideOutputs {
-    pub(super) objects: BTreeMap<String, ObjectSideOutputs>,
+    pub(super) objects: BTreeMap<ObjectId, ObjectSideOutputs>,
+    /// Whose each node is; those of queries without a name are nobody's.
+    owners: BTreeMap<NodeId, ObjectId>,
     /// Bytes that the rows of one object on one side may take.
     bytes_max: usize,
 }
 
 impl Default for SideOutputs {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), bytes_max: SIDE_BYTES_MAX }
+        Self { objects: BTreeMap::new(), owners: BTreeMap::new(), bytes_max: SIDE_BYTES_MAX }
     }
 }
 
@@ -70,33 +72,32 @@ impl SideOutputs {
     }
 
     /// How many of the rows of this name are kept, if there is such an object.
-    pub(crate) fn kept(&self, name: &SideName) -> Option<Kept> {
-        let side = self.objects.get(&name.object)?;
-        let rows = side.rows(name.side);
+    pub(crate) fn kept(&self, side: SideId) -> Option<Kept> {
+        let rows = self.objects.get(&side.object)?.rows(side.side);
         Some(Kept { rows: rows.kept(), of: rows.came() })
     }
 
     /// Says which columns the late rows of `object` have, so that its table can be read before one comes.
-    pub(crate) fn declare_late(&mut self, object: &str, columns: LateColumns) {
+    pub(crate) fn declare_late(&mut self, object: ObjectId, columns: LateColumns) {
         self.object(object).columns.get_or_insert(columns);
     }
 
-    pub(crate) fn declare_errors(&mut self, object: &str) {
+    pub(crate) fn declare_errors(&mut self, object: ObjectId) {
         self.object(object);
     }
 
     /// Whether the side outputs of `object` are known.
-    pub(crate) fn is_declared(&self, object: &str) -> bool {
-        self.objects.contains_key(object)
+    pub(crate) fn is_declared(&self, object: ObjectId) -> bool {
+        self.objects.contains_key(&object)
     }
 
-    pub(crate) fn forget(&mut self, object: &str) {
-        self.objects.remove(object);
+    pub(crate) fn forget(&mut self, object: ObjectId) {
+        self.objects.remove(&object);
     }
 
     /// How many rows were late and how many in error.
-    pub(crate) fn counts(&self, object: &str) -> (u64, u64) {
-        self.objects.get(object).map_or((0, 0), |side| (side.late.came(), side.errors.came()))
+    pub(crate) fn counts(&self, object: ObjectId) -> (u64, u64) {
+        self.objects.get(&object).map_or((0, 0), |side| (side.late.came(), side.errors.came()))
     }
 
     /// How many rows were late and how many in error, of all objects that there are and of queries without a name.
@@ -104,24 +105,24 @@ impl SideOutputs {
         self.objects.values().fold((0, 0), |(late, errors), side| (late + side.late.came(), errors + side.errors.came()))
     }
 
-    pub(crate) fn add_bad_rows(&mut self, object: &str, rows: &[BadRow]) -> Result<()> {
+    pub(crate) fn add_bad_rows(&mut self, object: ObjectId, rows: &[BadRow]) -> Result<()> {
         let bytes_max = self.bytes_max;
         if rows.is_empty() { Ok(()) } else { self.object(object).add_bad_rows(rows, bytes_max) }
     }
 
     /// Rows that could not be pushed into `object`.
-    fn add_refused(&mut self, object: &str, rows: &RecordBatch, error: &Error) -> Result<()> {
+    fn add_refused(&mut self, object: ObjectId, rows: &RecordBatch, error: &Error) -> Result<()> {
         let reasons = vec![error.message().to_owned(); rows.num_rows()];
         self.add_bad_rows(object, &bad_rows(rows, &reasons, "LATE DATA TO"))
     }
 
     /// Takes what the reader of `object` at `node` could not read, unless another reader tells the same.
-    pub(crate) fn add_unreadable(&mut self, object: &str, node: NodeId, rows: &[BadRow]) -> Result<()> {
+    pub(crate) fn add_unreadable(&mut self, object: ObjectId, node: NodeId, rows: &[BadRow]) -> Result<()> {
         if rows.is_empty() || !self.may_tell(object, node) { Ok(()) } else { self.add_bad_rows(object, rows) }
     }
 
     /// Whether `node` is the reader that tells what was wrong with the rows of `object`: the first one that has something to tell.
-    fn may_tell(&mut self, object: &str, node: NodeId) -> bool {
+    fn may_tell(&mut self, object: ObjectId, node: NodeId) -> bool {
         *self.object(object).reporter.get_or_insert(node) == node
     }
 
@@ -130,30 +131,49 @@ impl SideOutputs {
         let step = graph.last_step();
         for (node, rows) in rejected {
             let Some(node) = graph.nodes().find(|candidate| candidate.id == node) else { continue };
-            let name = node.name.clone();
-            if matches!(node.kind, NodeKind::Source(_)) && !self.may_tell(&name, node.id) {
+            let owner = self.owner(node.id).unwrap_or(ObjectId::UNNAMED);
+            if matches!(node.kind, NodeKind::Source(_)) && !self.may_tell(owner, node.id) {
                 continue;
             }
             match rows.reason {
                 RejectReason::Late => {
                     let own = told_here(node, &rows, graph)?;
                     let bytes_max = self.bytes_max;
-                    self.object(&name).add_late(&rows, own.as_ref(), bytes_max)?;
+                    self.object(owner).add_late(&rows, own.as_ref(), bytes_max)?;
                 }
-                RejectReason::Error => self.add_bad_rows(&name, &as_bad_rows(&rows, &format!("step {step}")))?,
+                RejectReason::Error => self.add_bad_rows(owner, &as_bad_rows(&rows, &format!("step {step}")))?,
             }
         }
         Ok(())
     }
 
     /// The rows that are kept under this name, if there is such an object.
-    pub(crate) fn table(&self, name: &SideName) -> Option<(SchemaRef, Vec<RecordBatch>)> {
-        let side = self.objects.get(&name.object)?;
-        Some((side.schema(name.side), side.rows(name.side).batches()))
+    pub(crate) fn table(&self, side: SideId) -> Option<(SchemaRef, Vec<RecordBatch>)> {
+        let of_object = self.objects.get(&side.object)?;
+        Some((of_object.schema(side.side), of_object.rows(side.side).batches()))
     }
 
-    pub(super) fn object(&mut self, name: &str) -> &mut ObjectSideOutputs {
-        self.objects.entry(name.to_owned()).or_default()
+    pub(super) fn object(&mut self, id: ObjectId) -> &mut ObjectSideOutputs {
+        self.objects.entry(id).or_default()
+    }
+
+    /// Says that what `nodes` reject is what `object` rejects.
+    pub(crate) fn own(&mut self, object: ObjectId, nodes: impl IntoIterator<Item = NodeId>) {
+        if object != ObjectId::UNNAMED {
+            self.owners.extend(nodes.into_iter().map(|node| (node, object)));
+        }
+    }
+
+    /// Forgets whose these nodes were: they are gone.
+    pub(crate) fn disown(&mut self, nodes: &[NodeId]) {
+        nodes.iter().for_each(|node| {
+            self.owners.remove(node);
+        });
+    }
+
+    /// The object of which `node` is a part, if it is one of those that run for one.
+    pub(crate) fn owner(&self, node: NodeId) -> Option<ObjectId> {
+        self.owners.get(&node).copied()
     }
 }
 
@@ -166,9 +186,9 @@ impl RejectedRowsHandler for SideOutputs {
 
     /// Rows that a target does not take are in error there: they must not vanish, nor stop those of others.
     fn refused(&mut self, source: NodeId, rows: &ChangeBatch, error: Error) -> Result<()> {
-        let target = self.targets().find(|target| target.node == source).map(|target| target.object.clone());
+        let target = self.targets().find(|target| target.node == source).map(|target| target.object);
         match target {
-            Some(target) => self.add_refused(&target, rows.rows(), &error),
+            Some(target) => self.add_refused(target, rows.rows(), &error),
             None => Err(error),
         }
     }

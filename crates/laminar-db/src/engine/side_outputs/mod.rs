@@ -2,7 +2,7 @@
 //! whoever follows them.
 //!
 //! * [`collected`]: what every object rejected.
-//! * [`late_rows`], [`bad_rows`]: the columns of both kinds. [`kept_rows`]: the newest rows. [`side`]: what the two are called.
+//! * [`late_rows`], [`bad_rows`]: the columns of both kinds. [`kept_rows`]: the newest rows.
 //! * [`stream`]: a node through which they flow to continuous queries, sinks and subscriptions.
 //! * [`target`]: the table or sink that `LATE DATA TO` names. [`subscribers`]: who follows which object, and what is due to them.
 
@@ -10,12 +10,10 @@ mod bad_rows;
 mod collected;
 mod kept_rows;
 mod late_rows;
-mod side;
 mod stream;
 mod subscribers;
 mod target;
 
 pub(crate) use collected::SideOutputs;
 pub(crate) use late_rows::LateColumns;
-pub(crate) use side::{Side, SideName};
 pub(crate) use target::{LateTarget, places_in_sink, places_in_table};

@@ -2,7 +2,7 @@
 
 use laminar_core::NodeId;
 
-use super::side::Side;
+use crate::catalog::Side;
 
 /// One such node. Like a reader of a file it serves those who come before it has begun: a later one gets a node of its own,
 /// which begins with the rows that are kept.

@@ -7,35 +7,35 @@ use laminar_core::reactor::Reactor;
 use laminar_core::{ChangeBatch, NodeId, Result};
 
 use super::collected::{ObjectSideOutputs, SideOutputs};
-use super::side::{Side, SideName};
 use super::stream::SideStream;
 use super::target::LateTarget;
+use crate::catalog::{ObjectId, Side, SideId};
 
 impl SideOutputs {
     /// The columns of these rows, if there is such an object.
-    pub(crate) fn schema(&self, name: &SideName) -> Option<SchemaRef> {
-        self.objects.get(&name.object).map(|side| side.schema(name.side))
+    pub(crate) fn schema(&self, side: SideId) -> Option<SchemaRef> {
+        self.objects.get(&side.object).map(|of_object| of_object.schema(side.side))
     }
 
     /// The node that readers who come now attach to.
-    pub(crate) fn newest_stream(&self, name: &SideName) -> Option<NodeId> {
-        let streams = &self.objects.get(&name.object)?.streams;
-        streams.iter().rev().find(|stream| stream.side == name.side).map(|stream| stream.node)
+    pub(crate) fn newest_stream(&self, side: SideId) -> Option<NodeId> {
+        let streams = &self.objects.get(&side.object)?.streams;
+        streams.iter().rev().find(|stream| stream.side == side.side).map(|stream| stream.node)
     }
 
     /// Whether that node has not begun, so that a reader misses nothing.
-    pub(crate) fn has_fresh_stream(&self, name: &SideName) -> bool {
-        let newest = self.newest_stream(name);
+    pub(crate) fn has_fresh_stream(&self, side: SideId) -> bool {
+        let newest = self.newest_stream(side);
         self.streams().any(|stream| Some(stream.node) == newest && stream.is_fresh())
     }
 
-    pub(crate) fn add_stream(&mut self, name: &SideName, node: NodeId) {
-        self.object(&name.object).streams.push(SideStream::new(node, name.side));
+    pub(crate) fn add_stream(&mut self, side: SideId, node: NodeId) {
+        self.object(side.object).streams.push(SideStream::new(node, side.side));
     }
 
     /// Takes a stream away that nothing reads from.
-    pub(crate) fn remove_stream(&mut self, name: &SideName, node: NodeId) {
-        self.object(&name.object).streams.retain(|stream| stream.node != node);
+    pub(crate) fn remove_stream(&mut self, side: SideId, node: NodeId) {
+        self.object(side.object).streams.retain(|stream| stream.node != node);
     }
 
     /// Takes back that the stream at `node` has begun.
@@ -44,28 +44,24 @@ impl SideOutputs {
         streams.filter(|stream| stream.node == node).for_each(SideStream::make_fresh);
     }
 
-    pub(crate) fn forget_target(&mut self, object: &str) {
-        self.object(object).target = None;
-    }
-
     /// Whose rows flow through `node`, if it has not begun.
-    pub(crate) fn fresh_stream_at(&self, node: NodeId) -> Option<SideName> {
-        self.objects.iter().find_map(|(object, side)| {
-            let stream = side.streams.iter().find(|stream| stream.node == node && stream.is_fresh())?;
-            Some(SideName { object: object.clone(), side: stream.side })
+    pub(crate) fn fresh_stream_at(&self, node: NodeId) -> Option<SideId> {
+        self.objects.iter().find_map(|(object, of_object)| {
+            let stream = of_object.streams.iter().find(|stream| stream.node == node && stream.is_fresh())?;
+            Some(SideId { object: *object, side: stream.side })
         })
     }
 
     /// Begins to pass on through `node`; gives the rows that are kept, which come first.
-    pub(crate) fn start_stream(&mut self, name: &SideName, node: NodeId) -> Vec<RecordBatch> {
-        let side = self.object(&name.object);
-        side.streams.iter_mut().filter(|stream| stream.node == node).for_each(SideStream::start);
-        side.rows(name.side).batches()
+    pub(crate) fn start_stream(&mut self, side: SideId, node: NodeId) -> Vec<RecordBatch> {
+        let of_object = self.object(side.object);
+        of_object.streams.iter_mut().filter(|stream| stream.node == node).for_each(SideStream::start);
+        of_object.rows(side.side).batches()
     }
 
     /// The nodes through which rows of `object` flow, or could.
-    pub(crate) fn streams_of(&self, object: &str) -> Vec<NodeId> {
-        self.objects.get(object).map(|side| side.streams.iter().map(|stream| stream.node).collect()).unwrap_or_default()
+    pub(crate) fn streams_of(&self, object: ObjectId) -> Vec<NodeId> {
+        self.objects.get(&object).map(|side| side.streams.iter().map(|stream| stream.node).collect()).unwrap_or_default()
     }
 
     /// Forgets streams that have begun and from which nobody reads any more; gives their nodes.
@@ -85,14 +81,14 @@ impl SideOutputs {
 
     /// The streams and targets of all objects, as text.
     pub(crate) fn internals(&self) -> String {
-        let of = |(object, side): (&String, &ObjectSideOutputs)| {
-            let target = side.target.as_ref().map(|target| &target.object);
+        let of = |(object, side): (&ObjectId, &ObjectSideOutputs)| {
+            let target = side.target.as_ref().map(|target| target.object);
             format!("{object}: {:?} {target:?}", side.streams)
         };
         self.objects.iter().map(of).collect::<Vec<_>>().join("\n")
     }
 
-    pub(crate) fn set_target(&mut self, object: &str, target: LateTarget) {
+    pub(crate) fn set_target(&mut self, object: ObjectId, target: LateTarget) {
         self.object(object).target = Some(target);
     }
 
@@ -102,14 +98,14 @@ impl SideOutputs {
     }
 
     /// The objects that somebody follows.
-    pub(crate) fn subscribed(&self) -> Vec<String> {
+    pub(crate) fn subscribed(&self) -> Vec<ObjectId> {
         let followed = self.objects.iter().filter(|(_, side)| side.is_subscribed());
-        followed.map(|(object, _)| object.clone()).collect()
+        followed.map(|(object, _)| *object).collect()
     }
 
     /// The first reader of source `object` that had something to tell.
-    pub(crate) fn reporter(&self, object: &str) -> Option<NodeId> {
-        self.objects.get(object)?.reporter
+    pub(crate) fn reporter(&self, object: ObjectId) -> Option<NodeId> {
+        self.objects.get(&object)?.reporter
     }
 
     /// Takes out what streams and targets have not got yet: rows for these nodes.
@@ -123,7 +119,7 @@ impl SideOutputs {
             return Ok(due);
         }
         for (target, rows) in misfits {
-            self.add_bad_rows(&target, &rows)?;
+            self.add_bad_rows(target, &rows)?;
         }
         // The targets may be followed themselves.
         due.append(&mut self.take_due()?);
@@ -131,7 +127,7 @@ impl SideOutputs {
     }
 
     /// Ends the flowing streams of `object`; gives their nodes.
-    pub(crate) fn end_streams(&mut self, object: &str) -> Vec<NodeId> {
+    pub(crate) fn end_streams(&mut self, object: ObjectId) -> Vec<NodeId> {
         let flowing = self.object(object).streams.iter_mut().filter(|stream| stream.is_flowing());
         flowing
             .map(|stream| {
@@ -142,7 +138,7 @@ impl SideOutputs {
     }
 
     /// Notes that `object` has ended; gives its target if all that write into it have, and it was not known before.
-    pub(crate) fn end_target(&mut self, object: &str) -> Option<LateTarget> {
+    pub(crate) fn end_target(&mut self, object: ObjectId) -> Option<LateTarget> {
         let target = self.object(object).target.as_mut().filter(|target| !target.ended)?;
         target.ended = true;
         let target = target.clone();
@@ -161,8 +157,12 @@ impl ObjectSideOutputs {
         }
     }
 
-    /// `misfits` are late rows that the table or sink of that name cannot hold.
-    fn take_for_target(&mut self, due: &mut Vec<(NodeId, ChangeBatch)>, misfits: &mut Vec<(String, Vec<BadRow>)>) -> Result<()> {
+    /// `misfits` are late rows that the table or sink with that id cannot hold.
+    fn take_for_target(
+        &mut self,
+        due: &mut Vec<(NodeId, ChangeBatch)>,
+        misfits: &mut Vec<(ObjectId, Vec<BadRow>)>,
+    ) -> Result<()> {
         let fresh = std::mem::take(&mut self.fresh.for_target);
         let Some(target) = &mut self.target else { return Ok(()) };
         for late in &fresh {
@@ -170,7 +170,7 @@ impl ObjectSideOutputs {
             target.rows += arranged.rows.num_rows() as u64;
             due.push((target.node, ChangeBatch::append(arranged.rows)));
             if !arranged.misfits.is_empty() {
-                misfits.push((target.object.clone(), arranged.misfits));
+                misfits.push((target.object, arranged.misfits));
             }
         }
         Ok(())

@@ -10,7 +10,8 @@ use laminar_connectors::BadRow;
 use laminar_core::{Code, Error, NodeId, Result, Span};
 
 use super::bad_rows::bad_rows;
-use crate::catalog::TableRules;
+use crate::catalog::ObjectId;
+use crate::engine::TableRules;
 
 /// Where a late row stood that its target does not take.
 const POSITION: &str = "LATE DATA TO";
@@ -19,7 +20,7 @@ const POSITION: &str = "LATE DATA TO";
 #[derive(Debug, Clone)]
 pub(crate) struct LateTarget {
     /// The table or sink.
-    pub(crate) object: String,
+    pub(crate) object: ObjectId,
     /// The node into which its rows are pushed.
     pub(crate) node: NodeId,
     /// Its columns.
@@ -225,7 +226,8 @@ mod tests {
         let schema = Arc::new(Schema::new(wanted));
         let places = places_in_table("t", &schema, &[], &late, Span { start: 0, end: 0 }).unwrap();
         assert_eq!(places, [Some(1), None, Some(0)]);
-        let target = LateTarget { object: "t".into(), node: NodeId(0), schema, places, rules: None, rows: 0, ended: false };
+        let target =
+            LateTarget { object: ObjectId::UNNAMED, node: NodeId(0), schema, places, rules: None, rows: 0, ended: false };
         let times = TimestampMicrosecondArray::from(vec![Some(1), None, Some(i64::MAX), Some(2)]);
         let values = Int64Array::from(vec![Some(10), Some(20), Some(30), None]);
         let rows = RecordBatch::try_new(Arc::new(late), vec![Arc::new(times), Arc::new(values)]).unwrap();

@@ -1,5 +1,7 @@
 //! What rows that were rejected are called in SQL: `<object>$late` and `<object>$errors`.
 
+use super::id::ObjectId;
+
 /// Why rows are side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -38,8 +40,9 @@ impl SideName {
     }
 }
 
-impl std::fmt::Display for SideName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.object, self.side.suffix())
-    }
+/// The rows that an object rejected, on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SideId {
+    pub(crate) object: ObjectId,
+    pub(crate) side: Side,
 }

@@ -9,14 +9,13 @@ use laminar_core::{ChangeBatch, Error, Result};
 use laminar_sql::batch::{SnapshotRelation, SnapshotTables, relations_in};
 use laminar_sql::parse::StreamQuery;
 
-use super::object::Body;
-use super::planning::readable_names;
-use crate::engine::{Engine, SideName};
+use super::Engine;
+use crate::catalog::{Catalog, Definition};
 
 /// The relations that the queries of a statement name, itself or in views. Rows are shared with the engine, not copied.
 pub(crate) struct Snapshot {
     relations: HashMap<String, Captured>,
-    names: Vec<String>,
+    catalog: Catalog,
 }
 
 /// One relation.
@@ -43,19 +42,19 @@ impl Snapshot {
                 relations.insert(name, captured);
             }
         }
-        Self { relations, names: readable_names(&engine.catalog) }
+        Self { relations, catalog: engine.catalog.clone() }
     }
 }
 
 fn captured(engine: &Engine, name: &str) -> Option<Captured> {
-    if let Some((schema, batches)) = SideName::parse(name).and_then(|side| engine.side_outputs.table(&side)) {
+    if let Some((schema, batches)) = engine.catalog.side(name).and_then(|side| engine.side_outputs.table(side)) {
         return Some(Captured::Rows(schema, batches));
     }
     let object = engine.catalog.get(name)?;
-    if let Body::View { query, .. } = &object.body {
-        return Some(Captured::View(query.clone(), object.sql.clone()));
+    if let Definition::View(view) = &object.definition {
+        return Some(Captured::View(view.query.clone(), object.sql.clone()));
     }
-    let (node, properties) = object.is_stored().then_some(()).and(object.output().zip(object.properties()))?;
+    let (node, properties) = object.is_stored().then_some(()).and(engine.instances.output(object.id).zip(object.properties()))?;
     let graph = engine.reactor.graph();
     match graph.status(node) {
         Ok(NodeStatus::Failed(error)) => Some(Captured::Failed(error.within(format!("'{name}' has failed")))),
@@ -79,7 +78,7 @@ impl SnapshotTables for Snapshot {
     }
 
     fn names(&self) -> Vec<String> {
-        self.names.clone()
+        self.catalog.readable_names()
     }
 }
 

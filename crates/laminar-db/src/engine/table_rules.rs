@@ -10,7 +10,7 @@ use laminar_core::expr::{ExprRef, evaluate_isolating};
 use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::StreamQuery;
 
-use crate::engine::TextLengths;
+use crate::catalog::TextLengths;
 
 /// The rules of one table.
 #[derive(Debug)]
@@ -35,8 +35,6 @@ pub(crate) struct TableRules {
 pub(crate) struct ColumnDefault {
     pub(crate) column: usize,
     pub(crate) value: DefaultValue,
-    /// The expression as it was written.
-    pub(crate) text: String,
 }
 
 /// Where a default comes from.
@@ -153,21 +151,6 @@ impl TableRules {
     /// Whether rows keep their keys when other columns than these are as before.
     pub(crate) fn keeps_keys(&self, set: &[usize]) -> bool {
         !self.key.iter().any(|column| set.contains(column) || self.generated_at(*column).is_some())
-    }
-
-    /// Whether DESCRIBE has more to say of its columns than names and types.
-    pub(crate) fn say_more(&self) -> bool {
-        !(self.defaults.is_empty() && self.generated.is_empty() && self.checks.is_empty())
-    }
-
-    /// What DESCRIBE says of a column: what fills it, and the checks that name it.
-    pub(crate) fn described(&self, column: usize) -> (String, String) {
-        let generated = self.generated_at(column).map(|generated| format!("GENERATED ALWAYS AS ({}) STORED", generated.text));
-        let default = generated.or_else(|| self.default_of(column).map(|default| default.text.clone()));
-        let name = self.schema.field(column).name();
-        let checks = self.checks.iter().filter(|check| check.columns.contains(name));
-        let checks: Vec<String> = checks.map(|check| format!("{}: {}", check.name, check.text)).collect();
-        (default.unwrap_or_default(), checks.join("; "))
     }
 
     /// The names of the key's columns.

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use laminar_core::dag::{ChangeKind, EdgeProperties};
 use laminar_core::{Error, NodeId, Result};
-use laminar_sql::batch::{refuse_too_many_views, relations_in, within_view};
+use laminar_sql::batch::{refuse_too_many_views, within_view};
 use laminar_sql::parse::StreamQuery;
 use laminar_sql::plan::{self, Planner, Relation, RelationKind};
 
-use super::Catalog;
-use super::object::{Body, Object, ObjectKind};
-use crate::engine::{SideName, SideOutputs};
+use super::{Engine, Instances, SideOutputs};
+use crate::catalog::{Catalog, Definition, ObjectKind, SideId, ViewDefinition};
 
 /// Relations for continuous queries. Views are planned when they are asked for.
 pub(crate) struct PlannerCatalog<'a> {
     pub(crate) catalog: &'a Catalog,
+    pub(crate) instances: &'a Instances,
     pub(crate) side_outputs: &'a SideOutputs,
     pub(crate) planner: &'a Planner,
     /// What went wrong while planning a view: DataFusion's callback cannot say it.
@@ -26,11 +26,12 @@ pub(crate) struct PlannerCatalog<'a> {
 }
 
 impl<'a> PlannerCatalog<'a> {
-    pub(crate) fn new(catalog: &'a Catalog, side_outputs: &'a SideOutputs, planner: &'a Planner) -> Self {
+    pub(crate) fn new(engine: &'a Engine) -> Self {
         Self {
-            catalog,
-            side_outputs,
-            planner,
+            catalog: &engine.catalog,
+            instances: &engine.instances,
+            side_outputs: &engine.side_outputs,
+            planner: &engine.planner,
             trouble: std::cell::RefCell::default(),
             inlined: std::cell::Cell::default(),
             with_queries: true,
@@ -38,8 +39,8 @@ impl<'a> PlannerCatalog<'a> {
     }
 
     /// Relations for a query of which only the columns are wanted.
-    pub(crate) fn of_columns(catalog: &'a Catalog, side_outputs: &'a SideOutputs, planner: &'a Planner) -> Self {
-        Self { with_queries: false, ..Self::new(catalog, side_outputs, planner) }
+    pub(crate) fn of_columns(engine: &'a Engine) -> Self {
+        Self { with_queries: false, ..Self::new(engine) }
     }
 
     /// How many views have been put in, or would be.
@@ -56,10 +57,10 @@ impl<'a> PlannerCatalog<'a> {
     }
 
     /// What an object rejected, as a stream.
-    fn side_output(&self, side: &SideName) -> Option<Relation> {
+    fn side_output(&self, side: SideId) -> Option<Relation> {
         let (node, schema) = (self.side_outputs.newest_stream(side)?, self.side_outputs.schema(side)?);
         let properties = EdgeProperties { changes: ChangeKind::Append, ..unknown(schema) };
-        Some(Relation { name: side.to_string(), kind: RelationKind::Stream, node, properties, inlined: None })
+        Some(Relation { name: self.catalog.side_name(side), kind: RelationKind::Stream, node, properties, inlined: None })
     }
 
     fn planned(&self, name: &str, query: &StreamQuery, text: &str) -> Option<Relation> {
@@ -86,11 +87,11 @@ fn unknown(schema: arrow_schema::SchemaRef) -> EdgeProperties {
 
 impl plan::Catalog for PlannerCatalog<'_> {
     fn relation(&self, name: &str) -> Option<Relation> {
-        if let Some(side) = SideName::parse(name) {
-            return self.side_output(&side);
+        if let Some(side) = self.catalog.side(name) {
+            return self.side_output(side);
         }
         let object = self.catalog.get(name)?;
-        if let Body::View { query, schema, inlined } = &object.body {
+        if let Definition::View(ViewDefinition { query, schema, inlined }) = &object.definition {
             if self.with_queries {
                 return self.planned(name, query, &object.sql);
             }
@@ -98,57 +99,21 @@ impl plan::Catalog for PlannerCatalog<'_> {
             let (kind, properties) = (RelationKind::View, unknown(schema.clone()));
             return Some(Relation { name: name.to_owned(), kind, node: NodeId(0), properties, inlined: None });
         }
-        let (node, properties) = (object.output()?, object.properties()?.clone());
-        Some(Relation { name: name.to_owned(), kind: relation_kind(object), node, properties, inlined: None })
+        let (node, properties) = (self.instances.output(object.id)?, object.properties()?.clone());
+        Some(Relation { name: name.to_owned(), kind: relation_kind(object.kind()), node, properties, inlined: None })
     }
 
     fn names(&self) -> Vec<String> {
-        readable_names(self.catalog)
+        self.catalog.readable_names()
     }
 }
 
-fn relation_kind(object: &Object) -> RelationKind {
-    match &object.body {
-        Body::Source(_) => RelationKind::Source,
-        Body::Table { .. } => RelationKind::Table,
-        Body::Query { stored: true, .. } => RelationKind::MaterializedView,
-        Body::Query { stored: false, .. } | Body::Sink { .. } | Body::LateSink { .. } => RelationKind::Stream,
-        Body::View { .. } => RelationKind::View,
+fn relation_kind(kind: ObjectKind) -> RelationKind {
+    match kind {
+        ObjectKind::Source => RelationKind::Source,
+        ObjectKind::Table => RelationKind::Table,
+        ObjectKind::MaterializedView => RelationKind::MaterializedView,
+        ObjectKind::Stream | ObjectKind::Sink => RelationKind::Stream,
+        ObjectKind::View => RelationKind::View,
     }
-}
-
-pub(super) fn readable_names(catalog: &Catalog) -> Vec<String> {
-    catalog.iter().filter(|object| object.kind() != ObjectKind::Sink).map(|object| object.name.clone()).collect()
-}
-
-/// The objects that `query` names in FROM, of those that exist.
-pub(crate) fn objects_in(query: &StreamQuery, catalog: &Catalog) -> Vec<String> {
-    relations_in(query).into_iter().filter(|name| catalog.get(name).is_some()).collect()
-}
-
-/// The same with the objects whose rejected rows it names.
-pub(crate) fn inputs_in(query: &StreamQuery, catalog: &Catalog) -> Vec<String> {
-    let mut inputs = objects_in(query, catalog);
-    for side in direct_sides(query, catalog) {
-        if !inputs.contains(&side.object) {
-            inputs.push(side.object);
-        }
-    }
-    inputs
-}
-
-/// What `query` names of the rows that objects rejected, itself or in a view.
-pub(crate) fn sides_in(query: &StreamQuery, catalog: &Catalog) -> Vec<SideName> {
-    let mut sides = direct_sides(query, catalog);
-    for name in objects_in(query, catalog) {
-        if let Some(Body::View { query, .. }) = catalog.get(&name).map(|object| &object.body) {
-            sides.extend(sides_in(query, catalog));
-        }
-    }
-    sides
-}
-
-fn direct_sides(query: &StreamQuery, catalog: &Catalog) -> Vec<SideName> {
-    let names = relations_in(query).into_iter().filter(|name| catalog.get(name).is_none());
-    names.filter_map(|name| SideName::parse(&name)).filter(|side| catalog.get(&side.object).is_some()).collect()
 }

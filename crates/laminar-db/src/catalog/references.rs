@@ -1,0 +1,46 @@
+//! Which objects a query names.
+
+use laminar_sql::batch::relations_in;
+use laminar_sql::parse::StreamQuery;
+
+use super::{Catalog, Definition, ObjectId, ObjectKind, SideId, SideName, ViewDefinition};
+
+impl Catalog {
+    /// The names that a query can read from, but for those of rejected rows.
+    pub(crate) fn readable_names(&self) -> Vec<String> {
+        self.iter().filter(|object| object.kind() != ObjectKind::Sink).map(|object| object.name.clone()).collect()
+    }
+}
+
+/// The objects that `query` names in FROM, of those that exist.
+pub(crate) fn objects_in(query: &StreamQuery, catalog: &Catalog) -> Vec<ObjectId> {
+    relations_in(query).into_iter().filter_map(|name| catalog.id_of(&name)).collect()
+}
+
+/// The same with the objects whose rejected rows it names.
+pub(crate) fn inputs_in(query: &StreamQuery, catalog: &Catalog) -> Vec<ObjectId> {
+    let mut inputs = objects_in(query, catalog);
+    for side in direct_sides(query, catalog) {
+        if !inputs.contains(&side.object) {
+            inputs.push(side.object);
+        }
+    }
+    inputs
+}
+
+/// What `query` names of the rows that objects rejected, itself or in a view.
+pub(crate) fn sides_in(query: &StreamQuery, catalog: &Catalog) -> Vec<SideId> {
+    let mut sides = direct_sides(query, catalog);
+    for id in objects_in(query, catalog) {
+        if let Some(Definition::View(ViewDefinition { query, .. })) = catalog.object(id).map(|object| &object.definition) {
+            sides.extend(sides_in(query, catalog));
+        }
+    }
+    sides
+}
+
+fn direct_sides(query: &StreamQuery, catalog: &Catalog) -> Vec<SideId> {
+    let names = relations_in(query).into_iter().filter(|name| catalog.id_of(name).is_none());
+    let of_object = |side: SideName| Some(SideId { object: catalog.id_of(&side.object)?, side: side.side });
+    names.filter_map(|name| SideName::parse(&name).and_then(of_object)).collect()
+}

@@ -1,0 +1,160 @@
+//! What runs for each object: the one place that knows its nodes, its way out, its files and what was opened for it.
+//!
+//! What an object rejected, its readers and its histories have places of their own, since steps and rounds go over all of them; they say by its
+//! id whose they are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use laminar_connectors::Source;
+use laminar_core::dag::{OutletId, SourceSpec};
+use laminar_core::{Error, NodeId, Result};
+
+use super::files::Files;
+use super::late_target::SinkIntake;
+use super::sinks::SinkHandle;
+use super::table_rules::TableRules;
+use crate::catalog::{ObjectId, TextLengths};
+
+/// The instances of all objects.
+#[derive(Default)]
+pub(crate) struct Instances {
+    objects: BTreeMap<ObjectId, Instance>,
+}
+
+/// What runs for an object.
+pub(crate) struct Instance {
+    /// Its nodes, in ascending order.
+    pub(crate) nodes: Vec<NodeId>,
+    pub(crate) files: Files,
+    pub(crate) parts: Parts,
+}
+
+/// What runs, by the kind of object.
+pub(crate) enum Parts {
+    Source(SourceInstance),
+    Table(TableInstance),
+    /// The node at which the changes of a stream or materialized view come out.
+    Query(NodeId),
+    View,
+    Sink {
+        outlet: OutletId,
+        handle: SinkHandle,
+    },
+    /// A sink for late rows; `None`: no query writes into it yet.
+    LateSink(Option<SinkIntake>),
+}
+
+pub(crate) struct SourceInstance {
+    pub(crate) spec: SourceSpec,
+    /// Whether programs push its rows.
+    pub(crate) is_pushed: bool,
+    /// How long its texts may be.
+    pub(crate) lengths: TextLengths,
+    /// The node that views created now attach to; it exists once somebody reads.
+    pub(crate) reader: Option<NodeId>,
+    /// Of a source that can be read only once: what CREATE SOURCE opened, until a query reads from it.
+    pub(crate) opened: Option<Box<dyn Source>>,
+}
+
+/// A table: rows are pushed in at `source` and seen at `output`.
+pub(crate) struct TableInstance {
+    pub(crate) source: NodeId,
+    pub(crate) output: NodeId,
+    pub(crate) rules: Arc<TableRules>,
+}
+
+impl Instances {
+    pub(crate) fn get(&self, id: ObjectId) -> Option<&Instance> {
+        self.objects.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ObjectId) -> Option<&mut Instance> {
+        self.objects.get_mut(&id)
+    }
+
+    pub(super) fn insert(&mut self, id: ObjectId, instance: Instance) {
+        self.objects.insert(id, instance);
+    }
+
+    pub(super) fn remove(&mut self, id: ObjectId) -> Option<Instance> {
+        self.objects.remove(&id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ObjectId, &Instance)> {
+        self.objects.iter().map(|(id, instance)| (*id, instance))
+    }
+
+    /// The parts of the object `id`, if it is a source.
+    pub(crate) fn source(&self, id: ObjectId) -> Option<&SourceInstance> {
+        match &self.get(id)?.parts {
+            Parts::Source(source) => Some(source),
+            _ => None,
+        }
+    }
+
+    pub(super) fn source_mut(&mut self, id: ObjectId) -> Option<&mut SourceInstance> {
+        match &mut self.get_mut(id)?.parts {
+            Parts::Source(source) => Some(source),
+            _ => None,
+        }
+    }
+
+    /// The same of a table.
+    pub(crate) fn table(&self, id: ObjectId) -> Option<&TableInstance> {
+        match &self.get(id)?.parts {
+            Parts::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The node at which the changes of an object come out.
+    pub(crate) fn output(&self, id: ObjectId) -> Option<NodeId> {
+        self.get(id)?.output()
+    }
+
+    /// The nodes of an object.
+    pub(crate) fn nodes(&self, id: ObjectId) -> &[NodeId] {
+        self.get(id).map_or(&[], |instance| &instance.nodes)
+    }
+}
+
+impl Instance {
+    pub(crate) fn new(nodes: Vec<NodeId>, parts: Parts) -> Self {
+        Self { nodes, files: Files::None, parts }
+    }
+
+    #[must_use]
+    pub(crate) fn with_files(self, files: Files) -> Self {
+        Self { files, ..self }
+    }
+
+    /// The node at which its changes come out.
+    pub(crate) fn output(&self) -> Option<NodeId> {
+        match &self.parts {
+            Parts::Source(source) => source.reader,
+            Parts::Table(table) => Some(table.output),
+            Parts::Query(root) => Some(*root),
+            Parts::View | Parts::Sink { .. } | Parts::LateSink(_) => None,
+        }
+    }
+
+    /// The way out that it is, if it has been opened.
+    pub(crate) fn sink(&self) -> Option<(&SinkHandle, OutletId)> {
+        match &self.parts {
+            Parts::Sink { handle, outlet } => Some((handle, *outlet)),
+            Parts::LateSink(intake) => intake.as_ref().map(|intake| (&intake.handle, intake.outlet)),
+            _ => None,
+        }
+    }
+}
+
+/// The error for an object of the catalog for which nothing runs.
+pub(super) fn nothing_runs(id: ObjectId) -> Error {
+    Error::internal(format!("nothing runs for {id}"))
+}
+
+/// The instance of an object that the catalog has.
+pub(super) fn required<T>(found: Option<T>, id: ObjectId) -> Result<T> {
+    found.ok_or_else(|| nothing_runs(id))
+}

@@ -1,0 +1,83 @@
+//! Sources of which some rows are bad rows: those that break a rule of the object which they fill.
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, SchemaRef};
+use laminar_connectors::{BadRow, Source, SourcePoll};
+use laminar_core::Result;
+use laminar_core::time::watermark::Partitions;
+
+use crate::catalog::TextLengths;
+
+/// `source` with its texts held to these bounds.
+pub(crate) fn held_to_lengths(source: Box<dyn Source>, lengths: &TextLengths) -> Box<dyn Source> {
+    let (is_bounded, lengths) = (!lengths.is_empty(), lengths.clone());
+    sieved(source, is_bounded, move |rows| Ok(lengths.faults(rows)))
+}
+
+/// `source` without the rows in which `faults` finds something, which are bad rows with that reason; as it is if nothing is to be looked for.
+pub(crate) fn sieved(
+    source: Box<dyn Source>,
+    is_looked_at: bool,
+    faults: impl Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send + 'static,
+) -> Box<dyn Source> {
+    if is_looked_at { Box::new(SievedSource { source, faults }) } else { source }
+}
+
+/// A source of which some rows are bad rows.
+struct SievedSource<F> {
+    source: Box<dyn Source>,
+    /// The rows that are, ascending, each with the reason.
+    faults: F,
+}
+
+impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for SievedSource<F> {
+    fn schema(&self) -> SchemaRef {
+        self.source.schema()
+    }
+
+    fn poll(&mut self, rows_max: usize) -> Result<SourcePoll> {
+        let (changes, mut bad) = match self.source.poll(rows_max)? {
+            SourcePoll::Rows { changes, bad } => (changes, bad),
+            other => return Ok(other),
+        };
+        let faults = (self.faults)(changes.rows())?;
+        if faults.is_empty() {
+            return Ok(SourcePoll::Rows { changes, bad });
+        }
+        let mut keep = vec![true; changes.len()];
+        let position = self.source.position();
+        for (row, reason) in faults {
+            keep[row] = false;
+            bad.push(BadRow { raw: text_of(changes.rows(), row), reason, position: position.clone() });
+        }
+        Ok(SourcePoll::Rows { changes: changes.filter(&keep.into())?, bad })
+    }
+
+    fn position(&self) -> String {
+        self.source.position()
+    }
+
+    fn partitions(&self) -> Partitions {
+        self.source.partitions()
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.source.is_bounded()
+    }
+
+    fn is_replayable(&self) -> bool {
+        self.source.is_replayable()
+    }
+
+    fn give_up(&mut self) -> Vec<BadRow> {
+        self.source.give_up()
+    }
+}
+
+/// The row as people read it.
+fn text_of(rows: &RecordBatch, row: usize) -> String {
+    let value = |column| arrow_cast::display::array_value_to_string(column, row).unwrap_or_default();
+    let shown =
+        rows.columns().iter().map(|column| if *column.data_type() == DataType::Null { String::new() } else { value(column) });
+    shown.collect::<Vec<_>>().join(",")
+}
