@@ -11,7 +11,7 @@ const USAGE: &str = "usage: cargo run -p xtask -- CHORE
 
 chores:
   tidy     house rules of the source: headers, doors, names, lengths, links, error page
-  arrows   which crate may depend on which, which room of the core on which, and where no SQL and no DataFusion may be";
+  arrows   which crate may depend on which, which room of a crate on which, and where no SQL and no DataFusion may be";
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore speaks to the terminal")]
 fn main() -> ExitCode {

@@ -9,6 +9,7 @@ use laminar_core::{Code, Error, Result};
 
 use crate::Database;
 use crate::engine::EngineParts;
+use crate::hosted::EngineThread;
 use crate::settings::{Settings, StepBudget};
 
 impl Database {
@@ -98,6 +99,11 @@ impl DatabaseBuilder {
 
     /// The database, in memory.
     pub fn build(self) -> Database {
-        Database::start(self.parts, self.hosted)
+        let database = Database::new(self.parts);
+        // Without a thread callers do the work, with the same answers.
+        match self.hosted.then(|| EngineThread::start(database.clone())) {
+            Some(Ok(thread)) => database.hosted_by(thread),
+            Some(Err(_)) | None => database,
+        }
     }
 }

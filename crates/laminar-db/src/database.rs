@@ -1,5 +1,6 @@
 //! The database: a handle that can be cloned and sent, behind which one engine runs inline.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,7 +16,6 @@ use crate::engine::{Engine, EngineParts, Round};
 use crate::engine_lock::{EngineGuard, EngineLock, Priority};
 use crate::events::{Event, EventOutlet};
 use crate::history::Reading;
-use crate::hosted::EngineThread;
 use crate::{Interrupt, Status};
 
 /// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
@@ -43,21 +43,21 @@ pub struct Database {
     /// Outside of the lock: a thread that interrupts cannot wait for it.
     interrupt: Interrupt,
     /// Where the database has a thread of its own: it ends with the last handle.
-    host: Option<Arc<EngineThread>>,
+    host: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Database {
     /// A database over an engine of these parts.
-    pub(crate) fn start(parts: EngineParts, hosted: bool) -> Self {
+    pub(crate) fn new(parts: EngineParts) -> Self {
         let clock = Arc::clone(&parts.clock);
         let engine = Engine::new(parts);
         let interrupt = engine.interrupt.clone();
-        let mut database = Self { engine: Arc::new(EngineLock::new(engine, clock)), interrupt, host: None };
-        if hosted {
-            // Without a thread callers do the work, with the same answers.
-            database.host = EngineThread::start(database.clone()).ok().map(Arc::new);
-        }
-        database
+        Self { engine: Arc::new(EngineLock::new(engine, clock)), interrupt, host: None }
+    }
+
+    /// The same database with a thread that works for it until `host` is dropped.
+    pub(crate) fn hosted_by(self, host: impl Any + Send + Sync) -> Self {
+        Self { host: Some(Arc::new(host)), ..self }
     }
 
     /// What stops an ad-hoc query while another thread waits for its answer.

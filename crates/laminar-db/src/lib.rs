@@ -19,23 +19,37 @@
 //! A [`Database`] runs inline: whoever calls it does the work, and [`Database::push`] returns when every view is current. Several threads can
 //! use it: whoever pushes or asks goes before a thread that reads sources ([`Database::run_until_finished`]), whose steps are kept short then.
 
-mod block_on;
-mod builder;
-mod catalog;
-mod database;
-mod engine;
-mod engine_lock;
-mod events;
-mod history;
-mod hosted;
+// Each room needs only those above it (`cargo run -p xtask -- arrows`); a line between two keeps rustfmt from sorting them.
 mod interrupt;
 mod notice;
 mod rows;
 mod settings;
-mod sql;
-mod statements;
+
+mod block_on;
+
+mod catalog;
+
+mod history;
+
+mod events;
+
+mod engine_lock;
+
+mod engine;
+
 mod status;
+
+mod database;
+
+mod hosted;
+
 mod subscription;
+
+mod statements;
+
+mod sql;
+
+mod builder;
 
 pub use builder::DatabaseBuilder;
 pub use database::{CallbackHandle, Database, Turn};

@@ -13,12 +13,12 @@ use crate::catalog::{Catalog, Definition, ObjectKind, SideId, ViewDefinition};
 
 /// Relations for continuous queries. Views are planned when they are asked for.
 pub(crate) struct PlannerCatalog<'a> {
-    pub(crate) catalog: &'a Catalog,
-    pub(crate) instances: &'a Instances,
-    pub(crate) side_outputs: &'a SideOutputs,
-    pub(crate) planner: &'a Planner,
+    catalog: &'a Catalog,
+    instances: &'a Instances,
+    side_outputs: &'a SideOutputs,
+    planner: &'a Planner,
     /// What went wrong while planning a view: DataFusion's callback cannot say it.
-    pub(crate) trouble: std::cell::RefCell<Option<Error>>,
+    trouble: std::cell::RefCell<Option<Error>>,
     /// How many views have been put in.
     inlined: std::cell::Cell<usize>,
     /// Whether a view is put in with its query, or stands for itself: who only wants to know the columns above need not plan what is below.
