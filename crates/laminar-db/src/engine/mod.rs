@@ -80,6 +80,9 @@ pub(crate) struct Engine {
     pub(crate) side_outputs: SideOutputs,
     pub(crate) histories: Vec<AttachedHistory>,
     undo: Undo,
+    /// All that was committed.
+    #[cfg(test)]
+    pub(crate) committed: Vec<Vec<crate::catalog::CatalogChange>>,
     pub(crate) next_node: u32,
     /// Turns in which sources were not asked because steps had something to do.
     passed_over: u32,
@@ -110,6 +113,8 @@ impl Engine {
             side_outputs,
             histories: Vec::new(),
             undo: Undo::default(),
+            #[cfg(test)]
+            committed: Vec::new(),
             next_node: 0,
             passed_over: 0,
             last_turn: None,

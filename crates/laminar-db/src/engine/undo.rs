@@ -75,7 +75,10 @@ impl Engine {
 
     /// Changes the catalog: the one place where a statement takes effect.
     pub(crate) fn commit(&mut self, changes: &[CatalogChange]) -> Result<()> {
-        self.catalog.apply(changes)
+        self.catalog.apply(changes)?;
+        #[cfg(test)]
+        self.committed.push(changes.to_vec());
+        Ok(())
     }
 
     /// Says how the catalog changes if the statement succeeds.

@@ -8,7 +8,7 @@ use laminar_connectors::files::FileSet;
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, OutputSpec, SourceSpec, derive};
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::parse::{CreateTable, StreamQuery};
-use laminar_sql::plan::columns_to_schema;
+use laminar_sql::plan::{columns_to_schema, create_table_text};
 
 use super::create_query::refuse_late_to;
 use super::define_rules::{definition_of, rules_of};
@@ -75,7 +75,9 @@ pub(super) fn run_as(database: &Database, create: &CreateTable, query: &StreamQu
             return Ok(skipped);
         }
         let rules = Arc::new(rules_of(engine, create, &schema, text)?);
-        let source = make(engine, create, &rules, text, FileSet::default())?;
+        // What the query would answer when the statement is said again is not what the table holds.
+        let text = create_table_text(&create.name.text, &schema).unwrap_or_else(|| text.to_owned());
+        let source = make(engine, create, &rules, &text, FileSet::default())?;
         rows.into_iter().try_for_each(|rows| engine.reactor.push(source, ChangeBatch::append(rows)))?;
         engine.settle_for(source)?;
         Ok(StatementOutcome::Done { what: format!("CREATE TABLE {}", create.name.text), notices })

@@ -18,6 +18,8 @@ mod subscribe;
 mod table_change;
 mod table_rows;
 mod target_table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@ mod planner;
 mod rules;
 mod shapes;
 mod subqueries;
+mod table_text;
 mod types;
 mod wildcard;
 
@@ -23,4 +24,5 @@ pub(crate) use planner::Reading;
 pub use planner::{ContinuousPlan, Planner};
 pub(crate) use rules::expand_set_operations;
 pub(crate) use shapes::display_names;
+pub use table_text::create_table_text;
 pub use types::{columns_to_schema, longest_text};
