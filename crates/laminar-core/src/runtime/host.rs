@@ -119,6 +119,12 @@ impl GraphHost {
         Ok(())
     }
 
+    /// Gives nodes another name, by which errors call them.
+    pub fn rename(&mut self, nodes: &[NodeId], name: &str) {
+        self.workers.iter_mut().for_each(|worker| worker.rename(nodes, name));
+        self.intake.iter_mut().for_each(|intake| intake.rename(nodes, name));
+    }
+
     /// Queues input of a source for the next step.
     pub(super) fn feed(&mut self, source: NodeId, input: SourceInput) -> Result<()> {
         self.sources().feed(source, input)

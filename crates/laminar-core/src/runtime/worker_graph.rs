@@ -303,6 +303,13 @@ impl WorkerGraph {
         self.states.iter().map(|state| &state.node)
     }
 
+    /// Gives nodes another name.
+    pub(super) fn rename(&mut self, nodes: &[NodeId], name: &str) {
+        for state in self.states.iter_mut().filter(|state| nodes.contains(&state.node.id)) {
+            name.clone_into(&mut state.node.name);
+        }
+    }
+
     /// A node with its operator.
     pub(super) fn state(&self, node: NodeId) -> Result<&NodeState> {
         Ok(&self.states[self.index(node)?])

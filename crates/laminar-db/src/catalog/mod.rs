@@ -138,6 +138,20 @@ impl Catalog {
         self.iter().filter(|object| object.needs().any(|needed| needed == id)).map(|object| object.id).collect()
     }
 
+    /// An object and all that needs it, directly or through others, each before what it needs.
+    pub(crate) fn with_dependants(&self, id: ObjectId) -> Vec<ObjectId> {
+        let mut order = Vec::new();
+        self.add_with_dependants(id, &mut order);
+        order
+    }
+
+    fn add_with_dependants(&self, id: ObjectId, order: &mut Vec<ObjectId>) {
+        if !order.contains(&id) {
+            self.dependants(id).into_iter().for_each(|dependant| self.add_with_dependants(dependant, order));
+            order.push(id);
+        }
+    }
+
     /// The objects whose late rows go into an object, by name.
     pub(crate) fn late_writers(&self, id: ObjectId) -> impl Iterator<Item = ObjectId> {
         self.iter().filter(move |object| object.late_to == Some(id)).map(|object| object.id)

@@ -1,6 +1,7 @@
 //! Puts continuous queries into the running graph and takes them out again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use laminar_connectors::{Options, Source, SourceRequest};
@@ -16,8 +17,9 @@ use super::planning::PlannerCatalog;
 use super::readers::Reader;
 use super::side_outputs::LateColumns;
 use super::sieve::held_to_lengths;
+use super::table_rules::TableRules;
 use super::{Done, Engine};
-use crate::catalog::{Definition, ObjectId, inputs_in, objects_in, sides_in};
+use crate::catalog::{Definition, ObjectId, Side, SideId, inputs_in, objects_in, sides_in};
 
 /// A continuous query that runs.
 pub(crate) struct Attached {
@@ -216,6 +218,19 @@ impl Engine {
         self.detach_nodes(&nodes)?;
         self.side_outputs.forget(id);
         self.drop_unread_streams()
+    }
+
+    /// What runs for an object is called as the catalog calls it now; a table has new rules then.
+    pub(crate) fn rename_instance(&mut self, id: ObjectId, rules: Option<Arc<TableRules>>) {
+        if let (Some(rules), Some(Instance { parts: Parts::Table(table), .. })) = (rules, self.instances.get_mut(id)) {
+            table.rules = rules;
+        }
+        let (name, nodes) = (self.catalog.name_of(id).to_owned(), self.instances.nodes(id));
+        self.reactor.graph_mut().rename(nodes, &name);
+        self.histories.iter_mut().filter(|attached| nodes.contains(&attached.node)).for_each(|attached| attached.rename(&name));
+        for side in Side::ALL.map(|side| SideId { object: id, side }) {
+            self.reactor.graph_mut().rename(&self.side_outputs.streams_on(side), &self.catalog.side_name(side));
+        }
     }
 
     /// Takes nodes out of the graph.

@@ -12,7 +12,7 @@ use crate::settings::Retention;
 
 /// A history and where it is attached.
 pub(crate) struct AttachedHistory {
-    node: NodeId,
+    pub(super) node: NodeId,
     outlet: OutletId,
     history: History,
     /// What it is called for people: the object, or `query`.
@@ -24,6 +24,13 @@ pub(crate) struct AttachedHistory {
 impl std::fmt::Display for AttachedHistory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "history of {} at {} with {} readers", self.name, self.node, self.history.readers())
+    }
+}
+
+impl AttachedHistory {
+    pub(super) fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+        self.history.rename(name);
     }
 }
 

@@ -38,9 +38,9 @@ impl<'a> PlannerCatalog<'a> {
         }
     }
 
-    /// Relations for a query of which only the columns are wanted.
-    pub(crate) fn of_columns(engine: &'a Engine) -> Self {
-        Self { with_queries: false, ..Self::new(engine) }
+    /// Relations for a query of which only the columns are wanted, over a catalog that is to be.
+    pub(crate) fn of_columns(engine: &'a Engine, catalog: &'a Catalog) -> Self {
+        Self { with_queries: false, catalog, ..Self::new(engine) }
     }
 
     /// How many views have been put in, or would be.

@@ -75,6 +75,11 @@ struct Reader {
 }
 
 impl History {
+    /// Says how the object is called from now on.
+    pub(crate) fn rename(&self, name: &str) {
+        name.clone_into(&mut self.lock().name);
+    }
+
     /// A history of the object `name` that begins after `step`.
     pub(crate) fn new(name: &str, step: StepId, retention: Retention, bytes_max: usize) -> Self {
         Self(Arc::new(Mutex::new(Steps {

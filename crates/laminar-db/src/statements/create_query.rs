@@ -1,24 +1,18 @@
-//! `CREATE STREAM`, `CREATE CONTINUOUS QUERY`, `CREATE MATERIALIZED VIEW` and `CREATE VIEW`.
-
-use std::sync::Arc;
+//! `CREATE STREAM`, `CREATE CONTINUOUS QUERY` and `CREATE MATERIALIZED VIEW`.
 
 use laminar_core::{Code, Error, Result};
-use laminar_sql::batch::refuse_too_many_views;
 use laminar_sql::parse::{CreateQuery, EmitKind, StreamQuery};
 use laminar_sql::plan::Purpose;
 
 use super::{StatementOutcome, name_is_free};
-use crate::catalog::{CatalogChange, Definition, Object, ObjectId, ObjectKind, ViewDefinition, inputs_in, kind_name};
-use crate::engine::{Engine, Instance, Parts, PlannerCatalog, refuse_repeated_names};
+use crate::catalog::{CatalogChange, Definition, Object, ObjectId, ObjectKind, kind_name};
+use crate::engine::{Engine, Instance, Parts};
 use crate::settings::Retention;
 use crate::{Notice, NoticeKind};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: ObjectKind) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
         return Ok(skipped);
-    }
-    if kind == ObjectKind::View {
-        return create_view(engine, create, text);
     }
     let history = create.history.as_ref().map(|option| Retention::parse(&option.value).map_err(|error| error.at(option.span)));
     let history = history.transpose()?;
@@ -43,36 +37,6 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
         definition: Definition::Query { properties: fragment.properties, stored, latest_only },
     }));
     Ok(StatementOutcome::Done { what: format!("CREATE {} {}", kind_name(kind), create.name.text), notices })
-}
-
-fn create_view(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<StatementOutcome> {
-    let query = &create.query;
-    if let Some(history) = &create.history {
-        return Err(Error::new(Code::InvalidQuery, "a VIEW has no changes of its own, so there is no history of them")
-            .with_hint("write CREATE MATERIALIZED VIEW or CREATE STREAM here")
-            .at(history.span));
-    }
-    let emit = query.emit.map(|emit| emit.span);
-    let late = query.lateness.map(|lateness| lateness.span).or(query.late_to.as_ref().map(|target| target.span));
-    if let Some(span) = emit.or(late) {
-        return Err(Error::new(Code::InvalidQuery, "a VIEW is put in wherever it is named, so it emits nothing by itself")
-            .with_hint("write the clause where the view is used, or CREATE MATERIALIZED VIEW or CREATE STREAM here")
-            .at(span));
-    }
-    engine.ensure_inputs(query)?;
-    let depends_on = inputs_in(query, &engine.catalog);
-    let relations = PlannerCatalog::of_columns(engine);
-    let planned = engine.planner.plan_view(query, text, &relations);
-    let inlined = relations.inlined() + 1;
-    let schema = Arc::new(relations.checked(planned)?.schema().as_arrow().clone());
-    refuse_repeated_names(&schema, query)?;
-    let name = create.name.text.clone();
-    refuse_too_many_views(&name, inlined).map_err(|error| error.at(query.span))?;
-    let id = engine.catalog.next_id();
-    engine.run_instance(id, Instance::new(Vec::new(), Parts::View))?;
-    let definition = Definition::View(ViewDefinition { query: query.clone(), schema, inlined });
-    engine.stage(CatalogChange::Create(Object { id, name, sql: text.to_owned(), depends_on, late_to: None, definition }));
-    Ok(StatementOutcome::done(format!("CREATE VIEW {}", create.name.text)))
 }
 
 /// Readers of an object see its rows as they change, in no order.

@@ -3,8 +3,8 @@
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{DropObjects, Name};
 
-use super::StatementOutcome;
-use crate::catalog::{Catalog, CatalogChange, ObjectId, kind_name};
+use super::{StatementOutcome, refuse_other_kind};
+use crate::catalog::{Catalog, CatalogChange, kind_name};
 use crate::engine::Engine;
 
 pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOutcome> {
@@ -23,7 +23,11 @@ pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOu
     let mut order = Vec::new();
     for name in &names {
         check(&engine.catalog, drop, name, &names)?;
-        add_with_dependants(&engine.catalog, engine.catalog.require(name)?.id, &mut order);
+        for id in engine.catalog.with_dependants(engine.catalog.require(name)?.id) {
+            if !order.contains(&id) {
+                order.push(id);
+            }
+        }
     }
     // Nothing is dropped before it is known that all of it can be.
     let nodes: Vec<NodeId> = order.iter().flat_map(|id| engine.nodes_with_sides(*id)).collect();
@@ -36,16 +40,7 @@ pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOu
 /// Whether `name` may be dropped together with `names`.
 fn check(catalog: &Catalog, drop: &DropObjects, name: &Name, names: &[&Name]) -> Result<()> {
     let object = catalog.require(name)?;
-    let kind = object.kind();
-    if kind != drop.kind {
-        let (is, asked) = (kind_name(kind), kind_name(drop.kind));
-        return Err(Error::new(
-            Code::InvalidQuery,
-            format!("'{}' is a {}, not a {}", name.text, is.to_lowercase(), asked.to_lowercase()),
-        )
-        .with_hint(format!("write DROP {is} {}", name.text))
-        .at(name.span));
-    }
+    refuse_other_kind(object, drop.kind, "DROP", name)?;
     let dependants = catalog.dependants(object.id);
     let mut dependants = catalog.names_of(&dependants);
     dependants.retain(|dependant| !names.iter().any(|name| name.text == *dependant));
@@ -55,15 +50,4 @@ fn check(catalog: &Catalog, drop: &DropObjects, name: &Name, names: &[&Name]) ->
             .at(name.span));
     }
     Ok(())
-}
-
-/// Adds an object to those that are dropped, after all that reads from it.
-fn add_with_dependants(catalog: &Catalog, id: ObjectId, order: &mut Vec<ObjectId>) {
-    if order.contains(&id) {
-        return;
-    }
-    for dependant in catalog.dependants(id) {
-        add_with_dependants(catalog, dependant, order);
-    }
-    order.push(id);
 }

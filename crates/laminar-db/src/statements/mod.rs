@@ -5,12 +5,14 @@ mod create_query;
 mod create_sink;
 mod create_source;
 mod create_table;
+mod create_view;
 mod defaults;
 mod define_rules;
 mod drop;
 mod explain;
 mod insert;
 mod on_conflict;
+mod rename;
 mod select;
 mod set;
 mod show;
@@ -31,7 +33,7 @@ use laminar_sql::batch::relations_in;
 use laminar_sql::parse::{CreateTable, Name, ParsedStatement, Statement};
 use laminar_sql::with_deep_stack;
 
-use crate::catalog::{ObjectId, ObjectKind, SideName, kind_name};
+use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_name};
 use crate::engine::Engine;
 use crate::{Database, Notice, Rows, Subscription};
 
@@ -119,6 +121,7 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
 fn run_locked(engine: &mut Engine, statement: &Statement, text: &str) -> Result<StatementOutcome> {
     match statement {
         Statement::Drop(drop) => drop::run(engine, drop),
+        Statement::Rename(rename) => rename::run(engine, rename),
         Statement::Show(show) => show::run(engine, show),
         Statement::Describe(name) => show::describe(engine, name),
         Statement::Explain(explain) => engine.and_nothing_more(|engine| explain::run(engine, explain, text)),
@@ -133,9 +136,10 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         Statement::CreateTable(create) => create_table::run(engine, create, text),
         Statement::CreateStream(create) => create_query::run(engine, create, text, ObjectKind::Stream),
         Statement::CreateMaterializedView(create) => create_query::run(engine, create, text, ObjectKind::MaterializedView),
-        Statement::CreateView(create) => create_query::run(engine, create, text, ObjectKind::View),
+        Statement::CreateView(create) => create_view::run(engine, create, text),
         Statement::CreateSink(create) => create_sink::run(engine, create, text),
         Statement::Drop(_)
+        | Statement::Rename(_)
         | Statement::Show(_)
         | Statement::Describe(_)
         | Statement::Explain(_)
@@ -162,13 +166,26 @@ pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> boo
     !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects))
 }
 
-/// Whether a `CREATE` may go on: the name must be free. Objects are not replaced yet.
-fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: bool) -> Result<Option<StatementOutcome>> {
-    if let Some(side_outputs) = SideName::parse(&name.text) {
-        let suffix = side_outputs.side.suffix();
-        let text = format!("names that end in {suffix} belong to rows that another object could not use");
-        return Err(Error::new(Code::InvalidQuery, text).with_hint("choose another name").at(name.span));
+/// Names of rows that were rejected are nobody else's.
+fn refuse_side_name(name: &Name) -> Result<()> {
+    let Some(SideName { side, .. }) = SideName::parse(&name.text) else { return Ok(()) };
+    let text = format!("names that end in {} belong to rows that another object could not use", side.suffix());
+    Err(Error::new(Code::InvalidQuery, text).with_hint("choose another name").at(name.span))
+}
+
+/// Fails if a statement that begins with `verb` names an object of another kind than it says.
+fn refuse_other_kind(object: &Object, asked: ObjectKind, verb: &str, name: &Name) -> Result<()> {
+    if object.kind() == asked {
+        return Ok(());
     }
+    let (is, asked) = (kind_name(object.kind()), kind_name(asked));
+    let text = format!("'{}' is a {}, not a {}", name.text, is.to_lowercase(), asked.to_lowercase());
+    Err(Error::new(Code::InvalidQuery, text).with_hint(format!("write {verb} {is} {}", name.text)).at(name.span))
+}
+
+/// Whether a `CREATE` may go on: the name must be free. Only views are replaced yet.
+fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: bool) -> Result<Option<StatementOutcome>> {
+    refuse_side_name(name)?;
     let Some(existing) = engine.catalog.get(&name.text) else { return Ok(None) };
     let kind = kind_name(existing.kind());
     if if_not_exists {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::Database;
-use crate::catalog::{Catalog, ObjectId};
+use crate::catalog::{Catalog, CatalogChange, ObjectId};
 
 /// A database with something of everything, of which some was dropped again.
 fn database(folder: &Path) -> Database {
@@ -24,12 +24,18 @@ fn database(folder: &Path) -> Database {
          CREATE SINK late_file INTO FILE (path = '{late}');
          CREATE SINK waiting INTO FILE (path = '{waiting}');
          DROP TABLE gone CASCADE;
+         CREATE TABLE old_name (a VARCHAR(3) CHECK (a <> ''));
+         ALTER TABLE old_name RENAME TO \"new Name\";
          CREATE TABLE made AS SELECT 1 AS a, 'x' AS \"B c\", CAST('2024-01-01' AS TIMESTAMP) AS at, NULL AS note;
          CREATE STREAM bars AS SELECT symbol, window_start, sum(price) AS total FROM trades
            GROUP BY symbol, TUMBLE(ts, INTERVAL '1 minute') EMIT ON WINDOW CLOSE LATE DATA TO late_rows;
          CREATE MATERIALIZED VIEW counts WITH (history = '9 steps') AS SELECT window_start, count(*) AS n FROM readings
            GROUP BY TUMBLE(ts, INTERVAL '1 minute') LATE DATA TO late_file;
          CREATE VIEW shown AS SELECT b.symbol, n.name, b.total FROM bars b JOIN names n ON n.symbol = b.symbol;
+         CREATE VIEW shown_above AS SELECT * FROM shown;
+         CREATE VIEW late_view AS SELECT symbol FROM names;
+         CREATE OR REPLACE VIEW shown AS SELECT b.symbol, n.name, b.total, l.symbol AS late FROM bars b
+           JOIN names n ON n.symbol = b.symbol JOIN late_view l ON l.symbol = b.symbol;
          CREATE MATERIALIZED VIEW totals AS SELECT name, sum(total) AS total FROM shown GROUP BY name;
          CREATE STREAM lost AS SELECT reason FROM bars$late;
          CREATE SINK out FROM totals INTO FILE (path = '{out}', changelog = 'true');
@@ -96,8 +102,9 @@ fn the_changes_of_a_catalog_make_the_same_catalog_again() {
         assert_eq!(*state, again);
         again.apply(changes).unwrap();
     }
-    // What was refused has changed nothing: these changes were all made before.
-    for changes in &engine.committed {
+    // What is refused changes nothing: ids of the past are given no more, and dropped by nobody again.
+    let is_alter = |change: &CatalogChange| matches!(change, CatalogChange::Alter(_));
+    for changes in engine.committed.iter().filter(|changes| !changes.iter().all(is_alter)) {
         replayed.apply(changes).unwrap_err();
     }
     assert_eq!(replayed, engine.catalog);

@@ -12,6 +12,7 @@ mod late;
 mod library;
 mod limits;
 mod notices;
+mod rename;
 mod snapshots;
 mod undo;
 mod watermarks;

@@ -51,6 +51,7 @@ fn statements(folder: &std::path::Path) -> Vec<String> {
         format!("CREATE TABLE t FROM FILE (path = '{}')", path("in.csv")),
         format!("CREATE SOURCE s FROM FILE (path = '{}')", path("in.csv")),
         "CREATE VIEW v AS SELECT total + 1 AS more FROM shown".into(),
+        "CREATE OR REPLACE VIEW shown AS SELECT symbol, total, 1 AS one FROM totals".into(),
         "CREATE STREAM v AS SELECT a FROM readings WHERE a > 1".into(),
         "CREATE MATERIALIZED VIEW v WITH (history = '10 steps') AS SELECT n.name, s.total FROM shown s JOIN names n ON n.symbol = s.symbol".into(),
         "CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM readings$errors".into(),

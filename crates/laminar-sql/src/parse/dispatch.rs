@@ -5,12 +5,11 @@ use laminar_core::{Code, Error, Result, Span};
 use super::statement::Statement;
 use super::syntax_error::STATEMENTS;
 use super::tokens::Cursor;
-use super::{change, create, drop, explain, insert, query, set, show, subscribe};
+use super::{alter, change, create, drop, explain, insert, query, set, show, subscribe};
 use crate::diagnostic::nearest;
 
 /// Statements that we know and refuse, with what to do today.
 const NOT_BUILT: &[(&str, &str)] = &[
-    ("ALTER", "drop the object and create it again, or use CREATE OR REPLACE"),
     ("COPY", "CREATE SOURCE or CREATE SINK with the FILE connector"),
     ("DECLARE", "SUBSCRIBE without a cursor"),
     ("FETCH", "SUBSCRIBE without a cursor"),
@@ -41,6 +40,7 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "UPDATE" => change::update(cursor).map(Statement::Update),
         "DELETE" => change::delete(cursor).map(Statement::Delete),
         "TRUNCATE" => change::truncate(cursor).map(Statement::Truncate),
+        "ALTER" => alter::alter(cursor).map(Statement::Rename),
         "DROP" => drop::drop(cursor).map(Statement::Drop),
         "SHOW" => show::show(cursor).map(Statement::Show),
         "DESCRIBE" | "DESC" => show::describe(cursor).map(Statement::Describe),

@@ -3,6 +3,7 @@
 //! [`statement`] holds what comes out; [`script`] is where to begin. Every window syntax becomes one internal form
 //! ([`window_call`]), so that nothing below this room knows how a user wrote it.
 
+mod alter;
 mod assignments;
 mod change;
 mod changed_rows;
@@ -45,6 +46,7 @@ mod variables;
 pub mod window_call;
 mod windows;
 
+pub use alter::renamed;
 pub use changed_rows::{CHANGED_ROWS, EXCLUDED_ROWS, RETURNED_ROWS, ROW_NUMBER};
 pub use dialect::LaminarDialect;
 pub use position::LineIndex;

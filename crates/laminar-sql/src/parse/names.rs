@@ -18,6 +18,14 @@ fn folded(text: &str, is_quoted: bool) -> String {
     if is_quoted { text.to_owned() } else { text.to_ascii_lowercase() }
 }
 
+/// The forms in which a statement can say a name: as people write it, which is read as a keyword in some places, and quoted.
+pub(crate) fn written(name: &str) -> [String; 2] {
+    let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let needs_quotes = name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_plain);
+    [if needs_quotes { quoted.clone() } else { name.to_owned() }, quoted]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

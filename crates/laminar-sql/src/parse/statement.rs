@@ -54,6 +54,8 @@ pub enum Statement {
     Truncate(TruncateTables),
     /// `DROP`.
     Drop(DropObjects),
+    /// `ALTER … RENAME TO`.
+    Rename(RenameObject),
     /// `SHOW`.
     Show(Show),
     /// `DESCRIBE name`.
@@ -356,6 +358,19 @@ pub struct DropObjects {
     pub if_exists: bool,
     /// What depends on them goes too.
     pub cascade: bool,
+}
+
+/// `ALTER kind [IF EXISTS] name RENAME TO to`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenameObject {
+    /// What the object must be.
+    pub kind: ObjectKind,
+    /// Its name.
+    pub name: Name,
+    /// What it is called from then on.
+    pub to: Name,
+    /// A missing object is no error.
+    pub if_exists: bool,
 }
 
 /// `SHOW …`.

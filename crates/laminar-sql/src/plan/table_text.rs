@@ -3,31 +3,23 @@
 use arrow_schema::{DataType, Schema, TimeUnit};
 
 use super::types::columns_to_schema;
+use crate::parse::names::written;
 use crate::parse::{Statement, parse_statement};
 
 /// `CREATE TABLE name (column TYPE, …)`; `None` if a column has a type that cannot be declared. Names are quoted where they must be.
 pub fn create_table_text(name: &str, columns: &Schema) -> Option<String> {
     // Which names need quotes is what the parser says: the first text that it reads as meant.
-    let written = [as_it_is as fn(&str) -> String, quoted].into_iter();
-    let mut texts = written.filter_map(|identifier| written_with(identifier, name, columns));
+    let mut texts = (0..2).filter_map(|form| written_with(|name| written(name)[form].clone(), name, columns));
     texts.find(|text| reads_back(text, name, columns))
 }
 
-fn written_with(identifier: fn(&str) -> String, name: &str, columns: &Schema) -> Option<String> {
+fn written_with(identifier: impl Fn(&str) -> String, name: &str, columns: &Schema) -> Option<String> {
     let column = |field: &arrow_schema::FieldRef| {
         let not_null = if field.is_nullable() { "" } else { " NOT NULL" };
         Some(format!("{} {}{not_null}", identifier(field.name()), type_text(field.data_type())?))
     };
     let columns = columns.fields().iter().map(column).collect::<Option<Vec<_>>>()?;
     Some(format!("CREATE TABLE {} ({})", identifier(name), columns.join(", ")))
-}
-
-fn as_it_is(name: &str) -> String {
-    name.to_owned()
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn reads_back(text: &str, name: &str, columns: &Schema) -> bool {
@@ -95,7 +87,8 @@ mod tests {
     fn names_are_quoted_where_they_must_be() {
         let of = |name: &str, column: &str| text_of(name, &[(column, DataType::Int64)]).unwrap();
         assert_eq!(of("t", "a"), "CREATE TABLE t (a BIGINT)");
-        assert_eq!(of("t", "sum(a)"), "CREATE TABLE \"t\" (\"sum(a)\" BIGINT)");
+        assert_eq!(of("t", "sum(a)"), "CREATE TABLE t (\"sum(a)\" BIGINT)");
+        assert_eq!(of("9t", "Größe"), "CREATE TABLE \"9t\" (\"Größe\" BIGINT)");
         assert_eq!(of("T", "say \"hi\""), "CREATE TABLE \"T\" (\"say \"\"hi\"\"\" BIGINT)");
         assert_eq!(of("order", "check"), "CREATE TABLE order (check BIGINT)");
     }

@@ -64,6 +64,12 @@ impl SideOutputs {
         self.objects.get(&object).map(|side| side.streams.iter().map(|stream| stream.node).collect()).unwrap_or_default()
     }
 
+    /// The same of one side.
+    pub(crate) fn streams_on(&self, side: SideId) -> Vec<NodeId> {
+        let streams = self.objects.get(&side.object).into_iter().flat_map(|of_object| &of_object.streams);
+        streams.filter(|stream| stream.side == side.side).map(|stream| stream.node).collect()
+    }
+
     /// Forgets streams that have begun and from which nobody reads any more; gives their nodes.
     pub(crate) fn forget_unread(&mut self, reactor: &Reactor) -> Vec<NodeId> {
         let is_unread = |stream: &mut SideStream| !stream.is_fresh() && !reactor.graph().is_read(stream.node);

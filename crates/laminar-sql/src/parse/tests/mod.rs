@@ -89,6 +89,9 @@ fn show(statement: &Statement) -> String {
         Statement::Drop(drop) => {
             format!("drop {} {} if_exists={} cascade={}", drop.kind, names(&drop.names), drop.if_exists, drop.cascade)
         }
+        Statement::Rename(rename) => {
+            format!("rename {} {} to {} if_exists={}", rename.kind, rename.name.text, rename.to.text, rename.if_exists)
+        }
         Statement::Show(Show::Objects(kind)) => format!("show {kind}s"),
         Statement::Show(Show::Create { kind, name }) => {
             format!("show create {} {}", kind.map_or("any", ObjectKind::as_str), name.text)

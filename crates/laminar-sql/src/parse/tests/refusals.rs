@@ -36,12 +36,12 @@ fn what_is_not_built_is_refused_by_name() {
     check(
         "ALTER TABLE t ADD COLUMN a INT; MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE; COPY t FROM STDIN; BEGIN; COMMIT",
         expect![[r#"
-            error[LDB-1010]: ALTER is not built yet
+            error[LDB-1010]: ALTER TABLE … ADD is not built yet
               --> 1:1
                |
              1 | ALTER TABLE t ADD COLUMN a INT; MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE; COPY t FROM STDIN; BEGIN; COMMIT
-               | ^^^^^
-               = hint: drop the object and create it again, or use CREATE OR REPLACE
+               | ^^^^^^^^^^^^^^^^^
+               = hint: RENAME TO is built; for the rest drop the object and create it again, or use CREATE OR REPLACE VIEW
             error[LDB-1010]: MERGE is not built yet
               --> 1:33
                |

@@ -492,3 +492,23 @@ fn columns_of_a_table_have_rules() {
             insert t () SELECT returning SELECT a FROM "__returned" AS "t""#]],
     );
 }
+
+#[test]
+fn an_object_is_renamed_by_its_kind() {
+    check("ALTER TABLE t RENAME TO u", expect!["rename table t to u if_exists=false"]);
+    check(
+        "alter materialized view if exists public.\"V\" rename to w; ALTER CONTINUOUS QUERY q RENAME TO \"r\"",
+        expect![[r#"
+            rename materialized view V to w if_exists=true
+            rename stream q to r if_exists=false"#]],
+    );
+}
+
+#[test]
+fn a_statement_is_said_under_another_name() {
+    let check = |text: &str, to: &str, expected: &str| assert_eq!(renamed(text, to).unwrap().text, expected, "{text}");
+    check("CREATE TABLE t (t BIGINT)", "u", "CREATE TABLE u (t BIGINT)");
+    check("CREATE OR REPLACE VIEW \"T\" AS SELECT 1 AS t -- t", "U u", "CREATE OR REPLACE VIEW \"U u\" AS SELECT 1 AS t");
+    check("CREATE SINK public.s INTO FILE (path = 's.csv')", "s2", "CREATE SINK public.s2 INTO FILE (path = 's.csv')");
+    assert!(renamed("SELECT 1", "u").is_err() && renamed("CREATE TABLE t (a BIGINT)", "").is_err());
+}
