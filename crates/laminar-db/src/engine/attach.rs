@@ -225,12 +225,15 @@ impl Engine {
         if let (Some(rules), Some(Instance { parts: Parts::Table(table), .. })) = (rules, self.instances.get_mut(id)) {
             table.rules = rules;
         }
-        let (name, nodes) = (self.catalog.name_of(id).to_owned(), self.instances.nodes(id));
-        self.reactor.graph_mut().rename(nodes, &name);
-        self.histories.iter_mut().filter(|attached| nodes.contains(&attached.node)).for_each(|attached| attached.rename(&name));
+        self.rename_nodes(&self.instances.nodes(id).to_vec(), &self.catalog.name_of(id).to_owned());
         for side in Side::ALL.map(|side| SideId { object: id, side }) {
-            self.reactor.graph_mut().rename(&self.side_outputs.streams_on(side), &self.catalog.side_name(side));
+            self.rename_nodes(&self.side_outputs.streams_on(side), &self.catalog.side_name(side));
         }
+    }
+
+    fn rename_nodes(&mut self, nodes: &[NodeId], name: &str) {
+        self.reactor.graph_mut().rename(nodes, name);
+        self.histories.iter_mut().filter(|attached| nodes.contains(&attached.node)).for_each(|attached| attached.rename(name));
     }
 
     /// Takes nodes out of the graph.

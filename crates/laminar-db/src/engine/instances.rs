@@ -100,7 +100,7 @@ impl Instances {
         }
     }
 
-    /// The same of a table.
+    /// The parts of the object `id`, if it is a table.
     pub(crate) fn table(&self, id: ObjectId) -> Option<&TableInstance> {
         match &self.get(id)?.parts {
             Parts::Table(table) => Some(table),
@@ -149,12 +149,7 @@ impl Instance {
     }
 }
 
-/// The error for an object of the catalog for which nothing runs.
-pub(super) fn nothing_runs(id: ObjectId) -> Error {
-    Error::internal(format!("nothing runs for {id}"))
-}
-
-/// The instance of an object that the catalog has.
+/// What was found of an object that must be there.
 pub(super) fn required<T>(found: Option<T>, id: ObjectId) -> Result<T> {
-    found.ok_or_else(|| nothing_runs(id))
+    found.ok_or_else(|| Error::internal(format!("{id} lacks its definition or its instance")))
 }

@@ -3,8 +3,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
 use crate::Database;
-use crate::catalog::{Catalog, CatalogChange, ObjectId};
+use crate::catalog::{Catalog, CatalogChange, ObjectId, kind_name};
 
 /// A database with something of everything, of which some was dropped again.
 fn database(folder: &Path) -> Database {
@@ -135,4 +138,63 @@ fn an_id_is_never_given_twice() {
     db.execute("CREATE TABLE d AS SELECT nothing FROM c").err().unwrap();
     assert!(a < b && b < id("c"));
     assert_eq!(id("c"), ObjectId(b.0 + 2));
+}
+
+/// A random statement over few names, so that most of them mean something and many of them are refused.
+fn random_statement(random: &mut StdRng, catalog: &Catalog) -> String {
+    const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "\"F f\""];
+    const KINDS: [&str; 5] = ["SOURCE", "TABLE", "VIEW", "STREAM", "MATERIALIZED VIEW"];
+    let mut one_of = |names: &[&'static str]| names[random.random_range(0..names.len())];
+    let (name, other, kind) = (one_of(&NAMES), one_of(&NAMES), one_of(&KINDS));
+    let column = one_of(&["x", "x", "x", "y"]);
+    let kind_of = |name: &str| catalog.get(name.trim_matches('"')).map(|object| kind_name(object.kind()));
+    match one_of(&["table", "source", "as", "query", "query", "query", "replace", "rename", "rename", "drop", "cascade"]) {
+        "table" => format!("CREATE TABLE {name} (x BIGINT DEFAULT 1 CHECK (x > 0), y BIGINT)"),
+        "source" => format!("CREATE SOURCE {name} (x BIGINT, y VARCHAR(3))"),
+        "as" => format!("CREATE TABLE {name} AS SELECT 1 AS x, {column} AS \"Y y\" FROM {other}"),
+        "query" => format!("CREATE {kind} {name} AS SELECT {column}, x AS z FROM {other} WHERE x > 0"),
+        "replace" => format!("CREATE OR REPLACE VIEW {name} AS SELECT {column}, 1 AS x2 FROM {other}"),
+        "rename" => format!("ALTER {} {name} RENAME TO {other}", kind_of(name).unwrap_or(kind)),
+        "drop" => format!("DROP {} {name}", kind_of(name).unwrap_or(kind)),
+        _ => format!("DROP {kind} {name} CASCADE"),
+    }
+}
+
+#[test]
+fn after_any_statements_catalog_and_instances_belong_together_and_can_be_had_again() {
+    let cases = std::env::var("LAMINAR_TEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(40);
+    for seed in 0..cases {
+        let mut random = StdRng::seed_from_u64(seed);
+        let db = Database::open(":memory:").unwrap();
+        let mut done = Vec::new();
+        for _ in 0..40 {
+            let before = db.lock().catalog.clone();
+            let statement = random_statement(&mut random, &before);
+            let behind = db.internals();
+            match db.execute(&statement) {
+                Ok(_) => done.push(statement),
+                Err(error) => {
+                    assert!(!error.to_string().contains("LDB-9"), "seed {seed}: {statement}: {error} after {done:#?}");
+                    assert_eq!(db.lock().catalog, before, "seed {seed}: {statement} after {done:#?}");
+                    assert_eq!(db.internals(), behind, "seed {seed}: {statement} after {done:#?}");
+                }
+            }
+            let engine = db.lock();
+            let defined: Vec<ObjectId> = {
+                let mut ids: Vec<ObjectId> = engine.catalog.iter().map(|object| object.id).collect();
+                ids.sort_unstable();
+                ids
+            };
+            assert_eq!(engine.instances.iter().map(|(id, _)| id).collect::<Vec<_>>(), defined, "seed {seed}: {done:#?}");
+        }
+        let mut replayed = Catalog::default();
+        db.lock().committed.iter().for_each(|changes| replayed.apply(changes).unwrap());
+        assert_eq!(replayed, db.lock().catalog, "seed {seed}: {done:#?}");
+        let again = Database::open(":memory:").unwrap();
+        let statements = statements(&replayed);
+        for statement in &statements {
+            again.execute(statement).unwrap_or_else(|error| panic!("seed {seed}: {statement}: {error} after {done:#?}"));
+        }
+        assert_eq!(shown(&again), shown(&db), "seed {seed}: {done:#?}");
+    }
 }

@@ -43,8 +43,10 @@ fn a_source_takes_rows_and_a_stream_gives_them_under_their_new_names() {
     db.execute("CREATE MATERIALIZED VIEW sums AS SELECT count(*) AS n FROM numbers").unwrap();
     assert_eq!(rows(&db, "SELECT raw FROM sums$errors").len(), 0);
     db.execute("DROP MATERIALIZED VIEW totals").err().into_iter().for_each(|error| panic!("{error}"));
-    let error = subscription.try_next().unwrap_err();
-    assert!(error.to_string().contains("'totals' was dropped"), "{error}");
+    for (reader, name) in [(&mut subscription, "totals"), (&mut errors, "totals$errors")] {
+        let error = reader.try_next().unwrap_err();
+        assert!(error.to_string().contains(&format!("'{name}' was dropped")), "{error}");
+    }
 }
 
 #[test]
