@@ -11,7 +11,7 @@ use crate::{Code, Error, Result, limits};
 ///
 /// Time is cut into panes; a pane has a number, and every window is a run of neighbouring panes. Rows are aggregated into
 /// panes once; windows are put together from panes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WindowShape {
     /// What kind of window.
     pub kind: WindowKind,
@@ -20,7 +20,7 @@ pub struct WindowShape {
 }
 
 /// The kind of window, in multiples of [`WindowShape::unit`]'s quantity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WindowKind {
     /// One after the other.
     Tumbling {
@@ -44,7 +44,7 @@ pub enum WindowKind {
 }
 
 /// In what the lengths of a window are counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WindowUnit {
     /// Nanoseconds; windows are aligned to 1970-01-01T00:00:00 + `offset` nanoseconds on the clocks of `zone` (UTC if none). Lengths
     /// of whole days are days of its calendar, which may have 23 or 25 hours.

@@ -2,7 +2,7 @@
 
 use arrow_schema::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Column, DataFusionError, Result, ScalarValue, internal_err};
+use datafusion::common::{Column, Result, ScalarValue, internal_err};
 use datafusion::functions_aggregate::expr_fn::{max, min, sum};
 use datafusion::functions_window::expr_fn::lag;
 use datafusion::logical_expr::expr::{AggregateFunction, Sort, WindowFunction};
@@ -27,9 +27,9 @@ pub(super) fn expand(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 fn expand_one(assign: &AssignWindow) -> Result<LogicalPlan> {
-    match WindowCall::from_spec(&assign.spec).map_err(|error| DataFusionError::External(Box::new(error)))? {
-        WindowCall::Panes(shape) => panes(assign, &shape),
-        WindowCall::Session { gap } => sessions(assign, gap),
+    match &assign.call {
+        WindowCall::Panes(shape) => panes(assign, shape),
+        WindowCall::Session { gap } => sessions(assign, *gap),
     }
 }
 

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
-use crate::parse::window_call::{WINDOW_END, WINDOW_START};
+use crate::parse::window_call::{WINDOW_END, WINDOW_START, WindowCall};
 
 /// Which bound of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,11 +63,11 @@ impl ScalarUDFImpl for WindowMarker {
 pub(crate) struct Marker {
     pub(crate) bound: Bound,
     pub(crate) time: Expr,
-    pub(crate) spec: String,
+    pub(crate) call: WindowCall,
     pub(crate) partition: Vec<Expr>,
 }
 
-/// The marker that `expr` is, if it is one.
+/// The marker that `expr` is, if it is one. The only place that reads the text of a window.
 pub(crate) fn marker_of(expr: &Expr) -> Result<Option<Marker>> {
     let Expr::ScalarFunction(call) = expr else { return Ok(None) };
     let bound = match call.func.name() {
@@ -83,5 +83,6 @@ pub(crate) fn marker_of(expr: &Expr) -> Result<Option<Marker>> {
     else {
         return Err(DataFusionError::Plan("a window's size must be a constant".into()));
     };
-    Ok(Some(Marker { bound, time: time.clone(), spec: spec.clone(), partition: partition.to_vec() }))
+    let call = WindowCall::from_spec(spec).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    Ok(Some(Marker { bound, time: time.clone(), call, partition: partition.to_vec() }))
 }

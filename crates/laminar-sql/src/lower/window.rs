@@ -29,15 +29,15 @@ impl Lowering {
         let calls = window.aggregates.iter().map(|call| aggregate_call(call, schema, Some(time.column)));
         let aggregates = calls.collect::<Result<Vec<_>>>()?;
         let (emission, lateness) = (self.emission.window, self.emission.lateness);
-        let call = WindowCall::from_spec(&window.spec)?;
         let own_schema = own_schema(window, time.column, &below.edge.schema);
         let (column, time_lag) = (time.column, time.lag);
-        let kind = match call {
+        let kind = match &window.call {
             WindowCall::Panes(shape) => {
+                let shape = shape.clone();
                 NodeKind::Window(WindowSpec { shape, time: column, time_lag, keys, aggregates, emission, lateness })
             }
             WindowCall::Session { gap } => {
-                let partition = window.partition;
+                let (gap, partition) = (*gap, window.partition);
                 NodeKind::Session(SessionSpec { gap, time: column, time_lag, keys, partition, aggregates, emission, lateness })
             }
         };
@@ -66,13 +66,13 @@ impl Lowering {
 
     pub(super) fn assign_window(&mut self, assign: &AssignWindow) -> Result<Lowered> {
         let below = self.plan(&assign.input)?;
-        let WindowCall::Panes(shape) = WindowCall::from_spec(&assign.spec)? else {
+        let WindowCall::Panes(shape) = &assign.call else {
             return Err(Error::new(Code::NotSupported, "SESSION without GROUP BY in a continuous query is not built yet")
                 .with_hint("group by window_start, window_end and the key"));
         };
         let time = self.event_time(&below, &assign.time, &assign.input)?;
         let schema = edge_schema(datafusion::logical_expr::UserDefinedLogicalNodeCore::schema(assign));
-        Ok(self.add(NodeKind::AssignWindow(AssignSpec { shape, time: time.column }), &[&below], schema))
+        Ok(self.add(NodeKind::AssignWindow(AssignSpec { shape: shape.clone(), time: time.column }), &[&below], schema))
     }
 
     /// The column over which a window is built; it must follow a watermark, unless the query only keeps a view of tables current.

@@ -1,4 +1,7 @@
 //! The one internal form of every window syntax: `__window_start(time, 'spec', partition…)` and `__window_end(…)`.
+//!
+//! The syntax tree has no place for a [`WindowCall`], so it travels through DataFusion's planner as the text of the second argument. It is read in one
+//! place, `functions/window_marker.rs`; whatever comes after holds the `WindowCall` itself.
 
 use std::fmt::{self, Write};
 
@@ -11,8 +14,8 @@ pub const WINDOW_START: &str = "__window_start";
 /// The marker function whose value is a window's end.
 pub const WINDOW_END: &str = "__window_end";
 
-/// What a window marker's second argument says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A window as the whole crate knows it, from the parser to lowering.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WindowCall {
     /// Tumbling, hopping and cumulating windows.
     Panes(WindowShape),

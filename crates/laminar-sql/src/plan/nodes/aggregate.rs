@@ -6,6 +6,8 @@ use std::sync::Arc;
 use datafusion::common::{DFSchema, DFSchemaRef, Result};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 
+use crate::parse::WindowCall;
+
 /// What a column of the group part of the output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum GroupItem {
@@ -23,8 +25,7 @@ pub(crate) struct WindowAggregate {
     pub(crate) input: Arc<LogicalPlan>,
     /// The event time.
     pub(crate) time: Expr,
-    /// The window, as `parse/windows.rs` writes it.
-    pub(crate) spec: String,
+    pub(crate) call: WindowCall,
     pub(crate) keys: Vec<Expr>,
     /// How many of the keys, from the first on, keep sessions apart.
     pub(crate) partition: usize,
@@ -38,7 +39,7 @@ pub(crate) struct WindowAggregate {
 
 impl PartialOrd for WindowAggregate {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        self.spec.partial_cmp(&other.spec)
+        (self == other).then_some(std::cmp::Ordering::Equal)
     }
 }
 
@@ -62,7 +63,7 @@ impl UserDefinedLogicalNodeCore for WindowAggregate {
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let list = |exprs: &[Expr]| exprs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let (keys, aggregates) = (list(&self.keys), list(&self.aggregates));
-        write!(f, "WindowAggregate: {} over {}, groupBy=[[{keys}]], aggr=[[{aggregates}]]", self.spec, self.time)
+        write!(f, "WindowAggregate: {} over {}, groupBy=[[{keys}]], aggr=[[{aggregates}]]", self.call, self.time)
     }
 
     fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {

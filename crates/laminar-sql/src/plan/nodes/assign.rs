@@ -8,6 +8,7 @@ use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, UserDefinedLogicalNodeCore};
 
 use super::aggregate::columns_used;
+use crate::parse::WindowCall;
 
 /// The column that holds a window's start above an [`AssignWindow`].
 pub(crate) const ASSIGNED_START: &str = "__assigned_start";
@@ -29,8 +30,7 @@ pub(crate) struct AssignWindow {
     pub(crate) input: Arc<LogicalPlan>,
     /// The event time.
     pub(crate) time: Expr,
-    /// The window, as `parse/windows.rs` writes it.
-    pub(crate) spec: String,
+    pub(crate) call: WindowCall,
     /// What separates sessions from each other; empty for other windows.
     pub(crate) partition: Vec<Expr>,
     /// Columns of the input that the query does not need, but somebody who gets its late rows does.
@@ -39,7 +39,7 @@ pub(crate) struct AssignWindow {
 }
 
 impl AssignWindow {
-    pub(crate) fn try_new(input: Arc<LogicalPlan>, time: Expr, spec: String, partition: Vec<Expr>) -> Result<Self> {
+    pub(crate) fn try_new(input: Arc<LogicalPlan>, time: Expr, call: WindowCall, partition: Vec<Expr>) -> Result<Self> {
         let time_type = time.get_type(input.schema())?;
         let mut fields: Vec<(Option<TableReference>, Arc<Field>)> =
             input.schema().iter().map(|(qualifier, field)| (qualifier.cloned(), field.clone())).collect();
@@ -47,7 +47,7 @@ impl AssignWindow {
             fields.push((None, Arc::new(Field::new(name, time_type.clone(), true))));
         }
         let schema = Arc::new(DFSchema::new_with_metadata(fields, input.schema().metadata().clone())?);
-        Ok(Self { input, time, spec, partition, late: Vec::new(), schema })
+        Ok(Self { input, time, call, partition, late: Vec::new(), schema })
     }
 
     /// The same window with columns that late rows are to have.
@@ -63,7 +63,7 @@ impl AssignWindow {
 
 impl PartialOrd for AssignWindow {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        self.spec.partial_cmp(&other.spec)
+        (self == other).then_some(std::cmp::Ordering::Equal)
     }
 }
 
@@ -90,13 +90,13 @@ impl UserDefinedLogicalNodeCore for AssignWindow {
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "AssignWindow: {} over {}", self.spec, self.time)
+        write!(f, "AssignWindow: {} over {}", self.call, self.time)
     }
 
     fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
         let late = exprs.split_off(1 + self.partition.len());
         let partition = exprs.split_off(1);
-        let node = Self::try_new(Arc::new(inputs.remove(0)), exprs.remove(0), self.spec.clone(), partition)?;
+        let node = Self::try_new(Arc::new(inputs.remove(0)), exprs.remove(0), self.call.clone(), partition)?;
         Ok(node.keeping(late))
     }
 

@@ -7,6 +7,7 @@ use datafusion::common::{Column, Result, plan_err};
 use datafusion::logical_expr::{Aggregate, Expr, Extension, LogicalPlan, Projection};
 
 use crate::functions::{Bound, marker_of};
+use crate::parse::WindowCall;
 use crate::plan::nodes::{ASSIGNED_END, ASSIGNED_START, ASSIGNED_TIME, AssignWindow};
 
 /// Replaces every marker of `plan`.
@@ -22,7 +23,7 @@ pub(crate) fn assign_windows(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// The one window that the markers of some expressions mean.
 struct Window {
     time: Expr,
-    spec: String,
+    call: WindowCall,
     partition: Vec<Expr>,
 }
 
@@ -36,9 +37,9 @@ fn window_in(exprs: &[Expr]) -> Result<Option<Window>> {
                 (Ok(None), _) => {}
                 (Err(error), _) => trouble = Some(Err(error)),
                 (Ok(Some(marker)), None) => {
-                    found = Some(Window { time: marker.time, spec: marker.spec, partition: marker.partition });
+                    found = Some(Window { time: marker.time, call: marker.call, partition: marker.partition });
                 }
-                (Ok(Some(marker)), Some(window)) if marker.time == window.time && marker.spec == window.spec => {}
+                (Ok(Some(marker)), Some(window)) if marker.time == window.time && marker.call == window.call => {}
                 (Ok(Some(_)), Some(_)) => trouble = Some(plan_err!("a SELECT can group by one window only")),
             }
             Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
@@ -64,7 +65,7 @@ fn replace_markers(expr: Expr) -> Result<Expr> {
 
 fn assign(input: Arc<LogicalPlan>, window: Window) -> Result<Arc<LogicalPlan>> {
     let (input, window) = with_time_column(input, window)?;
-    let node = AssignWindow::try_new(input, window.time, window.spec, window.partition)?;
+    let node = AssignWindow::try_new(input, window.time, window.call, window.partition)?;
     Ok(Arc::new(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
 }
 

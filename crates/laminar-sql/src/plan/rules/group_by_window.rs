@@ -34,17 +34,16 @@ fn rewrite(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
         return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
     }
     let window = window_below(&aggregate.input).expect("a bound was found above a window").clone();
-    let call = WindowCall::from_spec(&window.spec);
     let has = |bound| bounds.contains(&Some(bound));
-    let tells = |bound| has(bound) && call.as_ref().is_ok_and(|call| tells_the_window(call, bound));
+    let tells = |bound| has(bound) && tells_the_window(&window.call, bound);
     if !(tells(Bound::Start) || tells(Bound::End) || has(Bound::Start) && has(Bound::End)) {
         return not_impl_err!("grouping by only one bound of this kind of window; group by window_start and window_end");
     }
     let others: Vec<&Expr> =
         bounds.iter().zip(&aggregate.group_expr).filter(|(bound, _)| bound.is_none()).map(|(_, key)| key).collect();
-    let (order, partition) = match &call {
-        Ok(WindowCall::Session { .. }) => session_keys(&window, &others, &aggregate.input)?,
-        _ => ((0..others.len()).collect::<Vec<_>>(), 0),
+    let (order, partition) = match &window.call {
+        WindowCall::Session { .. } => session_keys(&window, &others, &aggregate.input)?,
+        WindowCall::Panes(_) => ((0..others.len()).collect::<Vec<_>>(), 0),
     };
     let keys: Vec<Expr> = order.iter().map(|key| others[*key].clone()).collect();
     let mut key = 0;
@@ -60,8 +59,8 @@ fn rewrite(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
         })
         .collect();
     let (input, time) = timed_input(&aggregate, &keys, &window)?;
-    let (spec, schema, aggregates) = (window.spec.clone(), aggregate.schema.clone(), aggregate.aggr_expr);
-    let node = WindowAggregate { input, time, spec, keys, partition, aggregates, layout, late: Vec::new(), schema };
+    let (call, schema, aggregates) = (window.call.clone(), aggregate.schema.clone(), aggregate.aggr_expr);
+    let node = WindowAggregate { input, time, call, keys, partition, aggregates, layout, late: Vec::new(), schema };
     Ok(Transformed::yes(LogicalPlan::Extension(Extension { node: Arc::new(node) })))
 }
 
@@ -164,10 +163,9 @@ fn timed_input(aggregate: &Aggregate, keys: &[Expr], window: &AssignWindow) -> R
         let time = Expr::Column(Column::from(input.schema().qualified_field(index)));
         return Ok((input, time));
     }
-    let tumbling = WindowCall::from_spec(&window.spec).is_ok_and(|call| is_tumbling(&call));
     match window_column(&aggregate.input, Bound::Start) {
         // A tumbling window's start lies in that window and in no other, so it can stand for the event time.
-        Some(index) if tumbling => {
+        Some(index) if is_tumbling(&window.call) => {
             let time = Expr::Column(Column::from(aggregate.input.schema().qualified_field(index)));
             Ok((aggregate.input.clone(), time))
         }
