@@ -54,9 +54,9 @@ pub mod dag {
     pub use crate::time::watermark::{Holds, Promise};
 }
 
-/// One core's loop.
+/// One core's loop, and what decides what it does next.
 pub mod reactor {
-    pub use crate::runtime::{Poll, Reactor, RejectedRowsHandler, Started};
+    pub use crate::runtime::{Lane, LaneBudgets, Piece, Poll, Reactor, RejectedRowsHandler, Scheduler, Started, Task, Work};
 }
 
 /// Many cores: what one pinned thread per core needs ([`thread`]), and the doors to it ([`api`]).

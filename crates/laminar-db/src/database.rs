@@ -1,49 +1,36 @@
 //! The database: a handle that can be cloned and sent, behind which one engine runs inline.
 
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_core::dag::OutletId;
+use laminar_core::reactor::{LaneBudgets, Scheduler};
 use laminar_core::row::Row;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
 use crate::catalog::{ObjectId, kind_name};
-use crate::engine::{Engine, EngineParts, Round};
+use crate::engine::{Engine, EngineParts};
 use crate::engine_lock::{EngineGuard, EngineLock, Priority};
 use crate::events::{Event, EventOutlet};
 use crate::history::Reading;
 use crate::{Interrupt, Status};
 
-/// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
-pub(crate) const SLEEP_MAX: Duration = Duration::from_millis(20);
 /// How often a push that is held back looks whether it still is.
 const PUSH_LOOKS_EVERY: Duration = Duration::from_millis(1);
-/// The shortest sleep that is worth it.
-const SLEEP_MIN: Duration = Duration::from_micros(50);
-
-/// What one round of work did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// Something moved; there may be more to do.
-    Progressed,
-    /// Nothing to do now; look again after this time.
-    Wait(Duration),
-    /// Nothing will come without a push or a statement.
-    Finished,
-}
 
 /// A database. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Database {
-    engine: Arc<EngineLock<Engine>>,
+    pub(crate) engine: Arc<EngineLock<Engine>>,
+    /// What the thread that works does next; who holds it is that thread.
+    pub(crate) scheduler: Arc<Mutex<Scheduler>>,
     /// Outside of the lock: a thread that interrupts cannot wait for it.
     interrupt: Interrupt,
     /// Where the database has a thread of its own: it ends with the last handle.
-    host: Option<Arc<dyn Any + Send + Sync>>,
+    pub(crate) host: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Database {
@@ -52,7 +39,8 @@ impl Database {
         let clock = Arc::clone(&parts.clock);
         let engine = Engine::new(parts);
         let interrupt = engine.interrupt.clone();
-        Self { engine: Arc::new(EngineLock::new(engine, clock)), interrupt, host: None }
+        let scheduler = Arc::new(Mutex::new(Scheduler::new(LaneBudgets::START, Arc::clone(&clock))));
+        Self { engine: Arc::new(EngineLock::new(engine, clock)), scheduler, interrupt, host: None }
     }
 
     /// The same database with a thread that works for it until `host` is dropped.
@@ -128,89 +116,6 @@ impl Database {
         Ok(CallbackHandle { outlet, database: self.clone() })
     }
 
-    /// Works until every bounded source is read to its end, or `stop` is set. Unbounded sources are read as long as it takes:
-    /// then only `stop` ends this. Other threads can use the database meanwhile: they go before the next step.
-    pub fn run_until_finished(&self, stop: &AtomicBool) -> Result<()> {
-        while !stop.load(Ordering::Relaxed) {
-            if self.turn_or_wait(SLEEP_MAX)? == Turn::Finished {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// One round of work: a batch of every source, and one step; or a piece of that, where steps keep to a budget ([`StepBudget`](crate::StepBudget)).
-    pub fn turn(&self) -> Result<Turn> {
-        match self.host {
-            Some(_) => self.hosted_turn(self.engine.enter(Priority::Background)).map(|(turn, _)| turn),
-            None => self.turn_inside().map(|(turn, _)| turn),
-        }
-    }
-
-    /// The same. If there was nothing to do, waits as long as [`Turn::Wait`] says, but not longer than `at_most`; a push or a statement of
-    /// another thread ends the wait.
-    pub fn turn_or_wait(&self, at_most: Duration) -> Result<Turn> {
-        if self.host.is_none() {
-            return self.work_or_wait(at_most);
-        }
-        let (turn, engine) = self.hosted_turn(self.engine.enter(Priority::Background))?;
-        if turn != Turn::Finished {
-            self.engine.sleep(engine, at_most);
-        }
-        Ok(turn)
-    }
-
-    /// What the thread of a hosted database has come to. An error that it met is told once.
-    fn hosted_turn<'a>(&self, mut engine: EngineGuard<'a, Engine>) -> Result<(Turn, EngineGuard<'a, Engine>)> {
-        match engine.last_turn.clone() {
-            Some(Err(error)) => {
-                engine.last_turn = None;
-                Err(error)
-            }
-            Some(Ok(Round::Finished)) => Ok((Turn::Finished, engine)),
-            _ => Ok((Turn::Wait(SLEEP_MAX), engine)),
-        }
-    }
-
-    /// Waits until a push or a statement comes, `at_most` so long.
-    pub(crate) fn sleep_until_called(&self, at_most: Duration) {
-        let engine = self.engine.enter(Priority::Background);
-        if engine.last_turn.is_some() {
-            self.engine.sleep(engine, at_most);
-        }
-    }
-
-    /// One round of work by this thread, or a wait.
-    pub(crate) fn work_or_wait(&self, at_most: Duration) -> Result<Turn> {
-        let (turn, inside) = self.turn_inside()?;
-        if let Turn::Wait(wait) = turn {
-            // A thread that comes after this turn finds a sleeper: from the turn to the sleep the engine stays locked.
-            self.engine.sleep(inside, wait.min(at_most));
-        }
-        Ok(turn)
-    }
-
-    fn turn_inside(&self) -> Result<(Turn, EngineGuard<'_, Engine>)> {
-        let mut engine = self.engine.enter(Priority::Background);
-        let contended = self.engine.is_contended();
-        let round = engine.round(contended);
-        engine.last_turn = Some(round.clone());
-        let turn = match round? {
-            Round::Progressed => {
-                engine.wake_sleepers();
-                Turn::Progressed
-            }
-            Round::Finished => Turn::Finished,
-            Round::WaitUntil(at) => Turn::Wait(sleep_until(at, engine.clock.now())),
-        };
-        Ok((turn, engine))
-    }
-
-    /// One round of work for a reader that has nothing to read; false if nothing will come without a push.
-    pub(crate) fn poll_or_wait(&self) -> Result<bool> {
-        Ok(self.turn_or_wait(SLEEP_MAX)? != Turn::Finished)
-    }
-
     /// Why one of `inputs`, or something that it gets rows from, has stopped.
     pub(crate) fn failure_before(&self, inputs: &[ObjectId]) -> Option<Error> {
         let engine = self.lock();
@@ -232,13 +137,13 @@ impl Database {
 
     /// Ends all sources that have not failed: windows close, sinks complete their output. Nothing can be pushed afterwards.
     pub fn finish(&self) -> Result<()> {
-        self.lock().finish()
+        self.lock_with_sources().finish()
     }
 
     /// Says that nothing more will be read: what sources have read and is not a whole row, such as half a line of a file
     /// that is followed, becomes readable in `<source>$errors`. To be called where reading ends early.
     pub fn stop_reading(&self) -> Result<()> {
-        self.lock().stop_reading()
+        self.lock_with_sources().stop_reading()
     }
 
     /// Completes what sinks have written so far; they take nothing more. Windows that are open stay open.
@@ -287,12 +192,6 @@ impl Database {
         engine.last_turn = None;
         engine
     }
-}
-
-/// How long to wait for `at`.
-fn sleep_until(at: i64, now: i64) -> Duration {
-    let wait = Duration::from_nanos(u64::try_from(at.saturating_sub(now)).unwrap_or(0));
-    wait.clamp(SLEEP_MIN, SLEEP_MAX)
 }
 
 /// Stops a callback when dropped.

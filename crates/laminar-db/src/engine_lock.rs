@@ -22,6 +22,8 @@ pub(crate) struct EngineLock<T> {
     queue: Mutex<WaitQueue>,
     /// How many stand in the queue; written under its lock.
     waiting: AtomicUsize,
+    /// How many of these are interactive.
+    interactive: AtomicUsize,
     /// Background threads that have nothing to do sleep here, with the lock of `inside`.
     wakeups: Condvar,
     /// When a thread had to wait last, in wall-clock nanoseconds.
@@ -60,6 +62,7 @@ impl<T> EngineLock<T> {
             inside: Mutex::new(inside),
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            interactive: AtomicUsize::new(0),
             wakeups: Condvar::new(),
             contended_at: AtomicI64::new(i64::MIN),
             sleepers: AtomicUsize::new(0),
@@ -79,6 +82,11 @@ impl<T> EngineLock<T> {
     /// Whether a thread has had to wait within the last second: no one thread makes itself wait.
     pub(crate) fn is_contended(&self) -> bool {
         self.clock.now().saturating_sub(self.contended_at.load(Ordering::Relaxed)) < CONTENTION_NS
+    }
+
+    /// Whether a thread that is inside keeps one out that waits for an answer.
+    pub(crate) fn interactive_wait(&self) -> bool {
+        self.interactive.load(Ordering::Acquire) > 0
     }
 
     /// Takes the lock if it is free and no thread waits.
@@ -113,6 +121,7 @@ impl<T> EngineLock<T> {
         let mut queue = locked(&self.queue);
         let changed = change(&mut queue, now);
         self.waiting.store(queue.len(), Ordering::Release);
+        self.interactive.store(queue.interactive.len(), Ordering::Release);
         if let Some(next) = queue.next(now) {
             next.call();
         }

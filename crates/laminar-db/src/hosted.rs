@@ -6,8 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use laminar_core::{Code, Error, Result};
 
-use crate::database::SLEEP_MAX;
-use crate::{Database, Turn};
+use crate::Database;
 
 /// The thread; it ends with the last handle to its database.
 pub(crate) struct EngineThread {
@@ -31,10 +30,7 @@ impl EngineThread {
 
 fn work(database: &Database, stop: &AtomicBool) {
     while !stop.load(Ordering::Acquire) {
-        match database.work_or_wait(SLEEP_MAX) {
-            Ok(Turn::Finished) | Err(_) => database.sleep_until_called(SLEEP_MAX),
-            Ok(Turn::Progressed | Turn::Wait(_)) => {}
-        }
+        database.host();
     }
 }
 

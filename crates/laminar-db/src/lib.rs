@@ -41,6 +41,8 @@ mod status;
 
 mod database;
 
+mod turn;
+
 mod hosted;
 
 mod subscription;
@@ -52,7 +54,7 @@ mod sql;
 mod builder;
 
 pub use builder::DatabaseBuilder;
-pub use database::{CallbackHandle, Database, Turn};
+pub use database::{CallbackHandle, Database};
 pub use events::Event;
 pub use history::{Change, ChangeSet, SlowReader, SubscribeOptions, schema_with_operations};
 pub use interrupt::Interrupt;
@@ -69,3 +71,4 @@ pub use settings::{Settings, StepBudget};
 pub use statements::StatementOutcome;
 pub use status::{ObjectStatus, Status};
 pub use subscription::Subscription;
+pub use turn::Turn;

@@ -16,6 +16,9 @@ pub struct Status {
     pub step: StepId,
     /// What steps took; one that took longer than the budget ([`StepBudget`](crate::StepBudget)) is an overrun. Of steps over few rows only every sixteenth is timed.
     pub steps: BudgetMetrics,
+    /// What the turns of the lanes latency (callers that waited and were let in), main (steps) and poll (pieces of sources) took where work keeps to a
+    /// budget, of the thread that reads and steps.
+    pub lanes: [BudgetMetrics; 3],
     /// Every object, by name.
     pub objects: Vec<ObjectStatus>,
     /// Bytes of state of all operators, roughly.
@@ -67,7 +70,7 @@ impl Status {
         let (late, errors) = engine.side_outputs.totals();
         let (step, steps) = (engine.reactor.graph().last_step(), engine.reactor.budget_metrics());
         let history_bytes = engine.history_bytes();
-        Self { step, steps, objects, state_bytes, history_bytes, late, errors }
+        Self { step, steps, lanes: engine.lanes, objects, state_bytes, history_bytes, late, errors }
     }
 
     /// The object called `name`.

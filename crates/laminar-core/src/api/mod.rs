@@ -5,5 +5,6 @@
 mod core;
 mod thread_per_core;
 
-pub use self::core::{CoreConfig, CoreHandle, CoreMetrics, CoreOutput, Emitted, Event, Lane, LaneBudgets};
+pub use self::core::{CoreConfig, CoreHandle, CoreMetrics, CoreOutput, Emitted, Event};
+pub use crate::runtime::{Lane, LaneBudgets};
 pub use thread_per_core::{ThreadPerCoreRuntime, TpcConfig, TpcConfigBuilder};

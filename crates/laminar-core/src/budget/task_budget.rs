@@ -92,6 +92,11 @@ impl TaskBudget {
         self.began = Some(now);
     }
 
+    /// Leaves so many nanoseconds of the run at hand out: time in which its worker waited for others.
+    pub fn leave_out(&mut self, waited_ns: u64) {
+        self.began = self.began.map(|began| began.saturating_add(i64::try_from(waited_ns).unwrap_or(i64::MAX)));
+    }
+
     /// Ends the run without counting it: for runs so short that to look at the clock would take longer.
     pub fn forget(&mut self) {
         self.began = None;
@@ -170,6 +175,16 @@ mod tests {
         check(&[40, 100], BudgetMetrics { runs: 2, overruns: 0, spent_ns: 140, over_ns: 0, worst_ns: 100 });
         check(&[101, 150], BudgetMetrics { runs: 2, overruns: 2, spent_ns: 251, over_ns: 51, worst_ns: 150 });
         check(&[-50, 10], BudgetMetrics { runs: 2, overruns: 0, spent_ns: 10, over_ns: 0, worst_ns: 10 });
+    }
+
+    #[test]
+    fn time_spent_waiting_for_others_is_left_out() {
+        let clock = ManualClock::at(0);
+        let mut budget = TaskBudget::new("test", 100, Arc::new(clock.clone()));
+        budget.begin();
+        clock.advance(150);
+        budget.leave_out(90);
+        assert_eq!((budget.remaining_ns(), budget.finish()), (40, 60));
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn waits_for(members: &[Member<'_>]) -> Vec<Option<usize>> {
 
 impl Engine {
     /// The readers that are not to be asked now; the sources of those are told that their silence means nothing.
-    pub(super) fn hold(&mut self, now: i64) -> Held {
+    pub(crate) fn hold(&mut self, now: i64) -> Held {
         let objects = self.held_back();
         let nodes = self.aligned(&objects, now).into_iter().map(|(node, _)| node).collect();
         let held = Held { objects, nodes };

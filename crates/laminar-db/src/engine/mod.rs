@@ -24,12 +24,14 @@ mod worker_pool;
 use std::sync::Arc;
 
 use laminar_connectors::Registry;
+use laminar_core::budget::BudgetMetrics;
 use laminar_core::dag::{NodeKind, NodeStatus};
 use laminar_core::reactor::Reactor;
 use laminar_core::time::Clock;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::plan::Planner;
 
+pub(crate) use alignment::Held;
 pub(crate) use attach::{options_of, refuse_repeated_names};
 pub(crate) use files::Files;
 pub(crate) use histories::AttachedHistory;
@@ -84,8 +86,8 @@ pub(crate) struct Engine {
     #[cfg(test)]
     pub(crate) committed: Vec<Vec<crate::catalog::CatalogChange>>,
     pub(crate) next_node: u32,
-    /// Turns in which sources were not asked because steps had something to do.
-    passed_over: u32,
+    /// What the turns of each lane took, see [`Status::lanes`](crate::Status::lanes).
+    pub(crate) lanes: [BudgetMetrics; 3],
     /// What the last round of work came to.
     pub(crate) last_turn: Option<Result<Round>>,
     /// Rounds in a row in which nothing could be done but for sources that a subscription holds back.
@@ -116,7 +118,7 @@ impl Engine {
             #[cfg(test)]
             committed: Vec::new(),
             next_node: 0,
-            passed_over: 0,
+            lanes: Default::default(),
             last_turn: None,
             held_rounds: 0,
         }
@@ -152,7 +154,8 @@ impl Engine {
 
     /// Rejects what sources have read and is not a whole row, since nothing more will be read.
     pub(crate) fn stop_reading(&mut self) -> Result<()> {
-        self.readers.give_up(&mut self.side_outputs)?;
+        let now = self.clock.now();
+        self.readers.give_up(&mut self.reactor, &mut self.side_outputs, now)?;
         self.settle_all()
     }
 

@@ -1,9 +1,9 @@
 //! The running readers of sources and of tables with a connector: each is asked in turn, in the order in which they were created.
 
 use laminar_connectors::{Source, SourcePoll};
-use laminar_core::budget::PieceRows;
-use laminar_core::limits::BATCH_ROWS_MAX;
-use laminar_core::reactor::Reactor;
+use laminar_core::limits::{BATCH_ROWS_MAX, PIECE_ROWS_START};
+use laminar_core::panics::caught;
+use laminar_core::reactor::{Reactor, Task};
 use laminar_core::time::Clock;
 use laminar_core::{Error, NodeId};
 
@@ -18,8 +18,8 @@ const READ_ROWS: usize = 4 * BATCH_ROWS_MAX;
 #[derive(Default)]
 pub(crate) struct Readers {
     readers: Vec<Reader>,
-    /// The place of the one whose turn it is to deliver a piece.
-    turn: usize,
+    /// How many threads wait for all sources to be here: until then none is lent.
+    recalls: usize,
 }
 
 /// A source that is being read.
@@ -28,20 +28,27 @@ pub(crate) struct Reader {
     pub(crate) object: ObjectId,
     /// Where its rows go.
     pub(crate) node: NodeId,
-    source: Box<dyn Source>,
+    /// What is read; away while it is lent.
+    source: Option<Box<dyn Source>>,
+    /// Whether it ends by itself.
+    bounded: bool,
+    /// Where it stood when it was lent last.
+    position: String,
     /// Whether the end of the data is the end of the node: not for tables, into which people can still insert.
     ends_node: bool,
     /// Whether somebody reads from the node: `EXPLAIN` alone must not use up the rows of a source.
     wanted: bool,
     again_at: i64,
-    /// What was read while a step ran.
+    /// What was read and waits to be passed on.
     ahead: Option<Result<SourcePoll, Error>>,
+    /// Nanoseconds that reading it took while a step ran.
+    ahead_ns: u64,
     /// Whether it is not to be asked for more for now, and its source knows.
     is_held: bool,
     /// When it delivered something last, or could not be asked; `None`: it was not asked yet.
     heard_at: Option<i64>,
-    /// How many rows a piece may have that keeps to the budget.
-    piece: PieceRows,
+    /// How many rows its last piece might have.
+    piece_rows: usize,
     pub(crate) state: ReaderState,
     pub(crate) rows: u64,
     pub(crate) bad: u64,
@@ -60,49 +67,38 @@ pub(crate) enum ReaderState {
     Failed(Error),
 }
 
-/// What reading did.
-#[derive(Default)]
-pub(crate) struct Read {
-    pub(crate) progressed: bool,
-    /// When to ask again, if a reader waits for data.
-    pub(crate) again_at: Option<i64>,
+/// A source that one thread reads while others use the engine.
+pub(crate) struct Loan {
+    node: NodeId,
+    source: Box<dyn Source>,
+    polled: Option<Result<SourcePoll, Error>>,
 }
 
-impl Read {
-    fn wait_until(&mut self, at: i64) {
-        self.again_at = Some(self.again_at.map_or(at, |before| before.min(at)));
-    }
-}
-
-/// What reading a piece may take.
-pub(super) struct ReadBudget<'a> {
-    pub(super) limit_ns: u64,
-    pub(super) clock: &'a dyn Clock,
-}
-
-impl ReadBudget<'_> {
-    /// Lets the next piece learn from this one, which began at `began` and delivered so many rows.
-    fn teach(&self, piece: &mut PieceRows, rows: usize, began: i64) {
-        let spent = u64::try_from(self.clock.now().saturating_sub(began)).unwrap_or(0);
-        piece.learn(rows, spent, self.limit_ns);
+impl Loan {
+    /// Reads about `rows_max` rows.
+    pub(crate) fn read(&mut self, rows_max: usize) {
+        self.polled = Some(caught(|| self.source.poll(rows_max)));
     }
 }
 
 impl Readers {
     pub(crate) fn add(&mut self, object: ObjectId, node: NodeId, source: Box<dyn Source>, ends_node: bool) {
         let state = ReaderState::Fresh;
-        let wanted = !ends_node;
+        let (wanted, bounded) = (!ends_node, source.is_bounded());
         self.readers.push(Reader {
             object,
             node,
-            source,
+            source: Some(source),
+            bounded,
+            position: String::new(),
             ends_node,
             wanted,
             again_at: i64::MIN,
             ahead: None,
+            ahead_ns: 0,
             is_held: false,
             heard_at: None,
-            piece: PieceRows::default(),
+            piece_rows: PIECE_ROWS_START,
             state,
             rows: 0,
             bad: 0,
@@ -123,7 +119,7 @@ impl Readers {
     /// Takes the reader at `node` away, and gives what it reads.
     pub(super) fn take(&mut self, node: NodeId) -> Option<Box<dyn Source>> {
         let at = self.readers.iter().position(|reader| reader.node == node)?;
-        Some(self.readers.remove(at).source)
+        self.readers.remove(at).source
     }
 
     pub(crate) fn remove(&mut self, nodes: &[NodeId]) {
@@ -154,47 +150,86 @@ impl Readers {
 
     /// Whether one of these objects' readers will come to an end but has not yet.
     pub(crate) fn some_bounded_open(&self, objects: &[ObjectId]) -> bool {
-        self.readers.iter().any(|reader| reader.is_open() && reader.source.is_bounded() && objects.contains(&reader.object))
+        self.readers.iter().any(|reader| reader.is_open() && reader.bounded && objects.contains(&reader.object))
     }
 
-    /// Asks every reader whose node has taken in what it got before, but not those that are `held`.
-    pub(crate) fn read(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, held: &Held, now: i64) -> Read {
-        let mut read = Read::default();
+    /// Asks every reader whose node has taken in what it got before, but not those that are `held`. True if one delivered something.
+    pub(crate) fn read(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, held: &Held, now: i64) -> bool {
+        let mut progressed = false;
         for reader in &mut self.readers {
-            reader.read(reactor, side_outputs, (held, now), READ_ROWS, &mut read);
+            progressed |= reader.is_due(reactor, held, now) && reader.ask(reactor, side_outputs, now, READ_ROWS);
         }
-        read
+        progressed
     }
 
-    /// Asks one reader after the other, from the one whose turn it is, until one delivers a piece that keeps to the budget.
-    pub(super) fn read_piece(
+    /// Adds the readers as tasks; those are ready that are to be asked now.
+    pub(crate) fn tasks(&self, tasks: &mut Vec<Task>, reactor: &Reactor, held: &Held, now: i64) {
+        let ready = |reader: &Reader| reader.is_due(reactor, held, now) && (self.recalls == 0 || reader.ahead.is_some());
+        tasks.extend(self.readers.iter().map(|reader| Task { id: reader.node, ready: ready(reader) }));
+        tasks.sort_unstable_by_key(|task| task.id);
+    }
+
+    /// When the next reader is to be asked, of those that can be.
+    pub(crate) fn next_ask(&self, reactor: &Reactor, held: &Held) -> Option<i64> {
+        let can = |reader: &&Reader| reader.can_be_asked(reactor, held);
+        self.readers.iter().filter(can).map(|reader| reader.again_at).min()
+    }
+
+    /// The source at `node`, to be read without the engine, if nothing of it waits to be passed on.
+    pub(crate) fn lend(&mut self, node: NodeId, rows_max: usize) -> Option<Loan> {
+        let reader = self.readers.iter_mut().find(|reader| reader.node == node)?;
+        reader.piece_rows = rows_max;
+        if reader.ahead.is_some() {
+            return None;
+        }
+        let source = reader.source.take()?;
+        reader.position = source.position();
+        Some(Loan { node, source, polled: None })
+    }
+
+    /// Takes back what was lent, with what was read. If its object has been dropped meanwhile, both go with it.
+    pub(crate) fn take_back(&mut self, loan: Loan) {
+        if let Some(reader) = self.readers.iter_mut().find(|reader| reader.node == loan.node) {
+            (reader.source, reader.ahead, reader.ahead_ns) = (Some(loan.source), loan.polled, 0);
+        }
+    }
+
+    /// Whether a source is lent.
+    pub(crate) fn some_lent(&self) -> bool {
+        self.readers.iter().any(|reader| reader.source.is_none())
+    }
+
+    /// From now on no source is lent, until [`end_recall`](Self::end_recall) has been called as often.
+    pub(crate) fn recall(&mut self) {
+        self.recalls += 1;
+    }
+
+    pub(crate) fn end_recall(&mut self) {
+        self.recalls -= 1;
+    }
+
+    /// Asks the reader at `node` if it is to be asked now. If it delivered something: how many rows, and the nanoseconds that reading them
+    /// ahead took.
+    pub(crate) fn read_one(
         &mut self,
+        node: NodeId,
         reactor: &mut Reactor,
         side_outputs: &mut SideOutputs,
-        held: &Held,
-        budget: &ReadBudget<'_>,
-    ) -> Read {
-        let mut read = Read::default();
-        for ahead in 0..self.readers.len() {
-            let place = (self.turn + ahead) % self.readers.len();
-            let reader = &mut self.readers[place];
-            let (began, before, was_ahead) = (budget.clock.now(), reader.rows, reader.ahead.is_some());
-            reader.read(reactor, side_outputs, (held, began), reader.piece.rows(), &mut read);
-            if read.progressed {
-                if !was_ahead {
-                    budget.teach(&mut reader.piece, (reader.rows - before) as usize, began);
-                }
-                self.turn = place + 1;
-                break;
-            }
-        }
-        read
+        (held, now): (&Held, i64),
+    ) -> Option<(usize, u64)> {
+        let reader = self.readers.iter_mut().find(|reader| reader.node == node)?;
+        let (before, ahead_ns) = (reader.rows, std::mem::take(&mut reader.ahead_ns));
+        let progressed = reader.is_due(reactor, held, now) && reader.ask(reactor, side_outputs, now, reader.piece_rows);
+        progressed.then(|| ((reader.rows - before) as usize, ahead_ns))
     }
 
-    /// Rejects what has been read and is not a whole row, since nothing more will be read.
-    pub(crate) fn give_up(&mut self, side_outputs: &mut SideOutputs) -> Result<(), Error> {
+    /// Rejects what has been read and is not a whole row, since nothing more will be read. What was read ahead is passed on first.
+    pub(crate) fn give_up(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, now: i64) -> Result<(), Error> {
         for reader in self.readers.iter_mut().filter(|reader| reader.is_open()) {
-            let bad = reader.source.give_up();
+            if reader.ahead.is_some() {
+                reader.ask(reactor, side_outputs, now, 0);
+            }
+            let bad = reader.source.as_mut().map(|source| source.give_up()).unwrap_or_default();
             reader.bad += bad.len() as u64;
             side_outputs.add_unreadable(reader.object, reader.node, &bad)?;
         }
@@ -208,15 +243,12 @@ impl Readers {
         }
     }
 
-    /// The same for one reader that has nothing ahead yet, and a piece that keeps to the budget.
-    pub(super) fn read_piece_ahead(&mut self, held: &Held, budget: &ReadBudget<'_>) {
-        let turn = self.turn.min(self.readers.len());
-        let (before, from) = self.readers.split_at_mut(turn);
-        let mut inline_workers = from.iter_mut().chain(before);
-        if let Some(reader) = inline_workers.find(|reader| reader.can_read_ahead(held)) {
-            let began = budget.clock.now();
-            let rows = reader.read_ahead(reader.piece.rows());
-            budget.teach(&mut reader.piece, rows, began);
+    /// The same for one reader, and as many rows as its last piece might have.
+    pub(super) fn read_piece_ahead(&mut self, held: &Held, clock: &dyn Clock) {
+        if let Some(reader) = self.readers.iter_mut().find(|reader| reader.can_read_ahead(held)) {
+            let began = clock.now();
+            reader.read_ahead(reader.piece_rows);
+            reader.ahead_ns = u64::try_from(clock.now().saturating_sub(began)).unwrap_or(0);
         }
     }
 }
@@ -253,74 +285,65 @@ impl Reader {
 
     /// Where it stands, as people read it.
     pub(crate) fn position(&self) -> String {
-        self.source.position()
+        self.source.as_ref().map_or_else(|| self.position.clone(), |source| source.position())
+    }
+
+    /// Whether it can be asked for more: its node has taken in what it got before, and it is not `held`.
+    fn can_be_asked(&self, reactor: &Reactor, held: &Held) -> bool {
+        self.is_open() && !held.holds(self) && reactor.waiting_rows(self.node) == 0
+    }
+
+    /// Whether it is to be asked now.
+    fn is_due(&self, reactor: &Reactor, held: &Held, now: i64) -> bool {
+        self.can_be_asked(reactor, held) && self.again_at <= now
     }
 
     fn can_read_ahead(&self, held: &Held) -> bool {
         self.wanted && self.state == ReaderState::Reading && self.ahead.is_none() && !held.holds(self)
     }
 
-    /// Keeps what comes next; how many rows that is.
-    fn read_ahead(&mut self, rows_max: usize) -> usize {
-        self.ahead = match self.source.poll(rows_max) {
-            Ok(SourcePoll::Pending(_)) => None,
-            other => Some(other),
+    /// Keeps what comes next.
+    fn read_ahead(&mut self, rows_max: usize) {
+        self.ahead = match self.source.as_mut().map(|source| source.poll(rows_max)) {
+            None | Some(Ok(SourcePoll::Pending(_))) => None,
+            other => other,
         };
-        match &self.ahead {
-            Some(Ok(SourcePoll::Rows { changes, .. })) => changes.len(),
-            _ => 0,
-        }
     }
 
-    /// Passes the next rows on, some `rows_max`, if it is to be asked now, its node has taken in what it got before, and it is not `held`.
-    fn read(
-        &mut self,
-        reactor: &mut Reactor,
-        side_outputs: &mut SideOutputs,
-        (held, now): (&Held, i64),
-        rows_max: usize,
-        read: &mut Read,
-    ) {
-        if !self.is_open() || held.holds(self) || reactor.waiting_rows(self.node) > 0 {
-            return;
-        }
-        if self.again_at > now {
-            return read.wait_until(self.again_at);
-        }
+    /// Passes the next rows on, some `rows_max`. True if there were any, or it has come to an end.
+    fn ask(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, now: i64, rows_max: usize) -> bool {
         self.heard_at.get_or_insert(now);
-        match self.ask(reactor, side_outputs, now, rows_max) {
-            Ok(None) => {
-                self.heard_at = Some(now);
-                read.progressed = true;
-            }
-            Ok(Some(at)) => read.wait_until(at),
-            Err(error) => {
-                self.state = ReaderState::Failed(error);
-                read.progressed = true;
-            }
+        let source = &mut self.source;
+        let Some(polled) = self.ahead.take().or_else(|| source.as_mut().map(|source| source.poll(rows_max))) else {
+            return false;
+        };
+        match polled.and_then(|polled| self.pass_on(reactor, side_outputs, now, polled)) {
+            Ok(true) => self.heard_at = Some(now),
+            Ok(false) => return false,
+            Err(error) => self.state = ReaderState::Failed(error),
         }
+        true
     }
 
-    /// Passes the next rows on; if there are none yet, says when to ask again.
-    fn ask(
+    /// Passes on what a poll gave. False if it was nothing yet.
+    fn pass_on(
         &mut self,
         reactor: &mut Reactor,
         side_outputs: &mut SideOutputs,
         now: i64,
-        rows_max: usize,
-    ) -> Result<Option<i64>, Error> {
-        match self.ahead.take().unwrap_or_else(|| self.source.poll(rows_max))? {
+        polled: SourcePoll,
+    ) -> Result<bool, Error> {
+        match polled {
             SourcePoll::Rows { changes, bad } => {
                 self.state = ReaderState::Reading;
                 self.rows += changes.len() as u64;
                 self.bad += bad.len() as u64;
                 side_outputs.add_unreadable(self.object, self.node, &bad)?;
                 reactor.push(self.node, changes)?;
-                Ok(None)
             }
             SourcePoll::Pending(wait) => {
                 self.again_at = now.saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX));
-                Ok(Some(self.again_at))
+                return Ok(false);
             }
             SourcePoll::End => {
                 self.state = ReaderState::Ended;
@@ -329,8 +352,8 @@ impl Reader {
                 } else {
                     reactor.expedite(self.node)?;
                 }
-                Ok(None)
             }
         }
+        Ok(true)
     }
 }

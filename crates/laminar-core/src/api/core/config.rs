@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread;
 
-use crate::limits::{EVENTS_WAITING_MAX, LATENCY_BUDGET_NS, MAIN_BUDGET_NS, POLL_BUDGET_NS, RESULTS_WAITING_MAX, SPIN_LOOKS};
+use crate::limits::{EVENTS_WAITING_MAX, RESULTS_WAITING_MAX, SPIN_LOOKS};
+use crate::runtime::LaneBudgets;
 use crate::thread::BackpressureConfig;
 use crate::time::{Clock, SystemClock};
 use crate::{Code, Error, Result};
@@ -51,26 +52,6 @@ pub struct CoreConfig {
     pub checked: bool,
     /// What time it is, for the graph and the budgets.
     pub clock: Arc<dyn Clock>,
-}
-
-/// How long each lane may keep the core before the next one has its turn, in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LaneBudgets {
-    /// The latency lane.
-    pub latency_ns: u64,
-    /// The main lane.
-    pub main_ns: u64,
-    /// The poll lane.
-    pub poll_ns: u64,
-}
-
-impl LaneBudgets {
-    /// [`LATENCY_BUDGET_NS`], [`MAIN_BUDGET_NS`] and [`POLL_BUDGET_NS`].
-    pub const START: Self = Self { latency_ns: LATENCY_BUDGET_NS, main_ns: MAIN_BUDGET_NS, poll_ns: POLL_BUDGET_NS };
-
-    pub(super) fn all(&self) -> [u64; 3] {
-        [self.latency_ns, self.main_ns, self.poll_ns]
-    }
 }
 
 impl CoreConfig {

@@ -1,39 +1,8 @@
 //! What goes into a core and what comes out of it.
 
-use crate::runtime::SourceInput;
+use crate::runtime::{Lane, SourceInput};
 use crate::time::Watermark;
 use crate::{ChangeBatch, NodeId, StepId};
-
-/// The three lanes in front of a core, in the order in which they are drained.
-///
-/// A lane works when nothing waits before it, piece by piece, as long as one more piece fits into its budget and nothing has come into a
-/// lane before it. Where something always waits before it, it has one piece in every fourth turn, so none starves. A piece is cut
-/// so that it takes about half of its lane's budget at most. So what comes into the latency lane waits for the piece at hand,
-/// and at most one more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lane {
-    /// What a caller waits for: few rows, answered at once.
-    Latency,
-    /// Everything that does not say otherwise.
-    Main,
-    /// What is in no hurry: backfills, files that are read, storage that is polled.
-    Poll,
-}
-
-impl Lane {
-    /// All three, in order.
-    pub const ALL: [Lane; 3] = [Lane::Latency, Lane::Main, Lane::Poll];
-
-    /// Its position in that order.
-    pub(super) fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The lanes that are drained before it.
-    pub(super) fn before(self) -> &'static [Lane] {
-        &Self::ALL[..self.index()]
-    }
-}
 
 /// Something for a source of the graph: rows, or a promise about time.
 ///

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::config::CoreConfig;
-use super::event::{CoreOutput, Event, Lane};
+use super::event::{CoreOutput, Event};
 use super::lane_queue::{Entry, LaneQueue};
 use super::metrics::CoreMetrics;
 use super::results::Results;
@@ -16,8 +16,7 @@ use super::shared::Shared;
 use super::thread::{Command, Core};
 use crate::graph::{EdgeProperties, Node, NodeKind};
 use crate::numa::NumaTopology;
-use crate::runtime::SourceInput;
-use crate::runtime::{Reactor, fitted};
+use crate::runtime::{Lane, Reactor, SourceInput, fitted};
 use crate::thread::backpressure::wait_a_little;
 use crate::thread::spsc::{Consumer, Producer};
 use crate::thread::{CreditMetrics, OverflowStrategy, SpscQueue, affinity};

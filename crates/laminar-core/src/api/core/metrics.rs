@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::event::Lane;
 use crate::budget::BudgetMetrics;
+use crate::runtime::Lane;
 
 /// The counters of a core. While it works, each is right by itself, but they may be of different moments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

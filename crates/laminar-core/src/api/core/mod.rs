@@ -2,7 +2,7 @@
 //!
 //! * [`config`]: the settings that a core starts with. [`event`]: what goes in and comes out.
 //! * [`handle`]: the caller's side. [`thread`]: the core's side; [`shared`]: what both see.
-//! * [`schedule`]: which of the three lanes has its turn; [`lane_queue`]: what waits in one lane; [`results`]: the way back.
+//! * [`lane_queue`]: what waits in one lane; [`results`]: the way back. Which lane has its turn decides a [`Scheduler`](crate::runtime::Scheduler).
 //!
 //! **How a core waits.** When it has nothing to do, it looks at its queues up to `spin_looks` times (some 20 µs, about twice what
 //! sleeping and waking take), then sleeps until the caller wakes it: after putting something into a queue, the caller looks whether
@@ -14,12 +14,11 @@ mod handle;
 mod lane_queue;
 mod metrics;
 mod results;
-mod schedule;
 mod shared;
 mod thread;
 
-pub use config::{CoreConfig, LaneBudgets};
-pub use event::{CoreOutput, Emitted, Event, Lane};
+pub use config::CoreConfig;
+pub use event::{CoreOutput, Emitted, Event};
 pub use handle::CoreHandle;
 pub use metrics::CoreMetrics;
 

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::event::Lane;
 use super::metrics::Board;
 use crate::Error;
+use crate::runtime::Lane;
 use crate::thread::signal::Signal;
 use crate::thread::{BackpressureConfig, CachePadded, CreditGate};
 

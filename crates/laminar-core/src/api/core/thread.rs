@@ -5,15 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::config::CoreConfig;
-use super::event::Lane;
 use super::lane_queue::LaneQueue;
 use super::metrics::CoreMetrics;
-use super::schedule::{Schedule, Work};
 use super::shared::Shared;
 use crate::limits::TIMER_SLEEP_MS;
 use crate::panics::caught;
-use crate::runtime::Reactor;
-use crate::runtime::SourceInput;
+use crate::runtime::{Lane, Piece, Reactor, Scheduler, SourceInput, Work};
 use crate::thread::spsc::Consumer;
 use crate::time::Clock;
 use crate::{Code, Error, NodeId, Result, hot_path};
@@ -29,7 +26,7 @@ pub(super) enum Command {
 /// The core, on its thread.
 pub(super) struct Core {
     commands: Consumer<Command>,
-    schedule: Schedule,
+    scheduler: Scheduler,
     work: Graph,
     finishing: bool,
     sleeps: u64,
@@ -54,9 +51,9 @@ impl Core {
     pub(super) fn new(config: &CoreConfig, commands: Consumer<Command>, lanes: [LaneQueue; 3], shared: Arc<Shared>) -> Self {
         let clock = Arc::clone(&config.clock);
         let reactor = if config.checked { Reactor::checked(Arc::clone(&clock)) } else { Reactor::new(Arc::clone(&clock)) };
-        let schedule = Schedule::new(config.budgets, Arc::clone(&clock));
+        let scheduler = Scheduler::new(config.budgets, Arc::clone(&clock));
         let work = Graph { reactor, lanes, ends: Vec::new(), unfinished: false, steps: 0, rows_done: 0, clock, shared };
-        Self { commands, schedule, work, finishing: false, sleeps: 0, looks: config.spin_looks }
+        Self { commands, scheduler, work, finishing: false, sleeps: 0, looks: config.spin_looks }
     }
 
     /// Runs until the caller is gone, everything is worked off, or the graph has failed. Whatever goes wrong is kept where the
@@ -111,7 +108,7 @@ impl Core {
         if self.work.is_held_up() && !self.work.go_on()? {
             return Ok(false);
         }
-        self.schedule.turn(&mut self.work)
+        self.scheduler.turn(&mut self.work)
     }
 
     fn wait(&mut self) {
@@ -139,7 +136,7 @@ impl Core {
             steps: *steps,
             rows_done: *rows_done,
             sleeps: self.sleeps,
-            lanes: self.schedule.metrics(),
+            lanes: self.scheduler.metrics(),
             reactor: reactor.budget_metrics(),
             ..CoreMetrics::default()
         });
@@ -195,16 +192,16 @@ impl Graph {
 }
 
 impl Work for Graph {
-    fn waits(&mut self, lane: Lane) -> bool {
+    fn waits(&mut self, lane: Lane) -> Result<bool> {
         if self.is_held_up() {
-            return false;
+            return Ok(false);
         }
         let queue = &mut self.lanes[lane.index()];
         queue.take_in();
-        !queue.is_empty() || (lane == Lane::Main && self.is_timer_due())
+        Ok(!queue.is_empty() || (lane == Lane::Main && self.is_timer_due()))
     }
 
-    fn work(&mut self, lane: Lane, rows_max: usize) -> Result<usize> {
+    fn work(&mut self, lane: Lane, _: NodeId, rows_max: usize) -> Result<Piece> {
         let (reactor, ends) = (&mut self.reactor, &mut self.ends);
         let rows = self.lanes[lane.index()].feed(rows_max, |source, input| match input {
             SourceInput::Changes(changes) => reactor.push(source, changes),
@@ -215,7 +212,7 @@ impl Work for Graph {
         self.step()?;
         self.rows_done += rows as u64;
         self.shared.gate(lane).release(rows);
-        Ok(rows)
+        Ok(Piece { rows, ..Piece::default() })
     }
 }
 

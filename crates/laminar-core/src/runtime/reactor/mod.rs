@@ -42,16 +42,16 @@
 //! # }
 //! ```
 
+mod component_steps;
 mod fitted;
 mod inbox;
 mod portions;
-mod turns;
 
 use std::sync::Arc;
 
+use component_steps::ComponentSteps;
 pub(crate) use fitted::fitted;
 use inbox::Inbox;
-use turns::Turns;
 
 use super::{GraphHost, GraphImage, NodeStatus, Outlet, OutletId, RejectedRowsHandler, SourceInput, WorkerPool};
 use crate::budget::{BudgetMetrics, TaskBudget};
@@ -86,6 +86,11 @@ impl Started {
     pub fn is_running(&self) -> bool {
         self.progressed
     }
+
+    /// The rows that one source has in a step over one component at most.
+    pub fn rows(&self) -> usize {
+        self.alone.map_or(0, |(_, rows)| rows)
+    }
 }
 
 /// Runs a graph on the thread of the caller that polls it.
@@ -95,7 +100,7 @@ pub struct Reactor {
     /// By ascending number of the source.
     inboxes: Vec<Inbox>,
     budget: TaskBudget,
-    turns: Turns,
+    components: ComponentSteps,
     /// The time of the last poll.
     polled_at: i64,
     closed: bool,
@@ -116,7 +121,15 @@ impl Reactor {
     /// A reactor over a graph without nodes. Answers do not depend on how many workers share it.
     pub fn over(clock: Arc<dyn Clock>, graph: GraphHost) -> Self {
         let budget = TaskBudget::of_step("step", Arc::clone(&clock));
-        Self { clock, graph, inboxes: Vec::new(), budget, turns: Turns::default(), polled_at: i64::MIN, closed: false }
+        Self {
+            clock,
+            graph,
+            inboxes: Vec::new(),
+            budget,
+            components: ComponentSteps::default(),
+            polled_at: i64::MIN,
+            closed: false,
+        }
     }
 
     /// The graph: its nodes, what they store and how they are doing.
@@ -278,7 +291,7 @@ impl Reactor {
             self.graph.finish_step()?;
             self.end_step(handler)?;
             match started.alone {
-                Some((component, rows)) => self.charge_alone(component, rows),
+                Some((component, _)) => self.charge_alone(component),
                 None => self.charge(),
             }
         }
@@ -306,8 +319,8 @@ impl Reactor {
         }
         self.polled_at = now;
         let progressed = self.graph.has_work(now);
-        if progressed && self.turns.are_several() {
-            self.graph.mark_ready(now, self.turns.ready())?;
+        if progressed && self.components.are_several() {
+            self.graph.mark_ready(now, self.components.ready())?;
         }
         Ok((Started { progressed, blocked, alone: None }, now))
     }
@@ -320,7 +333,7 @@ impl Reactor {
             self.budget.forget();
         } else {
             let spent = self.budget.finish();
-            self.turns.charge(spent, self.budget.limit_ns());
+            self.components.charge(spent, self.budget.limit_ns());
         }
     }
 

@@ -1,5 +1,6 @@
-//! Polls over a part of what waits: what a caller waits for, and one component at a time within its budget.
+//! Polls over a part of what waits: what a caller waits for, or one component.
 
+use super::super::Task;
 use super::{Poll, Reactor, RejectedRowsHandler, Started};
 use crate::budget::BudgetMetrics;
 use crate::limits::STEP_ROWS_MAX;
@@ -24,31 +25,41 @@ impl Reactor {
         self.poll_where(STEP_ROWS_MAX, |inbox| !inbox.deferred || Some(inbox.source) == awaited, handler)
     }
 
-    /// As [`start_poll`](Self::start_poll), but the step is over one connected component alone: each that has something to do has
-    /// its turn. It gets so many rows that the step takes about half of the budget at most, as far as its last steps tell.
-    pub fn start_turn(&mut self) -> Result<Started> {
+    /// Adds the connected components of the graph as tasks, each by the name of its first node; those are ready over which a step would have
+    /// something to do now.
+    pub fn component_tasks(&mut self, tasks: &mut Vec<Task>) -> Result<()> {
         let now = self.clock.now();
-        let blocked = self.graph.look_at_outlets();
-        let ready = self.turns.ready();
+        self.graph.look_at_outlets();
+        let ready = self.components.ready();
         self.graph.mark_ready(now, ready)?;
         for inbox in self.inboxes.iter().filter(|inbox| !inbox.is_empty()) {
             ready[inbox.component] |= !self.graph.is_blocked(inbox.source)?;
         }
-        let Some(component) = self.turns.next() else {
+        tasks.extend(self.components.marked().map(|(id, ready)| Task { id, ready }));
+        tasks.sort_unstable_by_key(|task| task.id);
+        Ok(())
+    }
+
+    /// As [`start_poll`](Self::start_poll), but the step is over one connected component alone, one of the ready
+    /// [`component_tasks`](Self::component_tasks), with at most `rows_max` rows of each source.
+    pub fn start_component(&mut self, component: NodeId, rows_max: usize) -> Result<Started> {
+        let now = self.clock.now();
+        let blocked = self.graph.look_at_outlets();
+        let Some(component) = self.components.index(component) else {
             return Ok(Started { progressed: false, blocked, alone: None });
         };
-        let rows = self.feed_piece(component)?;
+        let rows = self.feed_piece(component, rows_max)?;
         self.budget.begin_at(now);
         self.graph.start_step(now, Some(component))?;
         Ok(Started { progressed: true, blocked, alone: Some((component, rows)) })
     }
 
     /// Feeds the sources of a component with its next piece; the rows that one source got at most.
-    fn feed_piece(&mut self, component: usize) -> Result<usize> {
-        let (piece, mut most) = (self.turns.piece_rows(component), 0);
+    fn feed_piece(&mut self, component: usize, rows_max: usize) -> Result<usize> {
+        let mut most = 0;
         for inbox in self.inboxes.iter_mut().filter(|inbox| inbox.component == component) {
             let waited = inbox.rows();
-            let mut rows_left = piece;
+            let mut rows_left = rows_max;
             while let Some(input) = inbox.take(&mut rows_left) {
                 self.graph.feed(inbox.source, input)?;
             }
@@ -57,10 +68,10 @@ impl Reactor {
         Ok(most)
     }
 
-    /// Counts the step of a component that had it alone, and lets its next piece learn from it.
-    pub(super) fn charge_alone(&mut self, component: usize, rows: usize) {
+    /// Counts the step of a component that had it alone.
+    pub(super) fn charge_alone(&mut self, component: usize) {
         let spent = self.budget.finish();
-        self.turns.learn(component, rows, spent, self.budget.limit_ns());
+        self.components.charge_alone(component, spent, self.budget.limit_ns());
     }
 
     /// What a step may take, in nanoseconds; without a call it is [`STEP_BUDGET_NS`](crate::limits::STEP_BUDGET_NS).
@@ -72,7 +83,7 @@ impl Reactor {
     /// with others counts as a whole.
     pub fn steps_of(&self, node: NodeId) -> Result<BudgetMetrics> {
         let component = self.graph.component(node)?;
-        Ok(self.turns.steps(component))
+        Ok(self.components.steps(component))
     }
 
     /// Finds the component of each source.
@@ -80,7 +91,7 @@ impl Reactor {
         for inbox in &mut self.inboxes {
             inbox.component = self.graph.component(inbox.source)?;
         }
-        self.turns.follow(self.graph.components());
+        self.components.follow(self.graph.components());
         Ok(())
     }
 }

@@ -69,8 +69,14 @@ impl Case {
             4 => drop(graph.reactor.poll_urgent(Some(self.sources[0].0), None).unwrap()),
             5 => graph.clock.advance(SECOND),
             _ => {
-                let started = graph.reactor.start_turn().unwrap();
-                graph.reactor.finish_poll(started, None).unwrap();
+                let mut tasks = Vec::new();
+                graph.reactor.component_tasks(&mut tasks).unwrap();
+                let ready: Vec<_> = tasks.into_iter().filter(|task| task.ready).collect();
+                if !ready.is_empty() {
+                    let component = ready[rng.random_range(0..ready.len())].id;
+                    let started = graph.reactor.start_component(component, rng.random_range(1..20)).unwrap();
+                    graph.reactor.finish_poll(started, None).unwrap();
+                }
             }
         }
     }

@@ -1,41 +1,65 @@
-//! Decides which of the three lanes works next, and how large a piece of it may be; [`Lane`] states the rule.
+//! Gives each lane its turn; [`Lane`] states the rule.
 
 use std::sync::Arc;
 
-use super::config::LaneBudgets;
-use super::event::Lane;
+use super::turns::Turns;
+use super::{Lane, LaneBudgets, Task, Work};
 use crate::Result;
-use crate::budget::{BudgetMetrics, PieceRows, TaskBudget};
+use crate::budget::{BudgetMetrics, TaskBudget};
 use crate::limits::PASSED_OVER_MAX;
 use crate::time::Clock;
 
-/// What is scheduled.
-pub(super) trait Work {
-    /// Whether something waits in `lane`.
-    fn waits(&mut self, lane: Lane) -> bool;
-
-    /// Works off a piece of what waits in `lane`, some `rows_max` rows of it; returns how many they were.
-    fn work(&mut self, lane: Lane, rows_max: usize) -> Result<usize>;
-}
-
 /// The budgets of the lanes, and what their pieces took so far.
-pub(super) struct Schedule {
+///
+/// ```
+/// use std::sync::Arc;
+/// use laminar_core::reactor::{Lane, LaneBudgets, Piece, Scheduler, Work};
+/// use laminar_core::time::SystemClock;
+/// use laminar_core::{NodeId, Result};
+///
+/// /// Rows that wait in each lane.
+/// struct Rows([usize; 3]);
+///
+/// impl Work for Rows {
+///     fn waits(&mut self, lane: Lane) -> Result<bool> {
+///         Ok(self.0[lane as usize] > 0)
+///     }
+///
+///     fn work(&mut self, lane: Lane, _: NodeId, rows_max: usize) -> Result<Piece> {
+///         let rows = self.0[lane as usize].min(rows_max);
+///         self.0[lane as usize] -= rows;
+///         Ok(Piece { rows, ..Piece::default() })
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let mut scheduler = Scheduler::new(LaneBudgets::START, Arc::new(SystemClock));
+/// let mut rows = Rows([1, 0, 5]);
+/// while scheduler.turn(&mut rows)? {}
+/// assert_eq!(rows.0, [0, 0, 0]);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Scheduler {
     lanes: [LaneShare; 3],
     clock: Arc<dyn Clock>,
 }
 
 struct LaneShare {
     budget: TaskBudget,
-    piece: PieceRows,
+    tasks: Vec<Task>,
+    turns: Turns,
     /// Turns in which something waited, but before it as well.
     passed_over: u32,
 }
 
-impl Schedule {
-    pub(super) fn new(budgets: LaneBudgets, clock: Arc<dyn Clock>) -> Self {
+impl Scheduler {
+    /// A scheduler that knows nothing of its work yet, with budgets by `clock`.
+    pub fn new(budgets: LaneBudgets, clock: Arc<dyn Clock>) -> Self {
         let share = |name, limit| LaneShare {
             budget: TaskBudget::new(name, limit, Arc::clone(&clock)),
-            piece: PieceRows::default(),
+            tasks: Vec::new(),
+            turns: Turns::default(),
             passed_over: 0,
         };
         let lanes =
@@ -43,13 +67,22 @@ impl Schedule {
         Self { lanes, clock }
     }
 
+    /// Other budgets from the next turn on.
+    pub fn set_budgets(&mut self, budgets: LaneBudgets) {
+        for (share, limit) in self.lanes.iter_mut().zip(budgets.all()) {
+            share.budget.set_limit_ns(limit);
+        }
+    }
+
     /// Gives each lane its turn that may have one. True if there was anything to do.
-    pub(super) fn turn(&mut self, work: &mut impl Work) -> Result<bool> {
+    ///
+    /// Fails with the first error of `work`; the lanes after it have no turn then.
+    pub fn turn(&mut self, work: &mut impl Work) -> Result<bool> {
         let mut worked = false;
         for lane in Lane::ALL {
-            if work.waits(lane) {
+            if work.waits(lane)? {
                 worked = true;
-                if self.has_its_turn(lane, work) {
+                if self.has_its_turn(lane, work)? {
                     self.run(lane, work)?;
                 }
             }
@@ -58,11 +91,11 @@ impl Schedule {
     }
 
     /// Whether nothing waits before `lane`, or it has been passed over often enough.
-    fn has_its_turn(&mut self, lane: Lane, work: &mut impl Work) -> bool {
+    fn has_its_turn(&mut self, lane: Lane, work: &mut impl Work) -> Result<bool> {
         let share = &mut self.lanes[lane.index()];
-        let passed = share.passed_over < PASSED_OVER_MAX && lane.before().iter().any(|before| work.waits(*before));
+        let passed = share.passed_over < PASSED_OVER_MAX && some_wait_before(lane, work)?;
         share.passed_over = if passed { share.passed_over + 1 } else { 0 };
-        !passed
+        Ok(!passed)
     }
 
     /// At least one piece of `lane`.
@@ -70,14 +103,19 @@ impl Schedule {
         let share = &mut self.lanes[lane.index()];
         share.budget.begin();
         loop {
+            share.tasks.clear();
+            work.tasks(lane, &mut share.tasks)?;
+            share.turns.follow(&share.tasks);
+            let Some((task, rows_max)) = share.turns.next(&share.tasks) else { break };
             let began = self.clock.now();
-            let rows = work.work(lane, share.piece.rows())?;
-            let spent = u64::try_from(self.clock.now().saturating_sub(began)).unwrap_or(0);
-            share.piece.learn(rows, spent, share.budget.limit_ns());
+            let piece = work.work(lane, task, rows_max)?;
+            share.budget.leave_out(piece.waited_ns);
+            let took = u64::try_from(self.clock.now().saturating_sub(began)).unwrap_or(0);
+            let spent = took.saturating_sub(piece.waited_ns);
+            share.turns.learn(task, piece.rows, spent + piece.ahead_ns, share.budget.limit_ns());
             // A piece that takes as long as this one did must still fit.
             let left = share.budget.remaining_ns();
-            let yields = left == 0 || left < spent || lane.before().iter().any(|before| work.waits(*before));
-            if yields || !work.waits(lane) {
+            if left == 0 || left < spent || some_wait_before(lane, work)? || !work.waits(lane)? {
                 break;
             }
         }
@@ -85,15 +123,26 @@ impl Schedule {
         Ok(())
     }
 
-    /// What the turns of each lane took.
-    pub(super) fn metrics(&self) -> [BudgetMetrics; 3] {
+    /// What the turns of each lane took, in the order of [`Lane::ALL`].
+    pub fn metrics(&self) -> [BudgetMetrics; 3] {
         self.lanes.each_ref().map(|share| share.budget.metrics())
     }
 }
 
+fn some_wait_before(lane: Lane, work: &mut impl Work) -> Result<bool> {
+    for before in lane.before() {
+        if work.waits(*before)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::Piece;
     use super::*;
+    use crate::NodeId;
     use crate::limits::{PIECE_ROWS_MIN, STEP_ROWS_MAX};
     use crate::time::ManualClock;
 
@@ -115,8 +164,8 @@ mod tests {
             Self { clock: ManualClock::at(0), waiting, row_ns, urgent: 0, pieces: Vec::new() }
         }
 
-        fn schedule(&self) -> Schedule {
-            Schedule::new(BUDGETS, Arc::new(self.clock.clone()))
+        fn scheduler(&self) -> Scheduler {
+            Scheduler::new(BUDGETS, Arc::new(self.clock.clone()))
         }
 
         fn take_pieces(&mut self) -> Vec<(Lane, usize)> {
@@ -125,11 +174,11 @@ mod tests {
     }
 
     impl Work for Rows {
-        fn waits(&mut self, lane: Lane) -> bool {
-            self.waiting[lane.index()] > 0
+        fn waits(&mut self, lane: Lane) -> Result<bool> {
+            Ok(self.waiting[lane.index()] > 0)
         }
 
-        fn work(&mut self, lane: Lane, rows_max: usize) -> Result<usize> {
+        fn work(&mut self, lane: Lane, _: NodeId, rows_max: usize) -> Result<Piece> {
             let rows = self.waiting[lane.index()].min(rows_max);
             self.waiting[lane.index()] -= rows;
             self.clock.advance(rows as i64 * self.row_ns);
@@ -137,27 +186,27 @@ mod tests {
             if lane != Lane::Latency {
                 self.waiting[0] += std::mem::take(&mut self.urgent);
             }
-            Ok(rows)
+            Ok(Piece { rows, ..Piece::default() })
         }
     }
 
     #[test]
-    fn rings_are_drained_in_order() {
+    fn lanes_are_drained_in_order() {
         let mut rows = Rows::new([1, 2, 3], 1);
-        let mut schedule = rows.schedule();
-        assert!(schedule.turn(&mut rows).unwrap());
+        let mut scheduler = rows.scheduler();
+        assert!(scheduler.turn(&mut rows).unwrap());
         assert_eq!(rows.take_pieces(), [(Lane::Latency, 1), (Lane::Main, 2), (Lane::Poll, 3)]);
-        assert!(!schedule.turn(&mut rows).unwrap());
+        assert!(!scheduler.turn(&mut rows).unwrap());
         assert!(rows.take_pieces().is_empty());
     }
 
     #[test]
     fn urgent_work_waits_no_longer_than_one_budget_however_long_the_others_are() {
         let mut rows = Rows::new([0, 10_000_000, 10_000_000], 3);
-        let mut schedule = rows.schedule();
+        let mut scheduler = rows.scheduler();
         for turn in 0..1_000 {
             rows.urgent = 1;
-            schedule.turn(&mut rows).unwrap();
+            scheduler.turn(&mut rows).unwrap();
             let came = rows.pieces.iter().position(|(lane, _)| *lane == Lane::Main).expect("main work never starves");
             let waited: i64 = rows.take_pieces()[came + 1..].iter().map(|(_, rows)| *rows as i64 * 3).sum();
             if turn >= 10 {
@@ -167,11 +216,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_starves_beside_rings_that_are_never_empty() {
+    fn no_lane_starves_beside_lanes_that_are_never_empty() {
         let mut rows = Rows::new([usize::MAX / 2; 3], 10);
-        let mut schedule = rows.schedule();
+        let mut scheduler = rows.scheduler();
         for _ in 0..100 {
-            (0..=PASSED_OVER_MAX).for_each(|_| assert!(schedule.turn(&mut rows).unwrap()));
+            (0..=PASSED_OVER_MAX).for_each(|_| assert!(scheduler.turn(&mut rows).unwrap()));
             let pieces = rows.take_pieces();
             for lane in Lane::ALL {
                 assert!(pieces.iter().any(|(other, _)| *other == lane), "{lane:?} has a piece in so many turns");
@@ -182,16 +231,16 @@ mod tests {
     #[test]
     fn a_lane_stops_when_its_budget_is_used_up_and_overruns_are_counted() {
         let mut rows = Rows::new([0, 1_000_000, 0], 10);
-        let mut schedule = rows.schedule();
+        let mut scheduler = rows.scheduler();
         for _ in 0..20 {
-            schedule.turn(&mut rows).unwrap();
+            scheduler.turn(&mut rows).unwrap();
         }
-        let main = schedule.metrics()[Lane::Main.index()];
+        let main = scheduler.metrics()[Lane::Main.index()];
         assert_eq!(main.runs, 20);
         assert_eq!(main.overruns, 1, "only the first piece was too large: {main:?}");
         rows.take_pieces();
         let before = rows.clock.now();
-        schedule.turn(&mut rows).unwrap();
+        scheduler.turn(&mut rows).unwrap();
         let piece = rows.pieces[0].1 as i64 * 10;
         assert!(piece <= 4_000 && rows.clock.now() - before <= 8_000, "{:?}", rows.pieces);
     }
@@ -200,11 +249,11 @@ mod tests {
     fn pieces_grow_where_rows_are_cheap_and_shrink_where_they_are_not() {
         for (row_ns, expected) in [(0, STEP_ROWS_MAX), (1_000_000, PIECE_ROWS_MIN)] {
             let mut rows = Rows::new([0, STEP_ROWS_MAX * 40, 0], row_ns);
-            let mut schedule = rows.schedule();
+            let mut scheduler = rows.scheduler();
             for _ in 0..20 {
-                schedule.turn(&mut rows).unwrap();
+                scheduler.turn(&mut rows).unwrap();
             }
-            assert_eq!(schedule.lanes[Lane::Main.index()].piece.rows(), expected, "{row_ns} ns a row");
+            assert_eq!(scheduler.lanes[Lane::Main.index()].turns.rows(NodeId(0)), expected, "{row_ns} ns a row");
         }
     }
 }
