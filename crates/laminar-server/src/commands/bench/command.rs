@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::confirm::confirm;
 use super::duckdb::{self, Answered, DuckDb};
 use super::input::Input;
+use super::pipeline::Threads;
 use super::report::{Comparison, Measured, Report, print_workloads};
 use super::workload::{Kind, WORKLOADS, Workload, find};
 use super::{latency, throughput};
@@ -26,6 +27,9 @@ pub(crate) struct Arguments {
     /// Number of threads that share the work; with 1 the pushing thread does all of it.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
+    /// Gives the database a thread of its own that reads and steps, as a server has it.
+    #[arg(long)]
+    hosted: bool,
     /// Runs of each workload; a comparison has at least five pairs.
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -41,6 +45,12 @@ pub(crate) struct Arguments {
     /// How the figures are written to standard output.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+}
+
+impl Arguments {
+    fn threads(&self) -> Threads {
+        Threads { workers: self.workers, hosted: self.hosted }
+    }
 }
 
 /// What there is to compare with.
@@ -139,7 +149,7 @@ fn measure_throughput(arguments: &Arguments, workload: &Workload, input: &Input,
             theirs.extend(duckdb.as_mut().map(DuckDb::run).transpose()?);
         }
         reset_peak_memory();
-        let run = throughput::run(workload, input, arguments.workers)?;
+        let run = throughput::run(workload, input, arguments.threads())?;
         peak = peak.max(peak_memory());
         if number % 2 == 0 {
             theirs.extend(duckdb.as_mut().map(DuckDb::run).transpose()?);
@@ -183,7 +193,7 @@ fn same_answer(runs: &[throughput::Run]) -> Result<Answer> {
 fn measure_latency(arguments: &Arguments, workload: &Workload, input: &Input, report: &mut Report) -> Result<()> {
     reset_peak_memory();
     let rate = arguments.rate.unwrap_or_else(|| workload.rate_by_default());
-    let latencies = latency::measure(workload, input, arguments.workers, rate, arguments.runs)?;
+    let latencies = latency::measure(workload, input, arguments.threads(), rate, arguments.runs)?;
     let mut measured = measured(arguments, workload, input, latencies.answer.clone(), peak_memory());
     measured.emitted = latencies.emitted;
     report.latency.push((measured, rate, latencies));

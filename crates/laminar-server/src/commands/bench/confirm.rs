@@ -34,13 +34,13 @@ fn batch_answer(workload: &Workload, input: &Input) -> Result<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::bench::{throughput, workload::find};
+    use crate::commands::bench::{pipeline::Threads, throughput, workload::find};
 
     #[test]
     fn another_answer_than_the_batch_answer_is_refused() {
         let workload = find("tumble-1k").unwrap();
         let input = Input::make(workload.source, 3_000).unwrap();
-        let answer = throughput::run(workload, &input, 1).unwrap().answer;
+        let answer = throughput::run(workload, &input, Threads { workers: 1, hosted: false }).unwrap().answer;
         confirm(workload, &input, &answer).unwrap();
         let fewer = Input::make(workload.source, 2_999).unwrap();
         let error = confirm(workload, &fewer, &answer).unwrap_err();

@@ -9,7 +9,7 @@ use laminar_db::{Code, Error, Result};
 
 use super::answer::Answer;
 use super::input::Input;
-use super::pipeline::{Kept, Pipeline};
+use super::pipeline::{Kept, Pipeline, Threads};
 use super::workload::Workload;
 use crate::output::{complain, count};
 
@@ -35,22 +35,22 @@ pub(super) struct Latencies {
 }
 
 /// Times every row of `input` alone, in `runs` runs: at `rate` rows a second, and as fast as it goes.
-pub(super) fn measure(workload: &Workload, input: &Input, workers: u16, rate: u32, runs: u16) -> Result<Latencies> {
+pub(super) fn measure(workload: &Workload, input: &Input, threads: Threads, rate: u32, runs: u16) -> Result<Latencies> {
     let open_loop = Histogram::new_with_bounds(1, LATENCY_NS_MAX, DIGITS);
     let open_loop = open_loop.map_err(|error| Error::internal(format!("a histogram: {error}")))?;
     let mut measured = Latencies { open_loop, reached: Vec::new(), push_ns: Vec::new(), answer: Answer::default(), emitted: 0 };
     for _ in 0..runs {
-        closed_loop(workload, input, workers, &mut measured)?;
-        at_rate(workload, input, workers, rate, &mut measured)?;
+        closed_loop(workload, input, threads, &mut measured)?;
+        at_rate(workload, input, threads, rate, &mut measured)?;
     }
     Ok(measured)
 }
 
 /// One push after the other; only the pushes themselves are timed. Keeps what comes out, for the checksum.
-fn closed_loop(workload: &Workload, input: &Input, workers: u16, measured: &mut Latencies) -> Result<()> {
+fn closed_loop(workload: &Workload, input: &Input, threads: Threads, measured: &mut Latencies) -> Result<()> {
     let kept = Kept::default();
     let keeper = kept.clone();
-    let pipeline = Pipeline::new(workload, workers, move |changes| keeper.keep(changes))?;
+    let pipeline = Pipeline::new(workload, threads, move |changes| keeper.keep(changes))?;
     let (source, rows) = (input.source.name(), input.rows());
     let mut busy = 0;
     for row in 0..rows {
@@ -69,10 +69,10 @@ fn closed_loop(workload: &Workload, input: &Input, workers: u16, measured: &mut 
 }
 
 /// Every row at its moment. A row that waits because the one before took long has its waiting counted.
-fn at_rate(workload: &Workload, input: &Input, workers: u16, rate: u32, measured: &mut Latencies) -> Result<()> {
+fn at_rate(workload: &Workload, input: &Input, threads: Threads, rate: u32, measured: &mut Latencies) -> Result<()> {
     let heard = Arc::new(AtomicUsize::new(0));
     let counter = heard.clone();
-    let pipeline = Pipeline::new(workload, workers, move |changes| {
+    let pipeline = Pipeline::new(workload, threads, move |changes| {
         counter.fetch_add(changes.len(), Ordering::Relaxed);
     })?;
     beside(workload, &pipeline, || push_at_rate(&pipeline, input, rate, measured))?;
@@ -115,8 +115,15 @@ fn beside(workload: &Workload, pipeline: &Pipeline, work: impl FnOnce() -> Resul
     });
     let seconds = (SystemClock.now() - began).max(1) as f64 / 1e9;
     ran.map_err(|_| Error::internal("the thread beside panicked"))??;
-    let rows = pipeline.database.status().object("load").map_or(0, |load| load.rows);
-    complain(&format!("  beside it {} rows/s were read\n", count((rows as f64 / seconds) as u64)));
+    let status = pipeline.database.status();
+    let rows = status.object("load").map_or(0, |load| load.rows);
+    let [_, steps, reads] = status.lanes.map(|lane| format!("{} us", lane.spent_ns / lane.runs.max(1) / 1_000));
+    let longest = status.lanes.map(|lane| lane.worst_ns / 1_000);
+    let rate = count((rows as f64 / seconds) as u64);
+    complain(&format!(
+        "  beside it {rate} rows/s were read; a turn of steps took {steps} (longest {} us), one of reading {reads} ({} us)\n",
+        longest[1], longest[2]
+    ));
     worked
 }
 

@@ -7,6 +7,15 @@ use laminar_db::{CallbackHandle, Code, Database, Error, Result};
 
 use super::workload::Workload;
 
+/// Who does the work of a database under test.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Threads {
+    /// Threads that share a step.
+    pub(super) workers: u16,
+    /// Whether the database has a thread of its own, that reads and steps.
+    pub(super) hosted: bool,
+}
+
 /// A database that is ready for the rows of a workload.
 pub(super) struct Pipeline {
     /// The database itself.
@@ -18,8 +27,9 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// A database with the workload's source and stream; `listen` gets every change within its step.
-    pub(super) fn new(workload: &Workload, workers: u16, listen: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<Self> {
-        let database = Database::builder().workers(workers.into()).build();
+    pub(super) fn new(workload: &Workload, threads: Threads, listen: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<Self> {
+        let builder = Database::builder().workers(threads.workers.into());
+        let database = if threads.hosted { builder.hosted().build() } else { builder.build() };
         let source = workload.source.name();
         database.execute(&format!("CREATE SOURCE {source} ({})", workload.source.columns()))?;
         database.execute(&workload.stream())?;

@@ -7,7 +7,7 @@ use laminar_db::core::time::{Clock, SystemClock};
 
 use super::answer::Answer;
 use super::input::Input;
-use super::pipeline::{Kept, Pipeline};
+use super::pipeline::{Kept, Pipeline, Threads};
 use super::workload::Workload;
 
 /// One run over all rows.
@@ -23,10 +23,10 @@ pub(super) struct Run {
 }
 
 /// Pushes all rows into a fresh database. What is emitted is kept, and looked at after the clock has stopped.
-pub(super) fn run(workload: &Workload, input: &Input, workers: u16) -> Result<Run> {
+pub(super) fn run(workload: &Workload, input: &Input, threads: Threads) -> Result<Run> {
     let kept = Kept::default();
     let keeper = kept.clone();
-    let pipeline = Pipeline::new(workload, workers, move |changes| keeper.keep(changes))?;
+    let pipeline = Pipeline::new(workload, threads, move |changes| keeper.keep(changes))?;
     let (began, cpu) = (SystemClock.now(), ProcessTime::now());
     for batch in &input.batches {
         pipeline.database.push(input.source.name(), batch.clone())?;
