@@ -78,7 +78,11 @@ impl Database {
         let mut engine = self.lock_for_push(&[name])?;
         let (node, changes) = engine.admitted(name, changes)?;
         engine.reactor.push(node, changes)?;
-        engine.settle_for(node)
+        engine.settle_for(node)?;
+        if engine.is_settled() {
+            engine.leave_no_work();
+        }
+        Ok(())
     }
 
     /// Pushes typed rows, see [`derive@crate::Row`].

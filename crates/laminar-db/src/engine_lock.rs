@@ -25,12 +25,29 @@ pub(crate) struct EngineLock<T> {
     /// How many of these are interactive.
     interactive: AtomicUsize,
     /// Background threads that have nothing to do sleep here, with the lock of `inside`.
-    wakeups: Condvar,
+    beds: [Bed; 3],
     /// When a thread had to wait last, in wall-clock nanoseconds.
     contended_at: AtomicI64,
-    /// How many sleep; written under the lock of `inside`.
-    sleepers: AtomicUsize,
     clock: Arc<dyn Clock>,
+}
+
+/// What a thread that sleeps wants to be woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wakeup {
+    /// Whatever another thread has done.
+    Change,
+    /// Something to do for a thread that works.
+    Work,
+    /// There is nothing to do any more.
+    End,
+}
+
+/// Where threads sleep that want to be woken for the same.
+#[derive(Default)]
+struct Bed {
+    wakeups: Condvar,
+    /// How many sleep; written under the lock.
+    sleepers: AtomicUsize,
 }
 
 /// The priority with which a thread waits.
@@ -51,9 +68,9 @@ pub(crate) struct EngineGuard<'a, T> {
 
 /// Wakes those that sleep, on the way out.
 struct Wake<'a> {
-    wakeups: &'a Condvar,
-    sleepers: &'a AtomicUsize,
-    wanted: bool,
+    beds: &'a [Bed; 3],
+    /// For what.
+    wakeups: [bool; 3],
 }
 
 impl<T> EngineLock<T> {
@@ -63,20 +80,18 @@ impl<T> EngineLock<T> {
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
             interactive: AtomicUsize::new(0),
-            wakeups: Condvar::new(),
+            beds: Default::default(),
             contended_at: AtomicI64::new(i64::MIN),
-            sleepers: AtomicUsize::new(0),
             clock,
         }
     }
 
-    /// Goes in, when it is one's turn. An interactive thread wakes those that sleep; a background thread does if it says so.
+    /// Goes in, when it is one's turn. An interactive thread has changed something and left work when it goes, unless it says otherwise; a
+    /// background thread wakes those that it says.
     pub(crate) fn enter(&self, priority: Priority) -> EngineGuard<'_, T> {
         let guard = self.try_enter().unwrap_or_else(|| self.wait_in_queue(priority));
-        EngineGuard {
-            guard,
-            wake: Wake { wakeups: &self.wakeups, sleepers: &self.sleepers, wanted: priority == Priority::Interactive },
-        }
+        let is_interactive = priority == Priority::Interactive;
+        EngineGuard { guard, wake: Wake { beds: &self.beds, wakeups: [is_interactive, is_interactive, false] } }
     }
 
     /// Whether a thread has had to wait within the last second: no one thread makes itself wait.
@@ -128,21 +143,27 @@ impl<T> EngineLock<T> {
         changed
     }
 
-    /// Lets go and sleeps until another thread wakes it, `at_most` so long.
-    pub(crate) fn sleep(&self, inside: EngineGuard<'_, T>, at_most: Duration) {
-        let EngineGuard { guard, mut wake } = inside;
-        wake.wanted = false;
-        self.sleepers.fetch_add(1, Ordering::Relaxed);
-        let (guard, _) = self.wakeups.wait_timeout(guard, at_most).unwrap_or_else(PoisonError::into_inner);
-        self.sleepers.fetch_sub(1, Ordering::Relaxed);
+    /// Lets go and sleeps until another thread wakes it for this, `at_most` so long. Those are woken first whom this one wakes.
+    pub(crate) fn sleep(&self, inside: EngineGuard<'_, T>, wakeup: Wakeup, at_most: Duration) {
+        let EngineGuard { guard, wake } = inside;
+        drop(wake);
+        let bed = &self.beds[wakeup as usize];
+        bed.sleepers.fetch_add(1, Ordering::Relaxed);
+        let (guard, _) = bed.wakeups.wait_timeout(guard, at_most).unwrap_or_else(PoisonError::into_inner);
+        bed.sleepers.fetch_sub(1, Ordering::Relaxed);
         drop(guard);
     }
 }
 
 impl<T> EngineGuard<'_, T> {
-    /// Those that sleep will want to look.
-    pub(crate) fn wake_sleepers(&mut self) {
-        self.wake.wanted = true;
+    /// Wakes those that sleep until this happens, when it goes.
+    pub(crate) fn wake(&mut self, wakeup: Wakeup) {
+        self.wake.wakeups[wakeup as usize] = true;
+    }
+
+    /// There is nothing to do for a thread that sleeps until there is.
+    pub(crate) fn leave_no_work(&mut self) {
+        self.wake.wakeups[Wakeup::Work as usize] = false;
     }
 }
 
@@ -163,8 +184,10 @@ impl<T> DerefMut for EngineGuard<'_, T> {
 impl Drop for Wake<'_> {
     fn drop(&mut self) {
         // A thread that has gone to sleep since this one left the lock has seen what it did.
-        if self.wanted && self.sleepers.load(Ordering::Relaxed) > 0 {
-            self.wakeups.notify_all();
+        for (bed, wanted) in self.beds.iter().zip(self.wakeups) {
+            if wanted && bed.sleepers.load(Ordering::Relaxed) > 0 {
+                bed.wakeups.notify_all();
+            }
         }
     }
 }
@@ -384,25 +407,42 @@ mod tests {
         assert_eq!((lock.enter(Priority::Interactive).1, lock.waiting.load(Ordering::Acquire)), (8 * 500, 0));
     }
 
-    #[test]
-    fn interactive_threads_and_background_ones_that_say_so_wake_those_that_sleep() {
-        let hour = Duration::from_secs(3_600);
-        for wake in [(|lock: &EngineLock<bool>| drop(lock.enter(Priority::Interactive))) as fn(&EngineLock<bool>), |lock| {
-            lock.enter(Priority::Background).wake_sleepers()
-        }] {
-            let lock = lock(false);
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    let inside = lock.enter(Priority::Background);
-                    lock.sleep(inside, hour);
-                    *lock.enter(Priority::Background) = true;
-                });
-                until(|| lock.sleepers.load(Ordering::Relaxed) == 1);
-                drop(lock.enter(Priority::Background));
-                // It only ends if this wakes the sleeper.
-                wake(&lock);
+    /// Whether a thread that sleeps for `wakeup` is woken by what `wake` does with the lock.
+    fn check_wakes(wakeup: Wakeup, wake: fn(&EngineLock<bool>), expected: bool) {
+        let (lock, ended) = (lock(false), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let inside = lock.enter(Priority::Background);
+                lock.sleep(inside, wakeup, Duration::from_secs(3_600));
+                ended.store(true, Ordering::Release);
             });
-            assert!(*lock.enter(Priority::Background));
+            until(|| lock.beds[wakeup as usize].sleepers.load(Ordering::Relaxed) == 1);
+            drop(lock.enter(Priority::Background));
+            wake(&lock);
+            if expected {
+                until(|| ended.load(Ordering::Acquire));
+            } else {
+                thread::sleep(Duration::from_millis(20));
+                assert!(!ended.load(Ordering::Acquire), "it sleeps on");
+                lock.beds[wakeup as usize].wakeups.notify_all();
+            }
+        });
+    }
+
+    #[test]
+    fn sleeping_threads_are_woken_for_what_they_wait_for() {
+        let visit = |lock: &EngineLock<bool>| drop(lock.enter(Priority::Interactive));
+        let push = |lock: &EngineLock<bool>| lock.enter(Priority::Interactive).leave_no_work();
+        let progress = |lock: &EngineLock<bool>| lock.enter(Priority::Background).wake(Wakeup::Change);
+        let end = |lock: &EngineLock<bool>| lock.enter(Priority::Background).wake(Wakeup::End);
+        for (wakeup, woken) in [
+            (Wakeup::Change, [true, true, true, false]),
+            (Wakeup::Work, [true, false, false, false]),
+            (Wakeup::End, [false, false, false, true]),
+        ] {
+            for (wake, woken) in [visit, push, progress, end].into_iter().zip(woken) {
+                check_wakes(wakeup, wake, woken);
+            }
         }
     }
 

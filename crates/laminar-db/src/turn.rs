@@ -17,7 +17,7 @@ use laminar_core::{NodeId, Result};
 
 use crate::Database;
 use crate::engine::{Engine, Held, Round};
-use crate::engine_lock::{EngineGuard, EngineLock, Priority};
+use crate::engine_lock::{EngineGuard, EngineLock, Priority, Wakeup};
 
 /// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
 pub(crate) const SLEEP_MAX: Duration = Duration::from_millis(20);
@@ -50,12 +50,23 @@ impl Database {
     /// The same. If there was nothing to do, waits as long as [`Turn::Wait`] says, but not longer than `at_most`; a push or a statement of
     /// another thread ends the wait.
     pub fn turn_or_wait(&self, at_most: Duration) -> Result<Turn> {
+        self.turn_or_sleep(Wakeup::Change, Wakeup::Change, at_most)
+    }
+
+    /// The same for a thread that wants to work or, while another does, to know when that is at its end.
+    pub(crate) fn work_or_wait_for_end(&self) -> Result<Turn> {
+        self.turn_or_sleep(Wakeup::Work, Wakeup::End, SLEEP_MAX)
+    }
+
+    /// One round of work or, while another thread works, what that has come to. If there was nothing to do, sleeps until it is woken for
+    /// `work` in the first case and `other` in the second.
+    fn turn_or_sleep(&self, work: Wakeup, other: Wakeup, at_most: Duration) -> Result<Turn> {
         if let Some(scheduler) = self.own_seat() {
-            return self.work_or_wait(scheduler, at_most);
+            return self.work_or_sleep(scheduler, work, at_most);
         }
         let (turn, engine) = self.turn_of_another()?;
         if turn != Turn::Finished {
-            self.engine.sleep(engine, at_most);
+            self.engine.sleep(engine, other, at_most);
         }
         Ok(turn)
     }
@@ -64,7 +75,7 @@ impl Database {
     /// then only `stop` ends this. Other threads can use the database meanwhile: they go before the next step.
     pub fn run_until_finished(&self, stop: &AtomicBool) -> Result<()> {
         while !stop.load(Ordering::Relaxed) {
-            if self.turn_or_wait(SLEEP_MAX)? == Turn::Finished {
+            if self.work_or_wait_for_end()? == Turn::Finished {
                 return Ok(());
             }
         }
@@ -79,11 +90,11 @@ impl Database {
     /// One round of work by the thread of a hosted database, or a wait.
     pub(crate) fn host(&self) {
         let Some(scheduler) = self.seat() else { return };
-        if matches!(self.work_or_wait(scheduler, SLEEP_MAX), Ok(Turn::Finished) | Err(_)) {
+        if matches!(self.work_or_sleep(scheduler, Wakeup::Work, SLEEP_MAX), Ok(Turn::Finished) | Err(_)) {
             // A push or a statement forgets the last turn, and then there may be something to do.
             let engine = self.engine.enter(Priority::Background);
             if engine.last_turn.is_some() {
-                self.engine.sleep(engine, SLEEP_MAX);
+                self.engine.sleep(engine, Wakeup::Work, SLEEP_MAX);
             }
         }
     }
@@ -101,13 +112,20 @@ impl Database {
         }
     }
 
-    fn work_or_wait(&self, mut scheduler: MutexGuard<'_, Scheduler>, at_most: Duration) -> Result<Turn> {
+    fn work_or_sleep(&self, mut scheduler: MutexGuard<'_, Scheduler>, wakeup: Wakeup, at_most: Duration) -> Result<Turn> {
         let (turn, inside) = self.work(&mut scheduler)?;
         // Another thread may work while this one sleeps.
         drop(scheduler);
-        if let Turn::Wait(wait) = turn {
+        match turn {
             // A thread that comes after this turn finds a sleeper: from the turn to the sleep the engine stays locked.
-            self.engine.sleep(inside, wait.min(at_most));
+            Turn::Wait(wait) => self.engine.sleep(inside, wakeup, wait.min(at_most)),
+            Turn::Progressed if self.engine.is_contended() => {
+                drop(inside);
+                // Where other programs want this processor, they get it now and not in the middle of the next turn, in which callers could
+                // not go in before it has come back.
+                std::thread::yield_now();
+            }
+            Turn::Progressed | Turn::Finished => {}
         }
         Ok(turn)
     }
@@ -133,11 +151,14 @@ impl Database {
             (engine.whole_round(), engine)
         };
         engine.last_turn = Some(round.clone());
+        if !matches!(round, Ok(Round::WaitUntil(_))) {
+            engine.wake(Wakeup::Change);
+        }
+        if matches!(round, Ok(Round::Finished) | Err(_)) {
+            engine.wake(Wakeup::End);
+        }
         let turn = match round? {
-            Round::Progressed => {
-                engine.wake_sleepers();
-                Turn::Progressed
-            }
+            Round::Progressed => Turn::Progressed,
             Round::Finished => Turn::Finished,
             Round::WaitUntil(at) => Turn::Wait(sleep_until(at, engine.clock.now())),
         };

@@ -148,6 +148,11 @@ impl Readers {
         self.readers.iter().any(|reader| reader.is_open() && !held.holds(reader))
     }
 
+    /// Whether a reader is not asked for more for now.
+    pub(crate) fn some_held(&self) -> bool {
+        self.readers.iter().any(|reader| reader.is_held)
+    }
+
     /// Whether one of these objects' readers will come to an end but has not yet.
     pub(crate) fn some_bounded_open(&self, objects: &[ObjectId]) -> bool {
         self.readers.iter().any(|reader| reader.is_open() && reader.bounded && objects.contains(&reader.object))

@@ -102,6 +102,11 @@ impl Engine {
         self.settle_awaited(None)
     }
 
+    /// Whether a thread that reads and steps has nothing to do that it did not have before what was just settled.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.reactor.is_settled() && !self.readers.some_held()
+    }
+
     /// The same after a push into `node`, even if a source delivers there too.
     pub(crate) fn settle_for(&mut self, node: NodeId) -> Result<()> {
         self.settle_awaited(Some(node))
