@@ -13,7 +13,7 @@ use laminar_core::{ChangeBatch, Code, Error, Result};
 
 use crate::catalog::{ObjectId, kind_name};
 use crate::engine::{Engine, EngineParts};
-use crate::engine_lock::{EngineGuard, EngineLock, Priority};
+use crate::engine_lock::{EngineGuard, EngineLock, Priority, Wakeup};
 use crate::events::{Event, EventOutlet};
 use crate::history::Reading;
 use crate::{Interrupt, Status};
@@ -79,7 +79,7 @@ impl Database {
         let (node, changes) = engine.admitted(name, changes)?;
         engine.reactor.push(node, changes)?;
         engine.settle_for(node)?;
-        if engine.is_settled() {
+        if engine.wakes(Wakeup::Work) && engine.is_settled() {
             engine.leave_no_work();
         }
         Ok(())

@@ -161,6 +161,11 @@ impl<T> EngineGuard<'_, T> {
         self.wake.wakeups[wakeup as usize] = true;
     }
 
+    /// Whether a thread sleeps that will be woken for this.
+    pub(crate) fn wakes(&self, wakeup: Wakeup) -> bool {
+        self.wake.wakeups[wakeup as usize] && self.wake.beds[wakeup as usize].sleepers.load(Ordering::Relaxed) > 0
+    }
+
     /// There is nothing to do for a thread that sleeps until there is.
     pub(crate) fn leave_no_work(&mut self) {
         self.wake.wakeups[Wakeup::Work as usize] = false;

@@ -228,7 +228,7 @@ impl Readers {
         progressed.then(|| ((reader.rows - before) as usize, ahead_ns))
     }
 
-    /// Rejects what has been read and is not a whole row, since nothing more will be read. What was read ahead is passed on first.
+    /// Ends all readers. What was read ahead is passed on, and what is not a whole row is rejected.
     pub(crate) fn give_up(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, now: i64) -> Result<(), Error> {
         for reader in self.readers.iter_mut().filter(|reader| reader.is_open()) {
             if reader.ahead.is_some() {
@@ -237,6 +237,7 @@ impl Readers {
             let bad = reader.source.as_mut().map(|source| source.give_up()).unwrap_or_default();
             reader.bad += bad.len() as u64;
             side_outputs.add_unreadable(reader.object, reader.node, &bad)?;
+            reader.end();
         }
         Ok(())
     }
@@ -262,6 +263,13 @@ impl Reader {
     /// Whether it is to be asked for more.
     pub(crate) fn is_open(&self) -> bool {
         self.wanted && matches!(self.state, ReaderState::Fresh | ReaderState::Reading)
+    }
+
+    /// Nothing more will be read.
+    fn end(&mut self) {
+        if self.is_open() {
+            self.state = ReaderState::Ended;
+        }
     }
 
     /// Whether it has been asked for so long without having anything; never where `idle_timeout` is `None`.

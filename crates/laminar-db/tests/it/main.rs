@@ -8,6 +8,7 @@ mod changes_oracle;
 mod fairness;
 mod first_rows;
 mod functions;
+mod hosted;
 mod late;
 mod library;
 mod limits;
