@@ -8,7 +8,7 @@
 //! * poll: a piece of one source, which is read without the lock.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use laminar_core::limits::LATENCY_BUDGET_NS;
@@ -221,7 +221,11 @@ struct DatabaseWork<'a> {
 
 impl DatabaseWork<'_> {
     fn engine(&mut self) -> &mut Engine {
-        self.inside.get_or_insert_with(|| self.lock.enter(Priority::Background))
+        self.engine_and_held().0
+    }
+
+    fn engine_and_held(&mut self) -> (&mut Engine, &Held) {
+        (self.inside.get_or_insert_with(|| self.lock.enter(Priority::Background)), &self.held)
     }
 
     /// Goes in again. Others may have changed anything meanwhile.
@@ -246,9 +250,8 @@ impl DatabaseWork<'_> {
     }
 
     fn step(&mut self, component: NodeId, rows_max: usize) -> Result<Piece> {
-        self.engine();
-        let Self { inside, held, .. } = self;
-        let rows = inside.as_mut().map_or(Ok(0), |engine| engine.step_component(component, rows_max, held))?;
+        let (engine, held) = self.engine_and_held();
+        let rows = engine.step_component(component, rows_max, held)?;
         self.progressed = true;
         Ok(Piece { rows, ..Piece::default() })
     }
@@ -257,7 +260,7 @@ impl DatabaseWork<'_> {
     fn read(&mut self, node: NodeId, rows_max: usize) -> Result<Piece> {
         let mut waited_ns = 0;
         if let Some(mut loan) = self.engine().readers.lend(node, rows_max) {
-            let clock = self.engine().clock.clone();
+            let clock = Arc::clone(&self.engine().clock);
             self.inside = None;
             loan.read(rows_max);
             let read_at = clock.now();
@@ -265,9 +268,8 @@ impl DatabaseWork<'_> {
             waited_ns = u64::try_from(clock.now().saturating_sub(read_at)).unwrap_or(0);
             self.engine().readers.take_back(loan);
         }
-        self.engine();
-        let Self { inside, held, .. } = self;
-        let read = inside.as_mut().map_or(Ok(None), |engine| engine.read_source(node, held))?;
+        let (engine, held) = self.engine_and_held();
+        let read = engine.read_source(node, held)?;
         self.progressed |= read.is_some();
         let (rows, ahead_ns) = read.unwrap_or_default();
         Ok(Piece { rows, waited_ns, ahead_ns })
@@ -287,8 +289,7 @@ impl Work for DatabaseWork<'_> {
     }
 
     fn tasks(&mut self, lane: Lane, tasks: &mut Vec<Task>) -> Result<()> {
-        self.engine();
-        let Self { inside: Some(engine), held, .. } = self else { return Ok(()) };
+        let (engine, held) = self.engine_and_held();
         match lane {
             Lane::Latency => tasks.push(Task { id: NodeId(0), ready: true }),
             Lane::Main => engine.reactor.component_tasks(tasks)?,
@@ -301,7 +302,8 @@ impl Work for DatabaseWork<'_> {
         if lane == Lane::Latency {
             return Ok(self.let_in());
         }
+        let piece = if lane == Lane::Main { self.step(task, rows_max) } else { self.read(task, rows_max) };
         self.has_just_entered = false;
-        if lane == Lane::Main { self.step(task, rows_max) } else { self.read(task, rows_max) }
+        piece
     }
 }

@@ -256,4 +256,51 @@ mod tests {
             assert_eq!(scheduler.lanes[Lane::Main.index()].turns.rows(NodeId(0)), expected, "{row_ns} ns a row");
         }
     }
+
+    /// Two tasks that share the main lane and never come to an end, each with its time a row; and time that each piece waits for others.
+    struct Shared {
+        clock: ManualClock,
+        row_ns: [i64; 2],
+        waited_ns: i64,
+        pieces: Vec<(u32, usize)>,
+    }
+
+    impl Work for Shared {
+        fn waits(&mut self, lane: Lane) -> Result<bool> {
+            Ok(lane == Lane::Main)
+        }
+
+        fn tasks(&mut self, _: Lane, tasks: &mut Vec<Task>) -> Result<()> {
+            tasks.extend([0, 1].map(|id| Task { id: NodeId(id), ready: true }));
+            Ok(())
+        }
+
+        fn work(&mut self, _: Lane, task: NodeId, rows: usize) -> Result<Piece> {
+            self.pieces.push((task.0, rows));
+            self.clock.advance(rows as i64 * self.row_ns[task.0 as usize] + self.waited_ns);
+            Ok(Piece { rows, waited_ns: self.waited_ns as u64, ahead_ns: 0 })
+        }
+    }
+
+    /// The pieces after some turns of tasks that take so long for a row and wait so long in a piece.
+    fn shared(row_ns: [i64; 2], waited_ns: i64) -> (Vec<(u32, usize)>, BudgetMetrics) {
+        let mut work = Shared { clock: ManualClock::at(0), row_ns, waited_ns, pieces: Vec::new() };
+        let mut scheduler = Scheduler::new(BUDGETS, Arc::new(work.clock.clone()));
+        (0..40).for_each(|_| assert!(scheduler.turn(&mut work).unwrap()));
+        (work.pieces.split_off(work.pieces.len() - 8), scheduler.metrics()[Lane::Main.index()])
+    }
+
+    #[test]
+    fn tasks_that_share_a_lane_have_their_turns_and_pieces_of_their_own_size() {
+        let (pieces, _) = shared([40, 2], 0);
+        assert!(pieces.windows(2).all(|two| two[0].0 != two[1].0), "{pieces:?}");
+        let rows = |id| pieces.iter().find(|piece| piece.0 == id).expect("it has turns").1;
+        assert!(rows(0) as i64 * 40 <= 4_000 && rows(1) as i64 * 2 <= 4_000 && rows(1) > rows(0), "{pieces:?}");
+    }
+
+    #[test]
+    fn time_in_which_the_worker_waits_for_others_neither_shrinks_pieces_nor_uses_budgets_up() {
+        let ((alone, before), (beside, after)) = (shared([4, 4], 0), shared([4, 4], 1_000_000));
+        assert_eq!((alone, before), (beside, after));
+    }
 }
