@@ -87,26 +87,27 @@ pub const STEP_BUDGET_NS: u64 = 1_000_000;
 pub const MEASURED_ROWS_MIN: u64 = 64;
 /// Of the steps in which fewer rows move, the time of every so manyth is taken.
 pub const MEASURED_STEPS: u64 = 16;
-/// What the latency ring of a core may take in one turn, in nanoseconds.
+/// What the latency lane of a core or a database may take in one turn, in nanoseconds.
 pub const LATENCY_BUDGET_NS: u64 = 1_000_000;
-/// What the main ring of a core may take in one turn, in nanoseconds: so long urgent work may have to wait.
+/// What the main lane of a core may take in one turn, in nanoseconds: so long urgent work may have to wait.
 pub const MAIN_BUDGET_NS: u64 = 200_000;
-/// What the poll ring of a core may take in one turn, in nanoseconds.
+/// What the poll lane of a core may take in one turn, in nanoseconds.
 pub const POLL_BUDGET_NS: u64 = 200_000;
-/// Rows of the first piece of a ring; later pieces grow and shrink with what they take.
-pub const PIECE_ROWS_START: usize = 1 << 10;
+/// Rows of the first piece of a task, of which nothing is known: it is to keep to a budget even if each row meets many others and begins many
+/// groups. Later pieces grow and shrink with what they take.
+pub const PIECE_ROWS_START: usize = 1 << 7;
 /// Rows of a piece at least: fewer cost more by the step than by the row.
 pub const PIECE_ROWS_MIN: usize = 1 << 6;
 /// Times that a step over one batch allocates at most once its graph has seen as much before: a windowed or running aggregate of two functions by
 /// one key, from source to output. None of them are per row.
 pub const STEP_ALLOCATIONS_MAX: u64 = 16;
-/// Turns in which a ring of a core may be passed over because something waits in a ring before it.
+/// Turns in which a lane may be passed over because something waits in one before it.
 pub const PASSED_OVER_MAX: u32 = 3;
 /// Interactive threads (pushes, statements) that a working loop lets pass at most before it goes on; before that it is [`LATENCY_BUDGET_NS`] that bounds them.
 pub const INTERACTIVE_PASS_MAX: u32 = 1024;
 /// How long steps of a database are cut after a thread had to wait for it, in nanoseconds: one that comes less often can wait for a whole step.
 pub const CONTENTION_NS: i64 = 1_000_000_000;
-/// Events that may wait in one ring of a core.
+/// Events that may wait in one lane of a core.
 pub const EVENTS_WAITING_MAX: usize = 1024;
 /// Results of one output of a core that may wait for the caller to poll.
 pub const RESULTS_WAITING_MAX: usize = 1024;

@@ -230,9 +230,11 @@ mod tests {
 
     #[test]
     fn a_lane_stops_when_its_budget_is_used_up_and_overruns_are_counted() {
-        let mut rows = Rows::new([0, 1_000_000, 0], 10);
+        let mut rows = Rows::new([0, 1_000_000, 0], 80);
         let mut scheduler = rows.scheduler();
-        for _ in 0..20 {
+        scheduler.turn(&mut rows).unwrap();
+        rows.row_ns = 40;
+        for _ in 1..20 {
             scheduler.turn(&mut rows).unwrap();
         }
         let main = scheduler.metrics()[Lane::Main.index()];
@@ -241,7 +243,7 @@ mod tests {
         rows.take_pieces();
         let before = rows.clock.now();
         scheduler.turn(&mut rows).unwrap();
-        let piece = rows.pieces[0].1 as i64 * 10;
+        let piece = rows.pieces[0].1 as i64 * 40;
         assert!(piece <= 4_000 && rows.clock.now() - before <= 8_000, "{:?}", rows.pieces);
     }
 
