@@ -108,8 +108,14 @@ impl Flattening {
     fn filter(&mut self, filter: Filter) -> Result<LogicalPlan> {
         let mut input = Arc::unwrap_or_clone(filter.input);
         let kept = columns_in(input.schema());
+        // A sub-query is computed for the values of the rows that the other conditions leave.
+        let decides = |conjunct: &&Expr| !has_subquery(conjunct) && !conjunct.contains_outer();
+        let (first, rest): (Vec<&Expr>, Vec<&Expr>) = split_conjunction(&filter.predicate).into_iter().partition(decides);
+        if let Some(first) = conjunction(first.into_iter().cloned()) {
+            input = LogicalPlan::Filter(Filter::try_new(first, Arc::new(input))?);
+        }
         let mut conjuncts = Vec::new();
-        for conjunct in split_conjunction(&filter.predicate) {
+        for conjunct in rest {
             conjuncts.push(match self.joinable(conjunct, &input)? {
                 Some(joinable) => joinable,
                 None => self.value(conjunct.clone(), &mut input)?,
