@@ -15,6 +15,7 @@ mod limits;
 mod notices;
 mod rename;
 mod snapshots;
+mod tpch;
 mod undo;
 mod watermarks;
 mod workers;
