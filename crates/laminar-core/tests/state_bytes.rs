@@ -6,8 +6,8 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::alloc::{CountingAllocator, thread_allocations};
 use laminar_core::dag::{
-    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec, SessionSpec, TimeColumn,
-    TopNSpec, WindowEmission, WindowSpec,
+    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec, SessionSpec, TimeBound,
+    TimeColumn, TopNSpec, WindowEmission, WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -191,10 +191,14 @@ fn joins_say_what_both_sides_hold() {
     for changes in [ChangeKind::Append, ChangeKind::Retract] {
         for join_type in [JoinType::Inner, JoinType::Full, JoinType::LeftSemi] {
             let output = Arc::new(join_type.output_schema(&schema(), &schema()));
-            let spec = JoinSpec { join_type, ..JoinSpec::inner(vec![column(0)], vec![column(0)]) };
-            let side = edge(changes.clone());
-            let make = || Box::new(JoinOperator::new(&spec, &side, &side, output).unwrap()) as _;
-            check(&format!("join {join_type:?}, {changes:?}"), make, &[Port::LEFT, Port::RIGHT]);
+            let time = TimeColumn::new(4, 0);
+            for time_bound in [None, Some(TimeBound { left: time, right: time, least: Some(-SECOND), most: Some(SECOND) })] {
+                let spec = JoinSpec { join_type, time_bound, ..JoinSpec::inner(vec![column(0)], vec![column(0)]) };
+                let side = edge(changes.clone());
+                let make = || Box::new(JoinOperator::new(&spec, &side, &side, output.clone()).unwrap()) as _;
+                let name = format!("join {join_type:?}, {changes:?}, bounded: {}", time_bound.is_some());
+                check(&name, make, &[Port::LEFT, Port::RIGHT]);
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod emit;
 pub mod group_aggregate;
 pub mod ingress;
 pub mod join;
+mod late;
 pub mod limit;
 pub mod over;
 mod partial_aggregation;

@@ -14,8 +14,10 @@ use super::key_chains::KeyChains;
 use super::row_counts::RowCounts;
 use super::row_store::{NO_ROW, RowId, from_image_table, to_image_table};
 use super::row_table::{Applied, RowTable};
+use super::time_index::TimeIndex;
 use crate::changelog::{equal_rows, hash_rows};
 use crate::graph::ChangeKind;
+use crate::limits::BATCH_ROWS_MAX;
 use crate::{ChangeBatch, Error, Result};
 
 /// A Z-set of rows that are found by key. Many rows may share a key; equal rows share a row id and add up their weights.
@@ -26,6 +28,8 @@ pub struct Arrangement {
     keys: Vec<usize>,
     /// How many rows match each row; `None` where they are not counted.
     match_counts: Option<RowCounts>,
+    /// The rows by event time; `None` where none is ever forgotten.
+    times: Option<TimeIndex>,
 }
 
 /// Pairs of a row that asks and a stored row with the same key.
@@ -52,13 +56,19 @@ impl Arrangement {
     /// no row is ever looked for and equal rows are kept one by one.
     pub fn new(schema: SchemaRef, keys: Vec<usize>, identity: Vec<usize>, changes: &ChangeKind) -> Self {
         let table = if changes.is_append() { RowTable::append_only(schema) } else { RowTable::new(schema, identity) };
-        Self { table, chains: KeyChains::default(), keys, match_counts: None }
+        Self { table, chains: KeyChains::default(), keys, match_counts: None, times: None }
     }
 
     /// The same, with a number a row: how many rows match it.
     #[must_use]
     pub fn with_match_counts(self) -> Self {
         Self { match_counts: Some(RowCounts::default()), ..self }
+    }
+
+    /// The same, whose rows can be forgotten by their column `time`.
+    #[must_use]
+    pub fn with_times(self, time: usize) -> Self {
+        Self { times: Some(TimeIndex::new(time)), ..self }
     }
 
     /// Whether there is a number a row.
@@ -104,6 +114,10 @@ impl Arrangement {
     /// [`Self::apply`]; `counts` say how many rows match each of the changed rows. A row that is there already keeps its number.
     pub fn apply_counted(&mut self, changes: &ChangeBatch, hashes: &[u64], counts: Option<&[i64]>) -> Result<()> {
         let Applied { inserted, removed, .. } = self.table.apply(changes)?;
+        if let Some(times) = &mut self.times {
+            times.remove(changes.rows(), removed.iter().map(|(row, row_id)| (*row as usize, *row_id)))?;
+            times.insert(changes.rows(), inserted.iter().map(|(row, row_id)| (*row as usize, *row_id)))?;
+        }
         for (row, row_id) in removed {
             self.chains.remove(hashes[row as usize], row_id);
         }
@@ -114,6 +128,21 @@ impl Arrangement {
             self.chains.insert(hashes[row as usize], row_id);
         }
         self.compact()
+    }
+
+    /// Forgets the rows with an event time before `before` (nanoseconds), whatever their weights.
+    pub fn forget_before(&mut self, before: i64) -> Result<()> {
+        while let Some(times) = &mut self.times {
+            let row_ids = times.take_before(before, BATCH_ROWS_MAX);
+            if row_ids.is_empty() {
+                break;
+            }
+            let hashes = hash_rows(&self.table.store().gather(&row_ids, self.keys.iter().copied())?, row_ids.len())?;
+            hashes.into_iter().zip(&row_ids).for_each(|(hash, row_id)| self.chains.remove(hash, *row_id));
+            self.table.remove(&row_ids)?;
+            self.compact()?;
+        }
+        Ok(())
     }
 
     /// Adds to the number of rows that match a stored row, and returns what it was before.
@@ -136,6 +165,10 @@ impl Arrangement {
                 self.chains.replace(hash, *from, *to);
             }
             self.chains.free_chunk(moved.chunk);
+            if let Some(times) = &mut self.times {
+                times.remove(&moved.rows, moved.from.iter().copied().enumerate())?;
+                times.insert(&moved.rows, moved.to.iter().copied().enumerate())?;
+            }
             if let Some(counts) = &mut self.match_counts {
                 moved.from.iter().zip(&moved.to).for_each(|(from, to)| counts.set(*to, counts.get(*from)));
                 counts.free_chunk(moved.chunk);
@@ -235,9 +268,12 @@ impl Arrangement {
         Ok(())
     }
 
-    /// Bytes of rows, weights, index and numbers.
+    /// Bytes of rows, weights, indexes and numbers.
     pub fn bytes(&self) -> usize {
-        self.table.bytes() + self.chains.bytes() + self.match_counts.as_ref().map_or(0, RowCounts::bytes)
+        self.table.bytes()
+            + self.chains.bytes()
+            + self.match_counts.as_ref().map_or(0, RowCounts::bytes)
+            + self.times.as_ref().map_or(0, TimeIndex::bytes)
     }
 }
 

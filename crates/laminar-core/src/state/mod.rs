@@ -14,6 +14,7 @@ mod row_counts;
 mod row_order;
 mod row_store;
 mod row_table;
+mod time_index;
 mod tree_bytes;
 
 pub use arrangement::{Arrangement, Matches, ProbeCursor};

@@ -137,6 +137,18 @@ impl RowTable {
         Ok(weight)
     }
 
+    /// Takes stored rows out, whatever their weights.
+    pub(crate) fn remove(&mut self, row_ids: &[RowId]) -> Result<()> {
+        let hashes = match self.index {
+            Some(_) => hash_rows(&self.store.gather(row_ids, self.identity.iter().copied())?, row_ids.len())?,
+            None => vec![0; row_ids.len()],
+        };
+        for (row_id, hash) in row_ids.iter().zip(hashes) {
+            self.add_weight(hash, *row_id, -self.store.weight(*row_id))?;
+        }
+        Ok(())
+    }
+
     /// Appends the rows `fresh` with their weights; none of them is there yet.
     pub(crate) fn insert(&mut self, rows: &RecordBatch, fresh: &[(u32, i64)], hashes: &[u64]) -> Result<Vec<(u32, RowId)>> {
         let (picked, weights): (Vec<u32>, Vec<i64>) = fresh.iter().copied().unzip();

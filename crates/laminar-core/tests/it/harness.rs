@@ -20,11 +20,24 @@ impl<O: Operator> Harness<O> {
 
     /// One step over these changes, in this order. Returns what it emitted.
     pub(crate) fn step(&mut self, inputs: Vec<(Port, ChangeBatch)>) -> Result<Vec<ChangeBatch>> {
+        self.step_between(inputs, Watermark::START, Watermark::START)
+    }
+
+    /// The same; the inputs' watermark moves from `before` to `after`.
+    pub(crate) fn step_between(
+        &mut self,
+        inputs: Vec<(Port, ChangeBatch)>,
+        before: Watermark,
+        after: Watermark,
+    ) -> Result<Vec<ChangeBatch>> {
         self.step = self.step.next();
         let (mut out, mut wake_at) = (Vec::new(), None);
-        let mut cx = OperatorContext::new(self.step, 0, Watermark::START, &mut out, &mut self.rejected, &mut wake_at);
+        let mut cx = OperatorContext::new(self.step, 0, before, &mut out, &mut self.rejected, &mut wake_at);
         for (port, changes) in inputs {
             self.operator.on_changes(port, changes, &mut cx)?;
+        }
+        if after > before {
+            self.operator.on_watermark(after, &mut cx)?;
         }
         self.operator.end_step(&mut cx)?;
         self.emitted.extend(out.iter().cloned());

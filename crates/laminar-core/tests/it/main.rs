@@ -7,6 +7,7 @@ mod graphs;
 mod harness;
 mod join;
 mod join_large;
+mod join_times;
 mod ordered;
 mod over;
 mod parts;

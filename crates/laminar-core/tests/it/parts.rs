@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::print_net;
 use laminar_core::dag::{
     AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, OutputSpec,
-    OverCall, OverFunction, OverSpec, SessionSpec, TimeColumn, TopNSpec, WindowEmission, WindowSpec,
+    OverCall, OverFunction, OverSpec, SessionSpec, TimeBound, TimeColumn, TopNSpec, WindowEmission, WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef, ScalarExpr, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -236,10 +236,13 @@ fn both_sides_of_a_join_come_from_parts() {
         Step(&[(LEFT, "-1 | 2 | b | 00:02 ; +1 | 1 | f | NULL"), (RIGHT, "-1 | 5000 | d | 00:04 ; +1 | 5000 | g | 00:06")], 0),
         Step(&[(RIGHT, "+1 | 2 | y | 00:02 ; -1 | 1 | x | 00:01")], 0),
     ];
+    let later = || Some(Arc::new(SameOrLater) as ExprRef);
+    let time = TimeColumn::new(2, 0);
+    let bound = TimeBound { left: time, right: time, least: None, most: Some(0) };
     for join_type in [JoinType::Inner, JoinType::Full, JoinType::LeftSemi, JoinType::RightAnti, JoinType::LeftMark] {
         // With a condition each row knows how many rows match it.
-        for residual in [None, Some(Arc::new(SameOrLater) as ExprRef)] {
-            let spec = JoinSpec { join_type, residual, ..JoinSpec::inner(vec![column(0)], vec![column(0)]) };
+        for (residual, time_bound) in [(None, None), (later(), None), (later(), Some(bound))] {
+            let spec = JoinSpec { join_type, residual, time_bound, ..JoinSpec::inner(vec![column(0)], vec![column(0)]) };
             let output = Arc::new(join_type.output_schema(&schema(), &schema()));
             let make = || {
                 let side = edge(ChangeKind::Retract);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use laminar_connectors::{Options, Source, SourceRequest};
-use laminar_core::dag::{Node, NodeKind, NodeStatus};
+use laminar_core::dag::{Node, NodeKind, NodeStatus, late_schema};
 use laminar_core::time::watermark::{WatermarkPer, WatermarkSpec};
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::lower::{Fragment, lower};
@@ -117,12 +117,20 @@ impl Engine {
         inputs.into_iter().try_for_each(|input| self.want(input))
     }
 
-    /// The columns of late rows: those that rows have where they meet the first window of `nodes`, if there is one.
+    /// The columns of late rows: those that rows have where they meet the first window of `nodes`, or the first join that forgets rows.
     fn late_columns(&self, nodes: &[Node]) -> Option<LateColumns> {
-        let windowed = |node: &&Node| matches!(node.kind, NodeKind::Window(_) | NodeKind::Session(_) | NodeKind::AssignWindow(_));
-        let input = *nodes.iter().find(windowed)?.inputs.first()?;
-        let own = nodes.iter().find(|node| node.id == input).map(|node| &node.output);
-        own.or_else(|| self.reactor.graph().properties(input)).map(|properties| LateColumns::new(&properties.schema))
+        let schema = |input: &NodeId| {
+            let own = nodes.iter().find(|node| node.id == *input).map(|node| &node.output);
+            own.or_else(|| self.reactor.graph().properties(*input)).map(|properties| properties.schema.clone())
+        };
+        let columns = |node: &Node| match (&node.kind, node.inputs.as_slice()) {
+            (NodeKind::Window(_) | NodeKind::Session(_) | NodeKind::AssignWindow(_), [input]) => schema(input),
+            (NodeKind::Join(join), [left, right]) if join.time_bound.is_some() => {
+                Some(Arc::new(late_schema(&*schema(left)?, &*schema(right)?)))
+            }
+            _ => None,
+        };
+        nodes.iter().find_map(columns).map(|schema| LateColumns::new(&schema))
     }
 
     /// Gives a source a reader that has not begun, if it has none: then a query that is created now sees the data from the start. Pushed sources

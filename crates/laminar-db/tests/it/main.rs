@@ -9,6 +9,7 @@ mod fairness;
 mod first_rows;
 mod functions;
 mod hosted;
+mod joins_by_time;
 mod late;
 mod library;
 mod limits;

@@ -7,5 +7,6 @@ mod over;
 mod scalar;
 
 pub(crate) use aggregate::aggregate_call;
+pub(crate) use growth::{exact_length, shifted};
 pub(crate) use over::over_function;
 pub(crate) use scalar::scalar;

@@ -6,6 +6,7 @@ use laminar_core::dag::{JoinSpec, JoinType, NodeKind};
 use laminar_core::expr::ExprRef;
 use laminar_core::{Code, Error, Result};
 
+use super::time_bound::time_bound;
 use super::{Lowered, Lowering, edge_schema};
 use crate::expr::scalar;
 use crate::plan::errors::from_datafusion;
@@ -26,6 +27,7 @@ impl Lowering {
             right_keys: keys(|pair| &pair.1, join.right.schema())?,
             null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
             residual: residual(join)?,
+            time_bound: time_bound(join, &left.edge, &right.edge)?,
         };
         Ok(self.add(NodeKind::Join(spec), &[&left, &right], edge_schema(&join.schema)))
     }

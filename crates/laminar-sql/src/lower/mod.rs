@@ -10,6 +10,7 @@ mod limit;
 mod output;
 mod over;
 mod scan;
+mod time_bound;
 mod top_n;
 mod union;
 mod unnest;

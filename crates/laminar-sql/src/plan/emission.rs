@@ -47,8 +47,8 @@ impl Emission {
 
 /// The error for a clause about late rows behind a query without windows.
 pub(super) fn nothing_is_late(clause: &str, span: Span) -> Error {
-    Error::new(Code::InvalidWindow, format!("{clause} needs a window: nothing here is ever late"))
-        .with_hint("group by TUMBLE, HOP, CUMULATE or SESSION, or leave the clause out")
+    Error::new(Code::InvalidWindow, format!("{clause} needs a window that rows can be late for"))
+        .with_hint("group by TUMBLE, HOP, CUMULATE or SESSION, or leave the clause out; late rows of a join are in <name>$late")
         .at(span)
 }
 

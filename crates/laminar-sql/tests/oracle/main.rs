@@ -9,6 +9,7 @@ mod any_text;
 mod compute;
 mod emit;
 mod graph;
+mod interval_join;
 mod join;
 mod over;
 mod session;

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
+use super::TimeBound;
 use crate::Port;
 use crate::expr::ExprRef;
 use crate::graph::distribute::{Placement, StatePlace, gathered};
@@ -102,12 +103,14 @@ pub struct JoinSpec {
     pub null_equals_null: bool,
     /// A condition over left and right columns together that a pair must also meet to be a match.
     pub residual: Option<ExprRef>,
+    /// What the keys and the residual condition say about times; `None`: every row is kept until it is retracted.
+    pub time_bound: Option<TimeBound>,
 }
 
 impl JoinSpec {
     /// Pairs of rows whose keys are equal, and that is all.
     pub fn inner(left_keys: Vec<ExprRef>, right_keys: Vec<ExprRef>) -> Self {
-        Self { join_type: JoinType::Inner, left_keys, right_keys, null_equals_null: false, residual: None }
+        Self { join_type: JoinType::Inner, left_keys, right_keys, null_equals_null: false, residual: None, time_bound: None }
     }
 }
 
@@ -127,7 +130,10 @@ impl NodeSpec for JoinSpec {
         let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
         EdgeProperties {
             partitioning: self.partitioning(0..self.left_keys.len(), inputs[0].schema.fields().len()),
-            time_columns: times(self.join_type, inputs[0], inputs[1]),
+            time_columns: match &self.time_bound {
+                Some(bound) => bound.times(self.join_type, inputs[0].schema.fields().len()),
+                None => times(self.join_type, inputs[0], inputs[1]),
+            },
             ..EdgeProperties::out_of(inputs, schema, changes)
         }
     }
@@ -163,6 +169,7 @@ impl NodeSpec for JoinSpec {
             }
         }
         self.residual.iter().try_for_each(expect_condition)?;
+        self.time_bound.iter().try_for_each(|bound| bound.validate(inputs[0], inputs[1]))?;
         let expected = self.join_type.output_schema(left, right);
         expect_types(schema, expected.fields().iter().map(|field| field.data_type()))?;
         match expected.fields().iter().zip(schema.fields()).find(|(expected, ours)| expected.is_nullable() && !ours.is_nullable())
@@ -178,12 +185,13 @@ impl NodeSpec for JoinSpec {
         let on: Vec<String> = pairs.map(|(left, right)| format!("{} {equal} {}", left.display(), right.display())).collect();
         let on = if on.is_empty() { "every pair".to_owned() } else { format!("on {}", on.join(" and ")) };
         let residual = self.residual.as_ref().map(|residual| format!(" where {}", residual.display()));
-        format!("{} {on}{}", self.join_type.display(), residual.unwrap_or_default())
+        let within = self.time_bound.as_ref().map(TimeBound::explain);
+        format!("{} {on}{}{}", self.join_type.display(), residual.unwrap_or_default(), within.unwrap_or_default())
     }
 
-    /// Rows that meet are as old as they are.
+    /// Rows that meet are as old as they are, unless a bound says how old that can be: then late rows do not meet.
     fn follows_watermark(&self) -> bool {
-        false
+        self.time_bound.is_some()
     }
 }
 
@@ -210,7 +218,7 @@ impl JoinSpec {
     }
 }
 
-/// Time survives a join with tables and stored views only: rows of two streams can meet at any later time, so their times follow no
+/// Without a bound, time survives a join with tables and stored views only: rows of two streams can meet at any later time, so their times follow no
 /// watermark. Nor does a time survive that is NULL beside a row without a match.
 fn times(join_type: JoinType, left: &EdgeProperties, right: &EdgeProperties) -> Vec<TimeColumn> {
     use JoinType as J;

@@ -13,6 +13,10 @@
 //! A row with a NULL key can match nothing. It is shown at once and not kept: its own retraction takes it back.
 //!
 //! Without keys every pair is looked at, by the same way: all rows have the same empty key.
+//!
+//! Where conditions bound how far apart the times of two rows can be ([`TimeBound`]), a row is forgotten as soon as the watermark says
+//! that no row to come can meet it. A late row could have met rows that are forgotten, so what it would show could be wrong: it meets
+//! none and is not shown. It is late if it was behind its own source's watermark when it came.
 
 mod pairs;
 mod shown;
@@ -29,11 +33,14 @@ use self::pairs::Pairs;
 use self::shown::Shown;
 use self::side::{KeyedChanges, Prepared, Side};
 use self::tally::{Tally, has_match};
+use super::late::LateRows;
 use super::{Operator, OperatorContext};
 use crate::changelog::add_weights;
-use crate::graph::{EdgeProperties, JoinSpec};
+use crate::expr::ExprRef;
+use crate::graph::{EdgeProperties, JoinSpec, TimeBound};
 use crate::limits::BATCH_ROWS_MAX;
 use crate::state::{Imaged, Ownership, ProbeCursor, StateImage};
+use crate::time::Watermark;
 use crate::{ChangeBatch, Code, Error, Port, Result};
 
 /// What the images call the two arrangements, by port.
@@ -48,6 +55,8 @@ pub struct JoinOperator {
     /// What is shown of each side's rows by themselves.
     shown: [Option<Shown>; 2],
     pairs: Pairs,
+    /// By which rows are forgotten, and those that come too late for it.
+    time_bound: Option<(TimeBound, LateRows)>,
 }
 
 impl JoinOperator {
@@ -66,7 +75,9 @@ impl JoinOperator {
             Shown::new(spec.join_type, port, width, &output)
         });
         let sides = [side(spec, Port::LEFT, left), side(spec, Port::RIGHT, right)];
-        Ok(Self { sides, shown, pairs: Pairs::new(pair_schema, spec.residual.clone(), shows_pairs) })
+        let time_bound =
+            spec.time_bound.map(|bound| (bound, LateRows::new([bound.left, bound.right], &left.schema, &right.schema)));
+        Ok(Self { sides, shown, pairs: Pairs::new(pair_schema, spec.residual.clone(), shows_pairs), time_bound })
     }
 
     /// Rows of a side of which the keys alone are kept: the other side's rows are shown anew whose key is there now and was not, or
@@ -91,13 +102,24 @@ impl JoinOperator {
 /// The side at `port`, with as much as the join must know of it.
 fn side(spec: &JoinSpec, port: Port, input: &EdgeProperties) -> Side {
     let keys = if port == Port::LEFT { &spec.left_keys } else { &spec.right_keys };
-    let only_keys = !spec.join_type.shows_pairs() && spec.residual.is_none();
-    match (spec.join_type.depends_on_matches(port), only_keys) {
+    let side = match (spec.join_type.depends_on_matches(port), asks_for_keys_alone(spec)) {
         (false, true) => Side::of_keys(keys, spec.null_equals_null, input),
         (false, false) => Side::new(keys, spec.null_equals_null, input),
         (true, true) => Side::new(keys, spec.null_equals_null, input).shown_alone(),
         (true, false) => Side::new(keys, spec.null_equals_null, input).shown_alone().with_match_counts(),
+    };
+    match &spec.time_bound {
+        Some(bound) => side.with_time(bound.time(port).column),
+        None => side,
     }
+}
+
+/// Whether a row need not know which rows match it, only whether its key is there.
+fn asks_for_keys_alone(spec: &JoinSpec) -> bool {
+    let has_key = |keys: &[ExprRef], time: usize| keys.iter().any(|key| key.as_column() == Some(time));
+    let has_times =
+        |bound: &TimeBound| has_key(&spec.left_keys, bound.left.column) && has_key(&spec.right_keys, bound.right.column);
+    !spec.join_type.shows_pairs() && spec.residual.is_none() && spec.time_bound.as_ref().is_none_or(has_times)
 }
 
 /// For each of the changes of keys whether its key is there now, if that is not as it was before.
@@ -138,6 +160,10 @@ fn check_keys(spec: &JoinSpec) -> Result<()> {
 impl Operator for JoinOperator {
     fn on_changes(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let (own, other) = (port.index(), 1 - port.index());
+        let changes = match &self.time_bound {
+            Some((_, late)) => late.leave_out(port, changes, cx)?,
+            None => changes,
+        };
         let Prepared { keyed, keyless } = self.sides[own].prepare(changes, cx)?;
         if let (Some(shown), Some(keyless)) = (&self.shown[own], keyless) {
             shown.changed(&keyless, BooleanArray::new(BooleanBuffer::new_unset(keyless.len()), None), cx)?;
@@ -157,6 +183,11 @@ impl Operator for JoinOperator {
         let Some(shown) = &self.shown[other] else { return Ok(()) };
         let arrangement = self.sides[other].arrangement();
         shown.turned(arrangement, &tally.turned(arrangement), cx)
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, _cx: &mut OperatorContext<'_>) -> Result<()> {
+        let Some((bound, _)) = &self.time_bound else { return Ok(()) };
+        self.sides.iter_mut().zip(PORTS).try_for_each(|(side, port)| side.forget(port, bound, watermark))
     }
 
     fn state(&mut self) -> Option<&mut dyn Imaged> {

@@ -9,10 +9,11 @@ use arrow_select::filter::filter;
 
 use crate::changelog::consolidate;
 use crate::expr::{ExprRef, evaluate_all_isolating};
-use crate::graph::{ChangeKind, EdgeProperties};
+use crate::graph::{ChangeKind, EdgeProperties, TimeBound};
 use crate::operator::{OperatorContext, RejectReason, RejectedRows};
 use crate::state::{Arrangement, Ownership, StateImage};
-use crate::{ChangeBatch, Result};
+use crate::time::Watermark;
+use crate::{ChangeBatch, Port, Result};
 
 /// The rows of one input, arranged by key.
 #[derive(Debug)]
@@ -21,7 +22,9 @@ pub(super) struct Side {
     computed: Vec<ExprRef>,
     /// Columns of the input.
     width: usize,
-    appends_only: bool,
+    changes: ChangeKind,
+    /// The input's time column, without which a row can match nothing.
+    time: Option<usize>,
     /// The input's columns, then the computed keys.
     keyed_schema: SchemaRef,
     /// Which of these are the keys, if nothing else is kept: how often a key is there is all that the join asks for.
@@ -55,7 +58,7 @@ impl KeyedChanges {
 pub(super) struct Prepared {
     /// Those that can match something.
     pub(super) keyed: Option<KeyedChanges>,
-    /// Those that can match nothing, because a key is NULL; for a side whose rows are shown by themselves.
+    /// Those that can match nothing, because a key or the time is NULL; for a side whose rows are shown by themselves.
     pub(super) keyless: Option<ChangeBatch>,
 }
 
@@ -74,9 +77,8 @@ impl Side {
         }
         let keyed_schema = Arc::new(Schema::new(fields));
         let arrangement = Arrangement::new(keyed_schema.clone(), columns, (0..width).collect(), &input.changes);
-        let appends_only = input.changes.is_append();
-        let (only_keys, shown_alone) = (None, false);
-        Self { computed, width, appends_only, keyed_schema, only_keys, null_equals_null, shown_alone, arrangement }
+        let (changes, time, only_keys, shown_alone) = (input.changes.clone(), None, None, false);
+        Self { computed, width, changes, time, keyed_schema, only_keys, null_equals_null, shown_alone, arrangement }
     }
 
     /// Of the rows of `input` the keys alone, each with how often it is there.
@@ -97,6 +99,23 @@ impl Side {
     /// The same, with the number of matches of each row.
     pub(super) fn with_match_counts(self) -> Self {
         Self { arrangement: self.arrangement.with_match_counts(), ..self }
+    }
+
+    /// The same, with rows that can be forgotten by the input's column `time`.
+    pub(super) fn with_time(self, time: usize) -> Self {
+        let kept = self.only_keys.as_ref().map_or(Some(time), |keys| keys.iter().position(|column| *column == time));
+        match kept {
+            Some(time) => Self { time: Some(time), arrangement: self.arrangement.with_times(time), ..self },
+            None => self,
+        }
+    }
+
+    /// Forgets the rows that nothing can meet any more.
+    pub(super) fn forget(&mut self, port: Port, bound: &TimeBound, watermark: Watermark) -> Result<()> {
+        match bound.forgotten_before(port, &self.changes, watermark) {
+            Some(before) => self.arrangement.forget_before(before),
+            None => Ok(()),
+        }
     }
 
     /// How many columns the input has.
@@ -121,7 +140,7 @@ impl Side {
     pub(super) fn prepare(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<Prepared> {
         let changes = changes.without_arrivals();
         // Equal rows share a row id as soon as they can be retracted, also if this batch only inserts.
-        let changes = if self.appends_only { changes } else { consolidate(&changes)? };
+        let changes = if self.changes.is_append() { changes } else { consolidate(&changes)? };
         let changes = self.with_computed_keys(changes, cx)?;
         let changes = match &self.only_keys {
             Some(columns) => consolidate(&changes.project(self.arrangement.schema(), columns)?)?,
@@ -138,10 +157,9 @@ impl Side {
 
     /// The changes that can match something, and those that cannot.
     fn without_null_keys(&self, changes: ChangeBatch) -> Result<(ChangeBatch, Option<ChangeBatch>)> {
-        if self.null_equals_null {
-            return Ok((changes, None));
-        }
-        let Some(keep) = rows_without_null(&self.arrangement.keys_of(changes.rows())) else { return Ok((changes, None)) };
+        let mut deciding = if self.null_equals_null { Vec::new() } else { self.arrangement.keys_of(changes.rows()) };
+        deciding.extend(self.time.map(|time| changes.column(time).clone()));
+        let Some(keep) = rows_without_null(&deciding) else { return Ok((changes, None)) };
         let keyless = || changes.filter(&BooleanArray::new(!keep.values(), None));
         let keyless = self.shown_alone.then(keyless).transpose()?;
         Ok((changes.filter(&keep)?, keyless))
@@ -180,9 +198,10 @@ pub(super) fn reject_errors(
     Ok(())
 }
 
-/// True for the rows in which no key is NULL; `None` if those are all rows.
-fn rows_without_null(keys: &[ArrayRef]) -> Option<BooleanArray> {
-    let nulls = keys.iter().fold(None, |nulls, key| NullBuffer::union(nulls.as_ref(), key.logical_nulls().as_ref()));
+/// True for the rows in which none of these columns is NULL; `None` if those are all rows.
+fn rows_without_null(columns: &[ArrayRef]) -> Option<BooleanArray> {
+    let union = |nulls: Option<NullBuffer>, column: &ArrayRef| NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref());
+    let nulls = columns.iter().fold(None, union);
     let nulls = nulls.filter(|nulls| nulls.null_count() > 0)?;
     Some(BooleanArray::new(nulls.into_inner(), None))
 }

@@ -18,7 +18,8 @@ use arrow_select::take::take;
 
 use super::aggregate::{Fault, GroupTable};
 use super::ingress::reject_untimed;
-use super::window::{Evaluated, GroupInput, ResultRows, check_gap, reject_late};
+use super::late::reject_late;
+use super::window::{Evaluated, GroupInput, ResultRows, check_gap};
 use super::{Operator, OperatorContext};
 use crate::graph::{EdgeProperties, SessionSpec, WindowEmission};
 use crate::state::Imaged;

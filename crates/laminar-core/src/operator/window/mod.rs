@@ -29,4 +29,3 @@ pub use rust_api::{
 
 pub(super) use input::{Evaluated, GroupInput};
 pub(super) use output::{ResultRows, check_alignment, check_gap};
-pub(super) use pane_ref::reject_late;

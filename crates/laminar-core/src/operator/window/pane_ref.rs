@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use arrow_array::{Array, Int64Array, UInt32Array};
-use arrow_select::take::take_record_batch;
 
 use super::input::Evaluated;
+use crate::operator::OperatorContext;
 use crate::operator::aggregate::NAMESPACES_AT_ONCE;
-use crate::operator::{OperatorContext, RejectReason, RejectedRows};
+use crate::operator::late::reject_late;
 use crate::time::{EventTime, Panes, Watermark, Window, ends};
 use crate::{ChangeBatch, Result};
 
@@ -216,24 +216,6 @@ pub(in crate::operator) fn late_reason(start: i64, end: i64, seen: Watermark) ->
 fn short(time: EventTime) -> String {
     let text = time.to_string();
     if text.len() == "2013-01-01 10:00:00".len() { text.strip_suffix(":00").unwrap_or(&text).to_owned() } else { text }
-}
-
-/// Rejects late rows, each with its reason.
-pub(in crate::operator) fn reject_late(
-    changes: &ChangeBatch,
-    rows: Vec<u32>,
-    reasons: Vec<String>,
-    cx: &mut OperatorContext<'_>,
-) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let retracted = |row: &u32| changes.weight(*row as usize) < 0;
-    let mark = |(row, reason): (&u32, String)| if retracted(row) { format!("retraction: {reason}") } else { reason };
-    let reasons = rows.iter().zip(reasons).map(mark).collect();
-    let rows = take_record_batch(changes.rows(), &UInt32Array::from(rows))?;
-    cx.reject(RejectedRows { reason: RejectReason::Late, rows, reasons });
-    Ok(())
 }
 
 impl RowsByPane {

@@ -1,0 +1,94 @@
+//! Joins by time: which conditions bound what is kept, and that it is.
+
+use laminar_db::Database;
+
+const SOURCES: &str = "CREATE SOURCE a (k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND);
+    CREATE SOURCE b (k BIGINT, ts TIMESTAMP, at TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND);
+    CREATE TABLE t (k BIGINT, ts TIMESTAMP)";
+
+fn database(workers: usize) -> Database {
+    let db = Database::builder().workers(workers).build();
+    db.execute(SOURCES).unwrap();
+    db
+}
+
+/// What the graph says about how far apart the times of a join are.
+fn within(from: &str) -> Vec<String> {
+    let graph = database(1).query(&format!("EXPLAIN GRAPH SELECT a.k FROM {from}")).unwrap().to_strings();
+    let lines = graph.concat().concat();
+    let bound = |line: &str| Some(line.split_once(" within ")?.1.split_once(" [")?.0.to_owned());
+    lines.lines().filter_map(bound).map(|bound| bound.replace("left time - right time ", "")).collect()
+}
+
+#[test]
+fn conditions_on_times_that_follow_watermarks_bound_what_is_kept() {
+    for (condition, expected) in [
+        ("a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts + INTERVAL '2' HOUR", "from -1h to 2h"),
+        ("b.ts BETWEEN a.ts - INTERVAL '1' HOUR AND a.ts + INTERVAL '2' HOUR", "from -2h to 1h"),
+        ("a.ts >= b.ts AND a.ts < b.ts + INTERVAL '10' SECOND", "from 0s to 10s"),
+        ("a.ts + INTERVAL '10' SECOND > b.ts AND b.ts + INTERVAL '1' MINUTE >= a.ts", "from -10s to 1m"),
+        ("a.ts = b.ts", "from 0s to 0s"),
+        ("a.ts > b.ts", "from 0s"),
+        ("a.ts <= b.ts - INTERVAL '3' SECOND", "to -3s"),
+        ("a.ts - b.ts <= INTERVAL '3' SECOND AND b.ts - a.ts <= INTERVAL '4' SECOND", "from -4s to 3s"),
+        ("INTERVAL '3' SECOND >= a.ts - b.ts AND a.ts - b.ts > INTERVAL '0' SECOND", "from 0s to 3s"),
+        ("a.ts >= b.ts - INTERVAL '1' MONTH AND a.ts <= b.ts", "from -31d to 0s"),
+        ("date_trunc('hour', a.ts) = date_trunc('hour', b.ts)", "from -1h to 1h"),
+        (
+            "a.ts >= b.ts AND a.ts >= b.ts + INTERVAL '1' SECOND AND a.ts <= b.ts + INTERVAL '1' HOUR AND a.ts < b.ts + INTERVAL '9' SECOND",
+            "from 1s to 9s",
+        ),
+        ("CAST(a.ts AS TIMESTAMP(3)) = b.ts", "from -1ms to 1ms"),
+    ] {
+        for from in [format!("a JOIN b ON a.k = b.k AND {condition}"), format!("a, b WHERE a.k = b.k AND {condition}")] {
+            assert_eq!(within(&from), [expected], "{condition}");
+        }
+        for kind in ["LEFT", "RIGHT", "FULL"] {
+            assert_eq!(within(&format!("a {kind} JOIN b ON a.k = b.k AND {condition}")), [expected], "{kind} {condition}");
+        }
+    }
+    let none: Vec<String> = Vec::new();
+    for from in [
+        "a JOIN b ON a.k = b.k",
+        "a JOIN b ON a.k = b.k AND (a.ts > b.ts OR a.k > 5)",
+        "a JOIN b ON a.k = b.k AND a.ts > b.at",
+        "a JOIN b ON a.k = b.k AND a.ts IS NOT DISTINCT FROM b.ts",
+        "a JOIN b ON a.k = b.k AND a.ts <> b.ts",
+        "a JOIN t ON a.k = t.k AND a.ts = t.ts",
+        "a LEFT JOIN b ON a.k = b.k WHERE a.ts >= b.ts - INTERVAL '1' HOUR OR b.ts IS NULL",
+    ] {
+        assert_eq!(within(from), none, "{from}");
+    }
+}
+
+/// The rows that the operators keep together.
+fn kept(db: &Database) -> i64 {
+    let rows = db.query("SHOW STATE").unwrap().to_strings();
+    rows.iter().filter(|row| row.iter().any(|cell| cell == "join")).map(|row| rows_of(row)).sum()
+}
+
+fn rows_of(row: &[String]) -> i64 {
+    row.iter().filter_map(|cell| cell.parse::<i64>().ok()).next().unwrap_or_else(|| panic!("{row:?}"))
+}
+
+#[test]
+fn a_long_stream_keeps_the_rows_of_the_bound_alone() {
+    for workers in [1, 3] {
+        let db = database(workers);
+        db.execute(
+            "CREATE STREAM inside AS SELECT a.k, b.at FROM a JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts AND b.ts + INTERVAL '1' MINUTE;
+             CREATE STREAM outside AS SELECT a.k, b.at FROM a FULL JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts AND b.ts + INTERVAL '1' MINUTE",
+        )
+        .unwrap();
+        let mut most = 0;
+        for step in 0..100 {
+            let rows = format!("FROM generate_series({}, {}) AS s(x)", step * 100, step * 100 + 99);
+            let time = "TIMESTAMP '2024-01-01' + x * INTERVAL '1' SECOND";
+            db.execute(&format!("INSERT INTO b SELECT x % 50, {time}, NULL {rows}; INSERT INTO a SELECT x % 50, {time} {rows}"))
+                .unwrap();
+            most = most.max(kept(&db));
+        }
+        // Two joins, in which 60 s of one side, and what came within the last step of both, are kept.
+        assert!((100..=2 * (65 + 205 + 100)).contains(&most), "{most} rows are kept by {workers} workers");
+    }
+}
