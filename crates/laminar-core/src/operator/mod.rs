@@ -29,6 +29,7 @@ mod partial_aggregation;
 mod partial_groups;
 pub mod session_window;
 pub mod sliding_window;
+pub mod stream_join;
 pub mod top_n;
 pub mod union;
 pub mod unnest;

@@ -13,6 +13,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::dag::{DagBuilder, Node, SourceSpec};
 use laminar_core::expr::Column;
 use laminar_core::operator::sliding_window::{SlidingWindowAssigner, SlidingWindowOperator};
+use laminar_core::operator::stream_join::{JoinSide, JoinType, StreamJoinOperator};
 use laminar_core::operator::window::{CountAggregator, EmitStrategy, LateDataConfig, LateDataMetrics, WindowAggregator};
 use laminar_core::operator::{Operator, OperatorContext};
 use laminar_core::time::{EventTime, ManualClock, Watermark};
@@ -468,4 +469,22 @@ fn results_are_shown_by_reference_and_taken_into_a_buffer_that_is_used_again() {
         }
     }
     assert_eq!((buffer.capacity(), buffer.as_ptr()), (4, memory));
+}
+
+#[test]
+fn streams_are_joined() {
+    let (left, right) = (clicks(), clicks());
+    for (join_type, shown) in [(JoinType::Inner, 1), (JoinType::Left, 2), (JoinType::Right, 2), (JoinType::Full, 3)] {
+        let mut join = StreamJoinOperator::new("user".to_owned(), "user".to_owned(), Duration::from_secs(60), join_type);
+        let (mut out, mut rejected, mut wake_at) = (Vec::new(), Vec::new(), None);
+        let before = Watermark(10 * MINUTE);
+        let mut ctx = OperatorContext::new(StepId(1), 0, before, &mut out, &mut rejected, &mut wake_at);
+        let event = rows(&left, "+1 | 00:10 | ada ; +1 | 00:11 | bob ; +1 | 00:09 | eve");
+        join.process_side(&event, JoinSide::Left, &mut ctx).unwrap();
+        join.process_side(&rows(&right, "+1 | 00:11 | ada ; +1 | 00:12:01 | bob"), JoinSide::Right, &mut ctx).unwrap();
+        let net: i64 = out.iter().flat_map(|changes| changes.weights().to_vec(changes.len())).sum();
+        assert_eq!((net, rejected.len()), (shown, 1), "{join_type:?}: one row was late");
+    }
+    let missing = StreamJoinOperator::new("user".to_owned(), "nobody".to_owned(), Duration::from_secs(60), JoinType::Inner);
+    assert_eq!(missing.with_inputs(left, right).unwrap_err().message(), "there is no column 'nobody'");
 }
