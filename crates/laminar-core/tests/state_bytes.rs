@@ -6,11 +6,12 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::alloc::{CountingAllocator, thread_allocations};
 use laminar_core::dag::{
-    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec, SessionSpec, TimeBound,
-    TimeColumn, TopNSpec, WindowEmission, WindowSpec,
+    AggregateSpec, AsofDirection, AsofJoinSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec,
+    SessionSpec, TimeBound, TimeColumn, TopNSpec, WindowEmission, WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
+use laminar_core::operator::asof_join::AsofJoin;
 use laminar_core::operator::egress::Egress;
 use laminar_core::operator::emit::Emit;
 use laminar_core::operator::group_aggregate::GroupAggregate;
@@ -199,6 +200,29 @@ fn joins_say_what_both_sides_hold() {
                 let name = format!("join {join_type:?}, {changes:?}, bounded: {}", time_bound.is_some());
                 check(&name, make, &[Port::LEFT, Port::RIGHT]);
             }
+        }
+    }
+}
+
+#[test]
+fn asof_joins_say_what_both_sides_hold() {
+    for changes in [ChangeKind::Append, ChangeKind::Retract] {
+        for times in [None, Some([TimeColumn::new(4, 0); 2])] {
+            let spec = AsofJoinSpec {
+                join_type: JoinType::Left,
+                direction: AsofDirection::Backward,
+                strict: false,
+                left_keys: vec![1],
+                right_keys: vec![1],
+                left_time: 4,
+                right_time: 4,
+                tolerance: None,
+                times,
+            };
+            let side = edge(changes.clone());
+            let output = Arc::new(JoinType::Left.output_schema(&schema(), &schema()));
+            let make = || Box::new(AsofJoin::new(&spec, &side, &side, output).unwrap()) as _;
+            check(&format!("asof join, {changes:?}, forgets: {}", times.is_some()), make, &[Port::LEFT, Port::RIGHT]);
         }
     }
 }

@@ -8,8 +8,8 @@ use super::derive::derive;
 use super::edge::{ChangeKind, EdgeProperties};
 use super::node::{Node, NodeKind};
 use super::nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, OutputSpec, OverSpec, SessionSpec, SourceSpec,
-    TopNSpec, WindowSpec,
+    AggregateSpec, AsofJoinSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, OutputSpec, OverSpec, SessionSpec,
+    SourceSpec, TopNSpec, WindowSpec,
 };
 use super::validate::validate;
 use crate::expr::ExprRef;
@@ -119,6 +119,12 @@ impl DagBuilder {
     pub fn join(&mut self, name: &str, left: NodeId, right: NodeId, spec: JoinSpec) -> NodeId {
         let schema = spec.join_type.output_schema(&self.schema(left), &self.schema(right));
         self.derived(name, NodeKind::Join(spec), vec![left, right], Arc::new(schema))
+    }
+
+    /// Each left row beside the right row that is nearest in time.
+    pub fn asof_join(&mut self, name: &str, left: NodeId, right: NodeId, spec: AsofJoinSpec) -> NodeId {
+        let schema = spec.join_type.output_schema(&self.schema(left), &self.schema(right));
+        self.derived(name, NodeKind::AsofJoin(spec), vec![left, right], Arc::new(schema))
     }
 
     /// The first rows of each partition.

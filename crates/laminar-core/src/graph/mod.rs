@@ -22,8 +22,9 @@ pub use exchange::Exchange;
 pub use explain::{explain, explain_distributed};
 pub use node::{Node, NodeKind};
 pub use nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType,
-    LimitSpec, MissingElements, OutputSpec, OverCall, OverFunction, OverSpec, Pick, SessionSpec, SourceSpec, TimeBound, TopNSpec,
-    UnnestColumn, UnnestSpec, WindowEmission, WindowSpec, can_be_sent, late_schema,
+    AggregateSpec, AsofDirection, AsofJoinSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, EmitWhen, Frame, FrameBound,
+    FrameUnit, JoinSpec, JoinType, LimitSpec, MissingElements, OutputSpec, OverCall, OverFunction, OverSpec, Pick, SessionSpec,
+    SourceSpec, TimeBound, TopNSpec, UnnestColumn, UnnestSpec, WindowEmission, WindowSpec, can_be_sent, is_asof_type,
+    late_schema,
 };
 pub use validate::validate;

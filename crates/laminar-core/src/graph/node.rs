@@ -7,8 +7,8 @@ use arrow_schema::SchemaRef;
 use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::nodes::{
-    AggregateSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec, SessionSpec,
-    SourceSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
+    AggregateSpec, AsofJoinSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec,
+    SessionSpec, SourceSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
 };
 use crate::{NodeId, Result};
 
@@ -50,6 +50,8 @@ pub enum NodeKind {
     Session(SessionSpec),
     /// Inner equi-join.
     Join(JoinSpec),
+    /// Each left row beside the right row that is nearest in time.
+    AsofJoin(AsofJoinSpec),
     /// The first rows that come.
     Limit(LimitSpec),
     /// The first rows of each partition in an order.
@@ -76,6 +78,7 @@ impl NodeKind {
             NodeKind::Window(spec) => spec,
             NodeKind::Session(spec) => spec,
             NodeKind::Join(spec) => spec,
+            NodeKind::AsofJoin(spec) => spec,
             NodeKind::Limit(spec) => spec,
             NodeKind::TopN(spec) => spec,
             NodeKind::Over(spec) => spec,

@@ -10,6 +10,7 @@ use crate::time::Watermark;
 use crate::{ChangeBatch, Port, Result, StepId};
 
 pub mod aggregate;
+pub mod asof_join;
 pub mod assign_window;
 pub mod build;
 pub mod changelog;

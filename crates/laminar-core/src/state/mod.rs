@@ -15,6 +15,7 @@ mod row_order;
 mod row_store;
 mod row_table;
 mod time_index;
+mod timed;
 mod tree_bytes;
 
 pub use arrangement::{Arrangement, Matches, ProbeCursor};
@@ -25,4 +26,6 @@ pub use ordered::{OrderedArrangement, OrderedView};
 pub use ownership::Ownership;
 pub(crate) use prefetch::{prefetch, prefetch_groups};
 pub(crate) use row_store::RowId;
+pub use timed::TimedArrangement;
+pub(crate) use timed::{TimedChanges, Timeline};
 pub(crate) use tree_bytes::{map_bytes, set_bytes, tree_bytes};

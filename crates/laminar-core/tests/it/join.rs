@@ -453,3 +453,31 @@ fn an_outer_join_shows_pairs_and_takes_each_row_back_once() {
     }
     assert_eq!(rows, 300 * 300 + 2, "every pair once, and the first row twice without one");
 }
+
+#[test]
+fn a_lookup_join_asks_once_and_keeps_no_left_row() {
+    for (join_type, shown) in [
+        (JoinType::Inner, "+2 | 1 | c | 0.0 | 1 | b | 0.0"),
+        (
+            JoinType::Left,
+            "+1 | 1 | a | 0.0 | NULL | NULL | NULL
++2 | 1 | c | 0.0 | 1 | b | 0.0
++1 | NULL | d | 0.0 | NULL | NULL | NULL
++1 | 1 | e | 0.0 | NULL | NULL | NULL",
+        ),
+    ] {
+        let keys = || vec![Column::new(&schema(), 0) as ExprRef];
+        let spec = JoinSpec { join_type, is_lookup: true, ..JoinSpec::inner(keys(), keys()) };
+        let make = || JoinOperator::new(&spec, &edge(true), &edge(false), output_schema(join_type)).unwrap();
+        let mut harness = Harness::new(make());
+        let parse = |text| ChangeBatch::parse(&schema(), text).unwrap();
+        harness.step(vec![(Port::LEFT, parse("+1 | 1 | a | 0"))]).unwrap();
+        // Right rows of a step count for its left rows, whichever of them came first.
+        harness.step(vec![(Port::LEFT, parse("+1 | 1 | c | 0")), (Port::RIGHT, parse("+2 | 1 | b | 0"))]).unwrap();
+        harness.replace_by_image(make()).unwrap();
+        harness.step(vec![(Port::LEFT, parse("+1 | NULL | d | 0")), (Port::RIGHT, parse("-2 | 1 | b | 0"))]).unwrap();
+        harness.step(vec![(Port::LEFT, parse("+1 | 1 | e | 0"))]).unwrap();
+        assert_eq!(print_all(&harness.emitted), shown);
+        assert_eq!(harness.operator.state().unwrap().rows(), 0);
+    }
+}

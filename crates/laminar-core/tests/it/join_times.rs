@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampNanosecondArray, new_null_array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, new_null_array};
+use arrow_schema::{DataType, SchemaRef};
 use laminar_core::changelog::Integral;
 use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec, JoinType, TimeBound, TimeColumn};
 use laminar_core::expr::{Column, ScalarExpr};
@@ -18,17 +18,7 @@ use rand::rngs::StdRng;
 
 use crate::harness::Harness;
 use crate::random::{cases, for_each_case};
-
-/// Key, time, number.
-type Row = (Option<i64>, Option<i64>, i64);
-
-fn schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("k", DataType::Int64, true),
-        Field::new("ts", DataType::Timestamp(TimeUnit::Nanosecond, None), true),
-        Field::new("n", DataType::Int64, true),
-    ]))
-}
+use crate::timed_rows::{Row, batch, columns, random_change, schema};
 
 /// `left.ts - right.ts` lies within these.
 #[derive(Debug, Clone, Copy)]
@@ -166,40 +156,8 @@ impl Case {
     }
 }
 
-fn columns(rows: &[Row]) -> Vec<ArrayRef> {
-    vec![
-        Arc::new(rows.iter().map(|row| row.0).collect::<Int64Array>()),
-        Arc::new(rows.iter().map(|row| row.1).collect::<TimestampNanosecondArray>()),
-        Arc::new(rows.iter().map(|row| Some(row.2)).collect::<Int64Array>()),
-    ]
-}
-
-fn batch(rows: &[(Row, i64)]) -> ChangeBatch {
-    let columns = columns(&rows.iter().map(|(row, _)| *row).collect::<Vec<_>>());
-    ChangeBatch::new(RecordBatch::try_new(schema(), columns).unwrap(), rows.iter().map(|(_, weight)| *weight).collect::<Vec<_>>())
-}
-
 fn random_bound(rng: &mut StdRng) -> Option<i64> {
     rng.random_bool(0.8).then(|| rng.random_range(-6..12))
-}
-
-/// A change of one side while the watermark stands at `watermark`, and whether it is in time.
-fn random_change(rng: &mut StdRng, watermark: i64, lag: i64, appends: bool, present: &mut Vec<Row>) -> (Row, i64, bool) {
-    let in_time = |row: &Row| row.1.is_none_or(|time| time >= watermark - lag);
-    if !appends && !present.is_empty() && rng.random_bool(0.3) {
-        let at = rng.random_range(0..present.len());
-        let row = present[at];
-        if in_time(&row) {
-            present.swap_remove(at);
-        }
-        return (row, -1, in_time(&row));
-    }
-    let time = (!rng.random_bool(0.1)).then(|| watermark - lag + rng.random_range(-3..15));
-    let row = ((!rng.random_bool(0.1)).then(|| rng.random_range(0..3)), time, rng.random_range(0..3));
-    if in_time(&row) {
-        present.push(row);
-    }
-    (row, 1, in_time(&row))
 }
 
 fn check_random_case(rng: &mut StdRng) {
@@ -218,7 +176,7 @@ fn check_random_case(rng: &mut StdRng) {
         for side in 0..2 {
             for _ in 0..rng.random_range(0..4) {
                 let (row, weight, in_time) =
-                    random_change(rng, watermark, case.lags[side], case.appends[side], &mut present[side]);
+                    random_change(rng, Some(watermark - case.lags[side]), case.appends[side], &mut present[side]);
                 inputs.push((Port(side as u8), batch(&[(row, weight)])));
                 if in_time {
                     all[side].push((row, weight));

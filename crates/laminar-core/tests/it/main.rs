@@ -1,6 +1,7 @@
 //! The core from outside: operators against oracles, in random cuts, and graphs by hand in a reactor that checks every promise.
 
 mod aggregates;
+mod asof_join;
 mod consolidate;
 mod contents;
 mod graphs;
@@ -14,6 +15,7 @@ mod parts;
 mod public_names;
 mod random;
 mod stress;
+mod timed_rows;
 mod top_n;
 mod tpc;
 mod windows;

@@ -8,11 +8,13 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::print_net;
 use laminar_core::dag::{
-    AggregateSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, OutputSpec,
-    OverCall, OverFunction, OverSpec, SessionSpec, TimeBound, TimeColumn, TopNSpec, WindowEmission, WindowSpec,
+    AggregateSpec, AsofDirection, AsofJoinSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit,
+    JoinSpec, JoinType, OutputSpec, OverCall, OverFunction, OverSpec, SessionSpec, TimeBound, TimeColumn, TopNSpec,
+    WindowEmission, WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef, ScalarExpr, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
+use laminar_core::operator::asof_join::AsofJoin;
 use laminar_core::operator::egress::Egress;
 use laminar_core::operator::emit::Emit;
 use laminar_core::operator::group_aggregate::GroupAggregate;
@@ -247,6 +249,37 @@ fn both_sides_of_a_join_come_from_parts() {
             let make = || {
                 let side = edge(ChangeKind::Retract);
                 Box::new(JoinOperator::new(&spec, &side, &side, output.clone()).unwrap()) as _
+            };
+            check(make, 0, &steps);
+        }
+    }
+}
+
+#[test]
+fn both_sides_of_an_asof_join_come_from_parts() {
+    let steps = [
+        Step(&[(LEFT, "+1 | 1 | a | 00:01 ; +2 | 2 | b | 00:02 ; +1 | NULL | c | 00:03"), (RIGHT, "+1 | 5000 | d | 00:04")], 0),
+        Step(&[(RIGHT, "+1 | 1 | x | 00:01 ; +1 | 2 | y | 00:02 ; +1 | NULL | z | 00:03"), (LEFT, "+1 | 5000 | e | 00:05")], 0),
+        Step(&[(LEFT, "-1 | 2 | b | 00:02 ; +1 | 1 | f | NULL"), (RIGHT, "-1 | 5000 | d | 00:04 ; +1 | 5000 | g | 00:06")], 0),
+        Step(&[(RIGHT, "+1 | 2 | w | 00:01 ; -1 | 1 | x | 00:01"), (LEFT, "+1 | 1 | h | 00:07")], 0),
+    ];
+    for direction in [AsofDirection::Backward, AsofDirection::Forward, AsofDirection::Nearest] {
+        for times in [None, Some([TimeColumn::new(2, 0); 2])] {
+            let spec = AsofJoinSpec {
+                join_type: JoinType::Left,
+                direction,
+                strict: false,
+                left_keys: vec![0],
+                right_keys: vec![0],
+                left_time: 2,
+                right_time: 2,
+                tolerance: None,
+                times,
+            };
+            let output = Arc::new(JoinType::Left.output_schema(&schema(), &schema()));
+            let make = || {
+                let side = edge(ChangeKind::Retract);
+                Box::new(AsofJoin::new(&spec, &side, &side, output.clone()).unwrap()) as _
             };
             check(make, 0, &steps);
         }

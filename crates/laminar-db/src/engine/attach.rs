@@ -125,9 +125,7 @@ impl Engine {
         };
         let columns = |node: &Node| match (&node.kind, node.inputs.as_slice()) {
             (NodeKind::Window(_) | NodeKind::Session(_) | NodeKind::AssignWindow(_), [input]) => schema(input),
-            (NodeKind::Join(join), [left, right]) if join.time_bound.is_some() => {
-                Some(Arc::new(late_schema(&*schema(left)?, &*schema(right)?)))
-            }
+            (kind, [left, right]) if forgets(kind) => Some(Arc::new(late_schema(&*schema(left)?, &*schema(right)?))),
             _ => None,
         };
         nodes.iter().find_map(columns).map(|schema| LateColumns::new(&schema))
@@ -280,4 +278,13 @@ pub(crate) fn options_of(connector: &ConnectorDef) -> Options {
         name.chain(format.options.iter().map(|option| (format!("format.{}", option.key), option.value.clone())))
     });
     Options::new(own.chain(format).collect::<Vec<_>>())
+}
+
+/// Whether a join forgets rows, so that others come too late for it.
+fn forgets(kind: &NodeKind) -> bool {
+    match kind {
+        NodeKind::Join(join) => join.time_bound.is_some(),
+        NodeKind::AsofJoin(join) => join.times.is_some(),
+        _ => false,
+    }
 }

@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod alignment;
+mod asof_oracle;
 mod backpressure;
 mod changes;
 mod changes_oracle;

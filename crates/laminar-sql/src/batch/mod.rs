@@ -1,5 +1,6 @@
 //! A query run once over stored rows: what an ad-hoc SELECT is. DataFusion does the work.
 
+mod asof_joins;
 mod change;
 mod computed_arguments;
 mod event_nanos;

@@ -24,7 +24,7 @@ use super::memory::QueryMemory;
 use crate::ast_walk::walk_relations;
 use crate::parse::{StreamQuery, names};
 use crate::plan::errors::from_datafusion;
-use crate::plan::{Planner, Reading, display_names, expand_set_operations};
+use crate::plan::{Planner, Reading, display_names, expand_set_operations, refuse_lookups};
 
 /// Something that an ad-hoc query can read.
 pub enum SnapshotRelation {
@@ -90,7 +90,13 @@ impl Planner {
         let plan = self.analyze(&query.query, text, &resolve, &tables.names(), reading);
         match trouble.into_inner() {
             Some(error) => Err(error),
-            None => plan.and_then(|plan| super::windows::expand(plan).and_then(expand_set_operations).map_err(from_datafusion)),
+            None => plan.and_then(|plan| {
+                super::windows::expand(plan)
+                    .and_then(refuse_lookups)
+                    .and_then(super::asof_joins::expand)
+                    .and_then(expand_set_operations)
+                    .map_err(from_datafusion)
+            }),
         }
     }
 

@@ -99,7 +99,7 @@ fn over(call: Expr, partition: Vec<Expr>, order: Vec<Sort>) -> Result<Expr> {
 }
 
 /// `plan` with columns computed by OVER, each under its alias.
-fn windowed(plan: LogicalPlanBuilder, exprs: Vec<Expr>) -> Result<LogicalPlanBuilder> {
+pub(super) fn windowed(plan: LogicalPlanBuilder, exprs: Vec<Expr>) -> Result<LogicalPlanBuilder> {
     let kept: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
     let plain: Vec<Expr> = exprs.iter().map(|expr| expr.clone().unalias()).collect();
     let plan = LogicalPlanBuilder::from(LogicalPlanBuilder::window_plan(plan.build()?, plain.clone())?);

@@ -10,6 +10,7 @@ mod datetime;
 mod decimal;
 mod degrees;
 mod float_extremes;
+mod join_marker;
 mod kinds;
 mod like_pattern;
 mod limited;

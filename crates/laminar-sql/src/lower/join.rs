@@ -16,20 +16,24 @@ impl Lowering {
         if join.null_aware {
             return self.not_in(join);
         }
-        let join_type = type_of(join)?;
         let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
+        let spec = self.join_spec(join, &left, &right)?;
+        Ok(self.add(NodeKind::Join(spec), &[&left, &right], edge_schema(&join.schema)))
+    }
+
+    pub(super) fn join_spec(&self, join: &Join, left: &Lowered, right: &Lowered) -> Result<JoinSpec> {
         let keys = |pick: fn(&(Expr, Expr)) -> &Expr, schema: &DFSchema| {
             join.on.iter().map(|pair| scalar(pick(pair), schema)).collect::<Result<Vec<_>>>()
         };
-        let spec = JoinSpec {
-            join_type,
+        Ok(JoinSpec {
+            join_type: type_of(join)?,
             left_keys: keys(|pair| &pair.0, join.left.schema())?,
             right_keys: keys(|pair| &pair.1, join.right.schema())?,
             null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
             residual: residual(join)?,
             time_bound: time_bound(join, &left.edge, &right.edge)?,
-        };
-        Ok(self.add(NodeKind::Join(spec), &[&left, &right], edge_schema(&join.schema)))
+            is_lookup: false,
+        })
     }
 
     /// `value NOT IN (members)` is true if no member equals the value, and either there are no members or all of them and the

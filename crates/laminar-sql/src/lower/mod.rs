@@ -1,6 +1,7 @@
 //! From the plan to the graph: one match, one file for each kind of node. Below this room no SQL exists.
 
 mod aggregate;
+mod asof;
 mod compute;
 mod constant;
 mod grouping_sets;
@@ -22,7 +23,7 @@ use laminar_core::dag::{EdgeProperties, Node, NodeKind, derive};
 use laminar_core::{Code, Error, NodeId, Result};
 
 use crate::deep::with_deep_stack;
-use crate::plan::nodes::{AssignWindow, WindowAggregate};
+use crate::plan::nodes::{AsofJoin, AssignWindow, LookupJoin, WindowAggregate};
 use crate::plan::{ContinuousPlan, Emission};
 
 pub use output::lower;
@@ -108,6 +109,10 @@ impl Lowering {
             self.window_aggregate(window)
         } else if let Some(assign) = any.downcast_ref::<AssignWindow>() {
             self.assign_window(assign)
+        } else if let Some(join) = any.downcast_ref::<AsofJoin>() {
+            self.asof_join(join)
+        } else if let Some(join) = any.downcast_ref::<LookupJoin>() {
+            self.lookup_join(join)
         } else {
             Err(Error::internal(format!("unknown plan node {}", extension.node.name())))
         }

@@ -4,6 +4,7 @@
 //! ([`window_call`]), so that nothing below this room knows how a user wrote it.
 
 mod alter;
+mod asof;
 mod assignments;
 mod change;
 mod changed_rows;

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, Query, Select, SetExpr, Spanned, TableFactor, TableWithJoins,
-    Value, VisitorMut,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, Query, Select, SetExpr, Spanned, TableFactor, TableVersion,
+    TableWithJoins, Value, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer;
 use laminar_core::{Code, Error, Result};
@@ -79,8 +79,8 @@ impl VisitorMut for Refusals<'_> {
         let place = factor.span();
         let not_built = |what: &str, hint: &str| ControlFlow::Break(self.not_built(what, hint, place));
         match factor {
-            TableFactor::Table { version: Some(_), .. } => {
-                not_built("FOR SYSTEM_TIME AS OF", "join on the keys alone: the result then follows the newest rows of the table")
+            TableFactor::Table { version: Some(version), .. } if !matches!(version, TableVersion::ForSystemTimeAsOf(_)) => {
+                not_built("this form of AS OF", "write FOR SYSTEM_TIME AS OF")
             }
             TableFactor::Table { sample: Some(_), .. } | TableFactor::Derived { sample: Some(_), .. } => {
                 not_built("TABLESAMPLE", "filter with WHERE")
@@ -139,11 +139,6 @@ impl Refusals<'_> {
         use JoinOperator as J;
         let place = join.relation.span();
         match &join.join_operator {
-            J::AsOf { .. } => ControlFlow::Break(self.not_built(
-                "ASOF JOIN",
-                "join on the keys and choose the newest row in an ad-hoc SELECT",
-                place,
-            )),
             J::Join(JoinConstraint::None)
             | J::Inner(JoinConstraint::None)
             | J::Left(JoinConstraint::None)

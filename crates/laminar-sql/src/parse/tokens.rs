@@ -7,6 +7,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{self, Location, Token, TokenWithSpan, Tokenizer};
 use laminar_core::{Code, Error, Result, Span};
 
+use super::asof::with_match_conditions;
 use super::dialect::LaminarDialect;
 use super::names;
 use super::nested_error;
@@ -41,6 +42,7 @@ impl<'a> Tokens<'a> {
                 digits.retain(|c| c != '_');
             }
         }
+        with_match_conditions(&mut tokens);
         let mut follower = Follower::new(text);
         let spans = tokens
             .iter()

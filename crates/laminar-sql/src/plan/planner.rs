@@ -23,7 +23,7 @@ use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{
     assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
-    keep_late_columns, refuse_ambiguous_orders, refuse_unstreamable,
+    joins_by_time, keep_late_columns, refuse_ambiguous_orders, refuse_unstreamable,
 };
 use super::shapes;
 use super::subqueries;
@@ -191,7 +191,13 @@ impl Planner {
         };
         refuse_ambiguous_orders(&plan)?;
         let plan = group_keys_once(plan)?;
-        let analyzed = |plan| self.state.analyzer().execute_and_check(plan, self.options(), |_, _| {}).and_then(assign_windows);
+        let analyzed = |plan| {
+            self.state
+                .analyzer()
+                .execute_and_check(plan, self.options(), |_, _| {})
+                .and_then(assign_windows)
+                .and_then(joins_by_time)
+        };
         analyzed(match reading {
             Reading::Changes => subqueries::flatten_to_joins(plan)?,
             Reading::View | Reading::Result => subqueries::flatten(plan)?,

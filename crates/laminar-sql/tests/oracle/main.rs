@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod any_text;
+mod asof_join;
 mod compute;
 mod emit;
 mod graph;

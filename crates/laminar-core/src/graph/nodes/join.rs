@@ -105,12 +105,23 @@ pub struct JoinSpec {
     pub residual: Option<ExprRef>,
     /// What the keys and the residual condition say about times; `None`: every row is kept until it is retracted.
     pub time_bound: Option<TimeBound>,
+    /// Whether each left row is joined once, with the right rows that are there when it comes: the result does not follow the right
+    /// side. Inner or left, over left rows that are only inserted.
+    pub is_lookup: bool,
 }
 
 impl JoinSpec {
     /// Pairs of rows whose keys are equal, and that is all.
     pub fn inner(left_keys: Vec<ExprRef>, right_keys: Vec<ExprRef>) -> Self {
-        Self { join_type: JoinType::Inner, left_keys, right_keys, null_equals_null: false, residual: None, time_bound: None }
+        Self {
+            join_type: JoinType::Inner,
+            left_keys,
+            right_keys,
+            null_equals_null: false,
+            residual: None,
+            time_bound: None,
+            is_lookup: false,
+        }
     }
 }
 
@@ -126,12 +137,13 @@ impl NodeSpec for JoinSpec {
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
         // A row that is shown for want of a match is taken back when one comes.
         let grows = matches!(self.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi);
-        let append = grows && inputs.iter().all(|input| input.changes.is_append());
+        let append = self.is_lookup || grows && inputs.iter().all(|input| input.changes.is_append());
         let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
         EdgeProperties {
             partitioning: self.partitioning(0..self.left_keys.len(), inputs[0].schema.fields().len()),
             time_columns: match &self.time_bound {
                 Some(bound) => bound.times(self.join_type, inputs[0].schema.fields().len()),
+                None if self.is_lookup => inputs[0].time_columns.clone(),
                 None => times(self.join_type, inputs[0], inputs[1]),
             },
             ..EdgeProperties::out_of(inputs, schema, changes)
@@ -169,6 +181,10 @@ impl NodeSpec for JoinSpec {
             }
         }
         self.residual.iter().try_for_each(expect_condition)?;
+        let can_look_up = matches!(self.join_type, JoinType::Inner | JoinType::Left) && inputs[0].changes.is_append();
+        if self.is_lookup && !can_look_up {
+            return Err(Error::internal("a lookup join that is neither inner nor left, or whose left rows are taken back"));
+        }
         self.time_bound.iter().try_for_each(|bound| bound.validate(inputs[0], inputs[1]))?;
         let expected = self.join_type.output_schema(left, right);
         expect_types(schema, expected.fields().iter().map(|field| field.data_type()))?;
@@ -186,7 +202,12 @@ impl NodeSpec for JoinSpec {
         let on = if on.is_empty() { "every pair".to_owned() } else { format!("on {}", on.join(" and ")) };
         let residual = self.residual.as_ref().map(|residual| format!(" where {}", residual.display()));
         let within = self.time_bound.as_ref().map(TimeBound::explain);
-        format!("{} {on}{}{}", self.join_type.display(), residual.unwrap_or_default(), within.unwrap_or_default())
+        let kind = match (self.is_lookup, self.join_type) {
+            (false, join_type) => join_type.display(),
+            (true, JoinType::Left) => "Left lookup join",
+            (true, _) => "Lookup join",
+        };
+        format!("{kind} {on}{}{}", residual.unwrap_or_default(), within.unwrap_or_default())
     }
 
     /// Rows that meet are as old as they are, unless a bound says how old that can be: then late rows do not meet.

@@ -1,6 +1,7 @@
 //! The kinds of node, one file each: what a kind is told, and all that the graph must know of it.
 
 mod aggregate;
+mod asof_join;
 mod assign_window;
 mod compute;
 mod constant;
@@ -18,6 +19,7 @@ mod unnest;
 mod window;
 
 pub use aggregate::{AggregateSpec, can_be_sent};
+pub use asof_join::{AsofDirection, AsofJoinSpec, is_asof_type};
 pub use assign_window::AssignSpec;
 pub use compute::ComputeSpec;
 pub use constant::ConstantSpec;

@@ -57,6 +57,8 @@ pub struct JoinOperator {
     pairs: Pairs,
     /// By which rows are forgotten, and those that come too late for it.
     time_bound: Option<(TimeBound, LateRows)>,
+    /// Left rows that wait for the right rows of the step; `None`: the result follows both sides.
+    looking_up: Option<Vec<ChangeBatch>>,
 }
 
 impl JoinOperator {
@@ -77,7 +79,37 @@ impl JoinOperator {
         let sides = [side(spec, Port::LEFT, left), side(spec, Port::RIGHT, right)];
         let time_bound =
             spec.time_bound.map(|bound| (bound, LateRows::new([bound.left, bound.right], &left.schema, &right.schema)));
-        Ok(Self { sides, shown, pairs: Pairs::new(pair_schema, spec.residual.clone(), shows_pairs), time_bound })
+        Ok(Self {
+            sides,
+            shown,
+            pairs: Pairs::new(pair_schema, spec.residual.clone(), shows_pairs),
+            time_bound,
+            looking_up: spec.is_lookup.then(Vec::new),
+        })
+    }
+
+    /// Right rows are there at once, left rows wait for those of the step.
+    fn take_in(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if port == Port::LEFT {
+            self.looking_up.iter_mut().for_each(|waiting| waiting.push(changes.clone()));
+            return Ok(());
+        }
+        let prepared = self.sides[1].prepare(changes, cx)?;
+        prepared.keyed.iter().try_for_each(|keyed| self.sides[1].insert(keyed, None))
+    }
+
+    /// Left rows, each with the right rows as they stand. They are not kept.
+    fn look_up(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let Prepared { keyed, keyless } = self.sides[0].prepare(changes, cx)?;
+        if let (Some(shown), Some(keyless)) = (&self.shown[0], keyless) {
+            shown.changed(&keyless, BooleanArray::new(BooleanBuffer::new_unset(keyless.len()), None), cx)?;
+        }
+        let Some(keyed) = keyed else { return Ok(()) };
+        let mut tally = if self.shown[0].is_some() { Tally::of_changes(keyed.changes.len()) } else { Tally::default() };
+        self.pairs.meet(Port::LEFT, &keyed, &mut self.sides[1], &mut tally, cx)?;
+        let (Some(shown), Some(counts)) = (&self.shown[0], tally.own()) else { return Ok(()) };
+        let matched = BooleanBuffer::collect_bool(counts.len(), |row| has_match(counts[row]));
+        shown.changed(&keyed.changes, BooleanArray::new(matched, None), cx)
     }
 
     /// Rows of a side of which the keys alone are kept: the other side's rows are shown anew whose key is there now and was not, or
@@ -159,6 +191,9 @@ fn check_keys(spec: &JoinSpec) -> Result<()> {
 
 impl Operator for JoinOperator {
     fn on_changes(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        if self.looking_up.is_some() {
+            return self.take_in(port, changes, cx);
+        }
         let (own, other) = (port.index(), 1 - port.index());
         let changes = match &self.time_bound {
             Some((_, late)) => late.leave_out(port, changes, cx)?,
@@ -188,6 +223,11 @@ impl Operator for JoinOperator {
     fn on_watermark(&mut self, watermark: Watermark, _cx: &mut OperatorContext<'_>) -> Result<()> {
         let Some((bound, _)) = &self.time_bound else { return Ok(()) };
         self.sides.iter_mut().zip(PORTS).try_for_each(|(side, port)| side.forget(port, bound, watermark))
+    }
+
+    fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let waiting = self.looking_up.as_mut().map(std::mem::take).unwrap_or_default();
+        waiting.into_iter().try_for_each(|changes| self.look_up(changes, cx))
     }
 
     fn state(&mut self) -> Option<&mut dyn Imaged> {

@@ -4,6 +4,7 @@
 
 mod any_all;
 mod distinct_from;
+mod joins_by_time;
 mod like_escape;
 mod rows;
 mod set_operations;
@@ -12,5 +13,6 @@ mod string_agg;
 mod subscript;
 mod walk;
 
+pub(crate) use joins_by_time::{ASOF, ASOF_NEAREST, LOOKUP, TEMPORAL};
 pub(crate) use set_operations::SetOperation;
 pub(super) use walk::rewrite;

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Spanned, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Spanned, TableFactor, VisitorMut};
+use datafusion::sql::sqlparser::tokenizer;
 use laminar_core::{Error, Result};
 
 use super::distinct_from::DistinctFrom;
-use super::{any_all, like_escape, rows, set_operations, set_returning, string_agg, subscript};
+use super::{any_all, joins_by_time, like_escape, rows, set_operations, set_returning, string_agg, subscript};
 use crate::ast_walk::walk_mut;
 use crate::parse::position::LineIndex;
 
@@ -27,6 +28,13 @@ struct Rewrites<'a> {
 }
 
 impl Rewrites<'_> {
+    fn at(&self, (error, span): (Error, tokenizer::Span)) -> Error {
+        match self.lines.span(span) {
+            Some(span) if span.end > span.start => error.at(span),
+            _ => error,
+        }
+    }
+
     /// Puts the position of `expr`, which a rewrite has refused and left as it was, on the error.
     fn flow(&self, result: Result<()>, expr: &Expr) -> ControlFlow<Error> {
         let Err(error) = result else { return ControlFlow::Continue(()) };
@@ -50,10 +58,12 @@ impl VisitorMut for Rewrites<'_> {
         if let Some(selection) = &mut select.selection {
             rows::conjuncts(selection)?;
         }
-        set_returning::rewrite(select).map_break(|(error, span)| match self.lines.span(span) {
-            Some(span) if span.end > span.start => error.at(span),
-            _ => error,
-        })
+        joins_by_time::rewrite(select).map_break(|refused| self.at(refused))?;
+        set_returning::rewrite(select).map_break(|refused| self.at(refused))
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        joins_by_time::refuse_version(factor).map_break(|refused| self.at(refused))
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {

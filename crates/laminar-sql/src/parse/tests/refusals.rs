@@ -174,34 +174,62 @@ fn what_is_not_built_is_refused_by_name() {
 #[test]
 fn clauses_that_nothing_would_read_are_refused() {
     check(
-        "SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k",
+        "SELECT * FROM d FOR SYSTEM_TIME AS OF now() AS d",
         expect![[r#"
-            error[LDB-1010]: FOR SYSTEM_TIME AS OF is not built yet
-              --> 1:22
-               |
-             1 | SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k
-               |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-               = hint: join on the keys alone: the result then follows the newest rows of the table"#]],
-    );
-    check(
-        "SELECT * FROM t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k",
-        expect![[r#"
-        error[LDB-1010]: ASOF JOIN is not built yet
-          --> 1:27
+        error[LDB-1010]: FOR SYSTEM_TIME AS OF is built for what stands behind JOIN and LEFT JOIN alone
+          --> 1:15
            |
-         1 | SELECT * FROM t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k
-           |                           ^
-           = hint: join on the keys and choose the newest row in an ad-hoc SELECT"#]],
+         1 | SELECT * FROM d FOR SYSTEM_TIME AS OF now() AS d
+           |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           = hint: write l JOIN t FOR SYSTEM_TIME AS OF l.ts ON l.k = t.k, or read the table as it is now"#]],
     );
     check(
-        "SELECT * FROM (t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts))",
+        "SELECT * FROM t RIGHT JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k",
         expect![[r#"
-        error[LDB-1010]: ASOF JOIN is not built yet
+        error[LDB-1010]: FOR SYSTEM_TIME AS OF is built for what stands behind JOIN and LEFT JOIN alone
           --> 1:28
            |
-         1 | SELECT * FROM (t ASOF JOIN u MATCH_CONDITION (t.ts >= u.ts))
-           |                            ^
-           = hint: join on the keys and choose the newest row in an ad-hoc SELECT"#]],
+         1 | SELECT * FROM t RIGHT JOIN d FOR SYSTEM_TIME AS OF t.ts AS d ON d.k = t.k
+           |                            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           = hint: write l JOIN t FOR SYSTEM_TIME AS OF l.ts ON l.k = t.k, or read the table as it is now"#]],
+    );
+    check(
+        "SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d USING (k)",
+        expect![[r#"
+        error[LDB-1010]: a join FOR SYSTEM_TIME AS OF without ON is not built yet
+          --> 1:22
+           |
+         1 | SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF t.ts AS d USING (k)
+           |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           = hint: write ON l.k = t.k"#]],
+    );
+    check(
+        "SELECT * FROM t ASOF JOIN u USING (k, ts)",
+        expect![[r#"
+        error[LDB-1010]: ASOF JOIN … USING is not built yet
+          --> 1:27
+           |
+         1 | SELECT * FROM t ASOF JOIN u USING (k, ts)
+           |                           ^
+           = hint: write ON l.k = r.k AND l.ts >= r.ts"#]],
+    );
+    check(
+        "SELECT * FROM t ASOF RIGHT JOIN u ON t.k = u.k AND t.ts >= u.ts",
+        expect![[r#"
+        error[LDB-1001]: expected JOIN, but found 'RIGHT'
+          --> 1:22
+           |
+         1 | SELECT * FROM t ASOF RIGHT JOIN u ON t.k = u.k AND t.ts >= u.ts
+           |                      ^^^^^"#]],
+    );
+    check(
+        "SELECT * FROM t ASOF INNER JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k",
+        expect![[r#"
+        error[LDB-1001]: expected JOIN, but found 'INNER'
+          --> 1:22
+           |
+         1 | SELECT * FROM t ASOF INNER JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k
+           |                      ^^^^^"#]],
     );
     check(
         "SELECT * FROM t JOIN u",

@@ -1,8 +1,12 @@
-//! Plan nodes that batch SQL does not have: windows.
+//! Plan nodes that batch SQL does not have: windows and joins by time.
 
 mod aggregate;
+mod asof;
 mod assign;
+mod lookup;
 
 pub(crate) use aggregate::{GroupItem, WindowAggregate};
+pub(crate) use asof::{AsofJoin, Direction, Match};
 pub use assign::is_window_bound;
 pub(crate) use assign::{ASSIGNED_END, ASSIGNED_START, ASSIGNED_TIME, AssignWindow};
+pub(crate) use lookup::LookupJoin;

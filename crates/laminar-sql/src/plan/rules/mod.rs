@@ -2,11 +2,13 @@
 //! where somebody gets the late rows, windows keep all their columns. What cannot run, or could never give a value, is refused here.
 
 mod aggregate_order;
+mod asof_tolerance;
 mod assign_windows;
 mod check_constant_arguments;
 mod distinct_on;
 mod group_by_window;
 mod group_keys_once;
+mod joins_by_time;
 mod keep_late_columns;
 mod refusals;
 mod set_operations;
@@ -17,6 +19,7 @@ pub(crate) use check_constant_arguments::check_constant_arguments;
 pub(crate) use distinct_on::first_of_each;
 pub(crate) use group_by_window::group_by_window;
 pub(crate) use group_keys_once::group_keys_once;
+pub(crate) use joins_by_time::{joins_by_time, refuse_lookups};
 pub(crate) use keep_late_columns::keep_late_columns;
 pub(crate) use refusals::refuse_unstreamable;
 pub(crate) use set_operations::expand_set_operations;

@@ -1,0 +1,49 @@
+//! ASOF joins, and joins with a table as it is when a row comes.
+
+use datafusion::common::NullEquality;
+use laminar_core::dag::{AsofJoinSpec, JoinSpec, JoinType, NodeKind};
+use laminar_core::{Code, Error, Result};
+
+use super::key_columns::KeyColumns;
+use super::{Lowered, Lowering, edge_schema};
+use crate::plan::nodes::{AsofJoin, LookupJoin};
+
+impl Lowering {
+    pub(super) fn asof_join(&mut self, join: &AsofJoin) -> Result<Lowered> {
+        let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
+        let widths = [&left, &right].map(|side| side.edge.schema.fields().len());
+        let (mut of_left, mut of_right) = (KeyColumns::new(join.left.schema()), KeyColumns::new(join.right.schema()));
+        let left_keys = join.keys.iter().map(|(key, _)| of_left.column(key)).collect();
+        let right_keys = join.keys.iter().map(|(_, key)| of_right.column(key)).collect();
+        let (left_time, right_time) = (of_left.column(&join.times.0), of_right.column(&join.times.1));
+        let (left, right) = (self.with_keys(left, &of_left)?, self.with_keys(right, &of_right)?);
+        let times = left.edge.time_column(left_time).zip(right.edge.time_column(right_time));
+        let spec = AsofJoinSpec {
+            join_type: if join.is_outer { JoinType::Left } else { JoinType::Inner },
+            direction: join.direction.into(),
+            strict: join.strict,
+            left_keys,
+            right_keys,
+            left_time,
+            right_time,
+            tolerance: join.tolerance,
+            times: times.map(|(left, right)| [left, right]),
+        };
+        let schema = spec.join_type.output_schema(&left.edge.schema, &right.edge.schema);
+        let first = left.edge.schema.fields().len();
+        let joined = self.add(NodeKind::AsofJoin(spec), &[&left, &right], schema.into());
+        let columns: Vec<usize> = (0..widths[0]).chain(first..first + widths[1]).collect();
+        Ok(self.picked(joined, &columns, edge_schema(&join.schema)))
+    }
+
+    pub(super) fn lookup_join(&mut self, lookup: &LookupJoin) -> Result<Lowered> {
+        let (left, right) = (self.plan(&lookup.join.left)?, self.plan(&lookup.join.right)?);
+        if !left.edge.changes.is_append() {
+            let text = "FOR SYSTEM_TIME AS OF PROCTIME() joins each row once, and rows of the left side are taken back";
+            return Err(Error::new(Code::InvalidQuery, text).with_hint("leave it out: the result then follows both sides"));
+        }
+        debug_assert_eq!(lookup.join.null_equality, NullEquality::NullEqualsNothing, "as ON says");
+        let spec = JoinSpec { is_lookup: true, time_bound: None, ..self.join_spec(&lookup.join, &left, &right)? };
+        Ok(self.add(NodeKind::Join(spec), &[&left, &right], edge_schema(&lookup.join.schema)))
+    }
+}
