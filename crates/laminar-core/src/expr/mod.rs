@@ -14,6 +14,7 @@ mod comparison;
 mod isolate;
 mod row_mask;
 mod sort;
+mod times_apart;
 pub(crate) mod word_types;
 pub(crate) mod words;
 
@@ -22,6 +23,7 @@ pub use comparison::{CompareOp, both, compare_with_constant};
 pub use isolate::{BadRow, Isolated, evaluate_all_isolating, evaluate_isolating};
 pub use row_mask::RowMask;
 pub use sort::{SortDirection, SortKey};
+pub use times_apart::times_apart;
 
 /// A scalar expression over the columns of a batch.
 pub trait ScalarExpr: Debug + Send + Sync {

@@ -6,7 +6,7 @@ use laminar_core::dag::{JoinSpec, JoinType, NodeKind};
 use laminar_core::expr::ExprRef;
 use laminar_core::{Code, Error, Result};
 
-use super::time_bound::time_bound;
+use super::time_bound::{apart_alone, time_bound};
 use super::{Lowered, Lowering, edge_schema};
 use crate::expr::scalar;
 use crate::plan::errors::from_datafusion;
@@ -79,7 +79,9 @@ fn type_of(join: &Join) -> Result<JoinType> {
 fn residual(join: &Join) -> Result<Option<ExprRef>> {
     let Some(filter) = &join.filter else { return Ok(None) };
     let both = build_join_schema(join.left.schema(), join.right.schema(), &df::JoinType::Inner).map_err(from_datafusion)?;
-    scalar(filter, &both).map(Some)
+    let condition = scalar(filter, &both)?;
+    let apart = apart_alone(filter, &both, &condition.display());
+    Ok(Some(apart.unwrap_or(condition)))
 }
 
 /// The two sides of the one comparison that NOT IN makes.

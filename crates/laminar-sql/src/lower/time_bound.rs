@@ -6,6 +6,7 @@ use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{self as df, BinaryExpr, Expr, ExprSchemable, Join, Operator, build_join_schema};
 use laminar_core::Result;
 use laminar_core::dag::{EdgeProperties, TimeBound};
+use laminar_core::expr::{ExprRef, both, times_apart};
 use laminar_core::time::event_time::nanos_per_unit;
 
 use crate::expr::{exact_length, shifted};
@@ -34,15 +35,17 @@ struct Difference {
     other: usize,
     least: Option<i64>,
     most: Option<i64>,
+    /// What is to be added to an end that is said, so that the condition says nothing more than that; `None`: it may say more.
+    exact: Option<i64>,
 }
 
 impl Difference {
     fn as_bound(self, left_width: usize, left: &EdgeProperties, right: &EdgeProperties) -> Option<TimeBound> {
         let turned = |bound: Option<i64>| bound.map(i64::saturating_neg);
-        let Self { one, other, least, most } = if self.one < left_width {
+        let Self { one, other, least, most, .. } = if self.one < left_width {
             self
         } else {
-            Self { one: self.other, other: self.one, least: turned(self.most), most: turned(self.least) }
+            Self { one: self.other, other: self.one, least: turned(self.most), most: turned(self.least), ..self }
         };
         if one >= left_width {
             return None;
@@ -130,5 +133,33 @@ fn apart(one: &Expr, other: &Expr, op: Operator, length: i64, schema: &DFSchema)
         Operator::Lt | Operator::LtEq => (None, Some(most)),
         _ => return None,
     };
-    Some(Difference { one: one.column, other: other.column, least, most })
+    let step = match op {
+        Operator::Gt => 1,
+        Operator::Lt => -1,
+        _ => 0,
+    };
+    let exact = (one.least == one.most && other.least == other.most).then_some(step);
+    Some(Difference { one: one.column, other: other.column, least, most, exact })
+}
+
+/// A condition that says of times in nanoseconds how far apart they are and nothing else, without the calendar that adding intervals takes.
+pub(super) fn apart_alone(condition: &Expr, schema: &DFSchema, text: &str) -> Option<ExprRef> {
+    let mut all: Option<ExprRef> = None;
+    for part in split_conjunction(condition) {
+        let differences = differences_in(part, schema);
+        // BETWEEN has two ends, of which one may be about something else.
+        if differences.len() != if matches!(part, Expr::Between(_)) { 2 } else { 1 } {
+            return None;
+        }
+        for Difference { one, other, least, most, exact } in differences {
+            let moved = |end: Option<i64>| end.map(|end| end.saturating_add(exact.unwrap_or_default()));
+            let apart = times_apart(schema.as_arrow(), [one, other], [moved(least), moved(most)], text.to_owned());
+            let apart = apart.filter(|_| exact.is_some())?;
+            all = Some(match all {
+                Some(before) => both(before, apart, text.to_owned()),
+                None => apart,
+            });
+        }
+    }
+    all
 }

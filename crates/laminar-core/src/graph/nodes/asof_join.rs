@@ -137,7 +137,7 @@ impl NodeSpec for AsofJoinSpec {
             None => String::new(),
         };
         let kind = if self.join_type == JoinType::Left { "AsOf left join" } else { "AsOf join" };
-        let kept = if self.times.is_some() { " until the watermark" } else { "" };
+        let kept = if self.times.is_some() { ", forgets" } else { "" };
         format!("{kind}{keys} with {found} {}{tolerance}{kept}", name(self.left_time))
     }
 
