@@ -9,6 +9,8 @@ use super::tokens::token_is_word;
 pub(super) const ASOF_INNER: &str = "__asof_inner";
 /// The same of a left join.
 pub(super) const ASOF_LEFT: &str = "__asof_left";
+/// The same of a join of another kind, which is not built.
+pub(super) const ASOF_OTHER: &str = "__asof_other";
 
 /// Gives every ASOF JOIN without a MATCH_CONDITION one.
 pub(super) fn with_match_conditions(tokens: &mut Vec<TokenWithSpan>) {
@@ -24,6 +26,8 @@ fn rewrite(tokens: &mut Vec<TokenWithSpan>, asof: usize) {
         () if is_word(asof + 1, "LEFT") && is_word(asof + 2, "OUTER") => (ASOF_LEFT, asof + 3),
         () if is_word(asof + 1, "LEFT") => (ASOF_LEFT, asof + 2),
         () if is_word(asof + 1, "INNER") => (ASOF_INNER, asof + 2),
+        () if is_word(asof + 2, "OUTER") => (ASOF_OTHER, asof + 3),
+        () if ["RIGHT", "FULL", "SEMI", "ANTI"].iter().any(|kind| is_word(asof + 1, kind)) => (ASOF_OTHER, asof + 2),
         () => (ASOF_INNER, asof + 1),
     };
     if !is_word(join, "JOIN") {

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Span;
 use laminar_core::{Code, Error};
 
-use crate::parse::asof::{ASOF_INNER, ASOF_LEFT};
+use crate::parse::asof::{ASOF_INNER, ASOF_LEFT, ASOF_OTHER};
 use crate::parse::syntax;
 
 /// `__asof(condition)`: the join of the nearest right row.
@@ -75,6 +75,13 @@ fn asof(join: &mut Join) -> ControlFlow<Refused> {
     let (is_left, conditions) = match kind {
         ASOF_INNER => (false, vec![on]),
         ASOF_LEFT => (true, vec![on]),
+        ASOF_OTHER => {
+            let error = Error::new(Code::NotSupported, "an ASOF JOIN that is neither inner nor LEFT is not built yet");
+            return ControlFlow::Break((
+                error.with_hint("begin with the side of which all rows are kept: r ASOF LEFT JOIN l"),
+                place,
+            ));
+        }
         _ => (true, vec![Some(match_condition.clone()), on]),
     };
     let conditions: Vec<Expr> = conditions.into_iter().flatten().collect();

@@ -216,11 +216,12 @@ fn clauses_that_nothing_would_read_are_refused() {
     check(
         "SELECT * FROM t ASOF RIGHT JOIN u ON t.k = u.k AND t.ts >= u.ts",
         expect![[r#"
-        error[LDB-1001]: expected JOIN, but found 'RIGHT'
-          --> 1:22
-           |
-         1 | SELECT * FROM t ASOF RIGHT JOIN u ON t.k = u.k AND t.ts >= u.ts
-           |                      ^^^^^"#]],
+            error[LDB-1010]: an ASOF JOIN that is neither inner nor LEFT is not built yet
+              --> 1:33
+               |
+             1 | SELECT * FROM t ASOF RIGHT JOIN u ON t.k = u.k AND t.ts >= u.ts
+               |                                 ^
+               = hint: begin with the side of which all rows are kept: r ASOF LEFT JOIN l"#]],
     );
     check(
         "SELECT * FROM t ASOF INNER JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k",
