@@ -149,7 +149,7 @@ fn follow(db: Database, seed: u64) {
         run.check(&format!("after batch {batch} of seed {seed}"));
     }
     println!("{batches} batches in {:.2?}; views with rows: {:?}", run.taken, run.shown);
-    assert!(run.shown.len() >= 17, "the data is such that most views show something: {:?}", run.shown);
+    assert!(run.shown.len() >= 15, "the data is such that most views show something: {:?}", run.shown);
 }
 
 #[test]
