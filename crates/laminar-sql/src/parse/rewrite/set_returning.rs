@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, Spanned, Visitor, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, Spanned, TableFactor, Visitor,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 use laminar_core::{Code, Error};
@@ -24,6 +25,21 @@ pub(super) fn rewrite(select: &mut Select) -> Refused {
     // The planner takes `unnest` apart in GROUP BY, but would group by the array of a series.
     walk(&select.group_by, &mut Refusing { nested: 0, clause: "GROUP BY", names: &["generate_series"] })?;
     select.projection.iter_mut().try_for_each(item)
+}
+
+/// `LATERAL UNNEST(…)` is UNNEST: what it reads stands beside it with or without the word.
+pub(super) fn without_lateral(factor: &mut TableFactor) {
+    let TableFactor::Function { lateral: true, name, args, with_ordinality, alias } = factor else { return };
+    let value = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    };
+    if let Some(array_exprs) = args.iter().map(value).collect::<Option<Vec<_>>>()
+        && name.to_string().eq_ignore_ascii_case("unnest")
+    {
+        let (alias, with_ordinality) = (alias.take(), *with_ordinality);
+        *factor = TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_offset_alias: None, with_ordinality };
+    }
 }
 
 fn item(item: &mut SelectItem) -> Refused {

@@ -63,6 +63,7 @@ impl VisitorMut for Rewrites<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        set_returning::without_lateral(factor);
         joins_by_time::refuse_version(factor).map_break(|refused| self.at(refused))
     }
 
