@@ -20,6 +20,11 @@ pub fn explain(nodes: &[Node]) -> String {
     print_graph(nodes, &|_, _| None)
 }
 
+/// What a node does, in one line; `inputs` are the columns of its inputs.
+pub fn explain_node(node: &Node, inputs: &[&SchemaRef]) -> String {
+    node.kind.spec().explain(node, inputs)
+}
+
 /// The same for a graph that several workers share: between a node and its input stands how rows move between workers.
 pub fn explain_distributed(distributed: &[Distributed]) -> String {
     let nodes: Vec<Node> = distributed.iter().map(|distributed| distributed.node.clone()).collect();
@@ -60,7 +65,7 @@ impl Printer<'_> {
 
     fn print_node(&mut self, node: &Node, depth: usize) {
         let inputs: Vec<&SchemaRef> = node.inputs.iter().filter_map(|id| self.schema(*id)).collect();
-        let line = format!("{} {} [{}]", node.id, node.kind.spec().explain(node, &inputs), edge(&node.output));
+        let line = format!("{} {} [{}]", node.id, explain_node(node, &inputs), edge(&node.output));
         self.line(depth, &line);
         for (port, input) in node.inputs.iter().enumerate() {
             let moved = (self.exchange)(node.id, port);

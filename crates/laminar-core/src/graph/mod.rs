@@ -1,7 +1,7 @@
 //! The shape of a query: nodes, edges, what holds on each edge, and how it is spread over workers. Nothing here runs.
 //!
 //! [`DagBuilder`] makes a graph by hand and derives what holds on its edges ([`derive()`]); [`validate`] looks for mistakes,
-//! [`distribute`] decides where rows move between workers, and [`explain`] prints it. What these four know of a kind of node
+//! [`distribute`] decides where rows move between workers, [`explain`] prints it, and [`keeps`] tells what it will remember. What these four know of a kind of node
 //! stands in `nodes/`, one file a kind.
 
 mod builder;
@@ -10,6 +10,7 @@ mod distribute;
 mod edge;
 mod exchange;
 mod explain;
+mod kept;
 mod node;
 mod nodes;
 mod validate;
@@ -19,7 +20,8 @@ pub use derive::derive;
 pub use distribute::{Distributed, StatePlace, distribute};
 pub use edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 pub use exchange::Exchange;
-pub use explain::{explain, explain_distributed};
+pub use explain::{explain, explain_distributed, explain_node};
+pub use kept::{Extent, Kept, NodeKeeps, keeps};
 pub use node::{Node, NodeKind};
 pub use nodes::{
     AggregateSpec, AsofDirection, AsofJoinSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, EmitWhen, Frame, FrameBound,

@@ -6,6 +6,7 @@ use arrow_schema::SchemaRef;
 
 use super::distribute::Placement;
 use super::edge::EdgeProperties;
+use super::kept::{KeptInput, NodeKeeps};
 use super::nodes::{
     AggregateSpec, AsofJoinSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec,
     SessionSpec, SourceSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
@@ -129,6 +130,9 @@ pub(super) trait NodeSpec {
     /// What it does, in one line, with the node's name where that has a meaning for people. `inputs` are the columns of those
     /// inputs that are printed too.
     fn explain(&self, node: &Node, inputs: &[&SchemaRef]) -> String;
+
+    /// What it keeps of the rows that come, what bounds that, and how many rows come out.
+    fn keeps(&self, node: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps;
 
     /// Whether rows of `input` can be aggregated before they are sent to the worker of their key.
     fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {

@@ -10,7 +10,8 @@ use crate::expr::aggregate::AggregateCall;
 use crate::graph::derive::{by_keys, time_at};
 use crate::graph::distribute::{Placement, grouped};
 use crate::graph::edge::{ChangeKind, EdgeProperties};
-use crate::graph::explain::groups;
+use crate::graph::explain::{groups, list};
+use crate::graph::kept::{KeptInput, NodeKeeps, kept_groups};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::expect_groups;
 
@@ -22,6 +23,10 @@ pub struct AggregateSpec {
     /// What is computed for each group.
     pub aggregates: Vec<AggregateCall>,
 }
+
+/// What bounds groups.
+const GROUPS_REMEDY: &str =
+    "GROUP BY a window of event time too, as TUMBLE(ts, INTERVAL '1' MINUTE): the source needs a WATERMARK for it";
 
 impl NodeSpec for AggregateSpec {
     fn name(&self) -> &'static str {
@@ -49,6 +54,14 @@ impl NodeSpec for AggregateSpec {
 
     fn explain(&self, _: &Node, _: &[&SchemaRef]) -> String {
         format!("Aggregate {}", groups(&self.keys, &self.aggregates))
+    }
+
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        let input = &inputs[0];
+        let groups = input.extent.groups(&list(&self.keys));
+        let retracts = !input.edge.changes.is_append();
+        let kept = kept_groups(&self.keys, &self.aggregates, (&groups, input.extent), retracts, GROUPS_REMEDY);
+        NodeKeeps { kept, output: groups }
     }
 
     fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {

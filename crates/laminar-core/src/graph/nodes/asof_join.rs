@@ -9,7 +9,8 @@ use crate::changelog::RowKeys;
 use crate::expr::{Column, ExprRef};
 use crate::graph::distribute::Placement;
 use crate::graph::edge::{ChangeKind, EdgeProperties, TimeColumn};
-use crate::graph::explain::interval;
+use crate::graph::explain::{column_names, interval};
+use crate::graph::kept::{Extent, KEYED_ROW_BYTES, Kept, KeptInput, NodeKeeps, ORDERED_ROW_BYTES, row_bytes};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_column, expect_types};
 use crate::time::event_time::nanos_per_unit;
@@ -139,6 +140,27 @@ impl NodeSpec for AsofJoinSpec {
         let kind = if self.join_type == JoinType::Left { "AsOf left join" } else { "AsOf join" };
         let kept = if self.times.is_some() { ", forgets" } else { "" };
         format!("{kind}{keys} with {found} {}{tolerance}{kept}", name(self.left_time))
+    }
+
+    /// The rows of both sides, or of those that follow a watermark the ones that can still meet a row to come.
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        let (left, right) = (&inputs[0], &inputs[1]);
+        let remedy = if self.times.is_some() {
+            "add a tolerance: AND r.ts <= l.ts + INTERVAL …"
+        } else {
+            "give both sides a WATERMARK on the times that are compared; rows of tables and of sources that take rows back are kept"
+        };
+        let kept = |name: &str, input: &KeptInput<'_>, keys: &[usize], forgotten: Option<&str>| {
+            let by = if keys.is_empty() { String::new() } else { format!(" by ({})", column_names(&input.edge.schema, keys)) };
+            let bytes = KEYED_ROW_BYTES + ORDERED_ROW_BYTES + row_bytes(&input.edge.schema);
+            let extent = forgotten.map_or_else(|| input.extent.clone(), |forgotten| Extent::Bounded(forgotten.to_owned()));
+            Kept::new(format!("the rows of the {name} side{by}, in the order of their times"), &extent, bytes, remedy)
+        };
+        let left_ends = self.times.and_then(|times| self.left_lag(times)).map(|_| "those that a right row to come can change");
+        let right_ends =
+            self.times.map(|_| "those that a left row to come can meet: of each key the last one, and what is newer");
+        let sides = vec![kept("left", left, &self.left_keys, left_ends), kept("right", right, &self.right_keys, right_ends)];
+        NodeKeeps { kept: sides, output: left.extent.clone() }
     }
 
     fn follows_watermark(&self) -> bool {

@@ -8,6 +8,7 @@ use crate::Result;
 use crate::graph::distribute::Placement;
 use crate::graph::edge::{ChangeKind, EdgeProperties, TimeColumn};
 use crate::graph::explain::time_name;
+use crate::graph::kept::{KeptInput, NodeKeeps};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_time, expect_types, types};
 use crate::time::windows::WindowShape;
@@ -58,5 +59,9 @@ impl NodeSpec for AssignSpec {
 
     fn explain(&self, _: &Node, inputs: &[&SchemaRef]) -> String {
         format!("AssignWindow {} over {}", self.shape, time_name(inputs, self.time))
+    }
+
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        NodeKeeps::nothing(inputs[0].extent.clone())
     }
 }

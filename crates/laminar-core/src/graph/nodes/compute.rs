@@ -9,6 +9,7 @@ use crate::expr::ExprRef;
 use crate::graph::derive::time_at;
 use crate::graph::distribute::{Placement, repeated};
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning};
+use crate::graph::kept::{KeptInput, NodeKeeps};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_condition, expect_input, expect_types, types};
 
@@ -66,6 +67,10 @@ impl NodeSpec for ComputeSpec {
         let filter = self.filter.as_ref().map(|filter| format!(" where {}", filter.display()));
         let project = self.projection.as_ref().map(|columns| format!(" ({})", named(columns, &node.output.schema)));
         format!("Compute{}{}", project.unwrap_or_default(), filter.unwrap_or_default())
+    }
+
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        NodeKeeps::nothing(inputs[0].extent.clone())
     }
 }
 

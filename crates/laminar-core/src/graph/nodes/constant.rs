@@ -8,6 +8,7 @@ use arrow_schema::SchemaRef;
 use crate::Result;
 use crate::graph::distribute::Placement;
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning};
+use crate::graph::kept::{Extent, KeptInput, NodeKeeps};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_types, types};
 
@@ -45,5 +46,9 @@ impl NodeSpec for ConstantSpec {
             1 => "Constant 1 row".to_owned(),
             rows => format!("Constant {rows} rows"),
         }
+    }
+
+    fn keeps(&self, _: &Node, _: &[KeptInput<'_>]) -> NodeKeeps {
+        NodeKeeps::nothing(Extent::Bounded(format!("{} rows", self.rows.num_rows())))
     }
 }

@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 use crate::graph::distribute::{Placement, changed};
 use crate::graph::edge::{ChangeKind, EdgeProperties};
 use crate::graph::explain::interval;
+use crate::graph::kept::{Extent, Kept, KeptInput, NodeKeeps, STORED_ROW_BYTES, row_bytes};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_types, types};
 use crate::{Code, Error, Result};
@@ -58,5 +59,16 @@ impl NodeSpec for EmitSpec {
             EmitWhen::Every(nanos) => format!("Emit every {}", interval(nanos)),
             EmitWhen::AtEnd => "Emit at the end".to_owned(),
         }
+    }
+
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        let input = &inputs[0];
+        let extent = match self.when {
+            EmitWhen::Every(every) => Extent::Bounded(format!("what changes within {}", interval(every))),
+            EmitWhen::AtEnd => input.extent.clone(),
+        };
+        let bytes = STORED_ROW_BYTES + row_bytes(&input.edge.schema);
+        let kept = Kept::new("changes that are not shown yet", &extent, bytes, "EMIT EVERY INTERVAL … in place of EMIT FINAL");
+        NodeKeeps::only(kept, input.extent.clone())
     }
 }

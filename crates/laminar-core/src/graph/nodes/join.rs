@@ -10,6 +10,8 @@ use crate::expr::ExprRef;
 use crate::graph::distribute::{Placement, StatePlace, gathered};
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 use crate::graph::exchange::Exchange;
+use crate::graph::explain::list;
+use crate::graph::kept::{Extent, KEYED_ROW_BYTES, Kept, KeptInput, NodeKeeps, row_bytes};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_condition, expect_input, expect_types};
 use crate::{Code, Error, Result};
@@ -125,6 +127,9 @@ impl JoinSpec {
     }
 }
 
+/// What bounds a side of a join.
+const SIDE_REMEDY: &str = "bound how far the times of both sides are apart, both with a WATERMARK: AND r.ts BETWEEN l.ts - INTERVAL … AND l.ts + INTERVAL …; or GROUP BY below it, so that this side has one row for each group; or read this side from a TABLE with a primary key";
+
 impl NodeSpec for JoinSpec {
     fn name(&self) -> &'static str {
         "join"
@@ -208,6 +213,33 @@ impl NodeSpec for JoinSpec {
             (true, _) => "Lookup join",
         };
         format!("{kind} {on}{}{}", residual.unwrap_or_default(), within.unwrap_or_default())
+    }
+
+    /// The rows of both sides: any of them may still find a partner, unless a bound says how old partners can be. A lookup join keeps what
+    /// it looks rows up in.
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        let side = |name: &str, port: Port, keys: &[ExprRef]| {
+            let input = &inputs[usize::from(port != Port::LEFT)];
+            let by = if keys.is_empty() { String::new() } else { format!(" by ({})", list(keys)) };
+            let bytes = KEYED_ROW_BYTES + row_bytes(&input.edge.schema);
+            let bound = self.time_bound.filter(|bound| bound.forgets(port));
+            let extent = match bound {
+                Some(bound) => Extent::Bounded(format!("those that a row to come can meet:{}", bound.explain())),
+                None => input.extent.clone(),
+            };
+            Kept::new(format!("the rows of the {name} side{by}"), &extent, bytes, SIDE_REMEDY)
+        };
+        let (left, right) = (&inputs[0], &inputs[1]);
+        let output = match self.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => left.extent.clone(),
+            JoinType::RightSemi | JoinType::RightAnti => right.extent.clone(),
+            _ => left.extent.and(right.extent, "pairs of rows that match"),
+        };
+        let kept_right = side("right", Port::RIGHT, &self.right_keys);
+        if self.is_lookup {
+            return NodeKeeps::only(kept_right, output);
+        }
+        NodeKeeps { kept: vec![side("left", Port::LEFT, &self.left_keys), kept_right], output }
     }
 
     /// Rows that meet are as old as they are, unless a bound says how old that can be: then late rows do not meet.

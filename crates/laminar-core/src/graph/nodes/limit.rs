@@ -6,6 +6,7 @@ use arrow_schema::SchemaRef;
 
 use crate::graph::distribute::{Placement, gathered};
 use crate::graph::edge::{EdgeProperties, Partitioning};
+use crate::graph::kept::{Extent, KeptInput, NodeKeeps};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_types, types};
 use crate::{Error, Result};
@@ -48,5 +49,10 @@ impl NodeSpec for LimitSpec {
         let fetch = self.fetch.map_or("all".to_owned(), |fetch| fetch.to_string());
         let skip = if self.skip == 0 { String::new() } else { format!(" offset {}", self.skip) };
         format!("Limit {fetch}{skip}")
+    }
+
+    /// A count.
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        NodeKeeps::nothing(self.fetch.map_or_else(|| inputs[0].extent.clone(), |fetch| Extent::Bounded(format!("{fetch} rows"))))
     }
 }

@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 use crate::graph::distribute::{Placement, changed, together};
 use crate::graph::edge::{ChangeKind, EdgeProperties};
 use crate::graph::explain::column_names;
+use crate::graph::kept::{Kept, KeptInput, NodeKeeps, STORED_ROW_BYTES, row_bytes};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_column, expect_types, types};
 use crate::{Error, Result};
@@ -60,5 +61,15 @@ impl NodeSpec for OutputSpec {
         let stored = if self.stored { " stored" } else { "" };
         let key = self.primary_key.as_ref().map(|key| format!(" key ({})", column_names(&self.schema, key)));
         format!("Output {}{stored}{}", node.name, key.unwrap_or_default())
+    }
+
+    fn keeps(&self, node: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        let output = inputs[0].extent.clone();
+        if !self.stored {
+            return NodeKeeps::nothing(output);
+        }
+        let what = format!("the rows of {}", node.name);
+        let remedy = "CREATE STREAM in place of the materialized view keeps no rows of the result; or LIMIT";
+        NodeKeeps::only(Kept::new(what, &output, STORED_ROW_BYTES + row_bytes(&self.schema), remedy), output)
     }
 }

@@ -11,6 +11,7 @@ use crate::graph::derive::together;
 use crate::graph::distribute::{Placement, partitioned};
 use crate::graph::edge::{ChangeKind, EdgeProperties};
 use crate::graph::explain::{column_names, list, sorting};
+use crate::graph::kept::{Kept, KeptInput, NodeKeeps, ORDERED_ROW_BYTES, row_bytes};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_condition, expect_order, expect_types, types};
 
@@ -163,6 +164,14 @@ impl NodeSpec for OverSpec {
             false => format!(" for each ({})", column_names(schema, &self.partition)),
         };
         format!("Over{order}{each} compute ({})", calls.join(", "))
+    }
+
+    /// All rows: the frame of any of them may still change.
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        let input = &inputs[0];
+        let bytes = ORDERED_ROW_BYTES + row_bytes(&input.edge.schema);
+        let remedy = "GROUP BY below it, so that it keeps one row for each group; row_number() does not bound it";
+        NodeKeeps::only(Kept::new("all rows in order", input.extent, bytes, remedy), input.extent.clone())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::Result;
 use crate::graph::distribute::Placement;
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 use crate::graph::explain::{column_name, column_names, interval};
+use crate::graph::kept::{Extent, KEYED_ROW_BYTES, Kept, KeptInput, NodeKeeps, row_bytes};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_column, expect_time};
 use crate::time::watermark::{Partitions, WatermarkPer, WatermarkRule, WatermarkSpec};
@@ -71,6 +72,19 @@ impl NodeSpec for SourceSpec {
             None => String::new(),
         };
         format!("Source {}{}{idle}", node.name, watermark.unwrap_or_default())
+    }
+
+    fn keeps(&self, node: &Node, _: &[KeptInput<'_>]) -> NodeKeeps {
+        if self.is_table() {
+            return NodeKeeps::nothing(Extent::Bounded(format!("the rows of table {}", node.name)));
+        }
+        let output = Extent::Grows(format!("rows of {}", node.name));
+        let Some(WatermarkSpec { per: WatermarkPer::Key { columns, keys_max }, .. }) = &self.watermark else {
+            return NodeKeeps::nothing(output);
+        };
+        let what = format!("a watermark for each ({})", column_names(&node.output.schema, columns));
+        let extent = Extent::Bounded(format!("max_keys: {keys_max}"));
+        NodeKeeps::only(Kept::new(what, &extent, KEYED_ROW_BYTES + row_bytes(&node.output.schema), ""), output)
     }
 
     /// A source that was idle may come back with old rows.

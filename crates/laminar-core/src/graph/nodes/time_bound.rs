@@ -29,6 +29,11 @@ impl TimeBound {
         if port == Port::LEFT { self.left } else { self.right }
     }
 
+    /// Whether rows of this side are forgotten at some time.
+    pub fn forgets(&self, port: Port) -> bool {
+        if port == Port::LEFT { self.least.is_some() } else { self.most.is_some() }
+    }
+
     /// Rows of this side before the result (nanoseconds) meet no row that is still to come; `None`: any row can. Where rows of the side
     /// itself can be retracted (`changes`), they stay until those are late.
     pub fn forgotten_before(&self, port: Port, changes: &ChangeKind, watermark: Watermark) -> Option<i64> {

@@ -9,6 +9,7 @@ use crate::graph::derive::together;
 use crate::graph::distribute::{Placement, partitioned};
 use crate::graph::edge::{ChangeKind, EdgeProperties};
 use crate::graph::explain::{column_names, sorting};
+use crate::graph::kept::{Extent, Kept, KeptInput, NodeKeeps, ORDERED_ROW_BYTES, row_bytes};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_order, expect_types, types};
 use crate::{Error, Result};
@@ -67,5 +68,27 @@ impl NodeSpec for TopNSpec {
             false => format!(" for each ({})", column_names(schema, &self.partition)),
         };
         format!("TopN {}{ties}{offset}{order}{each}", self.limit)
+    }
+
+    /// All rows: one that is shown may be taken back, and then the next one is shown.
+    fn keeps(&self, node: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        let input = &inputs[0];
+        let partition = column_names(&node.output.schema, &self.partition);
+        let output = match (self.with_ties, self.partition.is_empty()) {
+            (true, _) => input.extent.clone(),
+            (false, true) => Extent::Bounded(format!("{} rows", self.limit)),
+            (false, false) => input.extent.groups(&partition),
+        };
+        let bytes = ORDERED_ROW_BYTES + row_bytes(&input.edge.schema);
+        let remedy = "GROUP BY below it, so that it keeps one row for each group: what LIMIT leaves out is kept too";
+        NodeKeeps::only(
+            Kept::new(
+                format!("all rows in the order of {}", sorting(&node.output.schema, &self.order)),
+                input.extent,
+                bytes,
+                remedy,
+            ),
+            output,
+        )
     }
 }

@@ -8,6 +8,7 @@ use crate::Result;
 use crate::graph::distribute::Placement;
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
 use crate::graph::exchange::Exchange;
+use crate::graph::kept::{Extent, KeptInput, NodeKeeps};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_types, types};
 
@@ -56,5 +57,11 @@ impl NodeSpec for UnionSpec {
 
     fn explain(&self, _: &Node, _: &[&SchemaRef]) -> String {
         "Union".to_owned()
+    }
+
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        let extents = inputs.iter().map(|input| input.extent.clone());
+        let all = extents.reduce(|one, other| one.and(&other, "rows of its inputs"));
+        NodeKeeps::nothing(all.unwrap_or_else(|| Extent::Bounded("0 rows".to_owned())))
     }
 }

@@ -6,6 +6,7 @@ use arrow_schema::{DataType, SchemaRef};
 
 use crate::graph::distribute::Placement;
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning, TimeColumn};
+use crate::graph::kept::{KeptInput, NodeKeeps};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_column, expect_types};
 use crate::{Code, Error, Result};
@@ -116,6 +117,10 @@ impl NodeSpec for UnnestSpec {
         let made = fields.filter(|(_, column)| !matches!(column, UnnestColumn::Repeated(_)));
         let names: Vec<_> = made.map(|(field, _)| field.name().as_str()).collect();
         format!("Unnest ({})", names.join(", "))
+    }
+
+    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+        NodeKeeps::nothing(inputs[0].extent.clone())
     }
 }
 
