@@ -47,9 +47,10 @@ pub mod api;
 /// Graphs under one name: their shape ([`graph`]), and what runs them ([`runtime`]).
 pub mod dag {
     pub use crate::graph::*;
+    pub use crate::operator::DueWindow;
     pub use crate::runtime::{
-        GraphHost, GraphImage, InlinePool, Links, NodeImage, NodeMetrics, NodeStatus, Outlet, OutletId, Parcel, SourceInput,
-        StepOrder, WorkerGraph, WorkerPool,
+        GraphHost, GraphImage, InlinePool, Links, NodeImage, NodeMetrics, NodeStatus, NodeWaits, Outlet, OutletId, Parcel,
+        SourceInput, StepOrder, TimedRuns, WorkerGraph, WorkerPool,
     };
     pub use crate::time::watermark::{Holds, Promise};
 }

@@ -73,6 +73,11 @@ pub trait Operator: Send {
         let _ = paused;
     }
 
+    /// The next window with rows that is to be shown when the watermark has come far enough.
+    fn due_window(&self) -> Option<DueWindow> {
+        None
+    }
+
     /// The state, if there is any.
     fn state(&mut self) -> Option<&mut dyn Imaged> {
         None
@@ -87,6 +92,17 @@ pub trait Operator: Send {
     fn contents(&self) -> Option<Vec<ChangeBatch>> {
         None
     }
+}
+
+/// A window that waits for the watermark, in nanoseconds of event time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueWindow {
+    /// Where it begins.
+    pub start: i64,
+    /// Where it ends.
+    pub end: i64,
+    /// What the watermark of the input must reach.
+    pub at: i64,
 }
 
 /// Why a row was rejected.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::exchange::deal;
 use super::node_state::NodeState;
 use super::outlet::{AttachedOutlet, Outlet, OutletId};
-use super::status::{NodeMetrics, NodeStatus};
+use super::status::{NodeMetrics, NodeStatus, NodeWaits};
 use super::step::{NoLinks, StepOrder};
 use super::worker_graph::{SourceInput, Tap, WorkerGraph, WorkerPosition};
 use super::worker_pool::{InlinePool, WorkerPool};
@@ -199,6 +199,17 @@ impl GraphHost {
             sum = sum.plus(&worker.metrics(node)?);
         }
         Ok(sum)
+    }
+
+    /// What `node` waits for: of the workers, what comes first.
+    pub fn waits(&self, node: NodeId) -> Result<NodeWaits> {
+        let mut first = self.node(node)?.waits();
+        for worker in &self.workers[1..] {
+            let waits = worker.state(node)?.waits();
+            first.window = [first.window, waits.window].into_iter().flatten().min_by_key(|window| window.at);
+            first.wake_at = [first.wake_at, waits.wake_at].into_iter().flatten().min();
+        }
+        Ok(first)
     }
 
     /// The rows that operators rejected since the last call, with the node that did, worker by worker.

@@ -34,7 +34,7 @@ pub(crate) use reactor::fitted;
 pub use reactor::{Poll, Reactor, Started};
 pub use rejected::RejectedRowsHandler;
 pub use scheduler::{Lane, LaneBudgets, Piece, Scheduler, Task, Work};
-pub use status::{NodeMetrics, NodeStatus};
+pub use status::{NodeMetrics, NodeStatus, NodeWaits, TimedRuns};
 pub use step::{Links, StepOrder};
 pub use thread_pool::{ThreadPool, ThreadPoolConfig};
 pub use worker_graph::{SourceInput, WorkerGraph};

@@ -2,15 +2,15 @@
 
 use super::exchange::{Parcel, split, split_groups};
 use super::image::{NodeImage, NodeParts};
-use super::status::{NodeMetrics, NodeStatus};
+use super::status::{NodeMetrics, NodeStatus, NodeWaits, TimedRuns};
 use super::worker_graph::WorkerPosition;
 use crate::graph::{Exchange, Node, NodeKind};
 use crate::operator::check::Checker;
 use crate::operator::{Operator, OperatorContext, RejectReason, RejectedRows, SentGroups};
 use crate::panics::caught;
 use crate::state::Ownership;
-use crate::time::Watermark;
 use crate::time::watermark::{Holds, Promise, combine};
+use crate::time::{Stopwatch, Watermark};
 use crate::{ChangeBatch, Error, Port, Result, StepId};
 
 /// A node with its operator.
@@ -50,6 +50,23 @@ pub(super) struct NodeState {
     /// What comes out goes to outlets as well.
     pub(super) tapped: bool,
     checker: Option<Checker>,
+}
+
+/// Every so many runs of a node are timed, the first among them.
+const TIMED_EVERY: u64 = 64;
+
+/// A run that is timed.
+struct Timing {
+    rows: u64,
+    began: Stopwatch,
+}
+
+impl Timing {
+    fn end(self, timed: &mut TimedRuns) {
+        timed.runs += 1;
+        timed.rows += self.rows;
+        timed.nanos += self.began.nanos();
+    }
 }
 
 /// How a node stands among several workers.
@@ -235,6 +252,9 @@ impl NodeState {
             self.metrics.rows_in += changes.len() as u64;
             self.metrics.batches_in += 1;
         }
+        if port == Port::RIGHT {
+            self.metrics.rows_in_right += changes.len() as u64;
+        }
         self.inbox.push((port, changes));
     }
 
@@ -242,6 +262,7 @@ impl NodeState {
     /// `before` are the states in front of this one, among them its inputs.
     pub(super) fn run(&mut self, before: &[NodeState], step: StepId, now: i64, output: &mut StepOutput) -> Result<()> {
         let input_holds = self.look_at_inputs(before);
+        let timing = self.begin_run(now);
         let (operator, inbox, wake_at) = (&mut self.operator, &mut self.inbox, &mut self.wake_at);
         let (input_watermark, known) = (self.input_watermark, self.watermark);
         let StepOutput { out, rejected, .. } = output;
@@ -256,13 +277,39 @@ impl NodeState {
             operator.end_step(&mut cx)?;
             Ok((operator.output_watermark(input_watermark), operator.is_idle()))
         })?;
+        if let Some(timing) = timing {
+            timing.end(&mut self.metrics.timed);
+        }
         self.watermark = input_watermark;
         output.rows += self.count(output);
         self.promise_anew(watermark, input_holds.unwrap_or_else(|| source_hold(&self.node, idle)), output);
+        if output.promise_moved {
+            self.metrics.watermark_at = Some(now);
+        }
         match &mut self.checker {
             Some(checker) => checker.after_step(&output.out, watermark),
             None => Ok(()),
         }
+    }
+
+    /// Counts a run; every [`TIMED_EVERY`]th is timed.
+    fn begin_run(&mut self, now: i64) -> Option<Timing> {
+        if !self.inbox.is_empty() {
+            self.metrics.rows_at = Some(now);
+        }
+        let is_timed = self.metrics.runs.is_multiple_of(TIMED_EVERY);
+        self.metrics.runs += 1;
+        is_timed.then(|| {
+            let rows = self.inbox.iter().map(|(_, changes)| changes.len() as u64).sum();
+            Timing { rows, began: Stopwatch::start() }
+        })
+    }
+
+    /// What it waits for, on this worker.
+    pub(super) fn waits(&self) -> NodeWaits {
+        let watermark = if self.inputs.is_empty() { self.promise.watermark } else { self.input_watermark };
+        let window = if self.absent { None } else { self.operator.due_window() };
+        NodeWaits { watermark, holds: self.promise.holds, window, wake_at: self.wake_at }
     }
 
     /// Combines the inputs' promises; returns how they hold back, or `None` for a source.

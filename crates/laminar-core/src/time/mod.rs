@@ -19,6 +19,7 @@ pub mod watermark;
 pub mod windows;
 mod zone;
 
+pub(crate) use clock::Stopwatch;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub(crate) use ends::ends;
 pub use event_time::{EventTime, Watermark};

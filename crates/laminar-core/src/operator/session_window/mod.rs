@@ -20,7 +20,7 @@ use super::aggregate::{Fault, GroupTable};
 use super::ingress::reject_untimed;
 use super::late::reject_late;
 use super::window::{Evaluated, GroupInput, ResultRows, check_gap};
-use super::{Operator, OperatorContext};
+use super::{DueWindow, Operator, OperatorContext};
 use crate::graph::{EdgeProperties, SessionSpec, WindowEmission};
 use crate::state::Imaged;
 use crate::time::event_time::to_nanos;
@@ -379,6 +379,14 @@ impl Operator for SessionOperator {
 
     fn output_watermark(&self, input: Watermark) -> Watermark {
         input.held_back(self.time_lag)
+    }
+
+    /// A session ends when the watermark passes its end: one nanosecond behind it.
+    fn due_window(&self) -> Option<DueWindow> {
+        let session = self.spans.with_last_in(self.shown_before(self.reached), i64::MAX).next()?;
+        let (start, end) = (session.span.start, session.span.last.saturating_add(self.gap));
+        let wait = if self.emission == WindowEmission::OnClose { self.lateness } else { 0 };
+        Some(DueWindow { start, end, at: end.saturating_add(wait).saturating_add(self.time_lag).saturating_add(1) })
     }
 
     fn state(&mut self) -> Option<&mut dyn Imaged> {

@@ -16,7 +16,7 @@ use crate::graph::{EdgeProperties, WindowEmission, WindowSpec, can_be_sent};
 use crate::operator::aggregate::GroupTable;
 use crate::operator::difference::Difference;
 use crate::operator::ingress::reject_untimed;
-use crate::operator::{Operator, OperatorContext, PartialAggregation, SentGroups};
+use crate::operator::{DueWindow, Operator, OperatorContext, PartialAggregation, SentGroups};
 use crate::state::Imaged;
 use crate::time::event_time::to_nanos;
 use crate::time::{Panes, Watermark, Window};
@@ -274,6 +274,15 @@ impl Operator for WindowOperator {
             return None;
         }
         Some(self)
+    }
+
+    fn due_window(&self) -> Option<DueWindow> {
+        let on_the_way = self.partial.iter().flat_map(PartialPanes::pane_refs);
+        let on_the_way = on_the_way.filter_map(|pane_ref| self.waiting_windows(pane_ref).into_iter().next());
+        let window = self.waiting.next_due().into_iter().chain(on_the_way).min()?;
+        let (start, end) = (self.panes.start(window), self.panes.end(window));
+        let wait = if self.emission == WindowEmission::OnClose { self.lateness } else { 0 };
+        Some(DueWindow { start, end, at: end.saturating_add(wait).saturating_add(self.time_lag) })
     }
 
     fn state(&mut self) -> Option<&mut dyn Imaged> {

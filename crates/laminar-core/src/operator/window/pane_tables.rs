@@ -57,6 +57,11 @@ impl PaneTables {
         self.due.extend(windows);
     }
 
+    /// The window that is shown next.
+    pub(super) fn next_due(&self) -> Option<Window> {
+        self.due.first().copied()
+    }
+
     /// The first window by end, if `is_due` says so of it; then it is shown and no longer waits here.
     pub(super) fn take_due(&mut self, is_due: impl Fn(Window) -> bool) -> Option<Window> {
         let first = self.due.first().copied().filter(|window| is_due(*window))?;

@@ -92,6 +92,11 @@ impl PartialPanes {
         groups.map(|(at, namespace)| labelled(at, &self.assigned.image_at(namespace)?, self.assigned.table())).collect()
     }
 
+    /// Where groups are.
+    pub(super) fn pane_refs(&self) -> impl Iterator<Item = PaneRef> {
+        self.assigned.pane_refs().map(|(pane_ref, _)| pane_ref)
+    }
+
     /// How many groups there are.
     pub(super) fn len(&self) -> usize {
         self.assigned.len()
