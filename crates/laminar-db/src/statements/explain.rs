@@ -1,9 +1,10 @@
-//! `EXPLAIN AST | PLAN | GRAPH`.
+//! `EXPLAIN AST | PLAN | GRAPH | STATE` of a statement.
 
 use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::{Explain, ExplainWhat, SinkInput, Statement, StreamQuery};
 use laminar_sql::plan::Purpose;
 
+use super::explain_object::state_of_nodes;
 use super::{StatementOutcome, text_rows};
 use crate::engine::Engine;
 
@@ -12,6 +13,10 @@ pub(super) fn run(engine: &mut Engine, explain: &Explain, text: &str) -> Result<
     let (column, shown) = match explain.what {
         ExplainWhat::Ast => ("ast", query.query.to_string()),
         ExplainWhat::Plan => ("plan", engine.plan(query, text, purpose)?.0.logical.display_indent().to_string()),
+        ExplainWhat::State => {
+            let nodes = engine.lowered(name, query, text, purpose)?.fragment.nodes;
+            return state_of_nodes(engine, &nodes);
+        }
         ExplainWhat::Graph => {
             let nodes = engine.lowered(name, query, text, purpose)?.fragment.nodes;
             ("graph", engine.reactor.graph().explained(nodes))

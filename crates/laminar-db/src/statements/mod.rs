@@ -10,6 +10,7 @@ mod defaults;
 mod define_rules;
 mod drop;
 mod explain;
+mod explain_object;
 mod insert;
 mod on_conflict;
 mod rename;
@@ -30,7 +31,7 @@ use arrow_schema::{DataType, Field, Schema};
 use laminar_core::panics::caught;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::batch::relations_in;
-use laminar_sql::parse::{CreateTable, Name, ParsedStatement, Statement};
+use laminar_sql::parse::{CreateTable, ExplainObject, Name, ParsedStatement, Statement};
 use laminar_sql::with_deep_stack;
 
 use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_name};
@@ -125,6 +126,7 @@ fn run_locked(engine: &mut Engine, statement: &Statement, text: &str) -> Result<
         Statement::Show(show) => show::run(engine, show),
         Statement::Describe(name) => show::describe(engine, name),
         Statement::Explain(explain) => engine.and_nothing_more(|engine| explain::run(engine, explain, text)),
+        Statement::ExplainObject(explain) => explain_object::run(engine, explain),
         Statement::Set(set) => set::run(engine, set),
         other => engine.all_or_nothing(|engine| create(engine, other, text)),
     }
@@ -143,6 +145,7 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         | Statement::Show(_)
         | Statement::Describe(_)
         | Statement::Explain(_)
+        | Statement::ExplainObject(_)
         | Statement::Set(_)
         | Statement::Select(_)
         | Statement::Subscribe(_)
@@ -153,9 +156,14 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
     }
 }
 
-/// Whether a bounded input is still being read of a SELECT over stored rows, or of a statement that changes some.
+/// Whether a bounded input is still being read of a SELECT over stored rows, of a statement that changes some, or of an object of which is told
+/// what it did.
 pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> bool {
     let (query, table) = match &parsed.statement {
+        Statement::ExplainObject(ExplainObject { name, .. }) => {
+            let objects: Vec<ObjectId> = engine.catalog.id_of(&name.text).into_iter().collect();
+            return engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects));
+        }
         Statement::Select(query) => (query, None),
         Statement::Update(change) | Statement::Delete(change) => (&change.rows, Some(change.table.text.clone())),
         _ => return false,

@@ -6,8 +6,8 @@ use std::path::Path;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::Database;
 use crate::catalog::{Catalog, CatalogChange, ObjectId, kind_name};
+use crate::{Code, Database};
 
 /// A database with something of everything, of which some was dropped again.
 fn database(folder: &Path) -> Database {
@@ -81,6 +81,23 @@ fn shown(db: &Database) -> String {
         writeln!(text, "{question}: {answer}").unwrap();
         text
     })
+}
+
+#[test]
+fn every_object_can_be_explained_or_says_why_not_and_nothing_is_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = database(folder.path());
+    let before = db.lock().internals();
+    let names = db.lock().catalog.names();
+    for name in &names {
+        for what in ["EXPLAIN WHY", "EXPLAIN STATE", "EXPLAIN ANALYZE"] {
+            match db.query(&format!("{what} \"{name}\"")) {
+                Ok(rows) => assert!(!rows.to_strings().is_empty(), "{what} {name}"),
+                Err(error) => assert_ne!(error.code(), Code::Internal, "{what} {name}: {error}"),
+            }
+        }
+    }
+    assert_eq!(before, db.lock().internals());
 }
 
 #[test]

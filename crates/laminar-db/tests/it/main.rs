@@ -6,6 +6,8 @@ mod asof_oracle;
 mod backpressure;
 mod changes;
 mod changes_oracle;
+mod explain_state;
+mod explain_why;
 mod fairness;
 mod first_rows;
 mod functions;

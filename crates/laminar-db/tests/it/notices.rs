@@ -105,6 +105,19 @@ const STOPPED: &str = "CREATE SOURCE s FROM faulty (rows = '3', fails = '1');
     CREATE TABLE t (n BIGINT);";
 
 #[test]
+fn why_a_view_shows_nothing_new_names_the_source_that_has_stopped() {
+    let why = |db: &Database| db.query("EXPLAIN WHY w").unwrap().to_strings().swap_remove(0);
+    let [at, finding, advice] = why(&read(STOPPED)).try_into().unwrap();
+    assert_eq!(at, "source s");
+    assert!(finding.starts_with("cannot be read any more") && finding.contains("the file 'a.csv' is damaged"), "{finding}");
+    assert!(advice.contains("DROP and CREATE"), "{advice}");
+    let bad = read(&STOPPED.replace("rows = '3', fails = '1'", "rows = '0', bad = '2'"));
+    let [at, finding, _] = why(&bad).try_into().unwrap();
+    assert_eq!(at, "source s");
+    assert!(finding.contains("without a row, and 2 rows could not be read"), "{finding}");
+}
+
+#[test]
 fn an_answer_after_a_source_has_stopped_says_that_it_is_partial_and_why() {
     let db = read(STOPPED);
     for sql in [

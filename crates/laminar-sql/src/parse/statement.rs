@@ -60,8 +60,10 @@ pub enum Statement {
     Show(Show),
     /// `DESCRIBE name`.
     Describe(Name),
-    /// `EXPLAIN`.
+    /// `EXPLAIN` of a statement.
     Explain(Explain),
+    /// `EXPLAIN` of an object.
+    ExplainObject(ExplainObject),
     /// `SELECT`, `VALUES`, `WITH … SELECT`: an ad-hoc query.
     Select(StreamQuery),
     /// `SUBSCRIBE`.
@@ -397,7 +399,7 @@ pub enum Show {
     Setting(Name),
 }
 
-/// `EXPLAIN [PLAN | AST | GRAPH] statement`.
+/// `EXPLAIN [PLAN | AST | GRAPH | STATE] statement`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explain {
     /// Which stage.
@@ -417,6 +419,30 @@ pub enum ExplainWhat {
     Ast,
     /// The graph of operators.
     Graph,
+    /// What its operators will keep, and what bounds that.
+    State,
+}
+
+/// `EXPLAIN STATE | WHY | ANALYZE [kind] name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainObject {
+    /// What is asked of it.
+    pub report: ObjectReport,
+    /// Its kind, if written; a view may be a materialized one.
+    pub kind: Option<ObjectKind>,
+    /// Its name.
+    pub name: Name,
+}
+
+/// What can be told of an object that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectReport {
+    /// What its operators keep, and what bounds that.
+    State,
+    /// Why it shows no (new) rows.
+    Why,
+    /// What each operator has done.
+    Analyze,
 }
 
 /// A query with the clauses that make it a stream.

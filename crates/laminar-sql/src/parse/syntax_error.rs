@@ -68,6 +68,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     "FLUSH",
     "WAIT",
     "CHECKPOINT",
+    "REPLAY",
     "BEGIN",
     "START",
     "COMMIT",

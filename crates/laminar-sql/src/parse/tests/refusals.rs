@@ -113,12 +113,12 @@ fn what_is_not_built_is_refused_by_name() {
     check(
         "EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1",
         expect![[r#"
-            error[LDB-1010]: EXPLAIN ANALYZE is not built yet
-              --> 1:1
+            error[LDB-1010]: EXPLAIN ANALYZE tells of an object that runs, not of a query
+              --> 1:17
                |
              1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
-               | ^^^^^^^^^^^^^^^
-               = hint: EXPLAIN has the forms PLAN, AST and GRAPH
+               |                 ^^^^^^
+               = hint: CREATE MATERIALIZED VIEW v AS the query, then EXPLAIN ANALYZE v; EXPLAIN GRAPH or STATE tell of a query
             error[LDB-1010]: SHOW USERS is not built yet
               --> 1:27
                |
@@ -145,6 +145,28 @@ fn what_is_not_built_is_refused_by_name() {
                |
              1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
                |                                                                                                    ^^^^^^^"#]],
+    );
+    check(
+        "REPLAY v$late INTO t; EXPLAIN WHY SELECT 1; EXPLAIN VERBOSE SELECT 1",
+        expect![[r#"
+        error[LDB-1010]: REPLAY is not built yet
+          --> 1:1
+           |
+         1 | REPLAY v$late INTO t; EXPLAIN WHY SELECT 1; EXPLAIN VERBOSE SELECT 1
+           | ^^^^^^
+           = hint: late rows: INSERT INTO target (columns) SELECT columns FROM object$late; rows in error are texts: SELECT raw, reason FROM object$errors
+        error[LDB-1010]: EXPLAIN WHY tells of an object that runs, not of a query
+          --> 1:35
+           |
+         1 | REPLAY v$late INTO t; EXPLAIN WHY SELECT 1; EXPLAIN VERBOSE SELECT 1
+           |                                   ^^^^^^
+           = hint: CREATE MATERIALIZED VIEW v AS the query, then EXPLAIN WHY v; EXPLAIN GRAPH or STATE tell of a query
+        error[LDB-1010]: EXPLAIN VERBOSE is not built yet
+          --> 1:45
+           |
+         1 | REPLAY v$late INTO t; EXPLAIN WHY SELECT 1; EXPLAIN VERBOSE SELECT 1
+           |                                             ^^^^^^^^^^^^^^^
+           = hint: EXPLAIN has the forms PLAN, AST, GRAPH and STATE of a query, and STATE, WHY and ANALYZE of an object"#]],
     );
     check(
         "INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT k DO NOTHING; UPDATE t SET (a, b) = (SELECT 1, 2); WITH c AS (SELECT 1) DELETE FROM t; INSERT INTO t DEFAULT VALUES",

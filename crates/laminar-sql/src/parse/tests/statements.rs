@@ -232,6 +232,21 @@ fn statements_are_explained() {
 }
 
 #[test]
+fn objects_are_explained() {
+    check(
+        "EXPLAIN STATE SELECT 1; EXPLAIN STATE FOR CREATE STREAM s AS SELECT 1; EXPLAIN STATE v; EXPLAIN STATE FOR MATERIALIZED VIEW v; EXPLAIN WHY v; EXPLAIN WHY view; EXPLAIN ANALYZE FOR SINK s",
+        expect![[r#"
+            explain State SELECT 1
+            explain State stream s as SELECT 1
+            explain State None v
+            explain State Some(MaterializedView) v
+            explain Why None v
+            explain Why None view
+            explain Analyze Some(Sink) s"#]],
+    );
+}
+
+#[test]
 fn subscriptions_follow_objects_and_queries() {
     check(
         "SUBSCRIBE v; SUBSCRIBE TO v WITH (snapshot); SUBSCRIBE v WITH (snapshot = false) AS OF STEP 12",
