@@ -23,6 +23,7 @@ mod table_rows;
 mod target_table;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use arrow_schema::{DataType, Field, Schema};
 use laminar_core::panics::caught;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::batch::relations_in;
-use laminar_sql::parse::{CreateTable, ExplainObject, Name, ParsedStatement, Statement};
+use laminar_sql::parse::{CreateTable, ExplainObject, Name, ParsedStatement, Statement, VerifyView};
 use laminar_sql::with_deep_stack;
 
 use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_name};
@@ -114,6 +115,7 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
         Statement::Update(update) => change::update(database, update, text),
         Statement::Delete(delete) => change::delete(database, delete, text),
         Statement::Truncate(truncate) => change::truncate(database, truncate),
+        Statement::Verify(verify) => verify::run(database, verify),
         other => run_locked(&mut database.lock(), other, text),
     }
 }
@@ -146,6 +148,7 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         | Statement::Describe(_)
         | Statement::Explain(_)
         | Statement::ExplainObject(_)
+        | Statement::Verify(_)
         | Statement::Set(_)
         | Statement::Select(_)
         | Statement::Subscribe(_)
@@ -160,7 +163,7 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
 /// what it did.
 pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> bool {
     let (query, table) = match &parsed.statement {
-        Statement::ExplainObject(ExplainObject { name, .. }) => {
+        Statement::ExplainObject(ExplainObject { name, .. }) | Statement::Verify(VerifyView { name }) => {
             let objects: Vec<ObjectId> = engine.catalog.id_of(&name.text).into_iter().collect();
             return engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects));
         }

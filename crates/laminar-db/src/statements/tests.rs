@@ -84,13 +84,13 @@ fn shown(db: &Database) -> String {
 }
 
 #[test]
-fn every_object_can_be_explained_or_says_why_not_and_nothing_is_left_behind() {
+fn every_object_can_be_explained_and_verified_or_says_why_not_and_nothing_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     let db = database(folder.path());
     let before = db.lock().internals();
     let names = db.lock().catalog.names();
     for name in &names {
-        for what in ["EXPLAIN WHY", "EXPLAIN STATE", "EXPLAIN ANALYZE"] {
+        for what in ["EXPLAIN WHY", "EXPLAIN STATE", "EXPLAIN ANALYZE", "VERIFY VIEW"] {
             match db.query(&format!("{what} \"{name}\"")) {
                 Ok(rows) => assert!(!rows.to_strings().is_empty(), "{what} {name}"),
                 Err(error) => assert_ne!(error.code(), Code::Internal, "{what} {name}: {error}"),

@@ -49,6 +49,7 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "SHOW" => show::show(cursor).map(Statement::Show),
         "DESCRIBE" | "DESC" => show::describe(cursor).map(Statement::Describe),
         "EXPLAIN" => explain::explain(cursor),
+        "VERIFY" => explain::verify(cursor).map(Statement::Verify),
         "SUBSCRIBE" => subscribe::subscribe(cursor).map(Statement::Subscribe),
         "SET" => set::set(cursor).map(Statement::Set),
         "RESET" => set::reset(cursor).map(Statement::Set),

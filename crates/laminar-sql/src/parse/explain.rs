@@ -1,9 +1,9 @@
-//! `EXPLAIN [PLAN | AST | GRAPH | STATE] [FOR] statement` and `EXPLAIN STATE | WHY | ANALYZE [FOR] [kind] name`.
+//! `EXPLAIN [PLAN | AST | GRAPH | STATE] [FOR] statement`, `EXPLAIN STATE | WHY | ANALYZE [FOR] [kind] name`, and `VERIFY [kind] name`.
 
 use laminar_core::{Code, Error, Result};
 
 use super::dispatch::{self, not_built};
-use super::statement::{Explain, ExplainObject, ExplainWhat, ObjectKind, ObjectReport, Statement};
+use super::statement::{Explain, ExplainObject, ExplainWhat, ObjectKind, ObjectReport, Statement, VerifyView};
 use super::tokens::Cursor;
 use super::{objects, query};
 
@@ -69,6 +69,15 @@ fn report(cursor: &mut Cursor<'_>) -> Result<Option<ExplainObject>> {
     }
     let (kind, name) = (take_kind(cursor), cursor.object_name("the object's name")?);
     Ok(Some(ExplainObject { report: *report, kind, name }))
+}
+
+/// Reads `VERIFY [MATERIALIZED] VIEW name`.
+pub(super) fn verify(cursor: &mut Cursor<'_>) -> Result<VerifyView> {
+    cursor.expect_word("VERIFY")?;
+    if !cursor.take_word("VIEW") && !cursor.take_words(&["MATERIALIZED", "VIEW"]) {
+        return Err(cursor.expected("VIEW and the view's name"));
+    }
+    Ok(VerifyView { name: cursor.object_name("the view's name")? })
 }
 
 /// `VIEW`, `MATERIALIZED VIEW`, …, unless the word is the name itself.

@@ -64,6 +64,8 @@ pub enum Statement {
     Explain(Explain),
     /// `EXPLAIN` of an object.
     ExplainObject(ExplainObject),
+    /// `VERIFY VIEW`.
+    Verify(VerifyView),
     /// `SELECT`, `VALUES`, `WITH … SELECT`: an ad-hoc query.
     Select(StreamQuery),
     /// `SUBSCRIBE`.
@@ -443,6 +445,13 @@ pub enum ObjectReport {
     Why,
     /// What each operator has done.
     Analyze,
+}
+
+/// `VERIFY VIEW name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyView {
+    /// A materialized view.
+    pub name: Name,
 }
 
 /// A query with the clauses that make it a stream.

@@ -55,6 +55,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     "SHOW",
     "DESCRIBE",
     "EXPLAIN",
+    "VERIFY",
     "SUBSCRIBE",
     "SET",
     "RESET",

@@ -95,6 +95,7 @@ const WORDS: &[&str] = &[
     "WHY",
     "STATE",
     "ANALYZE",
+    "VERIFY",
     "AST",
     "SUBSCRIBE",
     "snapshot",

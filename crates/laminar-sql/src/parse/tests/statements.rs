@@ -232,7 +232,7 @@ fn statements_are_explained() {
 }
 
 #[test]
-fn objects_are_explained() {
+fn objects_are_explained_and_verified() {
     check(
         "EXPLAIN STATE SELECT 1; EXPLAIN STATE FOR CREATE STREAM s AS SELECT 1; EXPLAIN STATE v; EXPLAIN STATE FOR MATERIALIZED VIEW v; EXPLAIN WHY v; EXPLAIN WHY view; EXPLAIN ANALYZE FOR SINK s",
         expect![[r#"
@@ -243,6 +243,12 @@ fn objects_are_explained() {
             explain Why None v
             explain Why None view
             explain Analyze Some(Sink) s"#]],
+    );
+    check(
+        "VERIFY VIEW v; VERIFY MATERIALIZED VIEW w",
+        expect![[r#"
+        verify v
+        verify w"#]],
     );
 }
 
