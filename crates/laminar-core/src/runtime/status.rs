@@ -23,7 +23,7 @@ pub struct NodeMetrics {
     pub rows_in: u64,
     /// Rows that went out.
     pub rows_out: u64,
-    /// Of these, rows that came in on the right side of a join.
+    /// Of these, rows that came in at the second port: of a join, those of its right side.
     pub rows_in_right: u64,
     /// Batches that came in.
     pub batches_in: u64,

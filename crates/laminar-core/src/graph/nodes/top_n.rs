@@ -81,14 +81,10 @@ impl NodeSpec for TopNSpec {
         };
         let bytes = ORDERED_ROW_BYTES + row_bytes(&input.edge.schema);
         let remedy = "GROUP BY below it, so that it keeps one row for each group: what LIMIT leaves out is kept too";
-        NodeKeeps::only(
-            Kept::new(
-                format!("all rows in the order of {}", sorting(&node.output.schema, &self.order)),
-                input.extent,
-                bytes,
-                remedy,
-            ),
-            output,
-        )
+        let what = match self.order.as_slice() {
+            [] => "all rows".to_owned(),
+            order => format!("all rows in the order of {}", sorting(&node.output.schema, order)),
+        };
+        NodeKeeps::only(Kept::new(what, input.extent, bytes, remedy), output)
     }
 }
