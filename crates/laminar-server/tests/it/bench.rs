@@ -29,7 +29,7 @@ fn lines(csv: &str) -> Vec<HashMap<String, String>> {
 #[test]
 fn every_workload_gives_the_batch_answer_with_one_worker_and_with_two() {
     let names = workloads();
-    assert!(names.len() >= 9 && names.contains(&"nexmark-q5".to_owned()), "{names:?}");
+    assert!(names.len() >= 30 && names.contains(&"nexmark-q22".to_owned()), "{names:?}");
     let mut arguments: Vec<&str> = names.iter().map(String::as_str).collect();
     arguments.extend(["--rows", "4000", "--runs", "2", "--rate", "100000", "--format", "csv", "--workers"]);
     let [one, two] = ["1", "2"].map(|workers| {
@@ -43,6 +43,14 @@ fn every_workload_gives_the_batch_answer_with_one_worker_and_with_two() {
         assert_eq!((&one["workload"], &one["checksum"]), (&two["workload"], &two["checksum"]));
         assert_ne!(one["rows_out"], "0", "{one:?}");
     }
+}
+
+#[test]
+fn the_queries_of_nexmark_have_a_name_together() {
+    let ran = bench(&["nexmark", "--rows", "100", "--runs", "1", "--no-check", "--format", "csv"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let names: Vec<String> = lines(&ran.out).iter().map(|line| line["workload"].clone()).collect();
+    assert_eq!(names, (0..23).map(|number| format!("nexmark-q{number}")).collect::<Vec<_>>());
 }
 
 #[test]

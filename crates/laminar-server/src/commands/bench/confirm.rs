@@ -3,11 +3,11 @@
 use laminar_db::{Code, Database, Error, Result};
 
 use super::answer::Answer;
-use super::input::Input;
+use super::input::{Input, Table};
 use super::workload::Workload;
 
-/// Fails unless an ad-hoc SELECT over a view of all rows gives what the stream gave. The view has the name of the stream's
-/// source, so that the query is the same to the letter.
+/// Fails unless an ad-hoc SELECT over views of all rows gives what the stream gave. The views have the names of the stream's
+/// sources, so that the query is the same to the letter.
 pub(super) fn confirm(workload: &Workload, input: &Input, streamed: &Answer) -> Result<()> {
     let batch = batch_answer(workload, input)?;
     if batch == *streamed {
@@ -23,12 +23,15 @@ pub(super) fn confirm(workload: &Workload, input: &Input, streamed: &Answer) -> 
 
 fn batch_answer(workload: &Workload, input: &Input) -> Result<Answer> {
     let database = Database::builder().build();
-    let (name, columns) = (input.source.name(), input.source.columns());
-    database.execute(&format!("CREATE SOURCE pushed ({columns}); CREATE MATERIALIZED VIEW {name} AS SELECT * FROM pushed"))?;
-    for batch in &input.batches {
-        database.push("pushed", batch.clone())?;
+    for Table { name, columns } in input.source.tables() {
+        let source = format!("CREATE SOURCE pushed_{name} ({columns})");
+        database.execute(&format!("{source}; CREATE MATERIALIZED VIEW {name} AS SELECT * FROM pushed_{name}"))?;
     }
-    Answer::of_rows(&database.query(workload.select)?.batches)
+    database.execute(workload.setup)?;
+    for batch in &input.batches {
+        database.push(&format!("pushed_{}", batch.table), batch.rows.clone())?;
+    }
+    Answer::of_rows(&database.query(&workload.select())?.batches)
 }
 
 #[cfg(test)]
@@ -38,7 +41,7 @@ mod tests {
 
     #[test]
     fn another_answer_than_the_batch_answer_is_refused() {
-        let workload = find("tumble-1k").unwrap();
+        let workload = find("tumble-1k")[0];
         let input = Input::make(workload.source, 3_000).unwrap();
         let answer = throughput::run(workload, &input, Threads { workers: 1, hosted: false }).unwrap().answer;
         confirm(workload, &input, &answer).unwrap();

@@ -7,7 +7,7 @@ use laminar_db::{Code, Database, Error, Result};
 use tempfile::TempDir;
 
 use super::answer::Answer;
-use super::input::Input;
+use super::input::{Input, Table};
 
 const SCRIPT: &str = include_str!("duckdb.py");
 const PYTHON: &str = "python3";
@@ -51,7 +51,7 @@ impl DuckDb {
         write_parquet(input, &path)?;
         let threads = threads.to_string();
         let mut process = Command::new(PYTHON)
-            .args(["-c", SCRIPT, path.as_str(), input.source.name(), threads.as_str(), query])
+            .args(["-c", SCRIPT, path.as_str(), table(input).name, threads.as_str(), query])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -108,15 +108,20 @@ fn parse(line: &str) -> Option<Answered> {
     Some(Answered { wall, cpu, rows, sums })
 }
 
+/// The only stream of a workload that DuckDB knows.
+fn table(input: &Input) -> &'static Table {
+    &input.source.tables()[0]
+}
+
 fn write_parquet(input: &Input, path: &str) -> Result<()> {
-    let (name, columns) = (input.source.name(), input.source.columns());
+    let Table { name, columns } = table(input);
     let path = path.replace('\'', "''");
     let database = Database::builder().build();
     database.execute(&format!(
         "CREATE SOURCE {name} ({columns}); CREATE SINK file FROM {name} INTO FILE (path = '{path}', compression = 'none')"
     ))?;
     for batch in &input.batches {
-        database.push(name, batch.clone())?;
+        database.push(name, batch.rows.clone())?;
     }
     database.finish()?;
     let status = database.status();

@@ -1,13 +1,13 @@
 //! The rows of a workload, made before any clock starts: the same ones every time.
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
-use arrow_select::concat::concat_batches;
-use laminar_db::{Database, Error, Result};
+use laminar_db::Result;
+
+use super::nexmark;
 
 /// Rows that are pushed at once.
 const BATCH_ROWS: usize = 65_536;
@@ -19,10 +19,6 @@ const SPAN_NS: i64 = 200_000_000_000;
 const DISORDER_NS: u64 = 500_000_000;
 /// Values are below this.
 const VALUES: u64 = 1_000;
-/// Of this many Nexmark events …
-const NEXMARK_EVENTS: u64 = 50;
-/// … so many are bids.
-const NEXMARK_BIDS: u64 = 46;
 
 /// Where rows come from.
 #[derive(Clone, Copy)]
@@ -31,32 +27,43 @@ pub(super) enum Source {
     Events { keys: u64 },
     /// `events` with a text for a key and a number of up to ten beside it.
     Named { keys: u64 },
-    /// `bid`: the bids of Nexmark.
-    Bids,
+    /// Streams of Nexmark.
+    Nexmark(&'static [Table]),
 }
 
-impl Source {
+/// A stream of rows.
+pub(super) struct Table {
     /// The name by which queries know it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Source::Events { .. } | Source::Named { .. } => "events",
-            Source::Bids => "bid",
-        }
-    }
-
+    pub(super) name: &'static str,
     /// Its columns as CREATE SOURCE declares them.
-    pub(super) fn columns(self) -> &'static str {
+    pub(super) columns: &'static str,
+}
+
+const EVENTS: &[Table] =
+    &[Table { name: "events", columns: "k BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND" }];
+const NAMED: &[Table] = &[Table {
+    name: "events",
+    columns: "k VARCHAR, part BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND",
+}];
+
+impl Source {
+    /// The streams that it has.
+    pub(super) fn tables(self) -> &'static [Table] {
         match self {
-            Source::Events { .. } => "k BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND",
-            Source::Named { .. } => {
-                "k VARCHAR, part BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND"
-            }
-            Source::Bids => {
-                "auction BIGINT, bidder BIGINT, price BIGINT, date_time TIMESTAMP, \
-                 WATERMARK FOR date_time AS date_time - INTERVAL '4' SECOND"
-            }
+            Source::Events { .. } => EVENTS,
+            Source::Named { .. } => NAMED,
+            Source::Nexmark(tables) => tables,
         }
     }
+}
+
+/// Rows that are pushed at once.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Batch {
+    /// The stream to which they belong.
+    pub(super) table: &'static str,
+    /// The rows.
+    pub(super) rows: RecordBatch,
 }
 
 /// The rows of a workload.
@@ -64,35 +71,39 @@ pub(super) struct Input {
     /// Where they come from.
     pub(super) source: Source,
     /// The rows in the order in which they are pushed.
-    pub(super) batches: Vec<RecordBatch>,
+    pub(super) batches: Vec<Batch>,
 }
 
 impl Input {
     /// `rows` rows of `source`.
     pub(super) fn make(source: Source, rows: usize) -> Result<Self> {
+        let of_events = |rows| Batch { table: "events", rows };
         let batches = match source {
-            Source::Events { keys } => events(keys, rows)?,
-            Source::Named { keys } => events(keys, rows)?.into_iter().map(named).collect::<Result<_>>()?,
-            Source::Bids => bids(rows)?,
+            Source::Events { keys } => events(keys, rows)?.into_iter().map(of_events).collect(),
+            Source::Named { keys } => {
+                events(keys, rows)?.into_iter().map(|rows| Ok(of_events(named(rows)?))).collect::<Result<_>>()?
+            }
+            Source::Nexmark(tables) => nexmark::batches(tables, rows, BATCH_ROWS, nexmark::OPTIONS)?,
         };
         Ok(Self { source, batches })
     }
 
     /// How many rows.
     pub(super) fn rows(&self) -> usize {
-        self.batches.iter().map(RecordBatch::num_rows).sum()
+        self.batches.iter().map(|batch| batch.rows.num_rows()).sum()
     }
 
     /// Bytes that the rows take in memory.
     pub(super) fn bytes(&self) -> usize {
-        let columns = self.batches.iter().flat_map(RecordBatch::columns);
+        let columns = self.batches.iter().flat_map(|batch| batch.rows.columns());
         // Batches can be parts of one large array: only their own part counts.
         columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
     }
 
-    /// Row number `row` alone, without copying it.
-    pub(super) fn one(&self, row: usize) -> RecordBatch {
-        self.batches[row / BATCH_ROWS].slice(row % BATCH_ROWS, 1)
+    /// Row number `row` of an input of one stream alone, without copying it.
+    pub(super) fn one(&self, row: usize) -> Batch {
+        let batch = &self.batches[row / BATCH_ROWS];
+        Batch { table: batch.table, rows: batch.rows.slice(row % BATCH_ROWS, 1) }
     }
 }
 
@@ -136,32 +147,6 @@ fn scramble(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// The first bids of Nexmark, read through its connector.
-fn bids(rows: usize) -> Result<Vec<RecordBatch>> {
-    let events = (rows as u64 * NEXMARK_EVENTS).div_ceil(NEXMARK_BIDS) + NEXMARK_EVENTS;
-    let database = Database::builder().build();
-    let columns = Source::Bids.columns();
-    database.execute(&format!("CREATE SOURCE bid ({columns}) FROM NEXMARK (events = {events}, rate = 10000)"))?;
-    let read = Arc::new(Mutex::new(Vec::new()));
-    let reader = read.clone();
-    let handle = database.on_changes("bid", move |changes| {
-        reader.lock().unwrap_or_else(PoisonError::into_inner).push(changes.rows().clone());
-    })?;
-    database.run_until_finished(&AtomicBool::new(false))?;
-    drop(handle);
-    let read = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
-    cut(&read, rows)
-}
-
-/// The first `rows` rows of `batches` in batches of the usual size.
-fn cut(batches: &[RecordBatch], rows: usize) -> Result<Vec<RecordBatch>> {
-    let schema = batches.first().map(RecordBatch::schema).ok_or_else(|| Error::internal("the generator made no rows"))?;
-    let whole = concat_batches(&schema, batches)?;
-    let rows = rows.min(whole.num_rows());
-    let starts = (0..rows).step_by(BATCH_ROWS);
-    Ok(starts.map(|start| whole.slice(start, BATCH_ROWS.min(rows - start))).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use arrow_array::types::TimestampNanosecondType;
@@ -170,12 +155,12 @@ mod tests {
 
     #[test]
     fn rows_are_as_many_as_asked_and_the_same_every_time() {
-        for source in [Source::Events { keys: 7 }, Source::Named { keys: 7 }, Source::Bids] {
+        for source in [Source::Events { keys: 7 }, Source::Named { keys: 7 }, Source::Nexmark(nexmark::NUMBERS)] {
             for rows in [1, 1_000, BATCH_ROWS + 1] {
                 let input = Input::make(source, rows).unwrap();
-                assert_eq!(input.rows(), rows, "{}", source.name());
+                assert_eq!(input.rows(), rows, "{}", source.tables()[0].name);
                 assert_eq!(input.batches, Input::make(source, rows).unwrap().batches);
-                assert_eq!(input.one(rows - 1).num_rows(), 1);
+                assert_eq!(input.one(rows - 1).rows.num_rows(), 1);
                 assert!((16 * rows..=40 * rows).contains(&input.bytes()), "{} bytes for {rows} rows", input.bytes());
             }
         }
@@ -186,8 +171,8 @@ mod tests {
         let input = Input::make(Source::Events { keys: 10 }, 100_000).unwrap();
         let (mut newest, mut furthest, mut keys) = (i64::MIN, 0, [0; 10]);
         for batch in &input.batches {
-            let times = batch.column(2).as_primitive::<TimestampNanosecondType>().values();
-            for (time, key) in times.iter().zip(batch.column(0).as_primitive::<Int64Type>().values()) {
+            let times = batch.rows.column(2).as_primitive::<TimestampNanosecondType>().values();
+            for (time, key) in times.iter().zip(batch.rows.column(0).as_primitive::<Int64Type>().values()) {
                 newest = newest.max(*time);
                 furthest = furthest.max(newest - time);
                 keys[*key as usize] += 1;

@@ -51,12 +51,12 @@ fn closed_loop(workload: &Workload, input: &Input, threads: Threads, measured: &
     let kept = Kept::default();
     let keeper = kept.clone();
     let pipeline = Pipeline::new(workload, threads, move |changes| keeper.keep(changes))?;
-    let (source, rows) = (input.source.name(), input.rows());
+    let rows = input.rows();
     let mut busy = 0;
     for row in 0..rows {
         let batch = input.one(row);
         let began = SystemClock.now();
-        pipeline.database.push(source, batch)?;
+        pipeline.push(batch)?;
         busy += SystemClock.now() - began;
     }
     measured.push_ns.push(busy as f64 / rows as f64);
@@ -87,14 +87,14 @@ fn at_rate(workload: &Workload, input: &Input, threads: Threads, rate: u32, meas
 }
 
 fn push_at_rate(pipeline: &Pipeline, input: &Input, rate: u32, measured: &mut Latencies) -> Result<()> {
-    let (source, rows) = (input.source.name(), input.rows());
+    let rows = input.rows();
     let interval = 1e9 / f64::from(rate);
     let begin = SystemClock.now() + LEAD_NS;
     for row in 0..rows {
         let batch = input.one(row);
         let moment = begin + (row as f64 * interval) as i64;
         wait_for(moment);
-        pipeline.database.push(source, batch)?;
+        pipeline.push(batch)?;
         measured.open_loop.saturating_record((SystemClock.now() - moment).max(1) as u64);
     }
     measured.reached.push(rows as f64 / ((SystemClock.now() - begin).max(1) as f64 / 1e9));

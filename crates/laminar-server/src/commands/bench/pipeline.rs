@@ -1,10 +1,11 @@
-//! The database under test: one source, one stream, and a listener that keeps what comes out.
+//! The database under test: its sources, one stream, and a listener that keeps what comes out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use laminar_core::ChangeBatch;
 use laminar_db::{CallbackHandle, Code, Database, Error, Result};
 
+use super::input::{Batch, Table};
 use super::workload::Workload;
 
 /// Who does the work of a database under test.
@@ -20,7 +21,7 @@ pub(super) struct Threads {
 pub(super) struct Pipeline {
     /// The database itself.
     pub(super) database: Database,
-    source: &'static str,
+    tables: &'static [Table],
     // Listens as long as it lives.
     _listener: CallbackHandle,
 }
@@ -30,16 +31,24 @@ impl Pipeline {
     pub(super) fn new(workload: &Workload, threads: Threads, listen: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<Self> {
         let builder = Database::builder().workers(threads.workers.into());
         let database = if threads.hosted { builder.hosted().build() } else { builder.build() };
-        let source = workload.source.name();
-        database.execute(&format!("CREATE SOURCE {source} ({})", workload.source.columns()))?;
+        let tables = workload.source.tables();
+        for Table { name, columns } in tables {
+            database.execute(&format!("CREATE SOURCE {name} ({columns})"))?;
+        }
+        database.execute(workload.setup)?;
         database.execute(&workload.stream())?;
         let listener = database.on_changes("result", listen)?;
-        Ok(Self { database, source, _listener: listener })
+        Ok(Self { database, tables, _listener: listener })
+    }
+
+    /// Pushes `batch` into its source.
+    pub(super) fn push(&self, batch: Batch) -> Result<()> {
+        self.database.push(batch.table, batch.rows).map(drop)
     }
 
     /// Says that there are no more rows: the last windows close.
     pub(super) fn end(&self) -> Result<()> {
-        self.database.end_source(self.source)
+        self.tables.iter().try_for_each(|table| self.database.end_source(table.name))
     }
 
     /// Fails unless every row was used.

@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::duckdb::Answered;
 use super::latency::Latencies;
 use super::throughput::{Run, median};
-use super::workload::WORKLOADS;
+use super::workload::workloads;
 use crate::output::Printer;
 
 /// What all measured workloads have.
@@ -87,10 +87,11 @@ impl Report {
 
 /// Prints what there is to measure.
 pub(super) fn print_workloads(printer: &mut Printer) -> Result<()> {
+    let lines: Vec<_> = workloads().collect();
     printer.rows(&table(vec![
-        ("workload", text(&WORKLOADS, |workload| workload.name.to_owned())),
-        ("about", text(&WORKLOADS, |workload| workload.about.to_owned())),
-        ("sql", text(&WORKLOADS, |workload| format!("{} {}", workload.select, workload.emit).trim_end().to_owned())),
+        ("workload", text(&lines, |workload| workload.name.to_owned())),
+        ("about", text(&lines, |workload| workload.about.to_owned())),
+        ("sql", text(&lines, |workload| workload.query())),
     ])?)
 }
 

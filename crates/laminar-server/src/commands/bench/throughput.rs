@@ -29,7 +29,7 @@ pub(super) fn run(workload: &Workload, input: &Input, threads: Threads) -> Resul
     let pipeline = Pipeline::new(workload, threads, move |changes| keeper.keep(changes))?;
     let (began, cpu) = (SystemClock.now(), ProcessTime::now());
     for batch in &input.batches {
-        pipeline.database.push(input.source.name(), batch.clone())?;
+        pipeline.push(batch.clone())?;
     }
     pipeline.end()?;
     let (wall, cpu) = (seconds_since(began), cpu.elapsed().as_secs_f64());

@@ -1,6 +1,7 @@
 //! The workloads by name: where the rows come from and what is asked about them.
 
 use super::input::Source;
+use super::nexmark::QUERIES;
 
 /// One thing to measure.
 pub(super) struct Workload {
@@ -10,12 +11,15 @@ pub(super) struct Workload {
     pub(super) about: &'static str,
     /// Where its rows come from.
     pub(super) source: Source,
-    /// The query, as the stream and the batch engine both take it.
-    pub(super) select: &'static str,
-    /// When the stream shows results; the batch engine has no such clause.
-    pub(super) emit: &'static str,
+    /// Statements that come before the query.
+    pub(super) setup: &'static str,
+    /// The query. Lines of comment stand before it, and when the stream shows results, which the batch engine is not told, on a
+    /// line behind it.
+    pub(super) sql: &'static str,
     /// The same question in DuckDB's words, if it can be asked in one pass.
     pub(super) duckdb: Option<&'static str>,
+    /// Rows of a run that says nothing about them.
+    pub(super) rows: usize,
     /// Whether single rows are timed instead of all rows together.
     pub(super) kind: Kind,
     /// What runs in the same database meanwhile, on a thread of its own: sources that are read, and a query over them.
@@ -34,16 +38,22 @@ pub(super) enum Kind {
 impl Workload {
     /// The statement that keeps the answer up to date.
     pub(super) fn stream(&self) -> String {
-        format!("CREATE STREAM result AS {} {}", self.select, self.emit).trim_end().to_owned()
+        format!("CREATE STREAM result AS {}", self.query())
     }
 
-    /// Rows of a run that says nothing about them.
-    pub(super) fn rows_by_default(&self) -> usize {
-        match self.kind {
-            Kind::Throughput => 10_000_000,
-            Kind::Latency if self.beside.is_some() => 10_000,
-            Kind::Latency => 200_000,
-        }
+    /// The query on one line, without comments.
+    pub(super) fn query(&self) -> String {
+        self.lines(|line| !line.starts_with("--"))
+    }
+
+    /// The same as the batch engine takes it: without EMIT, and with tables as they are.
+    pub(super) fn select(&self) -> String {
+        let select = self.lines(|line| !line.starts_with("--") && !line.starts_with("EMIT"));
+        select.replace(" FOR SYSTEM_TIME AS OF PROCTIME()", "")
+    }
+
+    fn lines(&self, keep: impl Fn(&str) -> bool) -> String {
+        self.sql.lines().filter(|line| keep(line)).map(str::trim).collect::<Vec<_>>().join(" ")
     }
 
     /// Rows a second of a run that says nothing about it.
@@ -52,14 +62,24 @@ impl Workload {
     }
 }
 
-/// The workload called `name`.
-pub(super) fn find(name: &str) -> Option<&'static Workload> {
-    WORKLOADS.iter().find(|workload| workload.name == name)
+/// The workloads that `name` means: one, or all queries of Nexmark.
+pub(super) fn find(name: &str) -> Vec<&'static Workload> {
+    if name == NEXMARK { QUERIES.iter().collect() } else { workloads().filter(|workload| workload.name == name).collect() }
 }
 
-const ON_CLOSE: &str = "EMIT ON WINDOW CLOSE";
-const TUMBLE: &str =
-    "SELECT k, window_start, count(*) AS n, sum(v) AS total FROM events GROUP BY k, TUMBLE(ts, INTERVAL '1' MINUTE)";
+/// All of them in the order in which they are listed: those of latency last.
+pub(super) fn workloads() -> impl Iterator<Item = &'static Workload> {
+    let latency = WORKLOADS.iter().filter(|workload| workload.kind == Kind::Latency);
+    WORKLOADS.iter().filter(|workload| workload.kind == Kind::Throughput).chain(&QUERIES).chain(latency)
+}
+
+/// What all queries of Nexmark are called together.
+pub(super) const NEXMARK: &str = "nexmark";
+/// Rows of a run that takes a second or so.
+const ROWS: usize = 10_000_000;
+const TUMBLE: &str = "SELECT k, window_start, count(*) AS n, sum(v) AS total FROM events \
+                      GROUP BY k, TUMBLE(ts, INTERVAL '1' MINUTE)\n\
+                      EMIT ON WINDOW CLOSE";
 const TUMBLE_DUCKDB: &str = "SELECT k, date_trunc('minute', ts) AS window_start, count(*) AS n, \
                              CAST(sum(v) AS BIGINT) AS total FROM events GROUP BY k, window_start";
 
@@ -68,20 +88,17 @@ const fn tumble(name: &'static str, about: &'static str, source: Source) -> Work
         name,
         about,
         source,
-        select: TUMBLE,
-        emit: ON_CLOSE,
+        setup: "",
+        sql: TUMBLE,
         duckdb: Some(TUMBLE_DUCKDB),
+        rows: ROWS,
         kind: Kind::Throughput,
         beside: None,
     }
 }
 
-const fn nexmark(name: &'static str, about: &'static str, select: &'static str, emit: &'static str) -> Workload {
-    Workload { name, about, source: Source::Bids, select, emit, duckdb: None, kind: Kind::Throughput, beside: None }
-}
-
-/// All of them, in the order in which they are listed.
-pub(super) static WORKLOADS: [Workload; 16] = [
+/// All of them but those of Nexmark.
+static WORKLOADS: [Workload; 11] = [
     tumble("tumble-1k", "tumbling count and sum, 1,000 keys", Source::Events { keys: 1_000 }),
     tumble("tumble-10k", "tumbling count and sum, 10,000 keys", Source::Events { keys: 10_000 }),
     tumble("tumble-1m", "tumbling count and sum, 1,000,000 keys", Source::Events { keys: 1_000_000 }),
@@ -90,13 +107,15 @@ pub(super) static WORKLOADS: [Workload; 16] = [
         name: "tumble-pair",
         about: "tumbling count and sum by a text and a number, 10,000 keys",
         source: Source::Named { keys: 1_000 },
-        select: "SELECT k, part, window_start, count(*) AS n, sum(v) AS total FROM events \
-                 GROUP BY k, part, TUMBLE(ts, INTERVAL '1' MINUTE)",
-        emit: ON_CLOSE,
+        setup: "",
+        sql: "SELECT k, part, window_start, count(*) AS n, sum(v) AS total FROM events \
+                 GROUP BY k, part, TUMBLE(ts, INTERVAL '1' MINUTE)\n\
+                 EMIT ON WINDOW CLOSE",
         duckdb: Some(
             "SELECT k, part, date_trunc('minute', ts) AS window_start, count(*) AS n, \
              CAST(sum(v) AS BIGINT) AS total FROM events GROUP BY k, part, window_start",
         ),
+        rows: ROWS,
         kind: Kind::Throughput,
         beside: None,
     },
@@ -104,10 +123,12 @@ pub(super) static WORKLOADS: [Workload; 16] = [
         name: "hop-60",
         about: "hopping windows of 60 panes, 1,000 keys",
         source: Source::Events { keys: 1_000 },
-        select: "SELECT k, window_start, count(*) AS n, sum(v) AS total FROM events \
-                 GROUP BY k, HOP(ts, INTERVAL '1' SECOND, INTERVAL '60' SECOND)",
-        emit: ON_CLOSE,
+        setup: "",
+        sql: "SELECT k, window_start, count(*) AS n, sum(v) AS total FROM events \
+                 GROUP BY k, HOP(ts, INTERVAL '1' SECOND, INTERVAL '60' SECOND)\n\
+                 EMIT ON WINDOW CLOSE",
         duckdb: None,
+        rows: ROWS,
         kind: Kind::Throughput,
         beside: None,
     },
@@ -115,10 +136,12 @@ pub(super) static WORKLOADS: [Workload; 16] = [
         name: "session",
         about: "sessions that end after 100 ms of silence, 1,000 keys",
         source: Source::Events { keys: 1_000 },
-        select: "SELECT k, window_start, window_end, count(*) AS n, sum(v) AS total FROM events \
-                 GROUP BY k, SESSION(ts, INTERVAL '100' MILLISECOND)",
-        emit: ON_CLOSE,
+        setup: "",
+        sql: "SELECT k, window_start, window_end, count(*) AS n, sum(v) AS total FROM events \
+                 GROUP BY k, SESSION(ts, INTERVAL '100' MILLISECOND)\n\
+                 EMIT ON WINDOW CLOSE",
         duckdb: None,
+        rows: ROWS,
         kind: Kind::Throughput,
         beside: None,
     },
@@ -126,9 +149,10 @@ pub(super) static WORKLOADS: [Workload; 16] = [
         name: "running-agg",
         about: "count and sum since the beginning with an update after every batch, 10,000 keys",
         source: Source::Events { keys: 10_000 },
-        select: "SELECT k, count(*) AS n, sum(v) AS total FROM events GROUP BY k",
-        emit: "",
+        setup: "",
+        sql: "SELECT k, count(*) AS n, sum(v) AS total FROM events GROUP BY k",
         duckdb: Some("SELECT k, count(*) AS n, CAST(sum(v) AS BIGINT) AS total FROM events GROUP BY k"),
+        rows: ROWS,
         kind: Kind::Throughput,
         beside: None,
     },
@@ -136,36 +160,21 @@ pub(super) static WORKLOADS: [Workload; 16] = [
         name: "filter-project",
         about: "half of the rows with a computed column",
         source: Source::Events { keys: 1_000 },
-        select: "SELECT k, v * 2 AS doubled, ts FROM events WHERE v < 500",
-        emit: "",
+        setup: "",
+        sql: "SELECT k, v * 2 AS doubled, ts FROM events WHERE v < 500",
         duckdb: Some("SELECT k, v * 2 AS doubled, ts FROM events WHERE v < 500"),
+        rows: ROWS,
         kind: Kind::Throughput,
         beside: None,
     },
-    nexmark("nexmark-q0", "bids as they are", "SELECT auction, bidder, price, date_time FROM bid", ""),
-    nexmark("nexmark-q1", "bids in another currency", "SELECT auction, bidder, price * 0.908 AS price, date_time FROM bid", ""),
-    nexmark("nexmark-q2", "bids on some auctions", "SELECT auction, price FROM bid WHERE auction % 123 = 0", ""),
-    nexmark(
-        "nexmark-q5",
-        "bids on each auction in the last 10 seconds, every 2 seconds (the counting half)",
-        "SELECT auction, window_start, window_end, count(*) AS bids FROM bid \
-         GROUP BY auction, HOP(date_time, INTERVAL '2' SECOND, INTERVAL '10' SECOND)",
-        ON_CLOSE,
-    ),
-    nexmark(
-        "nexmark-q12",
-        "bids of each bidder in every 10 seconds",
-        "SELECT bidder, window_start, window_end, count(*) AS bids FROM bid \
-         GROUP BY bidder, TUMBLE(date_time, INTERVAL '10' SECOND)",
-        ON_CLOSE,
-    ),
     Workload {
         name: "latency",
         about: "one row a push at a fixed rate (--rate) through filter and running aggregate, 1,000 keys",
         source: Source::Events { keys: 1_000 },
-        select: "SELECT k, count(*) AS n, sum(v) AS total FROM events WHERE v < 900 GROUP BY k",
-        emit: "",
+        setup: "",
+        sql: "SELECT k, count(*) AS n, sum(v) AS total FROM events WHERE v < 900 GROUP BY k",
         duckdb: None,
+        rows: 200_000,
         kind: Kind::Latency,
         beside: None,
     },
@@ -173,9 +182,10 @@ pub(super) static WORKLOADS: [Workload; 16] = [
         name: "latency-beside-load",
         about: "the same at 1,000 rows a second while another thread reads a source into a join of 20 rows for each and an aggregate",
         source: Source::Events { keys: 1_000 },
-        select: "SELECT k, count(*) AS n, sum(v) AS total FROM events WHERE v < 900 GROUP BY k",
-        emit: "",
+        setup: "",
+        sql: "SELECT k, count(*) AS n, sum(v) AS total FROM events WHERE v < 900 GROUP BY k",
         duckdb: None,
+        rows: 10_000,
         kind: Kind::Latency,
         beside: Some(LOAD),
     },
