@@ -86,7 +86,7 @@ fn joins_grow_with_their_sides() {
         "CREATE STREAM s AS SELECT url, name FROM clicks JOIN users ON user_id = id",
         expect![[r#"
         join keeps the rows of the left side by (user_id): growing, rows of clicks; about 68 MB
-          -> GROUP BY below it, so that this side has one row for each group; or read this side from a TABLE with a primary key
+          -> join ON … AND r.ts BETWEEN l.ts - INTERVAL … AND l.ts + INTERVAL …; or GROUP BY below it, so that this side has one row for each group; or read this side from a TABLE with a primary key
         join keeps the rows of the right side by (id): bounded, the rows of table users; about 68 MB
     "#]],
     );
@@ -94,9 +94,9 @@ fn joins_grow_with_their_sides() {
         "CREATE STREAM s AS SELECT url, symbol FROM clicks JOIN trades ON url = symbol",
         expect![[r#"
         join keeps the rows of the left side by (url): growing, rows of clicks; about 60 MB
-          -> GROUP BY below it, so that this side has one row for each group; or read this side from a TABLE with a primary key
+          -> join ON … AND r.ts BETWEEN l.ts - INTERVAL … AND l.ts + INTERVAL …; or GROUP BY below it, so that this side has one row for each group; or read this side from a TABLE with a primary key
         join keeps the rows of the right side by (symbol): growing, rows of trades; about 60 MB
-          -> GROUP BY below it, so that this side has one row for each group; or read this side from a TABLE with a primary key
+          -> join ON … AND r.ts BETWEEN l.ts - INTERVAL … AND l.ts + INTERVAL …; or GROUP BY below it, so that this side has one row for each group; or read this side from a TABLE with a primary key
     "#]],
     );
 }

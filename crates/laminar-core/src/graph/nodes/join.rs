@@ -128,7 +128,8 @@ impl JoinSpec {
 }
 
 /// What bounds a side of a join.
-const SIDE_REMEDY: &str = "bound how far the times of both sides are apart, both with a WATERMARK: AND r.ts BETWEEN l.ts - INTERVAL … AND l.ts + INTERVAL …; or GROUP BY below it, so that this side has one row for each group; or read this side from a TABLE with a primary key";
+const SIDE_REMEDY: &str = "join ON … AND r.ts BETWEEN l.ts - INTERVAL … AND l.ts + INTERVAL …; or GROUP BY below it, so that this side \
+                           has one row for each group; or read this side from a TABLE with a primary key";
 
 impl NodeSpec for JoinSpec {
     fn name(&self) -> &'static str {
