@@ -11,10 +11,10 @@ use super::{Operator, OperatorContext};
 use crate::changelog::consolidate_all;
 use crate::graph::{EdgeProperties, TopNSpec};
 use crate::limits::BATCH_ROWS_MAX;
-use crate::state::{Changed, Imaged, OrderedArrangement, OrderedView, RowId};
+use crate::state::{Changed, Imaged, OrderedArrangement, OrderedView, Ranked, RowId};
 use crate::{ChangeBatch, Port, Result};
 
-/// All rows in their order, of which the first are shown. Within a step, partitions come in their order, and rows that go before those
+/// Rows in their order, of which the first are shown. Within a step, partitions come in their order, and rows that go before those
 /// that come.
 #[derive(Debug)]
 pub struct TopN {
@@ -23,6 +23,8 @@ pub struct TopN {
     with_ties: bool,
     output: SchemaRef,
     rows: OrderedArrangement,
+    /// Whether rows only come: then one that is behind those that are shown never will be, and is forgotten.
+    forgets: bool,
     /// The changes of this step.
     waiting: Vec<ChangeBatch>,
 }
@@ -35,7 +37,15 @@ impl TopN {
     pub fn new(spec: &TopNSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
         let rows = OrderedArrangement::new(input.schema.clone(), &spec.partition, &spec.order)?;
         let TopNSpec { offset, limit, with_ties, .. } = *spec;
-        Ok(Self { offset, limit, with_ties, output, rows, waiting: Vec::new() })
+        let forgets = input.changes.is_append();
+        Ok(Self { offset, limit, with_ties, output, rows, forgets, waiting: Vec::new() })
+    }
+
+    /// The rows of the partition of `row` that stand behind all that are shown or left out before them.
+    fn behind(&self, view: OrderedView<'_>, row: RowId) -> Vec<Ranked> {
+        let partition = view.partition(row);
+        let end = self.shown(view, row).end.max(partition.start.saturating_add(self.offset).min(partition.end));
+        view.scan(end..partition.end)
     }
 
     /// What is shown of the partition of `row`.
@@ -146,11 +156,15 @@ impl Operator for TopN {
         let before = self.rows.tree();
         let changed = self.rows.apply(&changes)?;
         let views = [self.rows.view_of(&before), self.rows.view()];
-        let mut difference = Difference::default();
+        let (mut difference, mut behind) = (Difference::default(), Vec::new());
         for partition in changed.chunk_by(|a, b| views[1].is_same_partition(a.row_id, b.row_id)) {
             self.difference(views, partition, &mut difference);
+            if self.forgets {
+                behind.extend(self.behind(views[1], partition[0].row_id));
+            }
         }
         self.emit(&difference, cx)?;
+        self.rows.remove(&behind)?;
         self.rows.compact()
     }
 

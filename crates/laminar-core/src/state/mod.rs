@@ -25,6 +25,7 @@ pub(crate) use ordered::Changed;
 pub use ordered::{OrderedArrangement, OrderedView};
 pub use ownership::Ownership;
 pub(crate) use prefetch::{prefetch, prefetch_groups};
+pub(crate) use rank_tree::Ranked;
 pub(crate) use row_store::RowId;
 pub use timed::TimedArrangement;
 pub(crate) use timed::{TimedChanges, Timeline};

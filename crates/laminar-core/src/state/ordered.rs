@@ -157,6 +157,18 @@ impl OrderedArrangement {
         Ok(())
     }
 
+    /// Takes copies of rows out.
+    pub(crate) fn remove(&mut self, rows: &[Ranked]) -> Result<()> {
+        for row in rows {
+            let (store, order) = (&self.store, &self.order);
+            let own = store.locate(row.row_id);
+            let seek = order.seek(own, order.rows.prefix(order.rows.len(), own));
+            self.tree.add_copies(|other| seek.compare(store, other).is_lt(), -row.copies);
+            self.store.add_weight(row.row_id, -row.copies)?;
+        }
+        Ok(())
+    }
+
     /// Gives the memory of rows that are gone back, where it is worth it. Row ids and trees from before mean nothing afterwards.
     pub(crate) fn compact(&mut self) -> Result<()> {
         while let Some((chunk, from)) = self.store.next_sparse() {

@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 
 use crate::harness::Harness;
 use crate::ordered::InOrder;
-use crate::random::{Row, batch, cases, change, cut, for_each_case, schema};
+use crate::random::{Row, batch, cases, change, cut, for_each_case, row, schema};
 
 fn operator(spec: &TopNSpec) -> TopN {
     let input = EdgeProperties::new(schema(), ChangeKind::Retract);
@@ -37,6 +37,32 @@ fn random_spec(rng: &mut StdRng) -> TopNSpec {
     let InOrder { partition, order } = InOrder::random(rng);
     let (offset, limit) = (rng.random_range(0..3) * rng.random_range(0..2), rng.random_range(0..6));
     TopNSpec { partition, order, offset, limit, with_ties: rng.random() }
+}
+
+/// Rows that only come: those that can never be shown are not kept.
+fn check_random_append(rng: &mut StdRng) {
+    let spec = random_spec(rng);
+    let append = || TopN::new(&spec, &EdgeProperties::new(schema(), ChangeKind::Append), schema()).unwrap();
+    let mut harness = Harness::new(append());
+    let (mut present, mut shown): (Vec<Row>, Vec<(Row, i64)>) = Default::default();
+    for _ in 0..rng.random_range(1..8) {
+        let rows: Vec<Row> = (0..rng.random_range(0..8)).map(|_| row(rng)).collect();
+        present.extend(rows.iter().cloned());
+        let changes: Vec<(Row, i64)> = rows.into_iter().map(|row| (row, 1)).collect();
+        let emitted = harness.step(cut(rng, &changes).into_iter().map(|rows| (Port::LEFT, rows)).collect()).unwrap();
+        let now = model(&spec, &present);
+        let difference: Vec<(Row, i64)> = shown.iter().map(|(row, _)| (row.clone(), -1)).chain(now.clone()).collect();
+        check_step(&difference, &emitted);
+        shown = now;
+        if rng.random_bool(0.2) {
+            harness.replace_by_image(append()).unwrap();
+        }
+        let kept = model(&TopNSpec { offset: 0, limit: spec.offset + spec.limit, ..spec.clone() }, &present);
+        let kept = consolidate_all(&schema(), &[batch(&kept)]).unwrap().len();
+        let rows = harness.operator.state().unwrap().rows();
+        // Where nothing is shown, no tie is asked for.
+        assert!(rows <= kept && (rows == kept || spec.limit == 0), "{rows} rows of {kept} are kept");
+    }
 }
 
 fn check_random_case(rng: &mut StdRng) {
@@ -75,6 +101,11 @@ fn check_step(expected: &[(Row, i64)], emitted: &[ChangeBatch]) {
 #[test]
 fn top_n_shows_what_sorting_everything_shows_after_every_step() {
     for_each_case(cases(), check_random_case);
+}
+
+#[test]
+fn top_n_over_rows_that_only_come_keeps_those_that_can_be_shown() {
+    for_each_case(cases(), check_random_append);
 }
 
 fn first(limit: i64, offset: i64, with_ties: bool) -> TopNSpec {

@@ -106,8 +106,7 @@ fn rows_in_an_order_and_limits() {
     check(
         "SELECT * FROM trades ORDER BY price DESC LIMIT 10",
         expect![[r#"
-        top-n keeps all rows in the order of price desc: growing, rows of trades; about 76 MB
-          -> GROUP BY below it, so that it keeps one row for each group: what LIMIT leaves out is kept too
+        top-n keeps the first 10 rows in the order of price desc: bounded, 10 rows; about 76 MB
         output keeps the rows of query: bounded, 10 rows; about 52 MB
     "#]],
     );

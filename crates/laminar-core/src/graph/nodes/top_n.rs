@@ -70,21 +70,27 @@ impl NodeSpec for TopNSpec {
         format!("TopN {}{ties}{offset}{order}{each}", self.limit)
     }
 
-    /// All rows: one that is shown may be taken back, and then the next one is shown.
+    /// All rows, since one that is shown may be taken back, and then the next one is shown. Where rows only come, those that are shown.
     fn keeps(&self, node: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
         let input = &inputs[0];
         let partition = column_names(&node.output.schema, &self.partition);
-        let output = match (self.with_ties, self.partition.is_empty()) {
+        let first = |rows: i64| match (self.with_ties, self.partition.is_empty()) {
             (true, _) => input.extent.clone(),
-            (false, true) => Extent::Bounded(format!("{} rows", self.limit)),
+            (false, true) => Extent::Bounded(format!("{rows} rows")),
             (false, false) => input.extent.groups(&partition),
         };
+        let order = sorting(&node.output.schema, &self.order);
         let bytes = ORDERED_ROW_BYTES + row_bytes(&input.edge.schema);
-        let remedy = "GROUP BY below it, so that it keeps one row for each group: what LIMIT leaves out is kept too";
-        let what = match self.order.as_slice() {
-            [] => "all rows".to_owned(),
-            order => format!("all rows in the order of {}", sorting(&node.output.schema, order)),
+        let rows = self.offset.saturating_add(self.limit);
+        let kept = if input.edge.changes.is_append() {
+            let each = if self.partition.is_empty() { String::new() } else { format!(" for each ({partition})") };
+            let what = format!("the first {rows} rows{each} in the order of {order}");
+            let rows_each = if self.partition.is_empty() { 1 } else { usize::try_from(rows).unwrap_or(1).max(1) };
+            Kept::new(what, &first(rows), bytes.saturating_mul(rows_each), "")
+        } else {
+            let remedy = "GROUP BY below it, so that it keeps one row for each group: what LIMIT leaves out is kept too";
+            Kept::new(format!("all rows in the order of {order}"), input.extent, bytes, remedy)
         };
-        NodeKeeps::only(Kept::new(what, input.extent, bytes, remedy), output)
+        NodeKeeps::only(kept, first(self.limit))
     }
 }
