@@ -143,6 +143,9 @@ pub(super) fn with_likely_cause(error: Error, cursor: &Cursor<'_>, number: usize
         let error = Error::new(Code::Syntax, "EMIT stands inside of parentheses").at(cursor.span_of(inner));
         return error.with_hint("EMIT belongs to the whole statement and stands at its end");
     }
+    if let Some(known) = join_not_built(cursor, number) {
+        return known;
+    }
     if let Some((expected, wrong)) = word_as_name(cursor, number) {
         let mut at = cursor.clone();
         at.go_to(wrong);
@@ -163,6 +166,21 @@ pub(super) fn with_likely_cause(error: Error, cursor: &Cursor<'_>, number: usize
         return error.with_hint("if a new statement begins here, end the one before it with ';'");
     }
     error
+}
+
+/// A join that sqlparser does not know, nor do we: `TEMPORAL PROBE JOIN`, and INNER with a MATCH_CONDITION.
+fn join_not_built(cursor: &Cursor<'_>, number: usize) -> Option<Error> {
+    let is_word = |number: usize, word: &str| cursor.token(number).is_some_and(|token| token_is_word(token, word));
+    let before = number.checked_sub(1)?;
+    let (what, hint) = if is_word(before, "TEMPORAL") && is_word(number, "PROBE") {
+        ("TEMPORAL PROBE JOIN is not built yet", "write one ASOF JOIN for each offset: … ON k AND r.ts <= l.ts + INTERVAL …")
+    } else if is_word(before, "ASOF") && is_word(number, "INNER") {
+        let hint = "leave MATCH_CONDITION out and write ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts, which is inner";
+        ("ASOF INNER JOIN … MATCH_CONDITION is not built yet: with MATCH_CONDITION all left rows are kept", hint)
+    } else {
+        return None;
+    };
+    Some(Error::new(Code::NotSupported, what).with_hint(hint).at(cursor.span_of(before)))
 }
 
 /// What is missing before a clause that was taken for a name, as in `SELECT a, FROM t`, and where that clause is.

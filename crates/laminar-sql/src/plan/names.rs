@@ -90,4 +90,4 @@ impl ContextProvider for Names<'_> {
 /// How [`Names`] tells `plan/errors.rs` that a relation is missing: DataFusion has no variant for it.
 pub(crate) const UNKNOWN_TABLE: &str = "laminar: unknown table ";
 /// The same for a table function.
-pub(crate) const UNKNOWN_TABLE_FUNCTION: &str = "laminar: unknown table function ";
+pub(crate) const UNKNOWN_TABLE_FUNCTION: &str = "laminar: unknown function in FROM ";

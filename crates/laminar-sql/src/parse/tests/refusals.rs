@@ -248,11 +248,12 @@ fn clauses_that_nothing_would_read_are_refused() {
     check(
         "SELECT * FROM t ASOF INNER JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k",
         expect![[r#"
-        error[LDB-1001]: expected JOIN, but found 'INNER'
-          --> 1:22
+        error[LDB-1010]: ASOF INNER JOIN … MATCH_CONDITION is not built yet: with MATCH_CONDITION all left rows are kept
+          --> 1:17
            |
          1 | SELECT * FROM t ASOF INNER JOIN u MATCH_CONDITION (t.ts >= u.ts) ON t.k = u.k
-           |                      ^^^^^"#]],
+           |                 ^^^^
+           = hint: leave MATCH_CONDITION out and write ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts, which is inner"#]],
     );
     check(
         "SELECT * FROM t JOIN u",
