@@ -141,6 +141,22 @@ pub(super) fn kept_groups(
     std::iter::once(table).chain(values).collect()
 }
 
+/// How many groups of open windows there are, and how many rows are in them. `open` says which windows are open, given how far the column
+/// `time` is behind the watermark. Over rows without watermark none ever closes.
+pub(super) fn open_windows(
+    input: &KeptInput<'_>,
+    time: usize,
+    keys: &[ExprRef],
+    open: impl FnOnce(i64) -> String,
+) -> [Extent; 2] {
+    let Some(column) = input.edge.time_column(time) else {
+        return [input.extent.groups(&with_window(keys)), input.extent.clone()];
+    };
+    let name = input.edge.schema.field(time).name();
+    let extent = Extent::Bounded(format!("{}, closed by the watermark of {name}", open(column.lag)));
+    [extent.clone(), extent]
+}
+
 /// The keys of windowed groups.
 pub(super) fn with_window(keys: &[ExprRef]) -> String {
     if keys.is_empty() { "window".to_owned() } else { format!("window, {}", list(keys)) }

@@ -8,7 +8,6 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use laminar_core::changelog::Integral;
 use laminar_core::dag::{AsofDirection, AsofJoinSpec, ChangeKind, EdgeProperties, JoinType, TimeColumn};
-use laminar_core::operator::Operator;
 use laminar_core::operator::asof_join::AsofJoin;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Port};
@@ -17,7 +16,7 @@ use rand::rngs::StdRng;
 
 use crate::harness::Harness;
 use crate::random::{cases, for_each_case};
-use crate::timed_rows::{Row, batch, columns, random_change, schema};
+use crate::timed_rows::{Row, batch, columns, most_kept, random_change, schema};
 
 #[derive(Debug, Clone, Copy)]
 struct Case {
@@ -170,16 +169,7 @@ fn a_long_stream_keeps_what_rows_to_come_can_find_alone() {
     let directions = [(AsofDirection::Backward, None), (AsofDirection::Forward, None), (AsofDirection::Nearest, Some(500))];
     for (direction, tolerance) in directions {
         let mut harness = Harness::new(Case { direction, tolerance, ..backward() }.operator());
-        let (mut rows, mut bytes) = (0, 0);
-        for step in 0..1_000_i64 {
-            let side =
-                |shift: i64| batch(&(0..50).map(|row| ((Some(row), Some(step * 50 + row + shift), step), 1)).collect::<Vec<_>>());
-            let now = Watermark((step * 50 - 100).max(0));
-            harness.step_between(vec![(Port::LEFT, side(7)), (Port::RIGHT, side(0))], Watermark(i64::MIN), now).unwrap();
-            harness.emitted.clear();
-            let state = harness.operator.state().unwrap();
-            (rows, bytes) = (rows.max(state.rows()), bytes.max(state.bytes()));
-        }
+        let (rows, bytes) = most_kept(&mut harness, 1_000);
         assert!(rows <= 600, "{direction:?} keeps {rows} rows");
         assert!(bytes < 2 << 20, "{direction:?} keeps {bytes} bytes");
     }

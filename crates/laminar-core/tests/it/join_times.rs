@@ -18,7 +18,7 @@ use rand::rngs::StdRng;
 
 use crate::harness::Harness;
 use crate::random::{cases, for_each_case};
-use crate::timed_rows::{Row, batch, columns, random_change, schema};
+use crate::timed_rows::{Row, batch, columns, most_kept, random_change, schema};
 
 /// `left.ts - right.ts` lies within these.
 #[derive(Debug, Clone, Copy)]
@@ -221,17 +221,7 @@ fn appending(join_type: JoinType, least: i64, most: i64) -> Case {
 fn a_long_stream_keeps_the_rows_of_the_bound_alone() {
     for join_type in TYPES {
         let mut harness = Harness::new(appending(join_type, -1_000, 1_000).operator());
-        let (mut rows, mut bytes) = (0, 0);
-        for step in 0..2_000_i64 {
-            // The left side is a little ahead; every row has a partner, 7 later.
-            let side =
-                |shift: i64| batch(&(0..50).map(|row| ((Some(row), Some(step * 50 + row + shift), step), 1)).collect::<Vec<_>>());
-            let now = Watermark((step * 50 - 100).max(0));
-            harness.step_between(vec![(Port::LEFT, side(7)), (Port::RIGHT, side(0))], Watermark(i64::MIN), now).unwrap();
-            harness.emitted.clear();
-            let state = harness.operator.state().unwrap();
-            (rows, bytes) = (rows.max(state.rows()), bytes.max(state.bytes()));
-        }
+        let (rows, bytes) = most_kept(&mut harness, 2_000);
         assert!(rows <= 2 * 1_300, "{join_type:?} keeps {rows} rows");
         assert!(bytes < 4 << 20, "{join_type:?} keeps {bytes} bytes");
     }

@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use laminar_core::ChangeBatch;
+use laminar_core::operator::Operator;
+use laminar_core::time::Watermark;
+use laminar_core::{ChangeBatch, Port};
 use rand::RngExt;
 use rand::rngs::StdRng;
+
+use crate::harness::Harness;
 
 /// Key, time, number.
 pub(crate) type Row = (Option<i64>, Option<i64>, i64);
@@ -49,4 +53,20 @@ pub(crate) fn random_change(rng: &mut StdRng, from: Option<i64>, appends: bool, 
         present.push(row);
     }
     (row, 1, in_time(&row))
+}
+
+/// The most rows and bytes that a join keeps at the end of a step of a long stream, of which every row has a partner, 7 later on the
+/// left side, and the watermark follows by 100.
+pub(crate) fn most_kept<O: Operator>(harness: &mut Harness<O>, steps: i64) -> (usize, usize) {
+    let (mut rows, mut bytes) = (0, 0);
+    for step in 0..steps {
+        let side =
+            |shift: i64| batch(&(0..50).map(|row| ((Some(row), Some(step * 50 + row + shift), step), 1)).collect::<Vec<_>>());
+        let now = Watermark((step * 50 - 100).max(0));
+        harness.step_between(vec![(Port::LEFT, side(7)), (Port::RIGHT, side(0))], Watermark(i64::MIN), now).unwrap();
+        harness.emitted.clear();
+        let state = harness.operator.state().unwrap();
+        (rows, bytes) = (rows.max(state.rows()), bytes.max(state.bytes()));
+    }
+    (rows, bytes)
 }

@@ -11,7 +11,7 @@ use crate::graph::derive::{by_keys, windowed};
 use crate::graph::distribute::{Placement, grouped};
 use crate::graph::edge::{EdgeProperties, TimeColumn};
 use crate::graph::explain::{emission, groups, interval, lateness, list, time_name};
-use crate::graph::kept::{Extent, Kept, KeptInput, NodeKeeps, ORDERED_ROW_BYTES, kept_groups, row_bytes, with_window};
+use crate::graph::kept::{Kept, KeptInput, NodeKeeps, ORDERED_ROW_BYTES, kept_groups, open_windows, row_bytes, with_window};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_groups, expect_watermark};
 use crate::{Code, Error, Result};
@@ -84,21 +84,14 @@ impl NodeSpec for SessionSpec {
     fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
         let input = &inputs[0];
         let output = input.extent.groups(&with_window(&self.keys));
-        let open = match input.edge.time_column(self.time) {
-            None => output.clone(),
-            Some(time) => Extent::Bounded(format!(
-                "the sessions that are open: gap {}{}, closed by the watermark of {}",
-                interval(self.gap),
-                lateness(self.lateness.saturating_add(time.lag)),
-                input.edge.schema.field(self.time).name(),
-            )),
-        };
-        let rows = if input.edge.time_column(self.time).is_some() { &open } else { input.extent };
+        let [open, rows] = open_windows(input, self.time, &self.keys, |lag| {
+            format!("the sessions that are open: gap {}{}", interval(self.gap), lateness(self.lateness.saturating_add(lag)))
+        });
         let retracts = !input.edge.changes.is_append();
-        let mut kept = kept_groups(&self.keys, &self.aggregates, (&open, rows), retracts, "");
+        let mut kept = kept_groups(&self.keys, &self.aggregates, (&open, &rows), retracts, "");
         if retracts {
             // To take a row back, the rows of its session must be known.
-            kept.push(Kept::new("the rows of open sessions", rows, ORDERED_ROW_BYTES + row_bytes(&input.edge.schema), ""));
+            kept.push(Kept::new("the rows of open sessions", &rows, ORDERED_ROW_BYTES + row_bytes(&input.edge.schema), ""));
         }
         NodeKeeps { kept, output }
     }

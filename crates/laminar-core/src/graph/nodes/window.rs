@@ -11,7 +11,7 @@ use crate::graph::derive::{by_keys, windowed};
 use crate::graph::distribute::{Placement, grouped};
 use crate::graph::edge::{EdgeProperties, TimeColumn};
 use crate::graph::explain::{emission, groups, lateness, time_name};
-use crate::graph::kept::{Extent, KeptInput, NodeKeeps, kept_groups, with_window};
+use crate::graph::kept::{KeptInput, NodeKeeps, kept_groups, open_windows, with_window};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_groups, expect_watermark};
 use crate::time::windows::WindowShape;
@@ -104,18 +104,11 @@ impl NodeSpec for WindowSpec {
     fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
         let input = &inputs[0];
         let output = input.extent.groups(&with_window(&self.keys));
-        let open = match input.edge.time_column(self.time) {
-            None => output.clone(),
-            Some(time) => Extent::Bounded(format!(
-                "the windows that are open: {}{}, closed by the watermark of {}",
-                self.shape,
-                lateness(self.lateness.saturating_add(time.lag)),
-                input.edge.schema.field(self.time).name(),
-            )),
-        };
-        let rows = if input.edge.time_column(self.time).is_some() { &open } else { input.extent };
+        let [open, rows] = open_windows(input, self.time, &self.keys, |lag| {
+            format!("the windows that are open: {}{}", self.shape, lateness(self.lateness.saturating_add(lag)))
+        });
         let retracts = !input.edge.changes.is_append();
-        NodeKeeps { kept: kept_groups(&self.keys, &self.aggregates, (&open, rows), retracts, ""), output }
+        NodeKeeps { kept: kept_groups(&self.keys, &self.aggregates, (&open, &rows), retracts, ""), output }
     }
 
     fn has_partial_aggregation(&self, input: &EdgeProperties) -> bool {
