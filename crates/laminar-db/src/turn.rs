@@ -1,6 +1,6 @@
 //! Turns: what a thread does that works for the database.
 //!
-//! One thread at a time works, the one that holds the scheduler; whoever would work as well waits for what comes of it. Where steps keep to a
+//! One thread at a time works, the one that holds the scheduler; another that would work waits for what comes of it. Where steps keep to a
 //! budget, its work lies in the three lanes of a [`Scheduler`]:
 //!
 //! * latency: callers that wait at the engine's lock. Their steps are small and theirs to run, so the working thread only lets them in;
@@ -19,7 +19,7 @@ use crate::Database;
 use crate::engine::{Engine, Held, Round};
 use crate::engine_lock::{EngineGuard, EngineLock, Priority, Wakeup};
 
-/// Between two looks for new data while everything is idle, at most: nobody wakes a sleeper who sets a flag or moves a clock by hand.
+/// Between two looks for new data while everything is idle, at most: a thread that sets a flag or moves a clock by hand wakes no sleeper.
 pub(crate) const SLEEP_MAX: Duration = Duration::from_millis(20);
 /// The shortest sleep that is worth it.
 const SLEEP_MIN: Duration = Duration::from_micros(50);

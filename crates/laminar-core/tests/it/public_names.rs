@@ -485,6 +485,6 @@ fn streams_are_joined() {
         let net: i64 = out.iter().flat_map(|changes| changes.weights().to_vec(changes.len())).sum();
         assert_eq!((net, rejected.len()), (shown, 1), "{join_type:?}: one row was late");
     }
-    let missing = StreamJoinOperator::new("user".to_owned(), "nobody".to_owned(), Duration::from_secs(60), JoinType::Inner);
-    assert_eq!(missing.with_inputs(left, right).unwrap_err().message(), "there is no column 'nobody'");
+    let missing = StreamJoinOperator::new("user".to_owned(), "missing".to_owned(), Duration::from_secs(60), JoinType::Inner);
+    assert_eq!(missing.with_inputs(left, right).unwrap_err().message(), "there is no column 'missing'");
 }

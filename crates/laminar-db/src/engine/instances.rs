@@ -51,7 +51,7 @@ pub(crate) struct SourceInstance {
     pub(crate) is_pushed: bool,
     /// How long its texts may be.
     pub(crate) lengths: TextLengths,
-    /// The node that views created now attach to; it exists once somebody reads.
+    /// The node that views created now attach to; it exists once a query reads from the source.
     pub(crate) reader: Option<NodeId>,
     /// Of a source that can be read only once: what CREATE SOURCE opened, until a query reads from it.
     pub(crate) opened: Option<Box<dyn Source>>,

@@ -2,7 +2,7 @@
 //!
 //! Such a statement runs in [`Engine::all_or_nothing`]. It puts what is to run into the graph, the readers, the side outputs and the instances,
 //! noting each thing here, and says how the catalog is to change. If all went well the catalog changes, at last and at once; if not,
-//! what was noted is taken back, the last first, and the catalog has never heard of it.
+//! what was noted is taken back, the last first, and the catalog does not change.
 
 use laminar_core::dag::OutletId;
 use laminar_core::{Code, Error, NodeId, Result};

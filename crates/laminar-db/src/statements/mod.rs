@@ -177,7 +177,7 @@ pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> boo
     !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects))
 }
 
-/// Names of rows that were rejected are nobody else's.
+/// Names of side outputs belong to no object of their own.
 fn refuse_side_name(name: &Name) -> Result<()> {
     let Some(SideName { side, .. }) = SideName::parse(&name.text) else { return Ok(()) };
     let text = format!("names that end in {} belong to rows that another object could not use", side.suffix());

@@ -18,14 +18,14 @@ fn a_source_takes_rows_and_a_stream_gives_them_under_their_new_names() {
     let db = Database::builder().workers_in_turn(3).build();
     db.execute("CREATE SOURCE lonely (n BIGINT NOT NULL)").unwrap();
     db.push_rows("lonely", &[Number { n: 1 }]).unwrap();
-    let heard = Arc::new(Mutex::new(0));
-    let hears = Arc::clone(&heard);
-    let _callback = db.on_changes("lonely", move |changes| *hears.lock().unwrap() += changes.len()).unwrap();
+    let seen = Arc::new(Mutex::new(0));
+    let to_count = Arc::clone(&seen);
+    let _callback = db.on_changes("lonely", move |changes| *to_count.lock().unwrap() += changes.len()).unwrap();
     db.execute("ALTER SOURCE lonely RENAME TO numbers").unwrap();
     let error = db.push_rows("lonely", &[Number { n: 1 }]).unwrap_err();
     assert_eq!(error.message(), "there is no source, table, stream, view or sink 'lonely'");
     db.push_rows("numbers", &[Number { n: 2 }]).unwrap();
-    assert_eq!(*heard.lock().unwrap(), 1);
+    assert_eq!(*seen.lock().unwrap(), 1);
     db.execute("CREATE MATERIALIZED VIEW sums AS SELECT n % 2 AS k, sum(10 / (n - 5)) AS s FROM numbers GROUP BY n % 2").unwrap();
     let mut subscription = db.subscribe("sums").unwrap();
     let mut errors = db.subscribe("sums$errors").unwrap();

@@ -118,7 +118,7 @@ fn nth(frame: &Range<i64>, pick: Pick) -> Option<i64> {
 
 /// For each row the value at its target, or that of `default` in the same row if it has no target.
 fn take_or(values: &ArrayRef, targets: &[Option<usize>], default: &ArrayRef) -> Result<ArrayRef> {
-    let place = |(row, target): (usize, &Option<usize>)| target.map_or((1, row), |target| (0, target));
-    let places: Vec<(usize, usize)> = targets.iter().enumerate().map(place).collect();
-    Ok(interleave(&[values.as_ref(), default.as_ref()], &places)?)
+    let source = |(row, target): (usize, &Option<usize>)| target.map_or((1, row), |target| (0, target));
+    let sources: Vec<(usize, usize)> = targets.iter().enumerate().map(source).collect();
+    Ok(interleave(&[values.as_ref(), default.as_ref()], &sources)?)
 }

@@ -23,7 +23,7 @@ use crate::catalog::{ObjectId, Side, SideId};
 /// What was rejected, by object.
 pub(crate) struct SideOutputs {
     pub(super) objects: BTreeMap<ObjectId, ObjectSideOutputs>,
-    /// Whose each node is; those of queries without a name are nobody's.
+    /// The object of each node; those of queries without a name have none.
     owners: BTreeMap<NodeId, ObjectId>,
     /// Bytes that the rows of one object on one side may take.
     bytes_max: usize,
