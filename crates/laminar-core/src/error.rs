@@ -49,6 +49,8 @@ pub enum Code {
     BadData,
     /// Overflow, division by zero, a failed cast.
     Arithmetic,
+    /// The disk has no room for what was to be written; nothing of it was taken in.
+    DiskFull,
     /// A bound (memory, queue, rows) is reached.
     LimitReached,
     /// The operation was cancelled or the database is closed.
@@ -79,6 +81,7 @@ impl Code {
             Code::Io => "LDB-3001",
             Code::BadData => "LDB-3002",
             Code::Arithmetic => "LDB-3003",
+            Code::DiskFull => "LDB-3004",
             Code::LimitReached => "LDB-4001",
             Code::Closed => "LDB-4002",
             Code::Backpressure => "LDB-4003",

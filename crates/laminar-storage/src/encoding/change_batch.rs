@@ -1,11 +1,12 @@
 //! A batch of changes: its columns, then the weights and the arrival watermarks as two more columns where there are any.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use laminar_core::{ChangeBatch, Code, Error, Result, Weights};
 
 use super::header::{Kind, framed, unframed};
@@ -31,7 +32,7 @@ pub fn encode_changes(changes: &ChangeBatch) -> Result<Vec<u8>> {
         fields.push(Arc::new(Field::new(name, DataType::Int64, false)));
         columns.push(Arc::new(Int64Array::new(values, None)));
     }
-    let table = table(Schema::new_with_metadata(fields, schema.metadata().clone()), columns, changes.len())?;
+    let table = table(schema_of(fields, schema.metadata()), columns, changes.len())?;
     framed(Kind::Changes, flags, |into| write_table(&table, into))
 }
 
@@ -43,7 +44,7 @@ pub fn decode_changes(bytes: &[u8]) -> Result<ChangeBatch> {
     let mut extra = |flag| if flags & flag != 0 { numbers(columns.pop()).map(Some) } else { Ok(None) };
     let (arrivals, weights) = (extra(HAS_ARRIVALS)?, extra(HAS_WEIGHTS)?);
     let fields = read.schema().fields()[..columns.len()].to_vec();
-    let rows = table(Schema::new_with_metadata(fields, read.schema().metadata().clone()), columns, rows)?;
+    let rows = table(schema_of(fields, read.schema().metadata()), columns, rows)?;
     let changes = match weights {
         Some(weights) => ChangeBatch::new(rows, weights.values().clone()),
         None => ChangeBatch::append(rows),
@@ -54,12 +55,17 @@ pub fn decode_changes(bytes: &[u8]) -> Result<ChangeBatch> {
     })
 }
 
-fn table(schema: Schema, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)?)
+fn schema_of(fields: Vec<FieldRef>, metadata: &HashMap<String, String>) -> SchemaRef {
+    Arc::new(Schema::new_with_metadata(fields, metadata.clone()))
 }
 
-fn numbers(column: Option<ArrayRef>) -> Result<Int64Array> {
+pub(crate) fn table(schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+}
+
+/// The numbers of a column of weights or arrivals.
+pub(crate) fn numbers(column: Option<ArrayRef>) -> Result<Int64Array> {
     let numbers = column.and_then(|column| column.as_primitive_opt::<Int64Type>().cloned());
     numbers
         .filter(|numbers| numbers.null_count() == 0)

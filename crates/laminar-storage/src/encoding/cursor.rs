@@ -49,9 +49,14 @@ impl<'a> Cursor<'a> {
 
     /// A length (`u32`) and that many bytes of UTF-8.
     pub(crate) fn text(&mut self, what: &str) -> Result<&'a str> {
-        let length = self.u32(what)? as usize;
-        let bytes = self.bytes(length, what)?;
+        let bytes = self.sized_bytes(what)?;
         std::str::from_utf8(bytes).map_err(|_| Error::new(Code::BadData, format!("{what} is not UTF-8")))
+    }
+
+    /// A length (`u32`) and that many bytes.
+    pub(crate) fn sized_bytes(&mut self, what: &str) -> Result<&'a [u8]> {
+        let length = self.u32(what)? as usize;
+        self.bytes(length, what)
     }
 
     pub(crate) fn rest(self) -> &'a [u8] {
@@ -68,8 +73,13 @@ impl<'a> Cursor<'a> {
 
 /// Appends what [`Cursor::text`] reads.
 pub(crate) fn put_text(text: &str, into: &mut Vec<u8>) -> Result<()> {
-    let length = u32::try_from(text.len()).map_err(|_| Error::new(Code::LimitReached, "a name is longer than 4 GiB"))?;
+    put_bytes(text.as_bytes(), into)
+}
+
+/// Appends what [`Cursor::sized_bytes`] reads.
+pub(crate) fn put_bytes(bytes: &[u8], into: &mut Vec<u8>) -> Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(|_| Error::new(Code::LimitReached, "a field is longer than 4 GiB"))?;
     into.extend_from_slice(&length.to_le_bytes());
-    into.extend_from_slice(text.as_bytes());
+    into.extend_from_slice(bytes);
     Ok(())
 }

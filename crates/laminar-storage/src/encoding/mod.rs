@@ -18,5 +18,7 @@ mod state_image;
 mod table;
 
 pub use change_batch::{decode_changes, encode_changes};
-pub(crate) use cursor::{Cursor, put_text};
+pub(crate) use change_batch::{numbers, table};
+pub(crate) use cursor::{Cursor, put_bytes, put_text};
 pub use state_image::{decode_image, encode_image};
+pub(crate) use table::{read_table, without_slack, write_table};

@@ -1,11 +1,25 @@
 //! Decides what the bytes at a place of a segment are. Pure: bytes in, verdict out.
+//!
+//! A record's checksum begins with its place, so bytes are a record only where they were written: not in a payload that holds the
+//! bytes of another log, and not after a write that went astray. It also tells how far the log was synced when it was written. A crash
+//! can leave any part of what was not synced, also later sectors without earlier ones; so whole records after a broken one show that
+//! it is damaged, not torn, only if one of them knows it as synced.
 
-use super::entry::MARK;
+use std::ops::Range;
+
+use super::LogPosition;
+use super::record::MARK;
 
 /// Bytes before a payload: length and checksum.
-pub(super) const FRAME_BYTES: usize = 8;
+pub(crate) const FRAME_BYTES: usize = 8;
 /// Bytes that a payload may have. Also what a length must be below to be believed.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 1 << 30;
+/// Where a payload tells how many bytes of the segment before it were not known to be synced when it was written.
+pub(super) const UNSYNCED: Range<usize> = MARK.len()..MARK.len() + 4;
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+/// The polynomial of CRC-32C, its bits reversed.
+const POLYNOMIAL: u32 = 0x82f6_3b78;
 
 /// What is at a place.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,15 +44,24 @@ pub(super) enum Frame<'a> {
     },
 }
 
-/// Puts length and checksum before the payload that `bytes` holds from `start + FRAME_BYTES` on.
-pub(super) fn seal(bytes: &mut [u8], start: usize) {
-    let (head, payload) = bytes[start..].split_at_mut(FRAME_BYTES);
+/// Completes the record that `bytes` holds: length, checksum, and how much of the log before it is not known to be synced.
+pub(super) fn seal(bytes: &mut [u8], place: LogPosition, synced: LogPosition) {
+    let synced = if synced.segment == place.segment { synced.offset } else { 0 };
+    let unsynced = u32::try_from(place.offset.saturating_sub(synced)).unwrap_or(u32::MAX);
+    let (head, payload) = bytes.split_at_mut(FRAME_BYTES);
+    payload[UNSYNCED].copy_from_slice(&unsynced.to_le_bytes());
     head[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
-    head[4..].copy_from_slice(&crc32c::crc32c(payload).to_le_bytes());
+    head[4..].copy_from_slice(&checksum(place, payload).to_le_bytes());
 }
 
-/// What is at `offset` of a segment's bytes.
-pub(super) fn frame_at(bytes: &[u8], offset: usize) -> Frame<'_> {
+/// CRC-32C of the place (segment `u32`, offset `u64`) and the payload.
+fn checksum(place: LogPosition, payload: &[u8]) -> u32 {
+    let place = crc32c::crc32c_append(crc32c::crc32c(&place.segment.to_le_bytes()), &place.offset.to_le_bytes());
+    crc32c::crc32c_append(place, payload)
+}
+
+/// What is at `offset` of the bytes of a segment.
+pub(super) fn frame_at(segment: u32, bytes: &[u8], offset: usize) -> Frame<'_> {
     let rest = &bytes[offset..];
     if rest.is_empty() {
         return Frame::End;
@@ -50,33 +73,50 @@ pub(super) fn frame_at(bytes: &[u8], offset: usize) -> Frame<'_> {
     let Some((length, stored)) = head(rest) else {
         return Frame::Torn(format!("{} of {FRAME_BYTES} bytes of a record's head", rest.len()));
     };
-    let payload = &rest[FRAME_BYTES..];
-    if let Some(payload) = payload.get(..length).filter(|_| length > 0) {
-        let computed = crc32c::crc32c(payload);
-        if computed == stored {
-            return Frame::Record { payload, next: offset + FRAME_BYTES + length };
+    let place = LogPosition::new(segment, offset);
+    match rest[FRAME_BYTES..].get(..length).filter(|_| length > 0) {
+        Some(payload) if checksum(place, payload) == stored => Frame::Record { payload, next: offset + FRAME_BYTES + length },
+        Some(payload) => {
+            let reason = format!("checksum {stored:08x} is stored, {:08x} is right for the bytes", checksum(place, payload));
+            wrong(place, rest, FRAME_BYTES + length, reason)
         }
-        let reason = format!("checksum {stored:08x} is stored, {computed:08x} is right for the bytes");
-        return Frame::Damaged { reason, last: !record_after(rest) };
+        None => incomplete(place, rest, length),
     }
-    incomplete(rest, length, stored)
+}
+
+/// A record whose bytes, `bytes` of them, are there but not those that were written: is it a torn write?
+fn wrong(place: LogPosition, rest: &[u8], bytes: usize, reason: String) -> Frame<'_> {
+    let follows = follows(place, rest);
+    if follows != Follows::Synced && has_unwritten_sector(place, &rest[..bytes]) && !one_bit_explains(place, rest) {
+        return Frame::Torn(format!("sectors of zeros in a record; {reason}"));
+    }
+    Frame::Damaged { reason, last: follows == Follows::Nothing }
 }
 
 /// A record that is longer than what is left (or claims to be empty, which no record is): is it a torn write?
-fn incomplete(rest: &[u8], length: usize, stored: u32) -> Frame<'_> {
+fn incomplete(place: LogPosition, rest: &[u8], length: usize) -> Frame<'_> {
+    let is_possible = (1..=PAYLOAD_BYTES_MAX).contains(&length);
+    let reason = if is_possible {
+        format!("{} of {length} bytes of a record", rest.len() - FRAME_BYTES)
+    } else {
+        format!("no record has the length {length}")
+    };
+    match follows(place, rest) {
+        // All of the record is there; only its length was changed.
+        Follows::Nothing if fits_to_the_end(place, rest) || one_bit_explains(place, rest) => {
+            Frame::Damaged { reason, last: false }
+        }
+        Follows::Nothing if is_possible => Frame::Torn(reason),
+        Follows::Unsynced(next) => wrong(place, rest, next, format!("{reason}, yet records follow")),
+        Follows::Synced => Frame::Damaged { reason: format!("{reason}, yet records follow"), last: false },
+        Follows::Nothing => wrong(place, rest, rest.len(), reason),
+    }
+}
+
+/// Whether the checksum is right for all bytes up to the end, whatever the length says.
+fn fits_to_the_end(place: LogPosition, rest: &[u8]) -> bool {
     let payload = &rest[FRAME_BYTES..];
-    if record_after(rest) {
-        return Frame::Damaged { reason: format!("length {length} does not fit, yet records follow"), last: false };
-    }
-    if !payload.is_empty() && crc32c::crc32c(payload) == stored {
-        // All of the last record is there; only its length was changed.
-        let reason = format!("length {length} is stored, {} is right for the checksum", payload.len());
-        return Frame::Damaged { reason, last: false };
-    }
-    if length == 0 || length > PAYLOAD_BYTES_MAX {
-        return Frame::Damaged { reason: format!("no record has the length {length}"), last: true };
-    }
-    Frame::Torn(format!("{} of {length} bytes of a record", payload.len()))
+    !payload.is_empty() && head(rest).is_some_and(|(_, stored)| checksum(place, payload) == stored)
 }
 
 /// Length and checksum at the start of `bytes`.
@@ -85,13 +125,64 @@ fn head(bytes: &[u8]) -> Option<(usize, u32)> {
     Some((number(0)? as usize, number(4)?))
 }
 
-/// Whether a whole record begins anywhere after the first byte.
-fn record_after(bytes: &[u8]) -> bool {
-    let marks = bytes.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
-    marks.filter_map(|(at, _)| at.checked_sub(FRAME_BYTES)).filter(|start| *start > 0).any(|start| {
-        let payload = head(&bytes[start..])
-            .and_then(|(length, stored)| bytes[start + FRAME_BYTES..].get(..length).map(|payload| (payload, stored)));
-        payload.is_some_and(|(payload, stored)| crc32c::crc32c(payload) == stored)
+/// What comes after a record that is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    /// No whole record.
+    Nothing,
+    /// Whole records, of which none knows the broken one as synced: a crash can leave them. The first begins so many bytes after it.
+    Unsynced(usize),
+    /// A record that was written when the broken one was synced.
+    Synced,
+}
+
+/// Looks for whole records after the one at `place`, where `rest` begins.
+fn follows(place: LogPosition, rest: &[u8]) -> Follows {
+    let mut found = Follows::Nothing;
+    let marks = rest.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK);
+    for start in marks.filter_map(|(at, _)| at.checked_sub(FRAME_BYTES)).filter(|start| *start > 0) {
+        let payload = head(&rest[start..])
+            .and_then(|(length, stored)| rest[start + FRAME_BYTES..].get(..length).map(|payload| (payload, stored)));
+        let at = LogPosition { offset: place.offset + start as u64, ..place };
+        let Some((payload, _)) = payload.filter(|(payload, stored)| checksum(at, payload) == *stored) else { continue };
+        let unsynced = payload.get(UNSYNCED).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
+        if at.offset.saturating_sub(unsynced.into()) > place.offset {
+            return Follows::Synced;
+        }
+        if found == Follows::Nothing {
+            found = Follows::Unsynced(start);
+        }
+    }
+    found
+}
+
+/// Whether a sector of the file holds nothing but zeros where the record at `place` has its bytes. A crash leaves that if the file's
+/// length reached the disk before all of its sectors.
+fn has_unwritten_sector(place: LogPosition, record: &[u8]) -> bool {
+    let first = SECTOR_BYTES - place.offset as usize % SECTOR_BYTES;
+    let (first, others) = record.split_at(first.min(record.len()));
+    std::iter::once(first).chain(others.chunks(SECTOR_BYTES)).any(|sector| sector.iter().all(|byte| *byte == 0))
+}
+
+/// Whether the record is right but for one bit. A torn write does not look like that, but for once in four billion a bit.
+fn one_bit_explains(place: LogPosition, rest: &[u8]) -> bool {
+    let Some((length, stored)) = head(rest) else { return false };
+    let payload = &rest[FRAME_BYTES..];
+    let with_length = |length: usize| payload.get(..length).map(|payload| checksum(place, payload) ^ stored);
+    let in_length = (0..u32::BITS).any(|bit| with_length(length ^ (1 << bit)) == Some(0));
+    in_length || with_length(length).is_some_and(|wrong| wrong.count_ones() == 1 || one_bit_changes(length, wrong))
+}
+
+/// Whether a flipped bit anywhere in `bytes` bytes changes their checksum by `difference`. The checksum is linear: a bit changes it by
+/// the same, whatever the others are; each byte behind it moves that on by one step.
+fn one_bit_changes(bytes: usize, difference: u32) -> bool {
+    let step = |crc: u32| (0..8).fold(crc, |crc, _| if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 });
+    let table: Vec<u32> = (0..256).map(step).collect();
+    let mut changes: [u32; 8] = std::array::from_fn(|bit| table[1 << bit]);
+    (0..bytes).any(|_| {
+        let found = changes.contains(&difference);
+        changes = changes.map(|crc| (crc >> 8) ^ table[(crc & 0xff) as usize]);
+        found
     })
 }
 
@@ -99,16 +190,19 @@ fn record_after(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn record(payload: &str) -> Vec<u8> {
-        let mut bytes = vec![0; FRAME_BYTES];
-        bytes.extend_from_slice(&MARK);
-        bytes.extend_from_slice(payload.as_bytes());
-        seal(&mut bytes, 0);
+    /// A record that knows all before it as synced.
+    fn record(offset: usize, payload: &[u8]) -> Vec<u8> {
+        record_synced(offset, payload, offset)
+    }
+
+    fn record_synced(offset: usize, payload: &[u8], synced: usize) -> Vec<u8> {
+        let mut bytes = [&[0; FRAME_BYTES], &MARK[..], &[0; 4], payload].concat();
+        seal(&mut bytes, LogPosition::new(1, offset), LogPosition::new(1, synced));
         bytes
     }
 
     fn kind(bytes: &[u8]) -> &'static str {
-        match frame_at(bytes, 0) {
+        match frame_at(1, bytes, 0) {
             Frame::Record { .. } => "record",
             Frame::End => "end",
             Frame::Torn(_) => "torn",
@@ -119,7 +213,8 @@ mod tests {
 
     #[test]
     fn an_incomplete_end_is_torn_and_changed_bytes_are_damage() {
-        let (one, two) = (record("first"), record("second"));
+        let one = record(0, b"first");
+        let two = record(one.len(), b"second");
         let both = [one.clone(), two].concat();
         let change = |bytes: &[u8], at: usize, to: u8| {
             let mut bytes = bytes.to_vec();
@@ -132,9 +227,9 @@ mod tests {
             ("no head", one[..5].to_vec(), "torn"),
             ("half a payload", one[..12].to_vec(), "torn"),
             ("zeros", vec![0; 40], "torn"),
-            ("zeros, then a record", [vec![0; 16], one.clone()].concat(), "damaged"),
-            ("payload changed", change(&both, 13, b'X'), "damaged"),
-            ("last payload changed", change(&one, 13, b'X'), "damaged at the end"),
+            ("zeros, then a record", [vec![0; 16], record(16, b"first")].concat(), "damaged"),
+            ("payload changed", change(&both, 17, b'X'), "damaged"),
+            ("last payload changed", change(&one, 17, b'X'), "damaged at the end"),
             ("length too long before a record", change(&both, 1, 9), "damaged"),
             ("length of the last too long", change(&one, 1, 9), "damaged"),
             ("length of the last zero", change(&one, 0, 0), "damaged"),
@@ -142,6 +237,51 @@ mod tests {
         ];
         for (name, bytes, expected) in cases {
             assert_eq!(kind(&bytes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_only_where_it_was_written() {
+        let inner = record(FRAME_BYTES + UNSYNCED.end, b"inner");
+        let stolen = record(3, b"of another place");
+        let mut torn = record(0, &[inner, stolen, vec![7; 50]].concat());
+        assert_eq!(kind(&torn), "record");
+        torn.truncate(torn.len() - 1);
+        assert_eq!(kind(&torn), "damaged", "a record at its own place within another is believed");
+        let mut torn = record(0, &[record(3, b"of another place"), vec![7; 50]].concat());
+        torn.truncate(torn.len() - 1);
+        assert_eq!(kind(&torn), "torn");
+        assert_eq!(kind(&record(1, b"moved")), "damaged at the end");
+    }
+
+    #[test]
+    fn sectors_of_zeros_are_torn_and_one_flipped_bit_is_damage() {
+        // A payload that has sectors of zeros of its own.
+        let whole = record(0, &[vec![7; 700], vec![0; 1500], vec![9; 700]].concat());
+        let mut torn = whole.clone();
+        torn[2048..2560].fill(0);
+        torn[600..].fill(0);
+        assert_eq!(kind(&torn), "torn");
+        for bit in (0..whole.len() * 8).step_by(101).chain(0..FRAME_BYTES * 8) {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(kind(&damaged).starts_with("damaged"), "bit {bit} is {}", kind(&damaged));
+        }
+    }
+
+    #[test]
+    fn records_after_a_hole_show_damage_only_if_they_know_it_as_synced() {
+        let first = record(0, &[7; 2000]);
+        for (synced, expected) in [(0, "torn"), (first.len(), "damaged")] {
+            let second = record_synced(first.len(), &[8; 100], synced);
+            for hole in [0..512, 512..1024, 1536..first.len()] {
+                let mut bytes = [first.clone(), second.clone()].concat();
+                bytes[hole.clone()].fill(0);
+                assert_eq!(kind(&bytes), expected, "{hole:?} after a sync to {synced}");
+            }
+            let mut bytes = [first.clone(), second].concat();
+            bytes[700] ^= 1;
+            assert_eq!(kind(&bytes), "damaged", "one bit is no hole");
         }
     }
 }

@@ -1,29 +1,31 @@
 //! Reads a log from a position to its end, and says how it ends.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::frame::{Frame, frame_at};
 use super::segment::{self, HEADER_BYTES};
-use super::{WalEntry, WalError, WalPosition};
+use super::{LogPosition, LogRecord, WalError, record};
+use crate::disk::{Disk, RealDisk};
 
 /// What is next in a log.
 #[derive(Debug)]
 pub enum WalReadResult {
-    /// An entry, whole and with the right checksum.
-    Entry(WalEntry),
+    /// A record, whole and with the right checksum.
+    Entry(LogRecord),
     /// The log ends here, between two records.
     End,
     /// The log ends here within a record that was being written when the machine stopped.
     TornWrite {
         /// Where the incomplete record begins.
-        position: WalPosition,
+        position: LogPosition,
         /// What is missing.
         reason: String,
     },
     /// Bytes here are not those that were written.
     ChecksumMismatch {
         /// Where the damaged record begins.
-        position: WalPosition,
+        position: LogPosition,
         /// What does not fit.
         reason: String,
         /// Whether no whole record follows.
@@ -31,62 +33,69 @@ pub enum WalReadResult {
     },
 }
 
-/// Reads the entries of a log in order. Holds one segment in memory.
+/// Reads the records of a log in order. Holds one segment in memory.
 ///
-/// As an [`Iterator`] it ends with the log, or with one error; [`read_next`](Self::read_next) tells the same as a value.
+/// Records that were appended together come all or none. As an [`Iterator`] it ends with the log, or with one error;
+/// [`read_next`](Self::read_next) tells the same as a value.
 #[derive(Debug)]
 pub struct WalReader {
+    disk: Arc<dyn Disk>,
     directory: PathBuf,
     /// Segments after the current one.
     waiting: std::vec::IntoIter<u32>,
     segment: u32,
     bytes: Vec<u8>,
     offset: usize,
+    /// Records before this belong to a group that is whole.
+    group_end: usize,
+    /// Reads no further than this.
+    end: Option<LogPosition>,
     finished: bool,
 }
 
 impl WalReader {
-    /// Reads from the first entry that is still there.
+    /// Reads from the first record that is still there.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, WalError> {
-        Self::open_from(directory.as_ref(), |first| WalPosition::new(first, HEADER_BYTES))
+        Self::open_between(Arc::new(RealDisk), directory.as_ref(), None, None)
     }
 
-    /// Reads from an entry whose position [`next_position`](Self::next_position) or [`Wal::append`](super::Wal::append) has told.
-    pub fn open_at(directory: impl AsRef<Path>, position: WalPosition) -> Result<Self, WalError> {
-        Self::open_from(directory.as_ref(), |_| position)
+    /// Reads from a record whose position [`next_position`](Self::next_position) or [`Wal::append`](super::Wal::append) has told.
+    pub fn open_at(directory: impl AsRef<Path>, position: LogPosition) -> Result<Self, WalError> {
+        Self::open_between(Arc::new(RealDisk), directory.as_ref(), Some(position), None)
     }
 
-    fn open_from(directory: &Path, start: impl FnOnce(u32) -> WalPosition) -> Result<Self, WalError> {
-        let segments = segment::list(directory)?;
-        let start = start(segments.first().copied().unwrap_or(1));
-        let mut waiting: Vec<u32> = segments.into_iter().filter(|segment| *segment >= start.segment).collect();
-        let empty = waiting.is_empty() && start == WalPosition::new(1, HEADER_BYTES);
-        if waiting.first() != Some(&start.segment) && !empty {
+    /// Reads from one position to another; without them, from the first record to the last.
+    pub(crate) fn open_between(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        start: Option<LogPosition>,
+        end: Option<LogPosition>,
+    ) -> Result<Self, WalError> {
+        let mut segments = segment::list(&*disk, directory)?;
+        let start = start.unwrap_or(LogPosition::first_of(segments.first().copied().unwrap_or(1)));
+        let last = end.map_or(u32::MAX, |end| end.segment);
+        segments.retain(|segment| (start.segment..=last).contains(segment));
+        segment::check_gaps(&segments)?;
+        let empty = segments.is_empty() && start == LogPosition::first_of(1);
+        if segments.first() != Some(&start.segment) && !empty {
             return Err(WalError::Unusable { position: start, reason: "the segment is not there".into() });
         }
-        let mut reader = Self {
-            directory: directory.to_owned(),
-            segment: start.segment,
-            bytes: Vec::new(),
-            offset: 0,
-            finished: waiting.is_empty(),
-            waiting: Vec::new().into_iter(),
-        };
-        if !waiting.is_empty() {
-            waiting.remove(0);
-            reader.waiting = waiting.into_iter();
-            reader.offset = start.offset as usize;
+        let mut waiting = segments.into_iter();
+        let finished = waiting.next().is_none();
+        let (segment, offset, directory) = (start.segment, start.offset as usize, directory.to_owned());
+        let mut reader = Self { disk, directory, waiting, segment, bytes: Vec::new(), offset, group_end: 0, end, finished };
+        if !finished {
             reader.load()?;
         }
         Ok(reader)
     }
 
     /// Where the next record begins.
-    pub fn next_position(&self) -> WalPosition {
-        WalPosition::new(self.segment, self.offset)
+    pub fn next_position(&self) -> LogPosition {
+        LogPosition::new(self.segment, self.offset)
     }
 
-    /// The next entry, or how the log ends. An error is what is neither: a file that cannot be read, or an entry of a newer
+    /// The next record, or how the log ends. An error is what is neither: a file that cannot be read, or a record of a newer
     /// version.
     pub fn read_next(&mut self) -> Result<WalReadResult, WalError> {
         loop {
@@ -94,22 +103,55 @@ impl WalReader {
                 return Ok(WalReadResult::End);
             }
             let position = self.next_position();
-            match frame_at(&self.bytes, self.offset) {
+            match frame_at(self.segment, &self.bytes, self.offset) {
                 Frame::Record { payload, next } => {
-                    let entry =
-                        WalEntry::decode(payload).map_err(|error| WalError::Unusable { position, reason: error.to_string() })?;
+                    if self.offset >= self.group_end && record::continues(payload) {
+                        match self.end_of_group(next) {
+                            Ok(end) => self.group_end = end,
+                            Err(broken) => return Ok(broken),
+                        }
+                    }
+                    let record =
+                        LogRecord::decode(payload).map_err(|error| WalError::Unusable { position, reason: error.to_string() })?;
                     self.offset = next;
-                    return Ok(WalReadResult::Entry(entry));
+                    return Ok(WalReadResult::Entry(record));
                 }
                 Frame::End => self.next_segment()?,
-                Frame::Torn(reason) if self.waiting.len() == 0 => return Ok(WalReadResult::TornWrite { position, reason }),
-                // A segment is synced before the next one is made, so only the last can be torn.
-                Frame::Torn(reason) => return Ok(WalReadResult::ChecksumMismatch { position, reason, last: false }),
+                Frame::Torn(reason) => return Ok(self.torn(position, reason)),
                 Frame::Damaged { reason, last } => {
                     let last = last && self.waiting.len() == 0;
                     return Ok(WalReadResult::ChecksumMismatch { position, reason, last });
                 }
             }
+        }
+    }
+
+    /// Where the records end that were appended together with the next one, whose first successor begins at `offset`. If they are
+    /// not all there, the log ends before all of them.
+    fn end_of_group(&self, mut offset: usize) -> Result<usize, WalReadResult> {
+        let start = self.next_position();
+        loop {
+            match frame_at(self.segment, &self.bytes, offset) {
+                Frame::Record { payload, next } if record::continues(payload) => offset = next,
+                Frame::Record { next, .. } => return Ok(next),
+                Frame::End => return Err(self.torn(start, "the last records of one write are missing".into())),
+                Frame::Torn(reason) => return Err(self.torn(start, format!("{reason}, after others of the same write"))),
+                Frame::Damaged { reason, last: true } if self.waiting.len() == 0 => {
+                    return Err(WalReadResult::ChecksumMismatch { position: start, reason, last: true });
+                }
+                Frame::Damaged { reason, .. } => {
+                    let position = LogPosition::new(self.segment, offset);
+                    return Err(WalReadResult::ChecksumMismatch { position, reason, last: false });
+                }
+            }
+        }
+    }
+
+    /// A segment is synced before the next one is made, so only the last can be torn.
+    fn torn(&self, position: LogPosition, reason: String) -> WalReadResult {
+        match self.waiting.len() {
+            0 => WalReadResult::TornWrite { position, reason },
+            _ => WalReadResult::ChecksumMismatch { position, reason, last: false },
         }
     }
 
@@ -124,8 +166,14 @@ impl WalReader {
 
     /// Loads the current segment. A torn header is a torn write of an empty segment: then there is nothing to read in it.
     fn load(&mut self) -> Result<(), WalError> {
-        match segment::load(&self.directory, self.segment) {
-            Ok(bytes) if self.offset <= bytes.len() && self.offset >= HEADER_BYTES => self.bytes = bytes,
+        self.group_end = 0;
+        match segment::load(&*self.disk, &self.directory, self.segment) {
+            Ok(mut bytes) if self.offset <= bytes.len() && self.offset >= HEADER_BYTES => {
+                if let Some(end) = self.end.filter(|end| end.segment == self.segment) {
+                    bytes.truncate((end.offset as usize).max(self.offset));
+                }
+                self.bytes = bytes;
+            }
             Ok(_) => {
                 return Err(WalError::Unusable { position: self.next_position(), reason: "no record begins there".into() });
             }
@@ -139,7 +187,7 @@ impl WalReader {
 }
 
 impl Iterator for WalReader {
-    type Item = Result<WalEntry, WalError>;
+    type Item = Result<LogRecord, WalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let error = match self.read_next() {

@@ -1,18 +1,18 @@
-//! Appends to a log, and makes it last.
+//! Appends to a log, and makes it last: one sync for all threads that wait.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::frame::{FRAME_BYTES, PAYLOAD_BYTES_MAX, seal};
 use super::reader::WalReader;
 use super::segment::{self, HEADER_BYTES};
-use super::{WalEntry, WalError, WalPosition};
+use super::{LogPosition, LogRecord, WalError};
+use crate::disk::{Disk, DiskFile, RealDisk, is_full};
 
 /// How a log is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WalOptions {
-    /// Bytes after which a new segment begins. A single larger record still goes into one segment.
+    /// Bytes after which a new segment begins. What is appended at once still goes into one segment.
     pub segment_bytes_max: u64,
 }
 
@@ -21,116 +21,236 @@ impl WalOptions {
     pub const STANDARD: WalOptions = WalOptions { segment_bytes_max: 64 << 20 };
 }
 
-/// The one writer of a log.
+/// The writing end of a log, for any number of threads.
 #[derive(Debug)]
 pub struct Wal {
+    disk: Arc<dyn Disk>,
     directory: PathBuf,
     options: WalOptions,
-    file: File,
-    end: WalPosition,
-    synced: WalPosition,
-    poisoned: Option<String>,
-    buffer: Vec<u8>,
+    tail: Mutex<Tail>,
+    commit: Mutex<Commit>,
+    /// Told when a sync has ended.
+    committed: Condvar,
+    /// Why nothing more is written.
+    poison: OnceLock<String>,
+}
+
+/// Where the next record goes. Whoever holds it writes.
+#[derive(Debug)]
+struct Tail {
+    file: Arc<dyn DiskFile>,
+    end: LogPosition,
+}
+
+/// How far the log is on the disk. Never held while the disk works.
+#[derive(Debug)]
+struct Commit {
+    synced: LogPosition,
+    /// One of the waiting threads syncs for all.
+    has_leader: bool,
 }
 
 impl Wal {
     /// Opens the log in `directory`, or makes an empty one. The log is read to its end first: one that ends in a torn
     /// write or is damaged is refused, and [`repair`](super::repair()) comes first.
     pub fn open(directory: impl AsRef<Path>, options: WalOptions) -> Result<Self, WalError> {
-        let directory = directory.as_ref();
-        fs::create_dir_all(directory).map_err(WalError::io(directory))?;
-        let (file, end) = if segment::list(directory)?.is_empty() {
-            (segment::create(directory, 1)?, WalPosition::new(1, HEADER_BYTES))
-        } else {
-            let end = end_of(directory)?;
-            let path = segment::path(directory, end.segment);
-            let mut file = OpenOptions::new().write(true).open(&path).map_err(WalError::io(&path))?;
-            file.seek(SeekFrom::Start(end.offset)).map_err(WalError::io(&path))?;
-            // What a crashed process wrote without a sync is read, so it must last before anything builds on it.
-            file.sync_data().map_err(WalError::io(&path))?;
-            (file, end)
-        };
-        let directory = directory.to_owned();
-        Ok(Self { directory, options, file, end, synced: end, poisoned: None, buffer: Vec::new() })
+        let (disk, directory) = (Arc::new(RealDisk) as Arc<dyn Disk>, directory.as_ref());
+        std::fs::create_dir_all(directory).map_err(WalError::io(directory))?;
+        if segment::list(&*disk, directory)?.is_empty() {
+            return Self::create(disk, directory, options);
+        }
+        let end = end_of(&disk, directory)?;
+        Self::open_at(disk, directory, end, options)
     }
 
-    /// Writes an entry and tells where it begins. It lasts after the next [`sync`](Self::sync).
-    pub fn append(&mut self, entry: &WalEntry) -> Result<WalPosition, WalError> {
+    /// Makes an empty log in a directory that is there.
+    pub(crate) fn create(disk: Arc<dyn Disk>, directory: &Path, options: WalOptions) -> Result<Self, WalError> {
+        let file = segment::create(&*disk, directory, 1)?;
+        file.sync_data().map_err(WalError::io(segment::path(directory, 1)))?;
+        disk.sync_dir(directory).map_err(WalError::io(directory))?;
+        Ok(Self::at(disk, directory, file, LogPosition::first_of(1), options))
+    }
+
+    /// Goes on with a log that is whole and ends at `end`.
+    pub(crate) fn open_at(
+        disk: Arc<dyn Disk>,
+        directory: &Path,
+        end: LogPosition,
+        options: WalOptions,
+    ) -> Result<Self, WalError> {
+        let path = segment::path(directory, end.segment);
+        let file = disk.open(&path).map_err(WalError::io(&path))?;
+        // What a crashed process wrote without a sync is read, so it must last before anything builds on it.
+        file.sync_data().map_err(WalError::io(&path))?;
+        disk.sync_dir(directory).map_err(WalError::io(directory))?;
+        Ok(Self::at(disk, directory, file, end, options))
+    }
+
+    fn at(disk: Arc<dyn Disk>, directory: &Path, file: Arc<dyn DiskFile>, end: LogPosition, options: WalOptions) -> Self {
+        Self {
+            disk,
+            directory: directory.to_owned(),
+            options,
+            tail: Mutex::new(Tail { file, end }),
+            commit: Mutex::new(Commit { synced: end, has_leader: false }),
+            committed: Condvar::new(),
+            poison: OnceLock::new(),
+        }
+    }
+
+    /// Writes records, all or none, and tells where they end. They last once [`sync_to`](Self::sync_to) has returned for that position;
+    /// after a crash before that, all of them are there or none.
+    pub fn append(&self, records: &[LogRecord]) -> Result<LogPosition, WalError> {
+        let (mut bytes, mut starts) = (Vec::new(), Vec::with_capacity(records.len()));
+        for (index, record) in records.iter().enumerate() {
+            let start = bytes.len();
+            starts.push(start);
+            bytes.resize(start + FRAME_BYTES, 0);
+            record.encode(index + 1 < records.len(), &mut bytes)?;
+            if bytes.len() - start - FRAME_BYTES > PAYLOAD_BYTES_MAX {
+                return Err(WalError::TooLarge { bytes: bytes.len() - start });
+            }
+        }
+        let mut tail = lock(&self.tail);
         self.check_usable()?;
-        self.buffer.clear();
-        self.buffer.resize(FRAME_BYTES, 0);
-        entry.encode(&mut self.buffer)?;
-        if self.buffer.len() - FRAME_BYTES > PAYLOAD_BYTES_MAX {
-            return Err(WalError::TooLarge { bytes: self.buffer.len() });
+        let is_first = tail.end.offset == HEADER_BYTES as u64;
+        if !records.is_empty() && !is_first && tail.end.offset + bytes.len() as u64 > self.options.segment_bytes_max {
+            self.begin_segment(&mut tail)?;
         }
-        seal(&mut self.buffer, 0);
-        if self.end.offset > HEADER_BYTES as u64 && self.end.offset + self.buffer.len() as u64 > self.options.segment_bytes_max {
-            self.begin_segment()?;
+        let synced = self.synced();
+        let ends = starts.iter().copied().skip(1).chain([bytes.len()]).collect::<Vec<_>>();
+        for (start, end) in starts.into_iter().zip(ends) {
+            let place = LogPosition { offset: tail.end.offset + start as u64, ..tail.end };
+            seal(&mut bytes[start..end], place, synced);
         }
-        let position = self.end;
-        self.file.write_all(&self.buffer).map_err(|error| self.poison(error))?;
-        self.end.offset += self.buffer.len() as u64;
-        Ok(position)
+        if let Err(error) = tail.file.append(&bytes) {
+            return Err(self.take_back(&tail, error));
+        }
+        tail.end.offset += bytes.len() as u64;
+        Ok(tail.end)
+    }
+
+    /// Returns when everything before `position` is on the disk. One thread syncs for all that wait, and others append meanwhile.
+    pub fn sync_to(&self, position: LogPosition) -> Result<(), WalError> {
+        let mut commit = lock(&self.commit);
+        loop {
+            self.check_usable()?;
+            if commit.synced >= position {
+                return Ok(());
+            }
+            if commit.has_leader {
+                commit = self.committed.wait(commit).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            commit.has_leader = true;
+            drop(commit);
+            let (file, end) = {
+                let tail = lock(&self.tail);
+                (tail.file.clone(), tail.end)
+            };
+            let done = file.sync_data();
+            commit = lock(&self.commit);
+            commit.has_leader = false;
+            self.committed.notify_all();
+            match done {
+                Ok(()) if end >= position => commit.synced = commit.synced.max(end),
+                Ok(()) => return Err(WalError::Unusable { position, reason: "the log ends before it".into() }),
+                Err(error) => return Err(self.poison(segment::path(&self.directory, end.segment), error)),
+            }
+        }
     }
 
     /// Waits until everything that was appended is on the disk.
-    pub fn sync(&mut self) -> Result<(), WalError> {
-        self.check_usable()?;
-        if self.synced < self.end {
-            self.file.sync_data().map_err(|error| self.poison(error))?;
-            self.synced = self.end;
-        }
-        Ok(())
+    pub fn sync(&self) -> Result<(), WalError> {
+        self.sync_to(self.end())
     }
 
-    /// Where the next entry will begin, or in the segment after it.
-    pub fn end(&self) -> WalPosition {
-        self.end
+    /// Where the next record will begin, or in the segment after it.
+    pub fn end(&self) -> LogPosition {
+        lock(&self.tail).end
     }
 
     /// Everything before this lasts.
-    pub fn synced(&self) -> WalPosition {
-        self.synced
+    pub fn synced(&self) -> LogPosition {
+        lock(&self.commit).synced
     }
 
-    /// Removes the segments that lie wholly before `position`: their entries are in a checkpoint.
-    pub fn forget_before(&mut self, position: WalPosition) -> Result<(), WalError> {
-        for segment in segment::list(&self.directory)? {
-            // From the front, so that a crash in between leaves no gap.
-            if segment < position.segment.min(self.end.segment) {
-                let path = segment::path(&self.directory, segment);
-                fs::remove_file(&path).map_err(WalError::io(&path))?;
-            }
+    /// Removes the segments that lie wholly before `position`: their records are in a checkpoint.
+    pub fn forget_before(&self, position: LogPosition) -> Result<(), WalError> {
+        let last = position.segment.min(self.end().segment);
+        let old: Vec<u32> = segment::list(&*self.disk, &self.directory)?.into_iter().filter(|segment| *segment < last).collect();
+        for segment in &old {
+            // From the front, and each for good before the next: a crash in between leaves no gap.
+            let path = segment::path(&self.directory, *segment);
+            self.disk.remove(&path).map_err(WalError::io(&path))?;
+            self.disk.sync_dir(&self.directory).map_err(WalError::io(&self.directory))?;
         }
-        segment::sync_directory(&self.directory)
-    }
-
-    /// The old segment is synced before the new one exists: so only the last segment of a log can be torn.
-    fn begin_segment(&mut self) -> Result<(), WalError> {
-        self.sync()?;
-        let next = self.end.segment + 1;
-        self.file = segment::create(&self.directory, next).inspect_err(|error| self.poisoned = Some(error.to_string()))?;
-        self.end = WalPosition::new(next, HEADER_BYTES);
-        self.synced = self.end;
         Ok(())
     }
 
-    fn check_usable(&self) -> Result<(), WalError> {
-        match &self.poisoned {
+    /// Fails if the disk has failed before.
+    pub(crate) fn check_usable(&self) -> Result<(), WalError> {
+        match self.poison.get() {
             None => Ok(()),
             Some(reason) => Err(WalError::Poisoned { reason: reason.clone() }),
         }
     }
 
-    fn poison(&mut self, error: std::io::Error) -> WalError {
-        self.poisoned = Some(error.to_string());
-        WalError::io(segment::path(&self.directory, self.end.segment))(error)
+    /// Nothing more is written: the disk may or may not have what was given to it.
+    pub(crate) fn poison(&self, path: impl Into<PathBuf>, error: std::io::Error) -> WalError {
+        let reason = format!("'{}': {error}", path.into().display());
+        let reason = self.poison.get_or_init(|| reason).clone();
+        self.committed.notify_all();
+        WalError::Poisoned { reason }
+    }
+
+    /// The old segment is synced before the new one exists: so only the last segment of a log can be torn.
+    fn begin_segment(&self, tail: &mut Tail) -> Result<(), WalError> {
+        let old = segment::path(&self.directory, tail.end.segment);
+        tail.file.sync_data().map_err(|error| self.poison(&old, error))?;
+        let next = tail.end.segment + 1;
+        let path = segment::path(&self.directory, next);
+        let file = match segment::create(&*self.disk, &self.directory, next) {
+            Ok(file) => file,
+            Err(WalError::Io { source, .. }) if is_full(&source) => {
+                // The log goes on in the old segment once there is room.
+                let removed = if self.disk.exists(&path).unwrap_or(true) { self.disk.remove(&path) } else { Ok(()) };
+                return match removed {
+                    Ok(()) => Err(WalError::Io { path, source }),
+                    Err(error) => Err(self.poison(path, error)),
+                };
+            }
+            Err(WalError::Io { path, source }) => return Err(self.poison(path, source)),
+            Err(other) => return Err(other),
+        };
+        file.sync_data().map_err(|error| self.poison(&path, error))?;
+        self.disk.sync_dir(&self.directory).map_err(|error| self.poison(&self.directory, error))?;
+        let end = LogPosition::first_of(next);
+        *tail = Tail { file, end };
+        let mut commit = lock(&self.commit);
+        commit.synced = commit.synced.max(end);
+        self.committed.notify_all();
+        Ok(())
+    }
+
+    /// Cuts off what came of a failed write. Only a full disk is known to have left everything else as it was.
+    fn take_back(&self, tail: &Tail, error: std::io::Error) -> WalError {
+        let path = segment::path(&self.directory, tail.end.segment);
+        match tail.file.truncate(tail.end.offset) {
+            Ok(()) if is_full(&error) => WalError::Io { path, source: error },
+            _ => self.poison(path, error),
+        }
     }
 }
 
+/// No thread panics while it holds one of these locks and leaves something half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The end of a log that is whole.
-fn end_of(directory: &Path) -> Result<WalPosition, WalError> {
-    let mut reader = WalReader::open(directory)?;
-    reader.by_ref().try_for_each(|entry| entry.map(drop))?;
+fn end_of(disk: &Arc<dyn Disk>, directory: &Path) -> Result<LogPosition, WalError> {
+    let mut reader = WalReader::open_between(disk.clone(), directory, None, None)?;
+    reader.by_ref().try_for_each(|record| record.map(drop))?;
     Ok(reader.next_position())
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use laminar_core::ChangeBatch;
 use laminar_core::state::StateImage;
 use laminar_storage::encoding::{decode_changes, decode_image, encode_changes, encode_image};
-use laminar_storage::log::{WalReadResult, WalReader, repair};
+use laminar_storage::log::{EncodedRows, WalReadResult, WalReader, repair};
 
 /// Reads the bytes as changes and as a state image; then rows made of them, written down and damaged in one byte.
 ///
@@ -52,9 +52,9 @@ fn rows(bytes: &[u8]) -> ChangeBatch {
 pub(crate) fn log(bytes: &[u8]) {
     let directory = tempfile::tempdir().expect("a directory for temporary files");
     write_segments(directory.path(), bytes);
-    let before = entries(directory.path());
+    let before = records(directory.path());
     let Ok(report) = repair(directory.path()) else { return };
-    assert_eq!(entries(directory.path()), Some(report.records), "a repaired log is read to its end");
+    assert_eq!(records(directory.path()), Some(report.records), "a repaired log is read to its end");
     if let Some(before) = before {
         assert_eq!((report.records, report.reason.is_none()), (before, true), "a whole log is left alone");
     }
@@ -62,14 +62,14 @@ pub(crate) fn log(bytes: &[u8]) {
     assert_eq!((again.records, again.bytes_cut), (report.records, 0));
 }
 
-/// The number of entries, if the log ends between two.
-fn entries(directory: &Path) -> Option<u64> {
+/// The number of records, if the log ends between two.
+fn records(directory: &Path) -> Option<u64> {
     let mut reader = WalReader::open(directory).ok()?;
-    let mut entries = 0;
+    let mut records = 0;
     loop {
         match reader.read_next().ok()? {
-            WalReadResult::Entry(_) => entries += 1,
-            WalReadResult::End => return Some(entries),
+            WalReadResult::Entry(_) => records += 1,
+            WalReadResult::End => return Some(records),
             WalReadResult::TornWrite { .. } | WalReadResult::ChecksumMismatch { .. } => return None,
         }
     }
@@ -86,13 +86,14 @@ fn write_segments(directory: &Path, mut bytes: &[u8]) {
         match order % 8 {
             // Any bytes.
             0 => last.extend_from_slice(piece),
-            // A record with the right checksum and any payload, with and without the mark of entries.
-            1 => last.extend_from_slice(&record(piece)),
-            2 => last.extend_from_slice(&record(&[b"LWE1", piece].concat())),
-            // An entry: rows of a source.
-            3 => last.extend_from_slice(&record(&append(piece))),
-            // An entry: the end of a step.
-            4 => last.extend_from_slice(&record(&[b"LWE1\x02", &[0; 16][..]].concat())),
+            // A record with the right checksum and any payload, with and without the mark of records.
+            1 => put(number, last, piece),
+            2 => put(number, last, &[b"LWE1\0\0\0\0", piece].concat()),
+            // A record: rows of an object.
+            3 => put(number, last, &rows_record(piece)),
+            // A record: the end of an object, alone or with what comes next.
+            4 if length % 2 == 0 => put(number, last, &[b"LWE1\0\0\0\0\x03", &[0; 16][..]].concat()),
+            4 => put(number, last, &[b"LWE1\xff\0\0\0\x83", &[0; 16][..]].concat()),
             // Damage.
             5 => {
                 let place = piece.first().map_or(0, |place| usize::from(*place)) % last.len().max(1);
@@ -114,13 +115,17 @@ fn segment_header(number: u32) -> Vec<u8> {
     [b"LAMIWAL1", &crc32c::crc32c(&number).to_le_bytes()[..], &number].concat()
 }
 
-fn record(payload: &[u8]) -> Vec<u8> {
-    [&(payload.len() as u32).to_le_bytes()[..], &crc32c::crc32c(payload).to_le_bytes(), payload].concat()
+/// Appends a record that is right for its place.
+fn put(segment: u32, bytes: &mut Vec<u8>, payload: &[u8]) {
+    let place = crc32c::crc32c_append(crc32c::crc32c(&segment.to_le_bytes()), &(bytes.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&crc32c::crc32c_append(place, payload).to_le_bytes());
+    bytes.extend_from_slice(payload);
 }
 
-fn append(bytes: &[u8]) -> Vec<u8> {
-    let changes = encode_changes(&rows(bytes)).expect("rows can be written");
-    [b"LWE1\x01", &[0; 8][..], &1_u32.to_le_bytes(), b"s", &changes].concat()
+fn rows_record(bytes: &[u8]) -> Vec<u8> {
+    let rows = EncodedRows::of(&rows(bytes)).expect("rows can be written");
+    [b"LWE1\0\0\0\0\x02", &[0; 16][..], &0_u32.to_le_bytes(), rows.as_bytes()].concat()
 }
 
 #[cfg(test)]

@@ -1,6 +1,11 @@
 //! What the storage promises to its users, through its public door.
 
 mod any_bytes;
+mod encoded_rows;
 mod encoding;
+mod format;
 mod log;
 mod rows;
+mod simulation;
+mod store;
+mod threads;
