@@ -2,12 +2,12 @@
 
 use arrow_array::BooleanArray;
 use arrow_array::cast::AsArray;
-use arrow_buffer::BooleanBuffer;
 use arrow_schema::SchemaRef;
-use arrow_select::filter::{FilterBuilder, filter_record_batch};
+use arrow_select::filter::FilterBuilder;
 
-use super::{Operator, OperatorContext, RejectReason, RejectedRows};
-use crate::expr::{BadRow, ExprRef, Isolated, RowMask, evaluate_all_isolating, evaluate_isolating};
+use super::bad_rows::{all_but, reject_bad};
+use super::{Operator, OperatorContext};
+use crate::expr::{ExprRef, Isolated, RowMask, evaluate_all_isolating, evaluate_isolating};
 use crate::graph::ComputeSpec;
 use crate::{ChangeBatch, Port, Result};
 
@@ -55,7 +55,7 @@ impl Compute {
             return kept(changes, self.mask.count(), || BooleanArray::new(self.mask.to_buffer(), None));
         }
         let (values, bad) = evaluate_isolating(filter.as_ref(), changes.rows())?;
-        reject(&changes, bad, cx)?;
+        reject_bad(&changes, bad, cx)?;
         // A bad row's value is NULL, so it is dropped like any row for which the filter is not true.
         let keep = values.as_boolean();
         kept(changes, keep.true_count(), || keep.clone())
@@ -79,7 +79,7 @@ impl Compute {
             return changes.with_columns(self.output.clone(), columns);
         }
         let keep = all_but(&bad, changes.len());
-        reject(&changes, bad, cx)?;
+        reject_bad(&changes, bad, cx)?;
         let filter = FilterBuilder::new(&keep).optimize().build();
         let columns = columns.iter().map(|column| filter.filter(column)).collect::<Result<_, _>>()?;
         changes.filter(&keep)?.with_columns(self.output.clone(), columns)
@@ -102,23 +102,4 @@ fn kept(changes: ChangeBatch, count: usize, keep: impl FnOnce() -> BooleanArray)
         all if all == changes.len() => Ok(Some(changes)),
         _ => changes.filter(&keep()).map(Some),
     }
-}
-
-/// True for every row that is not bad.
-fn all_but(bad: &[BadRow], rows: usize) -> BooleanArray {
-    let mut bad = bad.iter().map(|bad| bad.row).peekable();
-    let keep = BooleanBuffer::collect_bool(rows, |row| bad.next_if_eq(&row).is_none());
-    BooleanArray::new(keep, None)
-}
-
-/// Rejects the bad rows, in ascending order. Their retractions were reported when they came, so those only vanish.
-fn reject(changes: &ChangeBatch, mut bad: Vec<BadRow>, cx: &mut OperatorContext<'_>) -> Result<()> {
-    bad.retain(|bad| changes.weight(bad.row) > 0);
-    if bad.is_empty() {
-        return Ok(());
-    }
-    let keep = all_but(&bad, changes.len());
-    let rows = filter_record_batch(changes.rows(), &BooleanArray::new(!keep.values(), None))?;
-    cx.reject(RejectedRows { reason: RejectReason::Error, rows, reasons: bad.into_iter().map(|bad| bad.reason).collect() });
-    Ok(())
 }

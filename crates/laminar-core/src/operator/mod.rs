@@ -12,6 +12,7 @@ use crate::{ChangeBatch, Port, Result, StepId};
 pub mod aggregate;
 pub mod asof_join;
 pub mod assign_window;
+mod bad_rows;
 pub mod build;
 pub mod changelog;
 pub mod check;
