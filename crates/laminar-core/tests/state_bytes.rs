@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::alloc::{CountingAllocator, thread_allocations};
 use laminar_core::dag::{
     AggregateSpec, AsofDirection, AsofJoinSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec,
-    SessionSpec, TimeBound, TimeColumn, TopNSpec, WindowEmission, WindowSpec,
+    SessionSpec, TemporalFilterSpec, TimeBound, TimeColumn, TopNSpec, WindowEmission, WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -17,6 +17,7 @@ use laminar_core::operator::emit::Emit;
 use laminar_core::operator::group_aggregate::GroupAggregate;
 use laminar_core::operator::join::JoinOperator;
 use laminar_core::operator::session_window::SessionOperator;
+use laminar_core::operator::temporal_filter::TemporalFilter;
 use laminar_core::operator::top_n::TopN;
 use laminar_core::operator::window::WindowOperator;
 use laminar_core::operator::{Operator, OperatorContext};
@@ -246,6 +247,10 @@ fn stored_and_held_rows_are_counted() {
             let make = || Box::new(Egress::new(&spec, &edge(changes.clone())).unwrap()) as _;
             check(&name, make, &[Port::LEFT]);
         }
+        let moment = column(0);
+        let spec = TemporalFilterSpec { from: vec![moment], until: vec![] };
+        let make = || Box::new(TemporalFilter::new(&spec, &edge(changes.clone()), schema())) as _;
+        check(&format!("rows that wait, {changes:?}"), make, &[Port::LEFT]);
         let make = || Box::new(Emit::new(&EmitSpec { when: EmitWhen::AtEnd }, &edge(changes.clone()), schema())) as _;
         check(&format!("held rows, {changes:?}"), make, &[Port::LEFT]);
     }

@@ -9,7 +9,7 @@ use super::edge::{ChangeKind, EdgeProperties};
 use super::node::{Node, NodeKind};
 use super::nodes::{
     AggregateSpec, AsofJoinSpec, AssignSpec, ComputeSpec, EmitSpec, EmitWhen, JoinSpec, OutputSpec, OverSpec, SessionSpec,
-    SourceSpec, TopNSpec, WindowSpec,
+    SourceSpec, TemporalFilterSpec, TopNSpec, WindowSpec,
 };
 use super::validate::validate;
 use crate::expr::ExprRef;
@@ -139,6 +139,12 @@ impl DagBuilder {
         let results = spec.calls.iter().map(|call| Arc::new(Field::new(&call.name, call.data_type.clone(), true)));
         let schema = Arc::new(Schema::new(before.fields().iter().cloned().chain(results).collect::<Vec<_>>()));
         self.derived(name, NodeKind::Over(spec), vec![input], schema)
+    }
+
+    /// The rows for which conditions about the wall clock hold.
+    pub fn temporal_filter(&mut self, name: &str, input: NodeId, spec: TemporalFilterSpec) -> NodeId {
+        let schema = self.schema(input);
+        self.derived(name, NodeKind::TemporalFilter(spec), vec![input], schema)
     }
 
     /// Holds changes back.

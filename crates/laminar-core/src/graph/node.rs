@@ -9,7 +9,7 @@ use super::edge::EdgeProperties;
 use super::kept::{KeptInput, NodeKeeps};
 use super::nodes::{
     AggregateSpec, AsofJoinSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec,
-    SessionSpec, SourceSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
+    SessionSpec, SourceSpec, TemporalFilterSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
 };
 use crate::{NodeId, Result};
 
@@ -37,6 +37,8 @@ pub enum NodeKind {
     Constant(ConstantSpec),
     /// Filter and projection, fused.
     Compute(ComputeSpec),
+    /// Rows while conditions about the wall clock hold.
+    TemporalFilter(TemporalFilterSpec),
     /// All rows of all inputs.
     Union,
     /// A row for each element of its lists.
@@ -72,6 +74,7 @@ impl NodeKind {
             NodeKind::Source(spec) => spec,
             NodeKind::Constant(spec) => spec,
             NodeKind::Compute(spec) => spec,
+            NodeKind::TemporalFilter(spec) => spec,
             NodeKind::Union => &UnionSpec,
             NodeKind::Unnest(spec) => spec,
             NodeKind::Aggregate(spec) => spec,

@@ -13,6 +13,7 @@ use super::join::JoinOperator;
 use super::limit::Limit;
 use super::over::Over;
 use super::session_window::SessionOperator;
+use super::temporal_filter::TemporalFilter;
 use super::top_n::TopN;
 use super::union::Union;
 use super::unnest::Unnest;
@@ -27,6 +28,7 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
         (NodeKind::Source(spec), []) => Box::new(Ingress::new(spec, &node.output)?),
         (NodeKind::Constant(spec), []) => Box::new(Constant::new(spec)),
         (NodeKind::Compute(spec), [_]) => Box::new(Compute::new(spec, output)),
+        (NodeKind::TemporalFilter(spec), [input]) => Box::new(TemporalFilter::new(spec, input, output)),
         (NodeKind::Union, _) => Box::new(Union::new(output)),
         (NodeKind::Unnest(spec), [_]) => Box::new(Unnest::new(spec, output)),
         (NodeKind::Aggregate(spec), [input]) => Box::new(GroupAggregate::new(spec, input, output)?),

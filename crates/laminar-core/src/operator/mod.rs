@@ -32,6 +32,7 @@ mod partial_groups;
 pub mod session_window;
 pub mod sliding_window;
 pub mod stream_join;
+pub mod temporal_filter;
 pub mod top_n;
 pub mod union;
 pub mod unnest;

@@ -10,12 +10,16 @@ pub(crate) struct Harness<O> {
     pub(crate) operator: O,
     pub(crate) emitted: Vec<ChangeBatch>,
     pub(crate) rejected: Vec<RejectedRows>,
+    /// The wall clock, in nanoseconds.
+    pub(crate) now: i64,
+    /// When the operator wants to be woken after the last step.
+    pub(crate) wake_at: Option<i64>,
     step: StepId,
 }
 
 impl<O: Operator> Harness<O> {
     pub(crate) fn new(operator: O) -> Self {
-        Self { operator, emitted: Vec::new(), rejected: Vec::new(), step: StepId(0) }
+        Self { operator, emitted: Vec::new(), rejected: Vec::new(), now: 0, wake_at: None, step: StepId(0) }
     }
 
     /// One step over these changes, in this order. Returns what it emitted.
@@ -31,8 +35,9 @@ impl<O: Operator> Harness<O> {
         after: Watermark,
     ) -> Result<Vec<ChangeBatch>> {
         self.step = self.step.next();
-        let (mut out, mut wake_at) = (Vec::new(), None);
-        let mut cx = OperatorContext::new(self.step, 0, before, &mut out, &mut self.rejected, &mut wake_at);
+        self.wake_at = None;
+        let mut out = Vec::new();
+        let mut cx = OperatorContext::new(self.step, self.now, before, &mut out, &mut self.rejected, &mut self.wake_at);
         for (port, changes) in inputs {
             self.operator.on_changes(port, changes, &mut cx)?;
         }

@@ -15,6 +15,7 @@ mod parts;
 mod public_names;
 mod random;
 mod stress;
+mod temporal_filter;
 mod timed_rows;
 mod top_n;
 mod tpc;

@@ -19,6 +19,7 @@ mod limits;
 mod notices;
 mod rename;
 mod snapshots;
+mod temporal_filters;
 mod tpch;
 mod undo;
 mod watermarks;

@@ -184,12 +184,12 @@ fn what_is_not_built_is_refused_with_a_way_out() {
     check(
         &format!("{SOURCE}CREATE STREAM v AS SELECT now() FROM trades;"),
         expect![[r#"
-        error[LDB-1010]: now() in a continuous query is not built yet
+        error[LDB-1010]: now() in a continuous query is for conditions: a column with it would change all the time
           --> script.sql:2:1
            |
          2 | CREATE STREAM v AS SELECT now() FROM trades;
            | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-           = hint: compare with a watermark column, or filter in the ad-hoc SELECT that reads the view
+           = hint: compare it in WHERE or HAVING, as in ts > now() - INTERVAL '5 minutes', or say it in the ad-hoc SELECT that reads the view
     "#]],
     );
     check(

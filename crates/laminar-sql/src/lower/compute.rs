@@ -7,7 +7,7 @@ use laminar_core::Result;
 use laminar_core::dag::{ComputeSpec, NodeKind};
 
 use super::{Lowered, Lowering, edge_schema, repeated_column};
-use crate::expr::scalar;
+use crate::expr::{scalar, tells_time};
 
 impl Lowering {
     pub(super) fn projection(&mut self, projection: &Projection) -> Result<Lowered> {
@@ -25,6 +25,10 @@ impl Lowering {
         let asked = predicate.and_then(|predicate| below_projection(predicate, projection));
         let below = self.plan_under(filter.or(asked.as_ref()), input)?;
         let schema = input.schema();
+        let (below, filter) = match filter {
+            Some(predicate) if tells_time(predicate) => (self.temporal_filter(below, predicate, schema)?, None),
+            filter => (below, filter),
+        };
         let exprs = projection.expr.iter().map(|expr| scalar(&expr.clone().unalias(), schema)).collect::<Result<Vec<_>>>()?;
         let repeats = |(place, expr): (usize, &Expr)| repeated_column(expr, schema) == Some(place);
         let identity = filter.is_none()
@@ -42,6 +46,9 @@ impl Lowering {
         let below = self.plan_under(Some(&filter.predicate), &filter.input)?;
         if is_true(&filter.predicate) {
             return Ok(below);
+        }
+        if tells_time(&filter.predicate) {
+            return self.temporal_filter(below, &filter.predicate, filter.input.schema());
         }
         let schema = below.edge.schema.clone();
         let filter = Some(scalar(&filter.predicate, filter.input.schema())?);

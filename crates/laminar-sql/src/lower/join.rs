@@ -1,6 +1,7 @@
 //! Joins of all types, and NOT IN.
 
 use datafusion::common::{DFSchema, NullEquality};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{self as df, Expr, ExprSchemable, Join, build_join_schema, lit, when};
 use laminar_core::dag::{JoinSpec, JoinType, NodeKind};
 use laminar_core::expr::ExprRef;
@@ -8,7 +9,8 @@ use laminar_core::{Code, Error, Result};
 
 use super::time_bound::{apart_alone, time_bound};
 use super::{Lowered, Lowering, edge_schema};
-use crate::expr::scalar;
+use crate::expr::{scalar, tells_time};
+use crate::plan::decides_partners;
 use crate::plan::errors::from_datafusion;
 
 impl Lowering {
@@ -16,9 +18,11 @@ impl Lowering {
         if join.null_aware {
             return self.not_in(join);
         }
+        let (timeless, timed) = without_clock(join)?;
         let (left, right) = (self.plan(&join.left)?, self.plan(&join.right)?);
-        let spec = self.join_spec(join, &left, &right)?;
-        Ok(self.add(NodeKind::Join(spec), &[&left, &right], edge_schema(&join.schema)))
+        let spec = self.join_spec(&timeless, &left, &right)?;
+        let pairs = self.add(NodeKind::Join(spec), &[&left, &right], edge_schema(&join.schema));
+        timed.map_or(Ok(pairs.clone()), |timed| self.temporal_filter(pairs, &timed, &join.schema))
     }
 
     pub(super) fn join_spec(&self, join: &Join, left: &Lowered, right: &Lowered) -> Result<JoinSpec> {
@@ -56,6 +60,17 @@ impl Lowering {
             rest = anti(&rest, scalar(&where_null(value)?, left_schema)?, always_right);
         }
         Ok(rest)
+    }
+}
+
+/// An inner join without its conditions about the clock, and these: its pairs come and go by them.
+fn without_clock(join: &Join) -> Result<(Join, Option<Expr>)> {
+    let conditions: Vec<Expr> = join.filter.iter().flat_map(split_conjunction).cloned().collect();
+    let (timed, still): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(tells_time);
+    match timed.first() {
+        None => Ok((join.clone(), None)),
+        Some(condition) if join.join_type != df::JoinType::Inner => Err(decides_partners(condition)),
+        Some(_) => Ok((Join { filter: conjunction(still), ..join.clone() }, conjunction(timed))),
     }
 }
 

@@ -11,6 +11,7 @@ mod limit;
 mod output;
 mod over;
 mod scan;
+mod temporal_filter;
 mod time_bound;
 mod top_n;
 mod union;

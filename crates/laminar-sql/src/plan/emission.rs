@@ -52,6 +52,14 @@ pub(super) fn nothing_is_late(clause: &str, span: Span) -> Error {
         .at(span)
 }
 
+/// The error for `EMIT FINAL` of a query that depends on the time.
+pub(super) fn never_final(query: &StreamQuery) -> Error {
+    let error =
+        Error::new(Code::InvalidQuery, "a query with now() has no final result: rows come and go as long as time goes by")
+            .with_hint("write EMIT CHANGES, or leave EMIT out");
+    query.emit.map_or(error.clone(), |emit| error.at(emit.span))
+}
+
 fn needs_window(query: &StreamQuery) -> Error {
     let error = Error::new(Code::InvalidWindow, "this EMIT waits for windows, but the query groups by no window")
         .with_hint("group by TUMBLE, HOP, CUMULATE or SESSION, or write EMIT CHANGES");

@@ -13,22 +13,24 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule, OptimizerRule, common_subexp
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, Query, Statement};
+use laminar_core::dag::EmitWhen;
 use laminar_core::{Error, Result};
 
 use super::catalog::{Catalog, RelationSource};
-use super::emission::{Emission, Purpose, nothing_is_late};
+use super::emission::{Emission, Purpose, never_final, nothing_is_late};
 use super::errors::{Failed, from_datafusion, from_datafusion_in};
 use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{
     assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
-    joins_by_time, keep_late_columns, refuse_ambiguous_orders, refuse_unstreamable,
+    joins_by_time, keep_late_columns, reads_clock, refuse_ambiguous_orders, refuse_unstreamable,
 };
 use super::shapes;
 use super::subqueries;
 use super::wildcard::{with_all_columns, without_columns};
 use crate::deep::with_deep_stack;
+use crate::expr::read_clock;
 use crate::functions::{limit_values, register, register_shapes};
 use crate::parse::StreamQuery;
 use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, OperatorPlanner, exact_syntax};
@@ -39,6 +41,8 @@ pub struct Planner {
     /// Makes joins of IN and EXISTS.
     membership: Optimizer,
     streaming: Optimizer,
+    /// The same for queries that depend on the time: an expression with it stays where it is, since no column can hold it.
+    by_clock: Optimizer,
 }
 
 /// What a query is planned for.
@@ -90,7 +94,10 @@ impl Planner {
         register_shapes(&mut state);
         limit_values(&mut state);
         let membership = Optimizer::with_rules(vec![Arc::new(DecorrelatePredicateSubquery::new())]);
-        Self { state, membership, streaming: Optimizer::with_rules(streaming_rules()) }
+        let mut by_clock = streaming_rules();
+        by_clock.retain(|rule| rule.name() != common_subexpr_eliminate::CommonSubexprEliminate::new().name());
+        let (streaming, by_clock) = (Optimizer::with_rules(streaming_rules()), Optimizer::with_rules(by_clock));
+        Self { state, membership, streaming, by_clock }
     }
 
     /// DataFusion's state: functions, settings.
@@ -113,12 +120,17 @@ impl Planner {
     ) -> Result<ContinuousPlan> {
         let plan = self.plan_view(query, text, catalog)?;
         let explain = |error: DataFusionError| from_datafusion_in(&error, &self.failed(&query.query, text, catalog.names()));
-        let plan = expand_set_operations(plan)
+        let plan = read_clock(plan)
+            .and_then(|plan| expand_set_operations(plan.data))
             .and_then(|plan| self.membership.optimize(plan, &self.state, |_, _| {}))
             .map_err(explain)?;
         refuse_unstreamable(&plan)?;
         let plan = group_by_window(plan).and_then(first_of_each).map_err(explain)?;
         let emission = Emission::of(query, purpose, is_windowed(&plan))?;
+        let by_clock = reads_clock(&plan)?;
+        if by_clock && emission.root == Some(EmitWhen::AtEnd) {
+            return Err(never_final(query));
+        }
         let plan = match &query.late_to {
             Some(target) => {
                 let kept = keep_late_columns(plan).map_err(explain)?;
@@ -126,7 +138,8 @@ impl Planner {
             }
             None => plan,
         };
-        let logical = self.streaming.optimize(plan, &self.state, |_, _| {}).map_err(explain)?;
+        let optimizer = if by_clock { &self.by_clock } else { &self.streaming };
+        let logical = optimizer.optimize(plan, &self.state, |_, _| {}).map_err(explain)?;
         Ok(ContinuousPlan { logical, emission, purpose })
     }
 

@@ -154,6 +154,7 @@ fn lets_nothing_through(facts: &Facts, node: &NodeFacts) -> Option<Finding> {
             let advice = "compare the condition with the rows of its input; what is compared with NULL is never true";
             Some(Finding::new(place(node), what, advice))
         }
+        NodeKind::TemporalFilter(_) if metrics.errors < metrics.rows_in => Some(waits_for_time(facts, node)),
         NodeKind::Limit(spec) if spec.skip >= metrics.rows_in => Some(skipped(node, spec.skip)),
         NodeKind::TopN(spec) if u64::try_from(spec.offset).is_ok_and(|offset| offset >= metrics.rows_in) => {
             Some(skipped(node, spec.offset.unsigned_abs()))
@@ -165,6 +166,21 @@ fn lets_nothing_through(facts: &Facts, node: &NodeFacts) -> Option<Finding> {
             Some(Finding::new(place(node), what, reading_rejected(facts, node)))
         }
         _ => None,
+    }
+}
+
+fn waits_for_time(facts: &Facts, node: &NodeFacts) -> Finding {
+    let came = rows(node.metrics.rows_in);
+    match node.waits.wake_at.filter(|_| node.metrics.state_rows > 0) {
+        Some(at) => {
+            let left = span(at.saturating_sub(facts.now));
+            let what = format!("{came} came in, and the time of none has come: {}; the next is looked at in {left}", node.text);
+            Finding::new(place(node), what, "wait, or compare the times of its input with now(), which is in UTC")
+        }
+        None => {
+            let what = format!("{came} came in, and the time of all was over: {}", node.text);
+            Finding::new(place(node), what, "compare the times of its input with now(), which is in UTC")
+        }
     }
 }
 

@@ -4,13 +4,14 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use laminar_core::{Code, Error, Result};
 
+use super::clock::check_clock;
 use crate::plan::errors::from_datafusion;
 
 /// Fails if a continuous query contains something that is not built.
 pub(crate) fn refuse_unstreamable(plan: &LogicalPlan) -> Result<()> {
     let mut found = Ok(());
     plan.apply_with_subqueries(|node| {
-        found = check_node(node).and_then(|()| check_functions(node));
+        found = check_node(node).and_then(|()| check_functions(node)).and_then(|()| check_clock(node));
         Ok(if found.is_ok() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
     })
     .map_err(from_datafusion)?;
@@ -46,11 +47,8 @@ fn check_function(expr: &Expr) -> Result<()> {
     match expr {
         Expr::ScalarFunction(call) => match call.func.signature().volatility {
             Volatility::Immutable => Ok(()),
-            Volatility::Stable if matches!(call.func.name(), "now" | "current_date" | "current_time" | "current_timestamp") => {
-                not_built(
-                    &format!("{}()", call.func.name()),
-                    "compare with a watermark column, or filter in the ad-hoc SELECT that reads the view",
-                )
+            Volatility::Stable if call.func.name() == "current_time" => {
+                not_built("current_time", "compare with now() or current_date, which do not begin anew each day")
             }
             Volatility::Stable => Ok(()),
             Volatility::Volatile => Err(Error::new(
