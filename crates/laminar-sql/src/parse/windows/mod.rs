@@ -9,5 +9,6 @@ mod call;
 mod group_by;
 mod rewrite;
 mod table_function;
+mod window_time;
 
 pub(super) use rewrite::rewrite;

@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{Expr, OrderBy, Query, SetExpr, TableFactor
 use laminar_core::{Code, Error, Result};
 
 use super::call::{self, Part};
-use super::{group_by, table_function};
+use super::{group_by, table_function, window_time};
 use crate::ast_walk::{walk, walk_mut};
 use crate::parse::dialect::TABLE_ARGUMENT;
 use crate::parse::position::LineIndex;
@@ -34,6 +34,7 @@ impl VisitorMut for Rewriter<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         let Query { body, order_by, .. } = query;
+        window_time::rewrite(body, order_by.as_mut());
         flow(selects(body, order_by.as_mut(), self.lines))
     }
 

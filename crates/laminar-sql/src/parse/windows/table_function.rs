@@ -35,7 +35,8 @@ pub(super) fn rewrite(factor: &mut TableFactor, lines: &LineIndex<'_>) -> Result
     Ok(())
 }
 
-fn family_of(name: &ObjectName) -> Option<Family> {
+/// The kind of windows that a table function of this name makes.
+pub(super) fn family_of(name: &ObjectName) -> Option<Family> {
     let [part] = name.0.as_slice() else { return None };
     let ident = part.as_ident().filter(|ident| ident.quote_style.is_none())?;
     Family::of(&ident.value)
