@@ -40,12 +40,25 @@ pub struct TimeColumn {
     pub lag: i64,
     /// Whether rows of several sources are mixed, which come in any order among each other.
     pub mixed: bool,
+    /// Whether no row is ever behind the watermark: windows below have left late ones out. What is behind it is then complete.
+    pub complete: bool,
 }
 
 impl TimeColumn {
     /// A column of one source's rows, or of derived ones, in their order.
     pub fn new(column: usize, lag: i64) -> Self {
-        Self { column, lag, mixed: false }
+        Self { column, lag, mixed: false, complete: false }
+    }
+
+    /// The same column of rows of which none is behind the watermark.
+    #[must_use]
+    pub fn complete(self) -> Self {
+        Self { complete: true, ..self }
+    }
+
+    /// The same column of rows that come again when others do, however old they are.
+    pub(super) fn incomplete(self) -> Self {
+        Self { complete: false, ..self }
     }
 }
 

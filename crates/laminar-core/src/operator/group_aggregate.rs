@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
 use arrow_select::take::take;
@@ -16,9 +16,10 @@ use super::difference::{After, GROUPS_AT_ONCE, TouchedGroups, columns_bytes};
 use super::partial_groups::PartialGroups;
 use super::{Operator, OperatorContext, PartialAggregation, RejectReason, RejectedRows, SentGroups};
 use crate::expr::ExprRef;
-use crate::graph::{AggregateSpec, EdgeProperties, can_be_sent};
+use crate::graph::{AggregateSpec, EdgeProperties, TimeColumn, can_be_sent};
 use crate::state::{Imaged, Ownership, StateImage};
 use crate::time::Watermark;
+use crate::time::event_time::to_nanos;
 use crate::{ChangeBatch, Error, Port, Result};
 
 /// Groups and their aggregates. Output rows come in the order in which the step first touched their groups.
@@ -38,6 +39,8 @@ pub struct GroupAggregate {
     /// Whether weights other than +1 can come.
     retracts: bool,
     has_partial_aggregation: bool,
+    /// Groups that no row will belong to any more, if a key tells.
+    closed: Option<ClosedGroups>,
     /// What is on its way to other workers.
     partial: Option<PartialGroups>,
 }
@@ -51,6 +54,7 @@ impl GroupAggregate {
             table: GroupTable::new(&types, &spec.aggregates, retracts)?,
             retracts,
             has_partial_aggregation: can_be_sent(&spec.aggregates, input),
+            closed: spec.complete_time(input).map(ClosedGroups::new),
             partial: None,
             keys: spec.keys.clone(),
             calls: spec.aggregates.clone(),
@@ -179,6 +183,20 @@ impl GroupAggregate {
         Ok(())
     }
 
+    /// Forgets groups that are complete: readers keep what they have been shown. They are looked for when there are twice as many groups as
+    /// the last look has left, so that a step costs as much as it brings, or at the end of time.
+    fn forget_closed(&mut self) -> Result<()> {
+        let Some(closed) = self.closed.as_mut().filter(|closed| closed.is_due(self.table.len())) else { return Ok(()) };
+        let groups: Vec<u32> = self.table.groups().collect();
+        let groups = closed.among(&groups, &self.table.keys(&groups)?)?;
+        self.table.release(&groups);
+        groups.iter().for_each(|group| {
+            self.faulty.remove(group);
+        });
+        closed.left = self.table.len();
+        Ok(())
+    }
+
     /// Ends the step: groups without rows are forgotten, but for the one without keys.
     fn forget(&mut self) {
         if self.keys.is_empty() {
@@ -187,6 +205,35 @@ impl GroupAggregate {
         for group in self.touched.release_empty(&mut self.table) {
             self.faulty.remove(group);
         }
+    }
+}
+
+/// When groups are forgotten that are behind the watermark.
+struct ClosedGroups {
+    /// The time among the keys.
+    time: TimeColumn,
+    watermark: Watermark,
+    /// Groups that the last look has left.
+    left: usize,
+}
+
+/// Fewer groups than this are not worth a look.
+const GROUPS_LOOKED_AT_MIN: usize = 16;
+
+impl ClosedGroups {
+    fn new(time: TimeColumn) -> Self {
+        Self { time, watermark: Watermark::START, left: 0 }
+    }
+
+    fn is_due(&self, groups: usize) -> bool {
+        groups > 0 && (self.watermark.is_end() || groups >= GROUPS_LOOKED_AT_MIN.max(2 * self.left))
+    }
+
+    /// Those of `groups` with these keys that are complete.
+    fn among(&self, groups: &[u32], keys: &[ArrayRef]) -> Result<Vec<u32>> {
+        let (times, reached) = (to_nanos(&keys[self.time.column])?, self.watermark.held_back(self.time.lag).0);
+        let is_closed = |(row, _): &(usize, &u32)| times.is_valid(*row) && times.value(*row) < reached;
+        Ok(groups.iter().enumerate().filter(is_closed).map(|(_, group)| *group).collect())
     }
 }
 
@@ -210,12 +257,19 @@ impl Operator for GroupAggregate {
         Ok(())
     }
 
+    fn on_watermark(&mut self, watermark: Watermark, _cx: &mut OperatorContext<'_>) -> Result<()> {
+        if let Some(closed) = &mut self.closed {
+            closed.watermark = watermark;
+        }
+        Ok(())
+    }
+
     fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
         if self.keys.is_empty() && !self.shown {
             self.remember(&[0])?;
         }
         if self.touched.groups().is_empty() {
-            return Ok(());
+            return self.forget_closed();
         }
         let mut faults = Vec::new();
         let after = self.after(&mut faults)?;
@@ -224,7 +278,7 @@ impl Operator for GroupAggregate {
         self.touched.reuse(after);
         self.shown = true;
         self.forget();
-        Ok(())
+        self.forget_closed()
     }
 
     fn partial_aggregation(&mut self) -> Option<&mut dyn PartialAggregation> {

@@ -6,6 +6,7 @@ mod asof_oracle;
 mod backpressure;
 mod changes;
 mod changes_oracle;
+mod closed_windows;
 mod explain_state;
 mod explain_why;
 mod fairness;

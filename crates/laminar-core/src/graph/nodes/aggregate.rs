@@ -9,9 +9,9 @@ use crate::expr::ExprRef;
 use crate::expr::aggregate::AggregateCall;
 use crate::graph::derive::{by_keys, time_at};
 use crate::graph::distribute::{Placement, grouped};
-use crate::graph::edge::{ChangeKind, EdgeProperties};
+use crate::graph::edge::{ChangeKind, EdgeProperties, TimeColumn};
 use crate::graph::explain::{groups, list};
-use crate::graph::kept::{KeptInput, NodeKeeps, kept_groups};
+use crate::graph::kept::{Extent, KeptInput, NodeKeeps, kept_groups};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::expect_groups;
 
@@ -27,6 +27,13 @@ pub struct AggregateSpec {
 /// What bounds groups.
 const GROUPS_REMEDY: &str =
     "GROUP BY a window of event time too, as TUMBLE(ts, INTERVAL '1' MINUTE): the source needs a WATERMARK for it";
+
+impl AggregateSpec {
+    /// The first key that is a time behind which the rows of `input` are complete, and its place among the keys.
+    pub(crate) fn complete_time(&self, input: &EdgeProperties) -> Option<TimeColumn> {
+        self.keys.iter().enumerate().filter_map(|(at, key)| time_at(input, key, at)).find(|time| time.complete)
+    }
+}
 
 impl NodeSpec for AggregateSpec {
     fn name(&self) -> &'static str {
@@ -60,7 +67,10 @@ impl NodeSpec for AggregateSpec {
         let input = &inputs[0];
         let groups = input.extent.groups(&list(&self.keys));
         let retracts = !input.edge.changes.is_append();
-        let kept = kept_groups(&self.keys, &self.aggregates, (&groups, input.extent), retracts, GROUPS_REMEDY);
+        let open =
+            self.complete_time(input.edge).map(|_| Extent::Bounded("windows that are open, closed by the watermark".to_owned()));
+        let (rows, kept) = (open.as_ref().unwrap_or(input.extent), open.as_ref().unwrap_or(&groups));
+        let kept = kept_groups(&self.keys, &self.aggregates, (kept, rows), retracts, GROUPS_REMEDY);
         NodeKeeps { kept, output: groups }
     }
 

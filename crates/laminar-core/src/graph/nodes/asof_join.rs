@@ -84,11 +84,11 @@ impl NodeSpec for AsofJoinSpec {
         let (left, right) = (inputs[0], inputs[1]);
         let time_columns = match self.times {
             Some(times) => {
-                let column = |lag| TimeColumn { column: self.left_time, lag, mixed: true };
+                let column = |lag| TimeColumn { mixed: true, ..TimeColumn::new(self.left_time, lag) };
                 self.left_lag(times).map(column).into_iter().collect()
             }
             // As with any join: what changes in a table is no news of the stream.
-            None if !right.is_stream => left.time_columns.clone(),
+            None if !right.is_stream => left.time_columns.iter().map(|time| time.incomplete()).collect(),
             None => Vec::new(),
         };
         // A right row that comes later can take the place of the one that is shown.

@@ -281,9 +281,9 @@ fn times(join_type: JoinType, left: &EdgeProperties, right: &EdgeProperties) -> 
         J::RightSemi | J::RightAnti => (0, false, true),
         _ => (left.schema.fields().len(), !join_type.pads(Port::LEFT), !join_type.pads(Port::RIGHT)),
     };
-    let moved = |time: &TimeColumn| TimeColumn { column: first + time.column, ..*time };
+    let moved = |time: &TimeColumn| TimeColumn { column: first + time.column, ..time.incomplete() };
     match (left.is_stream, right.is_stream) {
-        (_, false) if shows_left => left.time_columns.clone(),
+        (_, false) if shows_left => left.time_columns.iter().map(|time| time.incomplete()).collect(),
         (false, true) if shows_right => right.time_columns.iter().map(moved).collect(),
         _ => Vec::new(),
     }

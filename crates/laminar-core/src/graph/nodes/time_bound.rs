@@ -53,7 +53,7 @@ impl TimeBound {
         let lag = |own: i64, other: i64, back: Option<i64>| Some(own.max(other.saturating_add(back?)).max(0));
         let left = lag(self.left.lag, self.right.lag, self.least.map(i64::saturating_neg));
         let right = lag(self.right.lag, self.left.lag, self.most);
-        let column = |column: usize, lag: Option<i64>| lag.map(|lag| TimeColumn { column, lag, mixed: true });
+        let column = |column: usize, lag: Option<i64>| lag.map(|lag| TimeColumn { mixed: true, ..TimeColumn::new(column, lag) });
         let (left_column, first) = (self.left.column, if join_type.shows_pairs() { left_width } else { 0 });
         let times = match join_type {
             J::LeftSemi | J::LeftAnti | J::LeftMark => [column(left_column, left), None],

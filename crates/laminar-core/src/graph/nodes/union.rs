@@ -30,9 +30,10 @@ impl NodeSpec for UnionSpec {
         let append = inputs.iter().all(|input| input.changes.is_append());
         let same = others.iter().all(|input| input.partitioning == first.partitioning);
         let worst = |time: &TimeColumn| {
-            let lags = others.iter().map(|input| input.time_column(time.column).map(|other| other.lag));
-            let lag = lags.collect::<Option<Vec<_>>>()?.into_iter().fold(time.lag, i64::max);
-            Some(TimeColumn { lag, mixed: true, ..*time })
+            let all = others.iter().map(|input| input.time_column(time.column)).collect::<Option<Vec<_>>>()?;
+            let lag = all.iter().map(|other| other.lag).fold(time.lag, i64::max);
+            let complete = time.complete && all.iter().all(|other| other.complete);
+            Some(TimeColumn { lag, mixed: true, complete, ..*time })
         };
         let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
         EdgeProperties {

@@ -71,7 +71,7 @@ impl NodeSpec for WindowSpec {
     /// holds back by the time column's lag) minus the lateness.
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
         let start_lag = self.lateness.saturating_add(self.shape.max_length_nanos());
-        let times = vec![TimeColumn::new(0, start_lag), TimeColumn::new(1, self.lateness)];
+        let times = [TimeColumn::new(0, start_lag), TimeColumn::new(1, self.lateness)].map(TimeColumn::complete).to_vec();
         let (shown, keys) = ((self.emission, self.lateness), self.keys.len());
         windowed(inputs[0], schema, shown, by_keys(2, keys), keys, times)
     }

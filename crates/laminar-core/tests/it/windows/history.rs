@@ -70,7 +70,7 @@ impl History {
 
     pub(super) fn edge(&self, retracts: bool) -> EdgeProperties {
         let changes = if retracts { ChangeKind::Retract } else { ChangeKind::Append };
-        let time_columns = vec![TimeColumn { column: 0, lag: 0, mixed: self.is_mixed() }];
+        let time_columns = vec![TimeColumn { mixed: self.is_mixed(), ..TimeColumn::new(0, 0) }];
         EdgeProperties { time_columns, ..EdgeProperties::new(self.schema(), changes) }
     }
 
