@@ -11,6 +11,7 @@ use laminar_core::{Code, Error, Result};
 
 use super::names;
 use super::position::LineIndex;
+use super::rewrite::with_ties;
 use crate::ast_walk::walk_mut;
 
 /// Goes through a query and all that is nested in it.
@@ -108,17 +109,20 @@ impl VisitorMut for Refusals<'_> {
 }
 
 impl Refusals<'_> {
-    /// `FETCH FIRST 5 ROWS ONLY` is `LIMIT 5`.
+    /// `FETCH FIRST 5 ROWS ONLY` is `LIMIT 5`; with ties it is a condition.
     fn fetch_as_limit(&self, query: &mut Query) -> ControlFlow<Error> {
         let Some(fetch) = query.fetch.take() else { return ControlFlow::Continue(()) };
         let quantity = fetch.quantity.unwrap_or_else(|| Expr::Value(Value::Number("1".to_owned(), false).with_empty_span()));
-        if fetch.with_ties || fetch.percent {
-            let error = self.not_built(
-                "FETCH … WITH TIES",
-                "write FETCH FIRST n ROWS ONLY, or QUALIFY rank() OVER (ORDER BY …) <= n",
-                quantity.span(),
-            );
-            return ControlFlow::Break(error);
+        let place = quantity.span();
+        if fetch.percent {
+            let instead = "write the number of rows, or QUALIFY percent_rank() OVER (ORDER BY …) <= 0.1";
+            return ControlFlow::Break(self.not_built("FETCH … PERCENT", instead, place));
+        }
+        if fetch.with_ties {
+            return match with_ties(query, quantity) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(self.at(error, place)),
+            };
         }
         match &mut query.limit_clause {
             None => query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(quantity), offset: None, limit_by: vec![] }),

@@ -12,7 +12,9 @@ mod set_returning;
 mod string_agg;
 mod subscript;
 mod walk;
+mod with_ties;
 
 pub(crate) use joins_by_time::{ASOF, ASOF_NEAREST, LOOKUP, TEMPORAL};
 pub(crate) use set_operations::SetOperation;
 pub(super) use walk::rewrite;
+pub(super) use with_ties::with_ties;

@@ -308,12 +308,12 @@ fn clauses_that_nothing_would_read_are_refused() {
     check(
         "SELECT * FROM (SELECT * FROM t FETCH FIRST 5 ROWS WITH TIES)",
         expect![[r#"
-            error[LDB-1010]: FETCH … WITH TIES is not built yet
+            error[LDB-1001]: WITH TIES needs an ORDER BY, which says which rows are equal
               --> 1:44
                |
              1 | SELECT * FROM (SELECT * FROM t FETCH FIRST 5 ROWS WITH TIES)
                |                                            ^
-               = hint: write FETCH FIRST n ROWS ONLY, or QUALIFY rank() OVER (ORDER BY …) <= n"#]],
+               = hint: write FETCH FIRST n ROWS ONLY, or an ORDER BY before it"#]],
     );
     check(
         "SELECT * FROM t LIMIT 3 FETCH FIRST ROW ONLY",
