@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, new_empty_array};
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::read_record_batch;
 use arrow_ipc::root_as_message;
@@ -40,7 +40,10 @@ impl EncodedRows {
             Weights::Each(weights) => Some((HAS_WEIGHTS, weights.clone())),
         };
         let arrivals = changes.arrivals().map(|arrivals| (HAS_ARRIVALS, arrivals.clone()));
-        let mut arrays: Vec<ArrayRef> = changes.rows().columns().iter().map(without_slack).collect();
+        // A slice without rows is an array of its own: Arrow cannot read back what it writes of empty slices of runs.
+        let column =
+            |column: &ArrayRef| if changes.is_empty() { new_empty_array(column.data_type()) } else { without_slack(column) };
+        let mut arrays: Vec<ArrayRef> = changes.rows().columns().iter().map(column).collect();
         let mut form = if schema.fields().iter().any(|field| needs_stream(field.data_type())) { IS_STREAM } else { 0 };
         for (flag, values) in weights.into_iter().chain(arrivals) {
             form |= flag;

@@ -213,7 +213,9 @@ fn a_store_whose_only_way_back_is_gone_does_not_open() {
     let path = directory.path();
     let options = StoreOptions { segment_bytes_max: 1, ..StoreOptions::STANDARD };
     let store = Store::open(path, Arc::new(RealDisk), options).unwrap().store;
-    (1..=3).for_each(|epoch| drop(checkpoint(&store, epoch)));
+    for epoch in 1..=3 {
+        checkpoint(&store, epoch);
+    }
     drop(store);
     for epoch in [2, 3] {
         fs::write(path.join(format!("checkpoints/000000000{epoch}/MANIFEST")), "{}").unwrap();
