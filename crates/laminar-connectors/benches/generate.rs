@@ -18,6 +18,7 @@ fn measure(connector: &dyn Connector, name: &str, columns: &[(&str, DataType)], 
         name: name.into(),
         schema: (!fields.is_empty()).then(|| Arc::new(Schema::new(fields))),
         options: Options::new([(bound.to_owned(), "10000000".to_owned())]),
+        schema_was_found: false,
     };
     let mut source = connector.open_source(request).expect("the options are right");
     let (start, mut rows) = (SystemClock.now(), 0);

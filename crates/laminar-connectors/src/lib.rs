@@ -4,18 +4,21 @@
 //! `CREATE` statement; the [`Registry`] knows all connectors by name.
 
 pub mod blackhole;
+mod fields;
 pub mod files;
 pub mod formats;
 pub mod generator;
 pub mod memory;
 pub mod nexmark;
 pub mod options;
+mod position;
 pub mod registry;
 pub mod sink;
 pub mod source;
 pub mod stdout;
 
 pub use options::Options;
+pub use position::{Position, SinkToken};
 pub use registry::{Connector, Registry};
-pub use sink::{Accepts, Sink, SinkRequest};
+pub use sink::{Accepts, Guarantee, Sink, SinkRequest};
 pub use source::{BadRow, Source, SourcePoll, SourceRequest};

@@ -11,7 +11,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 
-use crate::{Accepts, Connector, Sink, SinkRequest, Source, SourcePoll, SourceRequest};
+use crate::source::cannot_seek;
+use crate::{Accepts, Connector, Guarantee, Position, Sink, SinkRequest, SinkToken, Source, SourcePoll, SourceRequest};
 
 /// Rows that a queue holds at most.
 pub const QUEUE_ROWS_MAX: usize = 1 << 20;
@@ -189,7 +190,15 @@ impl Source for MemorySource {
         }
     }
 
-    fn position(&self) -> String {
+    fn position(&self) -> Position {
+        Position::default()
+    }
+
+    fn seek(&mut self, position: &Position) -> Result<()> {
+        cannot_seek(&format!("the memory queue '{}'", self.name), position)
+    }
+
+    fn describe_position(&self) -> String {
         format!("{}: row {}", self.name, self.read)
     }
 
@@ -212,5 +221,21 @@ impl Sink for MemorySink {
     fn finish(&mut self) -> Result<()> {
         self.0.close();
         Ok(())
+    }
+
+    fn prepare(&mut self, _: u64) -> Result<SinkToken> {
+        self.flush().map(|()| SinkToken::default())
+    }
+
+    fn commit(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn abort(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtLeastOnce
     }
 }

@@ -1,10 +1,15 @@
 //! What every sink is: something that takes changes step by step and is finished once.
+//!
+//! A sink that is opened as `transactional` works in epochs, the stretches between two checkpoints of a database: what is
+//! written belongs to the current one, [`Sink::prepare`] makes it last, and [`Sink::commit`] shows it once the checkpoint
+//! that holds the sink's token is durable. After a crash the sink is opened with that token, puts what is outside into
+//! exactly the state that it tells, and is written the rest anew. So each row is there once, whatever happens in between.
 
 use arrow_schema::SchemaRef;
 use laminar_core::dag::ChangeKind;
 use laminar_core::{ChangeBatch, Result, StepId};
 
-use crate::{BadRow, Options};
+use crate::{BadRow, Options, SinkToken};
 
 /// A place where rows go.
 pub trait Sink: Send {
@@ -19,8 +24,32 @@ pub trait Sink: Send {
     /// Makes what was written so far visible, as far as the format allows.
     fn flush(&mut self) -> Result<()>;
 
-    /// No more changes will come: complete the output. Called once.
+    /// No more changes will come: complete the output. Called once. Of a transactional sink this is the end of its last epoch:
+    /// the output is complete when an epoch that was prepared afterwards is committed.
     fn finish(&mut self) -> Result<()>;
+
+    /// Ends `epoch`, the first phase: what was written since the last call is durable and can be shown whatever happens later.
+    /// The token goes into the checkpoint. Epochs are prepared in ascending order; others may follow before the commit.
+    fn prepare(&mut self, epoch: u64) -> Result<SinkToken>;
+
+    /// The second phase, once the checkpoint is durable: what `epoch` and those before it have prepared becomes visible.
+    /// To say it again changes nothing.
+    fn commit(&mut self, epoch: u64) -> Result<()>;
+
+    /// The checkpoint did not come about: what was prepared for `epoch` belongs to the next one.
+    fn abort(&mut self, epoch: u64) -> Result<()>;
+
+    /// How often a row is there after a crash.
+    fn guarantee(&self) -> Guarantee;
+}
+
+/// How often the outside sees a row, if the database crashes and is opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Once: the sink works in epochs.
+    ExactlyOnce,
+    /// Once, and once more if it was written after the last checkpoint before the crash.
+    AtLeastOnce,
 }
 
 /// Which changes a sink can take.
@@ -43,4 +72,8 @@ pub struct SinkRequest {
     pub changes: ChangeKind,
     /// Everything between the parentheses, and `format`.
     pub options: Options,
+    /// Whether epochs are prepared and committed. Otherwise what is written is passed on, and `finish` completes the output.
+    pub transactional: bool,
+    /// What the sink told at the last checkpoint that was completed; `None`: it begins anew.
+    pub resume: Option<SinkToken>,
 }

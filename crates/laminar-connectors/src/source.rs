@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use arrow_schema::SchemaRef;
 use laminar_core::time::watermark::Partitions;
-use laminar_core::{ChangeBatch, Result};
+use laminar_core::{ChangeBatch, Code, Error, Result};
 
-use crate::Options;
+use crate::{Options, Position};
 
 /// Rows from outside. A source is polled by one thread; between polls it may prepare data on threads of its own.
 pub trait Source: Send {
@@ -17,8 +17,29 @@ pub trait Source: Send {
     /// means that the source cannot go on at all.
     fn poll(&mut self, rows_max: usize) -> Result<SourcePoll>;
 
+    /// Where the source stands: all rows, good and bad, that [`poll`](Self::poll) has handed out are before it, and no others.
+    /// Cheap enough to be asked for after each poll. Empty, if the source cannot go on from where another one stood.
+    fn position(&self) -> Position;
+
+    /// Whether [`seek`](Self::seek) can go on from a position. Otherwise the rows that it has handed out are gone with it, and
+    /// whoever needs them again keeps them.
+    fn can_seek(&self) -> bool {
+        false
+    }
+
+    /// Goes on behind what an earlier reader with the same options handed out; called once, before the first poll. Fails if
+    /// what that reader stood in is not there any more (gone, shorter, replaced), and names it: nothing is read twice or left
+    /// out in silence.
+    fn seek(&mut self, position: &Position) -> Result<()>;
+
+    /// What is before `position` will never be asked for again: a broker can forget it.
+    fn acknowledge(&mut self, position: &Position) -> Result<()> {
+        let _nothing_is_kept_for_it = position;
+        Ok(())
+    }
+
     /// Where the source stands, as people read it (`flights.parquet: row 8192`).
-    fn position(&self) -> String;
+    fn describe_position(&self) -> String;
 
     /// Whether the source will end by itself.
     fn is_bounded(&self) -> bool;
@@ -37,6 +58,14 @@ pub trait Source: Send {
     fn give_up(&mut self) -> Vec<BadRow> {
         Vec::new()
     }
+}
+
+/// What a source that cannot go on from a position says to [`Source::seek`]; `what` is as messages call it.
+pub fn cannot_seek(what: &str, position: &Position) -> Result<()> {
+    if position.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Code::NotSupported, format!("{what} cannot be read again from where an earlier reader stood")))
 }
 
 /// The answer to a poll.
@@ -73,6 +102,9 @@ pub struct SourceRequest {
     pub name: String,
     /// Declared columns; `None`: find out from the data.
     pub schema: Option<SchemaRef>,
+    /// Whether these columns were not declared, but found in the data by an earlier reader, which this one is to follow: what a
+    /// type that was found in the first rows would change is a bad row, and a declared type converts it.
+    pub schema_was_found: bool,
     /// Everything between the parentheses, and `format` (with its own options as `format.x`).
     pub options: Options,
 }

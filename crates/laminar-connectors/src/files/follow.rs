@@ -18,11 +18,17 @@ use laminar_core::time::watermark::Partitions;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
 use super::followed::{Followed, Look, Stamp};
+use super::kept::{Found, Kept};
 use super::partitions::Columns;
 use super::paths::{can_mean_several, list};
 use super::settings::{OnBadRow, SourceSettings};
+use super::source::check_columns;
 use super::text_file::Rows;
-use crate::{BadRow, Source, SourcePoll};
+use crate::fields::{FieldReader, FieldWriter};
+use crate::{BadRow, Position, Source, SourcePoll};
+
+/// The version of the positions that are written here: the columns, what is to be told, and each file.
+const POSITION_VERSION: u8 = 1;
 
 /// Files that one source keeps open at most.
 const FILES_MAX: usize = 512;
@@ -237,8 +243,53 @@ impl Source for FollowSource {
         }
     }
 
-    fn position(&self) -> String {
-        let open: Vec<String> = self.files.iter().filter_map(Followed::position).collect();
+    fn position(&self) -> Position {
+        let mut fields = FieldWriter::default();
+        fields.number(u64::from(self.columns.sum())).number(u64::from(self.found)).number(self.turn as u64);
+        fields.number(self.notes.len() as u64);
+        for note in &self.notes {
+            fields.text(note.raw.as_bytes()).text(note.reason.as_bytes()).text(note.position.as_bytes());
+        }
+        let kept: Vec<Kept> = self.files.iter().filter_map(Followed::kept).collect();
+        fields.number(kept.len() as u64);
+        let mut before = Path::new("");
+        for file in &kept {
+            file.write(before, &mut fields);
+            before = &file.path;
+        }
+        Position::new(POSITION_VERSION, fields.bytes())
+    }
+
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    fn seek(&mut self, position: &Position) -> Result<()> {
+        if position.is_empty() {
+            return Ok(());
+        }
+        let what = format!("the position in '{}'", self.settings.path);
+        let mut fields = FieldReader::new(position.version(), POSITION_VERSION, position.bytes(), &what)?;
+        check_columns(&self.columns, fields.number()?, &self.settings.path)?;
+        (self.found, self.turn) = (fields.number()? as u32, fields.number()? as usize);
+        self.notes.clear();
+        for _ in 0..fields.number()? {
+            self.notes.push(BadRow { raw: fields.string()?, reason: fields.string()?, position: fields.string()? });
+        }
+        let found = Found::new(list(&self.settings.path, self.settings.format)?);
+        self.files.clear();
+        let mut before = PathBuf::new();
+        for _ in 0..fields.number()? {
+            let kept = Kept::read(&before, &mut fields)?;
+            before.clone_from(&kept.path);
+            self.files.extend(kept.resume(&found, &self.columns, &self.settings)?);
+        }
+        self.known = self.files.iter().map(|file| file.path().to_owned()).collect();
+        fields.end()
+    }
+
+    fn describe_position(&self) -> String {
+        let open: Vec<String> = self.files.iter().filter_map(Followed::describe_position).collect();
         match (open.is_empty(), self.files.is_empty()) {
             (true, true) => format!("{}: waiting for the first file", self.settings.path),
             (true, false) => format!("{}: waiting for more", self.settings.path),

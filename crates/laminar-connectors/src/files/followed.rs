@@ -9,12 +9,15 @@ use arrow_array::ArrayRef;
 use laminar_core::Result;
 
 use super::input::{Input, check_parquet};
+use super::kept::{Kept, KeptState, nanos_of, time_of};
 use super::parquet_file::{ParquetFile, is_finished};
 use super::partitions::Columns;
 use super::paths::cannot_read;
+use super::place::{FilePlace, TextPlace};
 use super::settings::SourceSettings;
-use super::text_file::{Progress, Rows, TextFile};
+use super::text_file::{Rows, TextFile};
 use crate::BadRow;
+use crate::fields::{FieldReader, FieldWriter};
 use crate::formats::Format;
 
 /// Looks at a file in which whole lines wait for the end of a record, before that is told.
@@ -39,16 +42,18 @@ enum State {
     Waiting,
     Text(OpenText),
     Parquet(ParquetFile),
-    /// Read to its end; if it is text, so far. It is looked at again when it changes.
-    Done(Option<Progress>),
+    /// Read to its end, so far. It is looked at again when it changes.
+    Done(FilePlace),
     /// It cannot be read on; if it is text, it was read so far. It is looked at again when it changes.
-    Refused(Option<Progress>),
+    Refused(Option<TextPlace>),
 }
 
 struct OpenText {
     text: TextFile,
     /// Whether another file stands under its name; this one is read to its end first.
     replaced: bool,
+    /// Whether it is gone from its directory and has been read, so that nothing of it can be found again.
+    unlinked: bool,
     /// Whether there were rows since the last look.
     had_rows: bool,
     /// Looks in a row before which there were none.
@@ -118,7 +123,7 @@ impl Followed {
             return Ok(false);
         }
         let resumed = match std::mem::replace(&mut self.state, State::Waiting) {
-            State::Done(progress) | State::Refused(progress) => progress,
+            State::Done(FilePlace::Text(place)) | State::Refused(Some(place)) => Some(place),
             _ => None,
         };
         let before = self.stamp.take();
@@ -159,7 +164,7 @@ impl Followed {
         columns: &Columns,
         settings: &SourceSettings,
         busy: bool,
-        resumed: Option<Progress>,
+        resumed: Option<TextPlace>,
     ) -> Result<bool> {
         let (input, metadata) = Input::open_growing(&self.path, settings)?;
         self.stamp = Some(Stamp::of(&metadata));
@@ -170,13 +175,13 @@ impl Followed {
         }
         let mut text = TextFile::new(input, &self.path, columns.in_files().clone(), settings)?;
         text.check_start()?;
-        if let Some(progress) = resumed
-            && !text.skip_to(progress)
+        if let Some(place) = resumed
+            && text.seek(&place).is_err()
         {
             // It is not the file that was read before, although it looks so.
             return self.start_text(columns, settings, busy, None);
         }
-        self.state = State::Text(OpenText { text, replaced: false, had_rows: true, fruitless_looks: 0 });
+        self.state = State::Text(OpenText::new(text));
         Ok(true)
     }
 
@@ -187,7 +192,7 @@ impl Followed {
             State::Parquet(file) => match file.next(rows_max)? {
                 Some(rows) => rows,
                 None => {
-                    self.state = State::Done(None);
+                    self.state = State::Done(FilePlace::Parquet(file.place()));
                     return Ok(None);
                 }
             },
@@ -218,7 +223,7 @@ impl Followed {
             stamp.bytes = open.text.read_bytes();
         }
         self.comes_whole = Some(true);
-        self.state = State::Done(Some(open.text.progress()));
+        self.state = State::Done(FilePlace::Text(open.text.place()));
     }
 
     /// Gives it up until it changes.
@@ -226,7 +231,7 @@ impl Followed {
         self.state = State::Refused(match &self.state {
             State::Text(open) => {
                 self.comes_whole = Some(open.text.is_compressed());
-                Some(open.text.progress())
+                Some(open.text.place())
             }
             _ => None,
         });
@@ -260,22 +265,28 @@ impl Followed {
             State::Waiting if before == now => Look::Same,
             State::Waiting => Look::Start,
             State::Done(_) | State::Refused(_) if before.is_same_file(&now) && now.bytes == before.bytes => Look::Same,
-            State::Done(Some(_)) | State::Refused(Some(_)) if before.is_same_file(&now) && now.bytes > before.bytes => {
+            State::Done(FilePlace::Text(_)) | State::Refused(Some(_))
+                if before.is_same_file(&now) && now.bytes > before.bytes =>
+            {
                 Look::Start
             }
             State::Done(_) if before.is_same_file(&now) => Look::StartWithNote(changed(&self.path, before.bytes, now.bytes)),
-            State::Done(progress) | State::Refused(progress) => {
-                *progress = None;
+            State::Done(_) | State::Refused(_) => {
+                self.state = State::Waiting;
                 Look::Start
             }
             State::Text(open) => open.look(&before, &now),
         })
     }
 
-    fn look_at_nothing(&self) -> Look {
-        match &self.state {
+    fn look_at_nothing(&mut self) -> Look {
+        match &mut self.state {
             // It was moved away and nothing has taken its name yet: what is open can still be read.
-            State::Text(_) | State::Parquet(_) => Look::Same,
+            State::Text(open) => {
+                open.unlinked = !std::mem::take(&mut open.had_rows) && open.text.is_unlinked();
+                Look::Same
+            }
+            State::Parquet(_) => Look::Same,
             State::Waiting | State::Done(_) | State::Refused(_) => Look::Gone,
         }
     }
@@ -299,6 +310,68 @@ impl Followed {
         std::mem::replace(&mut self.path, path)
     }
 
+    /// What a position says of it; nothing of one that cannot be found again.
+    pub(super) fn kept(&self) -> Option<Kept> {
+        let state = match &self.state {
+            State::Waiting => KeptState::Waiting,
+            State::Text(open) if open.unlinked => return None,
+            State::Text(open) => KeptState::Open(FilePlace::Text(open.text.place())),
+            State::Parquet(file) => KeptState::Open(FilePlace::Parquet(file.place())),
+            State::Done(place) => KeptState::Done(place.clone()),
+            State::Refused(place) => KeptState::Refused(*place),
+        };
+        let (path, partition) = (self.path.clone(), self.partition);
+        Some(match state {
+            KeptState::Open(place) if place.is_start() => Kept { path, partition, stamp: None, state: KeptState::Waiting },
+            KeptState::Waiting => Kept { path, partition, stamp: None, state },
+            _ => Kept { path, partition, stamp: self.stamp, state },
+        })
+    }
+
+    /// A file that is not open, as it was kept; `path` is its name now.
+    pub(super) fn kept_as(kept: &Kept, path: PathBuf) -> Self {
+        let state = match &kept.state {
+            KeptState::Done(place) => State::Done(place.clone()),
+            KeptState::Refused(place) => State::Refused(*place),
+            KeptState::Waiting | KeptState::Open(_) => State::Waiting,
+        };
+        Self { path, state, stamp: kept.stamp, ..Self::new(PathBuf::new(), kept.partition) }
+    }
+
+    /// Goes on at `place` in the file `there`, which is called `path` from now on.
+    pub(super) fn go_on(
+        kept: &Kept,
+        place: &FilePlace,
+        path: PathBuf,
+        there: &Path,
+        columns: &Columns,
+        settings: &SourceSettings,
+    ) -> Result<Self> {
+        let mut file = Self { told: columns.told_by(&path)?, ..Self::new(path, kept.partition) };
+        match place {
+            FilePlace::Text(place) => {
+                let (input, metadata) = Input::open_growing(there, settings)?;
+                file.stamp = Some(Stamp::of(&metadata));
+                file.comes_whole = Some(input.is_compressed());
+                let mut text = TextFile::new(input, &file.path, columns.in_files().clone(), settings)?;
+                text.check_start()?;
+                text.seek(place)?;
+                let mut open = OpenText::new(text);
+                if there != file.path && file.path.exists() {
+                    open.replace();
+                }
+                file.state = State::Text(open);
+            }
+            FilePlace::Parquet(place) => {
+                let mut parquet = ParquetFile::open(there, columns.in_files().clone(), settings)?;
+                parquet.seek(place)?;
+                (file.stamp, file.comes_whole) = (Stamp::at(there), Some(true));
+                file.state = State::Parquet(parquet);
+            }
+        }
+        Ok(file)
+    }
+
     /// What has come and is not a whole record, if reading stops here.
     pub(super) fn give_up(&mut self) -> Vec<BadRow> {
         let incomplete = |path: &Path| BadRow {
@@ -320,24 +393,26 @@ impl Followed {
     }
 
     /// As people read it, if it is being read.
-    pub(super) fn position(&self) -> Option<String> {
+    pub(super) fn describe_position(&self) -> Option<String> {
         match &self.state {
-            State::Text(open) => Some(open.text.position()),
-            State::Parquet(file) => Some(file.position()),
+            State::Text(open) => Some(open.text.describe_position()),
+            State::Parquet(file) => Some(file.describe_position()),
             State::Waiting | State::Done(_) | State::Refused(_) => None,
         }
     }
 }
 
 impl OpenText {
+    fn new(text: TextFile) -> Self {
+        Self { text, replaced: false, unlinked: false, had_rows: true, fruitless_looks: 0 }
+    }
+
     fn look(&mut self, before: &Stamp, now: &Stamp) -> Look {
         if self.replaced {
             return Look::Same;
         }
         if !before.is_same_file(now) {
-            self.replaced = true;
-            // Nothing will be added to the old file: its last line counts even without an end.
-            self.text.stop_growing();
+            self.replace();
             return Look::Read;
         }
         if now.bytes < self.text.read_bytes() {
@@ -354,13 +429,20 @@ impl OpenText {
         }
     }
 
+    /// Says that another file stands under its name now.
+    fn replace(&mut self) {
+        self.replaced = true;
+        // Nothing will be added to the old file: its last line counts even without an end.
+        self.text.stop_growing();
+    }
+
     /// The note that the file has shrunk, with the incomplete record that was lost by it.
     fn shrunk(&self, left: u64) -> BadRow {
         let read = self.text.read_bytes();
         BadRow {
             raw: String::from_utf8_lossy(self.text.waiting()).into_owned(),
             reason: format!("the file shrank from {read} to {left} bytes; it is read again from its start"),
-            position: self.text.position(),
+            position: self.text.describe_position(),
         }
     }
 }
@@ -388,8 +470,35 @@ impl Stamp {
         Self { identity: identity(metadata), bytes: metadata.len(), modified: metadata.modified().ok() }
     }
 
+    /// What the system calls the file, where it does.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        self.identity
+    }
+
+    /// This file, looked at when it was as long as `other`.
+    pub(super) fn with_bytes_of(self, other: &Self) -> Self {
+        Self { bytes: other.bytes, ..self }
+    }
+
+    pub(super) fn write(&self, fields: &mut FieldWriter) {
+        fields.number(self.bytes).flag(self.identity.is_some()).flag(self.modified.is_some());
+        if let Some((device, file)) = self.identity {
+            fields.number(device).number(file);
+        }
+        if let Some(modified) = self.modified {
+            fields.signed(nanos_of(modified));
+        }
+    }
+
+    pub(super) fn read(fields: &mut FieldReader<'_>) -> Result<Self> {
+        let (bytes, has_identity, has_time) = (fields.number()?, fields.flag()?, fields.flag()?);
+        let identity = if has_identity { Some((fields.number()?, fields.number()?)) } else { None };
+        let modified = if has_time { Some(time_of(fields.signed()?)) } else { None };
+        Ok(Self { identity, bytes, modified })
+    }
+
     /// Whether both are one file at two moments.
-    fn is_same_file(&self, other: &Self) -> bool {
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
         self.identity == other.identity
     }
 }

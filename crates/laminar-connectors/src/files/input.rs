@@ -1,7 +1,7 @@
 //! Bytes out of a text file, whatever its compression, and whether more of them can come.
 
 use std::fs::{File, Metadata};
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use laminar_core::{Code, Error, Result};
@@ -11,6 +11,7 @@ use super::encoding::{Encoding, Transcoder};
 use super::magic::{Content, HEAD_BYTES, TextStart, content_of, is_open, text_start};
 use super::paths::cannot_read;
 use super::pipe::PipeReader;
+use super::place::{SAMPLE_BYTES, Sample};
 use super::settings::{Compression, SourceSettings};
 
 /// Bytes that are read at a time.
@@ -116,6 +117,19 @@ impl Input {
         matches!(self.stream, Stream::Gzip(_) | Stream::Zstd(_))
     }
 
+    /// Whether no directory has the file any more, as far as the system tells.
+    #[cfg(unix)]
+    pub(super) fn is_unlinked(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let file = self.stream.raw().and_then(|raw| if let Origin::File(file) = &raw.from { Some(file) } else { None });
+        file.is_some_and(|file| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0))
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn is_unlinked(&self) -> bool {
+        false
+    }
+
     /// Bytes that wait: those of the window, and those of which it is not known yet what they begin.
     pub(super) fn waiting(&self) -> &[u8] {
         match &self.stream {
@@ -156,8 +170,10 @@ impl Input {
         if !self.know_stream()? {
             return Ok(false);
         }
-        self.buffer.drain(..self.start);
-        self.start = 0;
+        // Some bytes that were consumed stay, so that a position can tell what stands before it.
+        let passed = self.start.saturating_sub(SAMPLE_BYTES);
+        self.buffer.drain(..passed);
+        self.start -= passed;
         let old = self.buffer.len();
         // A long record is shown again from its start each time, so the steps grow with it.
         self.buffer.resize(old + CHUNK_BYTES.max(old), 0);
@@ -176,6 +192,52 @@ impl Input {
         self.know_start()?;
         // The end can bring the rest of a character that it cuts off.
         Ok(new > 0 || self.buffer.len() > old)
+    }
+
+    /// The last bytes of the `consumed` ones.
+    pub(super) fn sample(&self, consumed: u64) -> Sample {
+        let bytes = self.start.min(SAMPLE_BYTES).min(usize::try_from(consumed).unwrap_or(SAMPLE_BYTES));
+        Sample::of(&self.buffer[self.start - bytes..self.start])
+    }
+
+    /// Whether this is what has been consumed last.
+    pub(super) fn is_behind(&self, sample: Sample) -> bool {
+        sample.bytes <= self.start && Sample::of(&self.buffer[self.start - sample.bytes..self.start]) == sample
+    }
+
+    /// Consumes so many bytes without a look at them; false if they are not all there.
+    pub(super) fn skip(&mut self, mut bytes: u64) -> std::io::Result<bool> {
+        loop {
+            let there = self.window().len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
+            self.consume(there);
+            bytes -= there as u64;
+            if bytes == 0 {
+                return Ok(true);
+            }
+            let jumped = self.jump(bytes.saturating_sub(SAMPLE_BYTES as u64))?;
+            bytes -= jumped;
+            if jumped == 0 && !self.fill()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Moves on by so many bytes that have not been read yet, if they are those of the file as it is. Gives back how many.
+    fn jump(&mut self, bytes: u64) -> std::io::Result<u64> {
+        let Stream::Plain(raw) = &mut self.stream else { return Ok(0) };
+        let Origin::File(file) = &mut raw.from else { return Ok(0) };
+        if bytes == 0
+            || !self.start_known
+            || self.transcoder.is_some()
+            || raw.given < raw.head.len()
+            || file.metadata()?.len() < raw.read + bytes
+        {
+            return Ok(0);
+        }
+        raw.read = file.seek(SeekFrom::Start(raw.read + bytes))?;
+        self.buffer.clear();
+        self.start = 0;
+        Ok(bytes)
     }
 
     /// Finds out what the file is, unless that is known; false if too few bytes have come.

@@ -5,22 +5,26 @@
 //!   its compression and encoding. [`pipe`]: what can be read only once.
 //! * [`sample`]: which columns a file has. [`partitions`]: which ones its path has.
 //! * [`text_file`], [`parquet_file`]: the rows of one file. [`reader`]: either.
-//! * [`source`]: files one after the other. [`follow`], [`followed`]: files that grow, and new ones.
+//! * [`source`], [`file_list`]: files one after the other. [`follow`], [`followed`]: files that grow, and new ones.
+//! * [`place`], [`kept`]: where the reading of files stands, and whether they still are the same ones.
 //! * [`output`], [`sink`]: rows into a file. [`file_set`]: which files an object reads or writes.
 
 mod decompress;
 mod encoding;
+mod file_list;
 mod file_set;
 mod follow;
 mod followed;
 mod glob;
 mod input;
+mod kept;
 mod magic;
 mod output;
 mod parquet_file;
 mod partitions;
 mod paths;
 mod pipe;
+mod place;
 mod reader;
 mod sample;
 mod settings;

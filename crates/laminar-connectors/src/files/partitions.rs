@@ -18,6 +18,7 @@ use crate::formats::Format;
 use crate::formats::cell::{Cell, CellOptions};
 use crate::formats::names::find_column;
 use crate::formats::row_builder::RowBuilder;
+use crate::formats::type_name::type_name;
 
 /// What Hive and Spark write for a value that is NULL.
 const NULL_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -34,6 +35,7 @@ pub(super) struct Columns {
     /// For each of all columns, where it stands.
     origins: Vec<Origin>,
     cells: CellOptions,
+    sum: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -90,12 +92,19 @@ impl Columns {
             }
         }
         let in_files = if in_paths.is_empty() { all.clone() } else { Arc::new(Schema::new(in_files)) };
-        Self { all, in_files, in_paths: Arc::new(Schema::new(in_paths)), keys: used, origins, cells: settings.cells }
+        let sum = sum_of(&all, &used);
+        Self { all, in_files, in_paths: Arc::new(Schema::new(in_paths)), keys: used, origins, cells: settings.cells, sum }
     }
 
     /// All columns, in their order.
     pub(super) fn all(&self) -> &SchemaRef {
         &self.all
+    }
+
+    /// A sum over their names and types, and over which of them stand in the paths: a reader with other columns cannot go on
+    /// where one with these stood.
+    pub(super) fn sum(&self) -> u32 {
+        self.sum
     }
 
     /// The columns that files must have.
@@ -138,6 +147,13 @@ impl Columns {
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         Ok(Rows { rows: RecordBatch::try_new_with_options(self.all.clone(), columns, &options)?, bad: rows.bad })
     }
+}
+
+fn sum_of(all: &Schema, keys: &[String]) -> u32 {
+    let field = |field: &arrow_schema::FieldRef| format!("{}\0{}\0", field.name(), type_name(field.data_type()));
+    let key = |key: &String| format!("\0{key}");
+    let text: String = all.fields().iter().map(field).chain(keys.iter().map(key)).collect();
+    crc32c::crc32c(text.as_bytes())
 }
 
 /// The keys of the paths, if they are the same in all.

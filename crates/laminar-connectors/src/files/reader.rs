@@ -8,6 +8,7 @@ use laminar_core::Result;
 use super::input::{Input, check_parquet};
 use super::parquet_file::ParquetFile;
 use super::partitions::Columns;
+use super::place::{FilePlace, replaced};
 use super::settings::SourceSettings;
 use super::text_file::{Rows, TextFile};
 use crate::formats::Format;
@@ -62,10 +63,32 @@ impl FileReader {
         }
     }
 
-    pub(super) fn position(&self) -> String {
+    /// Whether all of it has been read.
+    pub(super) fn at_end(&self) -> bool {
+        matches!(&self.kind, Kind::Text(text) if text.at_end())
+    }
+
+    /// Where it stands.
+    pub(super) fn place(&self) -> FilePlace {
         match &self.kind {
-            Kind::Text(text) => text.position(),
-            Kind::Parquet(parquet) => parquet.position(),
+            Kind::Text(text) => FilePlace::Text(text.place()),
+            Kind::Parquet(parquet) => FilePlace::Parquet(parquet.place()),
+        }
+    }
+
+    /// Goes on where an earlier reader of the same file stood. Called before the first row is read.
+    pub(super) fn seek(&mut self, path: &Path, place: &FilePlace) -> Result<()> {
+        match (&mut self.kind, place) {
+            (Kind::Text(text), FilePlace::Text(place)) => text.seek(place),
+            (Kind::Parquet(parquet), FilePlace::Parquet(place)) => parquet.seek(place),
+            _ => Err(replaced(&path.display().to_string(), place)),
+        }
+    }
+
+    pub(super) fn describe_position(&self) -> String {
+        match &self.kind {
+            Kind::Text(text) => text.describe_position(),
+            Kind::Parquet(parquet) => parquet.describe_position(),
         }
     }
 }

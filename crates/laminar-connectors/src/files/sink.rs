@@ -21,7 +21,7 @@ use crate::formats::parquet::ParquetWriter;
 use crate::formats::value::pairs;
 use crate::formats::writable::check_writable;
 use crate::formats::{Encoder, Format, Unwritable};
-use crate::{BadRow, Sink};
+use crate::{BadRow, Guarantee, Sink, SinkToken};
 
 /// Writes one file.
 pub(super) struct FileSink {
@@ -42,12 +42,7 @@ enum Writer {
 impl FileSink {
     /// Checks everything that can be known before the first row.
     pub(super) fn open(settings: SinkSettings, rows: &Schema) -> Result<Self> {
-        if settings.changelog && rows.field_with_name(OP).is_ok() {
-            return Err(Error::new(Code::InvalidOption, format!("changelog adds a column '{OP}', which the rows have already"))
-                .with_hint(format!("give the column another name: SELECT {OP} AS operation, …")));
-        }
-        let schema = if settings.changelog { schema_with_op(rows) } else { std::sync::Arc::new(rows.clone()) };
-        check_columns(&settings.format, &schema)?;
+        let schema = columns_of(&settings, rows)?;
         let target = Target::new(settings.path, settings.publish, settings.overwrite)?;
         let (format, changelog) = (settings.format, settings.changelog);
         Ok(Self { target, format, schema, changelog, writer: None, bad_rows: Vec::new() })
@@ -62,6 +57,17 @@ impl FileSink {
         }
         Ok(())
     }
+}
+
+/// The columns of the file: with `op` if it is a change log. Refuses those that it cannot hold.
+pub(super) fn columns_of(settings: &SinkSettings, rows: &Schema) -> Result<SchemaRef> {
+    if settings.changelog && rows.field_with_name(OP).is_ok() {
+        return Err(Error::new(Code::InvalidOption, format!("changelog adds a column '{OP}', which the rows have already"))
+            .with_hint(format!("give the column another name: SELECT {OP} AS operation, …")));
+    }
+    let schema = if settings.changelog { schema_with_op(rows) } else { std::sync::Arc::new(rows.clone()) };
+    check_columns(&settings.format, &schema)?;
+    Ok(schema)
 }
 
 /// Refuses columns that the file cannot hold.
@@ -153,5 +159,21 @@ impl Sink for FileSink {
         let Some(writer) = self.writer.take() else { return Ok(()) };
         let file = writer.finish().map_err(|error| self.target.failed(&error))??;
         self.target.publish(file)
+    }
+
+    fn prepare(&mut self, _: u64) -> Result<SinkToken> {
+        self.flush().map(|()| SinkToken::default())
+    }
+
+    fn commit(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn abort(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtLeastOnce
     }
 }

@@ -1,6 +1,5 @@
 //! Files one after the other, in the order of their names.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,15 +7,22 @@ use arrow_schema::SchemaRef;
 use laminar_core::time::watermark::Partitions;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
+use super::file_list::FileList;
 use super::follow::FollowSource;
 use super::partitions::{Columns, first_schema, is_cut_off};
 use super::paths::{expand, list};
 use super::pipe::{Pipe, Pipes, once_only};
+use super::place::{FilePlace, gone};
 use super::reader::FileReader;
 use super::sample::schema_of;
 use super::settings::SourceSettings;
+use crate::fields::{FieldReader, FieldWriter};
 use crate::formats::Format;
-use crate::{BadRow, Source, SourcePoll, SourceRequest};
+use crate::source::cannot_seek;
+use crate::{BadRow, Position, Source, SourcePoll, SourceRequest};
+
+/// The version of the positions that are written here: the columns, the file at hand, and those that are left.
+const POSITION_VERSION: u8 = 1;
 
 /// How soon a pipe is looked at again that has nothing now; it grows while nothing comes.
 const PIPE_PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -26,7 +32,7 @@ const PIPE_PAUSE_MAX: Duration = Duration::from_millis(50);
 /// Opens a file source.
 pub(super) fn open(request: SourceRequest, pipes: &Pipes) -> Result<Box<dyn Source>> {
     let mut settings = SourceSettings::parse(request.options)?;
-    settings.inferred = request.schema.is_none();
+    settings.inferred = request.schema.is_none() || request.schema_was_found;
     // With declared columns, a source that follows may wait for its first file.
     let may_wait = settings.follow && request.schema.is_some();
     let files = match list(&settings.path, settings.format)? {
@@ -98,21 +104,21 @@ fn no_columns(files: &[PathBuf], settings: &SourceSettings) -> Error {
 struct FileSource {
     settings: SourceSettings,
     columns: Columns,
-    waiting: VecDeque<PathBuf>,
+    files: FileList,
     /// Files that have been opened: each is a partition.
     opened: u32,
     current: Option<FileReader>,
-    position: String,
+    described: String,
     pause: Duration,
 }
 
 impl FileSource {
     fn open(settings: SourceSettings, files: Vec<PathBuf>, columns: Columns) -> Result<Self> {
         let mut source = Self {
-            position: format!("{}: not started", settings.path),
+            described: format!("{}: not started", settings.path),
             settings,
             columns,
-            waiting: files.into(),
+            files: FileList::new(files),
             opened: 0,
             current: None,
             pause: PIPE_PAUSE_MIN,
@@ -124,11 +130,11 @@ impl FileSource {
 
     /// Opens the next file; false if there is none.
     fn open_next(&mut self) -> Result<bool> {
-        let Some(file) = self.waiting.front() else { return Ok(false) };
+        let Some(file) = self.files.next() else { return Ok(false) };
         let reader = FileReader::open(file, &self.columns, &self.settings)?;
-        self.waiting.pop_front();
+        self.files.advance();
         self.opened += 1;
-        self.position = reader.position();
+        self.described = reader.describe_position();
         self.current = Some(reader);
         Ok(true)
     }
@@ -138,6 +144,24 @@ impl FileSource {
         let pause = self.pause;
         self.pause = (pause * 2).min(PIPE_PAUSE_MAX);
         pause
+    }
+
+    /// Goes on in these files, the first of which has been read up to `place`.
+    fn go_on(&mut self, files: Vec<PathBuf>, place: Option<&FilePlace>, opened: u32) -> Result<()> {
+        // What is missing is told now, and not when its turn comes after hours.
+        let mut places = std::iter::once(place).chain(std::iter::repeat(None));
+        if let Some((file, place)) = files.iter().zip(&mut places).find(|(file, _)| !file.exists()) {
+            return Err(gone(file, place));
+        }
+        (self.files, self.opened, self.current) = (FileList::new(files), opened, None);
+        let Some(place) = place else { return Ok(()) };
+        self.open_next()?;
+        // Its number was given when it was opened first.
+        self.opened = opened;
+        let (Some(file), Some(reader)) = (self.files.current(), &mut self.current) else { return Ok(()) };
+        reader.seek(file, place)?;
+        self.described = reader.describe_position();
+        Ok(())
     }
 }
 
@@ -156,7 +180,7 @@ impl Source for FileSource {
                 }
             };
             let read = reader.next(rows_max, &self.columns)?;
-            self.position = reader.position();
+            self.described = reader.describe_position();
             match read {
                 Some(read) if read.is_empty() && reader.waits() => return Ok(SourcePoll::Pending(self.next_pause())),
                 Some(read) if read.is_empty() => {}
@@ -170,8 +194,51 @@ impl Source for FileSource {
         }
     }
 
-    fn position(&self) -> String {
-        self.position.clone()
+    fn position(&self) -> Position {
+        if !self.can_seek() {
+            return Position::default();
+        }
+        let mut fields = FieldWriter::default();
+        fields.number(u64::from(self.columns.sum())).number(u64::from(self.opened));
+        // A file that has been read to its end is done, whatever is added to it later.
+        match (&self.current, self.files.current()) {
+            (Some(reader), Some(file)) if !reader.at_end() => {
+                fields.flag(true).path(file);
+                reader.place().write(&mut fields);
+            }
+            _ => drop(fields.flag(false)),
+        }
+        self.files.write_left(&mut fields);
+        Position::new(POSITION_VERSION, fields.bytes())
+    }
+
+    fn can_seek(&self) -> bool {
+        self.settings.pipe.is_none()
+    }
+
+    fn seek(&mut self, position: &Position) -> Result<()> {
+        if !self.can_seek() {
+            return cannot_seek(&format!("the pipe '{}'", self.settings.path), position);
+        }
+        if position.is_empty() {
+            return Ok(());
+        }
+        let what = format!("the position in '{}'", self.settings.path);
+        let mut fields = FieldReader::new(position.version(), POSITION_VERSION, position.bytes(), &what)?;
+        check_columns(&self.columns, fields.number()?, &self.settings.path)?;
+        let opened = fields.number()? as u32;
+        let (mut files, mut place) = (Vec::new(), None);
+        if fields.flag()? {
+            files.push(fields.path()?);
+            place = Some(FilePlace::read(&mut fields)?);
+        }
+        files.extend(FileList::read(&mut fields)?);
+        fields.end()?;
+        self.go_on(files, place.as_ref(), opened)
+    }
+
+    fn describe_position(&self) -> String {
+        self.described.clone()
     }
 
     fn is_bounded(&self) -> bool {
@@ -183,7 +250,7 @@ impl Source for FileSource {
     }
 
     fn partitions(&self) -> Partitions {
-        Partitions::InTurn(self.opened + self.waiting.len() as u32)
+        Partitions::InTurn(self.opened + self.files.left().len() as u32)
     }
 
     fn give_up(&mut self) -> Vec<BadRow> {
@@ -193,4 +260,13 @@ impl Source for FileSource {
             _ => Vec::new(),
         }
     }
+}
+
+/// Refuses to go on with other columns than those of the reader that had come there.
+pub(super) fn check_columns(columns: &Columns, sum: u64, path: &str) -> Result<()> {
+    if u64::from(columns.sum()) == sum {
+        return Ok(());
+    }
+    Err(Error::new(Code::BadData, format!("'{path}' has other columns than an earlier reader found in it"))
+        .with_hint("declare the columns as they were, or DROP and CREATE the object to read from the start"))
 }

@@ -9,6 +9,7 @@ use laminar_core::{Code, Error, Result};
 use super::encoding::Encoding;
 use super::input::Input;
 use super::paths::told;
+use super::place::{FilePlace, Progress, TextPlace, replaced, shorter};
 use super::settings::{OnBadRow, SourceSettings};
 use crate::BadRow;
 use crate::formats::cell::CellOptions;
@@ -47,13 +48,6 @@ pub(super) struct TextFile {
     inferred: bool,
     /// What the next call fails with: rows before a fault are delivered first.
     failed: Option<Error>,
-}
-
-/// How far the text of a file has been read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
-    bytes: u64,
-    lines: u64,
 }
 
 /// Rows of a file, and those that could not be read.
@@ -204,10 +198,13 @@ impl TextFile {
             reason.push_str(" (a type found in the first rows; declare the columns to choose it)");
         }
         let position = format!("{}:{}", self.name, self.line + 1);
-        let raw = raw_text(&self.input.window()[..extent.bytes]);
-        self.advance(extent);
         match self.on_bad_row {
-            OnBadRow::Skip => bad.push(BadRow { raw, reason, position }),
+            OnBadRow::Skip => {
+                let raw = raw_text(&self.input.window()[..extent.bytes]);
+                self.advance(extent);
+                bad.push(BadRow { raw, reason, position });
+            }
+            // The place stays before it: who goes on from there fails at it too.
             OnBadRow::Fail => self.failed = Some(bad_row_error(&position, &reason)),
         }
     }
@@ -237,31 +234,79 @@ impl TextFile {
         self.input.is_compressed()
     }
 
+    /// Whether no directory has the file any more.
+    pub(super) fn is_unlinked(&self) -> bool {
+        self.input.is_unlinked()
+    }
+
     /// Bytes read from the file, as they are there.
     pub(super) fn read_bytes(&self) -> u64 {
         self.input.read_bytes()
     }
 
-    /// How far the text has been read.
-    pub(super) fn progress(&self) -> Progress {
-        Progress { bytes: self.consumed, lines: self.line }
+    /// How far the text has been read. Before all of its beginning is there, that is not at all.
+    pub(super) fn place(&self) -> TextPlace {
+        if !self.checked {
+            return TextPlace::default();
+        }
+        TextPlace {
+            progress: Progress { bytes: self.consumed, lines: self.line },
+            before: self.input.sample(self.consumed),
+            is_between_records: self.decoder.is_between_records(),
+        }
     }
 
-    /// Passes over what an earlier reader of the same file has read; false if the file has less than that.
-    pub(super) fn skip_to(&mut self, progress: Progress) -> bool {
-        while self.consumed < progress.bytes && self.failed.is_none() {
-            let there = self.input.window().len() as u64;
-            if there == 0 {
-                if !self.fill() || self.ended {
-                    return false;
-                }
-                continue;
-            }
-            let bytes = there.min(progress.bytes - self.consumed);
-            self.advance(Extent { bytes: bytes as usize, lines: 0 });
+    /// Passes over what an earlier reader of the same file has read. Called before the first row is read.
+    pub(super) fn seek(&mut self, place: &TextPlace) -> Result<()> {
+        if place.progress.bytes == 0 {
+            return Ok(());
         }
-        self.line = progress.lines;
-        self.consumed == progress.bytes
+        let there = match place.is_between_records {
+            true => self.pass_over(place)?,
+            false => self.read_again(place)?,
+        };
+        if !there {
+            return Err(shorter(&self.name, &FilePlace::Text(*place)));
+        }
+        if self.consumed != place.progress.bytes || !self.input.is_behind(place.before) {
+            return Err(replaced(&self.name, &FilePlace::Text(*place)));
+        }
+        self.line = place.progress.lines;
+        Ok(())
+    }
+
+    /// Goes to the place without a look at what comes before it; false if the file is too short.
+    fn pass_over(&mut self, place: &TextPlace) -> Result<bool> {
+        let Some(bytes) = place.progress.bytes.checked_sub(self.consumed).filter(|_| self.checked) else { return Ok(true) };
+        let there = self.input.skip(bytes).map_err(|error| self.unreadable(&error))?;
+        self.consumed += bytes;
+        self.decoder.pass_start();
+        Ok(there)
+    }
+
+    /// Decodes everything up to the place once more; false if the file is too short.
+    fn read_again(&mut self, place: &TextPlace) -> Result<bool> {
+        while let left @ 1.. = place.progress.bytes.saturating_sub(self.consumed) {
+            let window = self.input.window();
+            let shown = window.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let is_all = shown as u64 == left;
+            let mut taken = self.decoder.take(&window[..shown], false)?;
+            if taken == Taken::Incomplete && is_all {
+                // The last record of a file may have no end.
+                taken = self.decoder.take(&window[..shown], true)?;
+            }
+            match taken {
+                Taken::Incomplete if is_all => return Ok(true),
+                Taken::Incomplete if !self.fill() || self.ended => return self.failed.take().map_or(Ok(false), Err),
+                Taken::Incomplete => {}
+                Taken::Row(extent) | Taken::Skipped(extent) | Taken::Bad(extent, _) => self.advance(extent),
+            }
+            if self.decoder.rows() >= self.batch_rows {
+                self.decoder.finish()?;
+            }
+        }
+        self.decoder.finish()?;
+        Ok(true)
     }
 
     /// The text that waits for the end of its record.
@@ -305,7 +350,7 @@ impl TextFile {
     }
 
     /// `flights.csv: line 17`.
-    pub(super) fn position(&self) -> String {
+    pub(super) fn describe_position(&self) -> String {
         format!("{}: line {}", self.name, self.line)
     }
 }

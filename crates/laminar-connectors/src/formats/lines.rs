@@ -59,6 +59,11 @@ impl LineSkipper {
         Self { ends, skipping: false }
     }
 
+    /// Whether a line has been passed over in part.
+    pub(super) fn is_within_line(&self) -> bool {
+        self.skipping
+    }
+
     /// The record at the start of `bytes` is too long: everything up to the next line goes.
     pub(super) fn too_long(&mut self, bytes: &[u8], last: bool) -> Taken {
         Taken::Bad(self.rest_of_line(bytes, last), too_long())

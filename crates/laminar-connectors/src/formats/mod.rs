@@ -93,6 +93,13 @@ pub trait Decoder: Send {
         self.take(bytes, last)
     }
 
+    /// Whether the next record could be read by another decoder that has read the header alone. It could not within an array,
+    /// or within a record that is too long to be held.
+    fn is_between_records(&self) -> bool;
+
+    /// Says that records behind the header have been passed over, so that what stands at the start of an input comes no more.
+    fn pass_start(&mut self) {}
+
     /// Fails if the input ends where it cannot end (in an array that is not closed).
     fn end(&self) -> Result<()> {
         Ok(())

@@ -77,6 +77,10 @@ impl Decoder for NdjsonDecoder {
         Ok(if known { Taken::Skipped(Extent { bytes: 0, lines: 0 }) } else { Taken::Incomplete })
     }
 
+    fn is_between_records(&self) -> bool {
+        self.framer.is_between_lines()
+    }
+
     fn end(&self) -> Result<()> {
         self.framer.end()
     }

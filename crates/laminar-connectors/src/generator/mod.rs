@@ -63,8 +63,7 @@ impl Connector for GeneratorConnector {
     }
 
     fn open_source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
-        let plan = settings::plan(request, self.clock.as_ref())?;
-        Ok(Box::new(source::GeneratorSource::new(plan, self.clock.clone())))
+        Ok(Box::new(source::GeneratorSource::open(request, self.clock.clone())?))
     }
 
     fn sink_accepts(&self, _request: &SinkRequest) -> Result<Option<Accepts>> {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use arrow_schema::SchemaRef;
-use laminar_core::time::Clock;
 use laminar_core::{Code, Error, Result};
 
 use super::fields::{FieldOptions, Setting};
@@ -21,18 +20,18 @@ const DEFAULT_START: &str = "2025-01-01 00:00:00";
 /// Event time between two rows when there is no rate to derive it from: a millisecond.
 const DEFAULT_STEP_NANOS: i64 = 1_000_000;
 
-/// What the statement asks for. `clock` is read only by `start = 'now'`.
-pub(crate) fn plan(mut request: SourceRequest, clock: &dyn Clock) -> Result<Plan> {
+/// What the statement asks for; `now` is the time that `start = 'now'` means.
+pub(crate) fn plan(mut request: SourceRequest, now: i64) -> Result<Plan> {
     request.options.check_names("generator source", &KNOWN)?;
     let schema = request.schema.take().filter(|schema| !schema.fields().is_empty());
     let schema = schema.ok_or_else(|| needs_columns(&request.name))?;
     let options = &mut request.options;
     let rate = options.take("rate").map(|text| positive("rate", &text)).transpose()?;
     let rows = options.take_u64("rows")?;
-    let setting = setting(options, rate, clock)?;
+    let setting = setting(options, rate, now)?;
     let columns = columns(options, &schema, &setting)?;
     options.finish("generator source", &KNOWN)?;
-    Ok(Plan { name: request.name, schema, columns, rows, rate })
+    Ok(Plan { name: request.name, schema, columns, rows, rate, start: setting.start })
 }
 
 fn needs_columns(name: &str) -> Error {
@@ -41,10 +40,10 @@ fn needs_columns(name: &str) -> Error {
     ))
 }
 
-fn setting(options: &mut Options, rate: Option<f64>, clock: &dyn Clock) -> Result<Setting> {
+fn setting(options: &mut Options, rate: Option<f64>, now: i64) -> Result<Setting> {
     let start = options.take("start").unwrap_or_else(|| DEFAULT_START.to_owned());
     let start = match start.trim() {
-        "now" | "now()" => clock.now(),
+        "now" | "now()" => now,
         time => time_nanos("start", time)?,
     };
     let behind = match options.take("max_out_of_order") {

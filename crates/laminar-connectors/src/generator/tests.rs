@@ -22,6 +22,7 @@ fn open_at(clock: &ManualClock, columns: &[(&str, DataType)], options: &[(&str, 
         name: "g".into(),
         schema: (!fields.is_empty()).then(|| Arc::new(Schema::new(fields))),
         options: Options::new(options.iter().map(|(name, value)| (name.to_string(), value.to_string()))),
+        schema_was_found: false,
     })
 }
 

@@ -135,6 +135,16 @@ impl Arrivals {
         Self { table, events, group: group.max(1), next: 0 }
     }
 
+    /// How far it has come: what [`go_on_at`](Self::go_on_at) takes.
+    pub(super) fn place(&self) -> u64 {
+        self.next
+    }
+
+    /// Goes on where an earlier one with the same settings had come to.
+    pub(super) fn go_on_at(&mut self, place: u64) {
+        self.next = place;
+    }
+
     /// Appends the numbers of the next events, at most `count`.
     pub(super) fn take(&mut self, count: usize, into: &mut Vec<u64>) {
         if self.group == 1 {

@@ -10,8 +10,12 @@ use laminar_core::{ChangeBatch, Code, Error, Result};
 
 use super::bid::Channels;
 use super::events::{Arrivals, Table, Timeline};
+use crate::fields::{FieldReader, FieldWriter};
 use crate::generator::random::Draws;
-use crate::{Source, SourcePoll};
+use crate::{Position, Source, SourcePoll};
+
+/// The version of the positions that are written here: rows, and how far the common numbering of events has been looked at.
+const POSITION_VERSION: u8 = 1;
 
 /// Makes one column for the events at hand.
 pub(super) type Column = fn(&Making<'_>) -> Result<ArrayRef>;
@@ -132,7 +136,30 @@ impl Source for NexmarkSource {
         Ok(SourcePoll::Rows { changes: ChangeBatch::append(batch), bad: Vec::new() })
     }
 
-    fn position(&self) -> String {
+    fn position(&self) -> Position {
+        let mut fields = FieldWriter::default();
+        fields.number(self.rows).number(self.arrivals.place());
+        Position::new(POSITION_VERSION, fields.bytes())
+    }
+
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    fn seek(&mut self, position: &Position) -> Result<()> {
+        if position.is_empty() {
+            return Ok(());
+        }
+        let what = format!("the position of source '{}'", self.plan.name);
+        let mut fields = FieldReader::new(position.version(), POSITION_VERSION, position.bytes(), &what)?;
+        let (rows, place) = (fields.number()?, fields.number()?);
+        fields.end()?;
+        self.rows = rows;
+        self.arrivals.go_on_at(place);
+        Ok(())
+    }
+
+    fn describe_position(&self) -> String {
         format!("nexmark {}: row {}", self.plan.name, self.rows)
     }
 

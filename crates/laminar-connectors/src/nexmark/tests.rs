@@ -18,6 +18,7 @@ fn open(name: &str, schema: Option<SchemaRef>, options: &[(&str, &str)]) -> Resu
         name: name.into(),
         schema,
         options: Options::new(options.iter().map(|(name, value)| (name.to_string(), value.to_string()))),
+        schema_was_found: false,
     })
 }
 

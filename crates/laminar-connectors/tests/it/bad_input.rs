@@ -333,11 +333,21 @@ fn a_misspelt_option_that_is_needed_is_told_as_misspelt() {
     let file = registry.get("file").unwrap();
     let source = |name: &str| {
         let options = Options::new(pairs(&[(name, "a.csv")]));
-        file.open_source(SourceRequest { name: "s".to_owned(), schema: None, options }).err().unwrap().to_string()
+        file.open_source(SourceRequest { name: "s".to_owned(), schema: None, options, schema_was_found: false })
+            .err()
+            .unwrap()
+            .to_string()
     };
     let sink = |name: &str| {
         let options = Options::new(pairs(&[(name, "a.csv")]));
-        let request = SinkRequest { name: "k".to_owned(), schema: schema("a:int"), changes: ChangeKind::Append, options };
+        let request = SinkRequest {
+            name: "k".to_owned(),
+            schema: schema("a:int"),
+            changes: ChangeKind::Append,
+            options,
+            transactional: false,
+            resume: None,
+        };
         file.open_sink(request).err().unwrap().to_string()
     };
     let all = [source("pth"), sink("pth"), source("format"), sink("format")];

@@ -40,7 +40,7 @@ impl Place {
     pub(crate) fn source(&self, path: &str, schema: Option<SchemaRef>, options: &[(&str, &str)]) -> Result<Box<dyn Source>> {
         let mut pairs = pairs(options);
         pairs.push(("path".to_owned(), self.path(path).to_str().unwrap().to_owned()));
-        let request = SourceRequest { name: "s".to_owned(), schema, options: Options::new(pairs) };
+        let request = SourceRequest { name: "s".to_owned(), schema, options: Options::new(pairs), schema_was_found: false };
         Registry::with_builtin().get("file")?.open_source(request)
     }
 
@@ -54,7 +54,14 @@ impl Place {
         let mut pairs = pairs(options);
         pairs.push(("path".to_owned(), self.path(path).to_str().unwrap().to_owned()));
         let schema = batches[0].schema();
-        let request = SinkRequest { name: "k".to_owned(), schema, changes, options: Options::new(pairs) };
+        let request = SinkRequest {
+            name: "k".to_owned(),
+            schema,
+            changes,
+            options: Options::new(pairs),
+            transactional: false,
+            resume: None,
+        };
         let mut sink = Registry::with_builtin().get("file")?.open_sink(request)?;
         for (step, batch) in batches.iter().enumerate() {
             sink.write(StepId(step as u64), batch)?;

@@ -14,6 +14,8 @@ mod pipes;
 mod properties;
 mod random_tables;
 mod random_values;
+mod resume;
+mod resume_files;
 mod round_trips;
 mod sources;
 mod text_json;

@@ -156,6 +156,8 @@ fn open_sink(place: &Place, name: &str, options: &[(&str, &str)]) -> laminar_cor
         schema: numbers(0).schema(),
         changes: ChangeKind::Append,
         options,
+        transactional: false,
+        resume: None,
     };
     laminar_connectors::Registry::with_builtin().get("file").unwrap().open_sink(request)
 }

@@ -199,7 +199,7 @@ impl Engine {
     /// Opens a connector for reading.
     pub(crate) fn open_source(&self, name: &str, connector: &ConnectorDef, schema: Option<SchemaRef>) -> Result<Box<dyn Source>> {
         let options = options_of(connector);
-        let request = SourceRequest { name: name.to_owned(), schema, options };
+        let request = SourceRequest { name: name.to_owned(), schema, options, schema_was_found: false };
         self.registry
             .get(&connector.name)
             .map_err(|error| error.at(connector.name_span))?

@@ -98,7 +98,14 @@ impl Engine {
 
 /// What a sink for late rows is asked to open: rows only come.
 pub(crate) fn late_sink_request(name: &str, connector: &ConnectorDef, schema: SchemaRef) -> SinkRequest {
-    SinkRequest { name: name.to_owned(), schema, changes: ChangeKind::Append, options: options_of(connector) }
+    SinkRequest {
+        name: name.to_owned(),
+        schema,
+        changes: ChangeKind::Append,
+        options: options_of(connector),
+        transactional: false,
+        resume: None,
+    }
 }
 
 fn target(object: ObjectId, node: NodeId, schema: SchemaRef, places: Vec<Option<usize>>) -> LateTarget {

@@ -188,7 +188,7 @@ impl Readers {
             return None;
         }
         let source = reader.source.take()?;
-        reader.position = source.position();
+        reader.position = source.describe_position();
         Some(Loan { node, source, polled: None })
     }
 
@@ -298,7 +298,7 @@ impl Reader {
 
     /// Where it stands, as people read it.
     pub(crate) fn position(&self) -> String {
-        self.source.as_ref().map_or_else(|| self.position.clone(), |source| source.position())
+        self.source.as_ref().map_or_else(|| self.position.clone(), |source| source.describe_position())
     }
 
     /// Whether it can be asked for more: its node has taken in what it got before, and it is not `held`.

@@ -2,7 +2,7 @@
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
-use laminar_connectors::{BadRow, Source, SourcePoll};
+use laminar_connectors::{BadRow, Position, Source, SourcePoll};
 use laminar_core::Result;
 use laminar_core::time::watermark::Partitions;
 
@@ -45,7 +45,7 @@ impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for Siev
             return Ok(SourcePoll::Rows { changes, bad });
         }
         let mut keep = vec![true; changes.len()];
-        let position = self.source.position();
+        let position = self.source.describe_position();
         for (row, reason) in faults {
             keep[row] = false;
             bad.push(BadRow { raw: text_of(changes.rows(), row), reason, position: position.clone() });
@@ -53,8 +53,24 @@ impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for Siev
         Ok(SourcePoll::Rows { changes: changes.filter(&keep.into())?, bad })
     }
 
-    fn position(&self) -> String {
+    fn position(&self) -> Position {
         self.source.position()
+    }
+
+    fn can_seek(&self) -> bool {
+        self.source.can_seek()
+    }
+
+    fn seek(&mut self, position: &Position) -> Result<()> {
+        self.source.seek(position)
+    }
+
+    fn acknowledge(&mut self, position: &Position) -> Result<()> {
+        self.source.acknowledge(position)
+    }
+
+    fn describe_position(&self) -> String {
+        self.source.describe_position()
     }
 
     fn partitions(&self) -> Partitions {

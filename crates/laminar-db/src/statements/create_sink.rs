@@ -105,6 +105,8 @@ fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(S
         schema: properties.schema.clone(),
         changes: properties.changes.clone(),
         options: options_of(&create.connector),
+        transactional: false,
+        resume: None,
     };
     if engine.sink_accepts(&create.connector, &request)? == Accepts::AppendOnly && !properties.changes.is_append() {
         return Err(not_append_only(create));

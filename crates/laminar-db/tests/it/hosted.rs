@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_db::connectors::memory::MemoryQueue;
-use laminar_db::connectors::{Accepts, Connector, Registry, Sink, SinkRequest, Source, SourcePoll, SourceRequest};
+use laminar_db::connectors::{Accepts, Connector, Position, Registry, Sink, SinkRequest, Source, SourcePoll, SourceRequest};
 use laminar_db::core::time::ManualClock;
 use laminar_db::{ChangeBatch, Code, Database, Error, Result};
 
@@ -96,7 +96,15 @@ impl Source for ValveSource {
         }
     }
 
-    fn position(&self) -> String {
+    fn position(&self) -> Position {
+        Position::default()
+    }
+
+    fn seek(&mut self, _: &Position) -> Result<()> {
+        Ok(())
+    }
+
+    fn describe_position(&self) -> String {
         "here".into()
     }
 

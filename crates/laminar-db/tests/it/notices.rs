@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use laminar_db::connectors::{Accepts, BadRow, Connector, Registry, Sink, SinkRequest, Source, SourcePoll, SourceRequest};
+use laminar_db::connectors::{
+    Accepts, BadRow, Connector, Position, Registry, Sink, SinkRequest, Source, SourcePoll, SourceRequest,
+};
 use laminar_db::{ChangeBatch, Code, Database, Error, NoticeKind, Result, StatementOutcome};
 
 /// `FROM faulty (rows = '3', bad = '2', fails = 'true')`: so many rows and bad rows, then the end or a failure.
@@ -66,7 +68,15 @@ impl Source for FaultySource {
         Ok(SourcePoll::Rows { changes: ChangeBatch::append(rows), bad: bad.collect() })
     }
 
-    fn position(&self) -> String {
+    fn position(&self) -> Position {
+        Position::default()
+    }
+
+    fn seek(&mut self, _: &Position) -> Result<()> {
+        Ok(())
+    }
+
+    fn describe_position(&self) -> String {
         "a.csv".into()
     }
 

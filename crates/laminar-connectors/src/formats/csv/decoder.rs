@@ -115,6 +115,14 @@ impl Decoder for CsvDecoder {
         self.layout.is_none()
     }
 
+    fn is_between_records(&self) -> bool {
+        self.layout.is_some() && self.records.is_between()
+    }
+
+    fn pass_start(&mut self) {
+        self.records.pass_start();
+    }
+
     fn rows(&self) -> usize {
         self.rows.rows()
     }

@@ -65,6 +65,16 @@ impl Records {
         }
     }
 
+    /// Whether a record comes next, or a line that is none.
+    pub(super) fn is_between(&self) -> bool {
+        self.skip == 0 && !self.skipper.is_within_line()
+    }
+
+    /// Says that the lines at the start have been passed over.
+    pub(super) fn pass_start(&mut self) {
+        self.skip = 0;
+    }
+
     /// Whether the record found last is a blank line.
     pub(super) fn is_blank(&self) -> bool {
         matches!(self.fields.as_slice(), [field] if !field.quoted && field.start == field.end)

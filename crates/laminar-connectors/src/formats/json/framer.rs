@@ -77,6 +77,11 @@ impl Framer {
         }
     }
 
+    /// Whether each value is a line, and none has been passed over in part.
+    pub(crate) fn is_between_lines(&self) -> bool {
+        matches!(&self.found, Some(Found::Lines(_, skipper)) if !skipper.is_within_line())
+    }
+
     /// Fails if the text ends where it cannot end.
     pub(crate) fn end(&self) -> Result<()> {
         match &self.found {

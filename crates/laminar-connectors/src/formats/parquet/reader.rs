@@ -119,6 +119,12 @@ impl ParquetReader {
         self.row
     }
 
+    /// Goes on with this row; false if there are not so many. Called before the first batch.
+    pub fn seek(&mut self, row: u64) -> bool {
+        self.row = row.min(self.rows);
+        row <= self.rows
+    }
+
     /// Makes as many rows of `batch` fit as have no more than [`BATCH_BYTES_MAX`]; the others wait.
     fn fit(&mut self, batch: &RecordBatch) -> Result<(RecordBatch, Vec<Misfit>)> {
         let rows = rows_within(batch, BATCH_BYTES_MAX);
