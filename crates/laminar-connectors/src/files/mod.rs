@@ -7,10 +7,11 @@
 //! * [`text_file`], [`parquet_file`]: the rows of one file. [`reader`]: either.
 //! * [`source`], [`file_list`]: files one after the other. [`follow`], [`followed`]: files that grow, and new ones.
 //! * [`place`], [`kept`]: where the reading of files stands, and whether they still are the same ones.
-//! * [`output`], [`sink`]: rows into a file. [`file_set`]: which files an object reads or writes.
+//! * [`output`], [`sink`]: rows into a file. [`epochs`]: the same, such that a crash neither loses nor repeats one. [`file_set`]: which files an object reads or writes.
 
 mod decompress;
 mod encoding;
+mod epochs;
 mod file_list;
 mod file_set;
 mod follow;
@@ -60,6 +61,9 @@ impl Connector for FileConnector {
 
     fn open_sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
         let settings = settings::SinkSettings::parse(request.options)?;
+        if request.transactional && epochs::can_hold_epochs(&settings.path) {
+            return Ok(Box::new(epochs::EpochSink::open(settings, &request.schema, request.resume.as_ref())?));
+        }
         Ok(Box::new(sink::FileSink::open(settings, &request.schema)?))
     }
 

@@ -33,41 +33,20 @@ enum State {
 impl Target {
     /// Checks that `path` can be written; nothing is created or changed yet.
     pub(super) fn new(path: PathBuf, publish: Publish, overwrite: bool) -> Result<Self> {
-        if path.is_dir() {
-            return Err(Error::new(Code::Io, format!("'{}' is a directory", path.display()))
-                .with_hint("name a file in it, such as 'out/rows.parquet'"));
-        }
+        check_target(&path, overwrite)?;
         let written = written_name(&path, publish);
-        let target = Self { path, written, overwrite, state: State::NotStarted };
-        target.check_overwrite()?;
-        Ok(target)
-    }
-
-    fn check_overwrite(&self) -> Result<()> {
-        if self.overwrite || !self.path.exists() {
-            return Ok(());
-        }
-        Err(Error::new(Code::ObjectExists, format!("the file '{}' exists", self.path.display()))
-            .with_hint("leave out overwrite = 'false' to replace it, or name another file"))
+        Ok(Self { path, written, overwrite, state: State::NotStarted })
     }
 
     /// The file to write, empty, with the directories that it needs. It is locked: two writers would mix their rows.
     pub(super) fn create(&mut self) -> Result<File> {
-        self.check_overwrite()?;
+        check_overwrite(&self.path, self.overwrite)?;
         if let Some(directory) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
         }
         let open = File::options().write(true).create(true).truncate(false).open(&self.written);
         let file = open.map_err(|error| cannot_write(&self.written, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::new(Code::ObjectInUse, format!("another sink writes '{}'", self.path.display()))
-                    .with_hint("give each sink a file of its own"));
-            }
-            // Some file systems have no locks; the rows matter more than the check.
-            Err(TryLockError::Error(_)) => {}
-        }
+        lock(&file, &self.path)?;
         file.set_len(0).map_err(|error| cannot_write(&self.written, &error))?;
         self.state = State::Started;
         Ok(file)
@@ -98,6 +77,34 @@ impl Drop for Target {
     }
 }
 
+/// Refuses what cannot become an output.
+pub(super) fn check_target(path: &Path, overwrite: bool) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::new(Code::Io, format!("'{}' is a directory", path.display()))
+            .with_hint("name a file in it, such as 'out/rows.parquet'"));
+    }
+    check_overwrite(path, overwrite)
+}
+
+/// Refuses to replace a file, unless that is wanted.
+pub(super) fn check_overwrite(path: &Path, overwrite: bool) -> Result<()> {
+    if overwrite || !path.exists() {
+        return Ok(());
+    }
+    Err(Error::new(Code::ObjectExists, format!("the file '{}' exists", path.display()))
+        .with_hint("leave out overwrite = 'false' to replace it, or name another file"))
+}
+
+/// Keeps other sinks out of a file that becomes `path`.
+pub(super) fn lock(file: &File, path: &Path) -> Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(Error::new(Code::ObjectInUse, format!("another sink writes '{}'", path.display()))
+            .with_hint("give each sink a file of its own")),
+        // Some file systems have no locks; the rows matter more than the check.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
 /// The name under which an output is written.
 pub(super) fn written_name(path: &Path, publish: Publish) -> PathBuf {
     match publish {
@@ -107,14 +114,14 @@ pub(super) fn written_name(path: &Path, publish: Publish) -> PathBuf {
 }
 
 /// `rows.parquet.partial`.
-fn partial_of(path: &Path) -> PathBuf {
+pub(super) fn partial_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".");
     name.push(PARTIAL);
     path.with_file_name(name)
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
+pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
     Error::new(Code::Io, format!("'{}' cannot be written", path.display())).with_detail(error.to_string())
 }
 

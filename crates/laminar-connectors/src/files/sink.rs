@@ -3,7 +3,7 @@
 //! Parquet appears under its name when the sink finishes, replacing the old file in one move, so no reader ever sees
 //! half of it. CSV and NDJSON are written under their name and can be read while they grow, unless
 //! `publish = 'at_end'`. Nothing is created before the first row or the end: a script that fails early leaves the old
-//! output as it was.
+//! output as it was. In a database with a directory [`epochs`](super::epochs) takes its place.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -14,4 +14,4 @@ mod weight;
 mod writer;
 
 pub use reader::{ParquetReader, is_complete, parquet_schema};
-pub use writer::{ParquetCompression, ParquetWriter};
+pub use writer::{ParquetCompression, ParquetWriter, writable_rows};

@@ -71,6 +71,11 @@ impl<W: Write + Send> ParquetWriter<W> {
     }
 }
 
+/// The rows as a file for `schema` holds them, and those that it cannot hold.
+pub fn writable_rows(rows: &RecordBatch, schema: &SchemaRef) -> Result<(RecordBatch, Vec<Unwritable>)> {
+    fit(rows, &file_schema(schema))
+}
+
 fn failed(error: ParquetError) -> Error {
     let code = match &error {
         ParquetError::NYI(_) => Code::NotSupported,
