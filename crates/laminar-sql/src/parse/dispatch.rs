@@ -16,7 +16,6 @@ const NOT_BUILT: &[(&str, &str)] = &[
     ("CLOSE", "SUBSCRIBE without a cursor"),
     ("FLUSH", "a query sees every row that was inserted before it"),
     ("WAIT", "a query sees every row that was inserted before it"),
-    ("CHECKPOINT", ""),
     (
         "REPLAY",
         "late rows: INSERT INTO target (columns) SELECT columns FROM object$late; rows in error are texts: SELECT raw, reason FROM object$errors",
@@ -50,6 +49,10 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "DESCRIBE" | "DESC" => show::describe(cursor).map(Statement::Describe),
         "EXPLAIN" => explain::explain(cursor),
         "VERIFY" => explain::verify(cursor).map(Statement::Verify),
+        "CHECKPOINT" => {
+            cursor.advance();
+            Ok(Statement::Checkpoint)
+        }
         "SUBSCRIBE" => subscribe::subscribe(cursor).map(Statement::Subscribe),
         "SET" => set::set(cursor).map(Statement::Set),
         "RESET" => set::reset(cursor).map(Statement::Set),

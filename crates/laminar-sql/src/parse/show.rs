@@ -18,13 +18,13 @@ const WORDS: &[&str] = &[
     "CONTINUOUS QUERIES",
     "JOBS",
     "STATE",
+    "CHECKPOINTS",
     "ALL",
     "OBJECTS",
     "COLUMNS",
     "CREATE",
 ];
-const NOT_BUILT: &[&str] =
-    &["INDEXES", "FUNCTIONS", "SECRETS", "CONNECTIONS", "CURSORS", "SUBSCRIPTIONS", "CHECKPOINTS", "USERS"];
+const NOT_BUILT: &[&str] = &["INDEXES", "FUNCTIONS", "SECRETS", "CONNECTIONS", "CURSORS", "SUBSCRIPTIONS", "USERS"];
 
 /// Reads a `SHOW` statement.
 pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Show> {
@@ -41,6 +41,9 @@ pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Show> {
     }
     if cursor.take_word("STATE") {
         return Ok(Show::State);
+    }
+    if cursor.take_word("CHECKPOINTS") {
+        return Ok(Show::Checkpoints);
     }
     if cursor.take_word("CREATE") {
         let kind = objects::take_kind(cursor);

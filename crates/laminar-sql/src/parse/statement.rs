@@ -66,6 +66,8 @@ pub enum Statement {
     ExplainObject(ExplainObject),
     /// `VERIFY VIEW`.
     Verify(VerifyView),
+    /// `CHECKPOINT`: of a database with a directory, now.
+    Checkpoint,
     /// `SELECT`, `VALUES`, `WITH … SELECT`: an ad-hoc query.
     Select(StreamQuery),
     /// `SUBSCRIBE`.
@@ -388,6 +390,8 @@ pub enum Show {
     Jobs,
     /// `SHOW STATE`: rows and bytes of each operator.
     State,
+    /// `SHOW CHECKPOINTS`: those that stand in the database's directory.
+    Checkpoints,
     /// The columns of an object: `SHOW COLUMNS FROM name`.
     Columns(Name),
     /// The statement that made an object: `SHOW CREATE [kind] name`.

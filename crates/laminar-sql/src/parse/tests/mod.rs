@@ -101,6 +101,7 @@ fn show(statement: &Statement) -> String {
         Statement::Show(other) => format!("show {other:?}"),
         Statement::Describe(name) => format!("describe {}", name.text),
         Statement::ExplainObject(explain) => format!("explain {:?} {:?} {}", explain.report, explain.kind, explain.name.text),
+        Statement::Checkpoint => "checkpoint".to_owned(),
         Statement::Verify(verify) => format!("verify {}", verify.name.text),
         Statement::Explain(explain) => format!("explain {:?} {}", explain.what, show(&explain.statement)),
         Statement::Select(query) => stream_query(query),

@@ -245,10 +245,12 @@ fn objects_are_explained_and_verified() {
             explain Analyze Some(Sink) s"#]],
     );
     check(
-        "VERIFY VIEW v; VERIFY MATERIALIZED VIEW w",
+        "VERIFY VIEW v; VERIFY MATERIALIZED VIEW w; CHECKPOINT; SHOW CHECKPOINTS",
         expect![[r#"
         verify v
-        verify w"#]],
+        verify w
+        checkpoint
+        show Checkpoints"#]],
     );
 }
 
