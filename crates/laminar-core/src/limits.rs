@@ -35,6 +35,12 @@ pub const SUBSCRIPTION_BYTES_MIN: usize = 64 << 10;
 pub const PUSH_TIMEOUT_MS: u64 = 1_000;
 /// How long a round waits in which every source is held back by a subscriber, in nanoseconds.
 pub const HELD_ROUND_NS: i64 = 1_000_000;
+/// How often a database with a directory makes a checkpoint, in milliseconds.
+pub const CHECKPOINT_INTERVAL_MS: u64 = 10_000;
+/// Bytes of the log after which a checkpoint is made before its time.
+pub const CHECKPOINT_LOG_BYTES: u64 = 256 << 20;
+/// How long what was written with the durability `group` may wait to be synced, in milliseconds.
+pub const GROUP_SYNC_MS: u64 = 10;
 /// Wall-clock silence after which a source counts as idle, in milliseconds.
 pub const IDLE_TIMEOUT_MS: u64 = 30_000;
 /// How often the watermark of an idle source moves on with the wall clock, in nanoseconds.

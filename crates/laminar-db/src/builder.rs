@@ -1,25 +1,46 @@
 //! How a database is put together: the parts come in here as arguments.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use laminar_connectors::Registry;
+use laminar_core::Result;
 use laminar_core::limits::{STEP_BUDGET_NS, VIRTUAL_PARTITIONS};
 use laminar_core::time::{Clock, SystemClock};
-use laminar_core::{Code, Error, Result};
 
 use crate::Database;
+use crate::checkpoint::CheckpointThread;
 use crate::engine::EngineParts;
 use crate::hosted::EngineThread;
+use crate::recovery::recovered;
 use crate::settings::{Settings, StepBudget};
 
+/// Where a database is that has no directory.
+const MEMORY: &str = ":memory:";
+
 impl Database {
-    /// Opens a database. Today only `":memory:"` exists; a path is refused, because nothing would be written there yet.
+    /// Opens the database in the directory `path`, which is made if it is not there: what it answered with success is there again. In
+    /// `":memory:"` is a new one, which is gone when the program ends.
+    ///
+    /// Fails with [`Code::ObjectInUse`](crate::Code::ObjectInUse) while another process has the directory open.
+    ///
+    /// ```
+    /// use laminar_db::Database;
+    ///
+    /// # fn main() -> laminar_db::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("app").display().to_string();
+    /// let db = Database::open(&path)?;
+    /// db.execute("CREATE TABLE visits (page VARCHAR); INSERT INTO visits VALUES ('/'), ('/about')")?;
+    /// drop(db); // or a crash
+    ///
+    /// let db = Database::open(&path)?;
+    /// assert_eq!(db.query("SELECT count(*) FROM visits")?.to_strings(), [["2"]]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn open(path: &str) -> Result<Self> {
-        if path == ":memory:" {
-            return Ok(Self::builder().build());
-        }
-        Err(Error::new(Code::NotSupported, format!("a database on disk ('{path}') is not built yet"))
-            .with_hint("open \":memory:\": everything works there, and is gone when the program ends"))
+        Self::builder().open(path)
     }
 
     /// A database put together by hand.
@@ -97,13 +118,26 @@ impl DatabaseBuilder {
         self
     }
 
+    /// The database in the directory `path`, or a new one in `":memory:"`, see [`Database::open`].
+    pub fn open(self, path: &str) -> Result<Database> {
+        if path == MEMORY {
+            return Ok(self.build());
+        }
+        let database = recovered(self.parts, Path::new(path))?;
+        let checkpoints =
+            database.durable.clone().map(|durable| CheckpointThread::start(database.clone(), durable)).transpose()?;
+        Ok(with_threads(database, self.hosted, checkpoints))
+    }
+
     /// The database, in memory.
     pub fn build(self) -> Database {
-        let database = Database::new(self.parts);
-        // Without a thread callers do the work, with the same answers.
-        match self.hosted.then(|| EngineThread::start(database.clone())) {
-            Some(Ok(thread)) => database.hosted_by(thread),
-            Some(Err(_)) | None => database,
-        }
+        with_threads(Database::new(self.parts), self.hosted, None)
     }
+}
+
+/// The database with the threads that work for it until its last handle is gone.
+fn with_threads(database: Database, hosted: bool, checkpoints: Option<CheckpointThread>) -> Database {
+    // Without a thread of its own callers do the work, with the same answers.
+    let engine = hosted.then(|| EngineThread::start(database.clone())).and_then(Result::ok);
+    database.with_threads(engine.is_some(), (engine, checkpoints))
 }

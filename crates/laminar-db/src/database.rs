@@ -12,11 +12,12 @@ use laminar_core::row::Row;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
 use crate::catalog::{ObjectId, kind_name};
+use crate::durability::Durable;
 use crate::engine::{Engine, EngineParts};
 use crate::engine_lock::{EngineGuard, EngineLock, Priority, Wakeup};
 use crate::events::{Event, EventOutlet};
 use crate::history::Reading;
-use crate::{Interrupt, Status};
+use crate::{Interrupt, Notice, Status};
 
 /// How often a push that is held back looks whether it still is.
 const PUSH_LOOKS_EVERY: Duration = Duration::from_millis(1);
@@ -25,12 +26,16 @@ const PUSH_LOOKS_EVERY: Duration = Duration::from_millis(1);
 #[derive(Clone)]
 pub struct Database {
     pub(crate) engine: Arc<EngineLock<Engine>>,
+    /// Where the database has a directory: what answers wait for.
+    pub(crate) durable: Option<Durable>,
     /// What the thread that works does next; who holds it is that thread.
     pub(crate) scheduler: Arc<Mutex<Scheduler>>,
     /// Outside of the lock: a thread that interrupts cannot wait for it.
     interrupt: Interrupt,
-    /// Where the database has a thread of its own: it ends with the last handle.
-    pub(crate) host: Option<Arc<dyn Any + Send + Sync>>,
+    /// Whether the database has a thread of its own that reads and steps.
+    pub(crate) is_hosted: bool,
+    /// Kept to be dropped: the threads that work for it, which end with the last handle.
+    _threads: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Database {
@@ -40,12 +45,24 @@ impl Database {
         let engine = Engine::new(parts);
         let interrupt = engine.interrupt.clone();
         let scheduler = Arc::new(Mutex::new(Scheduler::new(LaneBudgets::START, Arc::clone(&clock))));
-        Self { engine: Arc::new(EngineLock::new(engine, clock)), scheduler, interrupt, host: None }
+        Self {
+            engine: Arc::new(EngineLock::new(engine, clock)),
+            durable: None,
+            scheduler,
+            interrupt,
+            is_hosted: false,
+            _threads: None,
+        }
     }
 
-    /// The same database with a thread that works for it until `host` is dropped.
-    pub(crate) fn hosted_by(self, host: impl Any + Send + Sync) -> Self {
-        Self { host: Some(Arc::new(host)), ..self }
+    /// The same database, whose answers wait until they last.
+    pub(crate) fn with_durability(self, durable: Durable) -> Self {
+        Self { durable: Some(durable), ..self }
+    }
+
+    /// The same database with threads that work for it until the last handle is gone; `is_hosted`: one of them reads and steps.
+    pub(crate) fn with_threads(self, is_hosted: bool, threads: impl Any + Send + Sync) -> Self {
+        Self { is_hosted, _threads: Some(Arc::new(threads)), ..self }
     }
 
     /// What stops an ad-hoc query while another thread waits for its answer.
@@ -76,13 +93,23 @@ impl Database {
     /// Pushes rows with weights into a table, or into a source that was created `WITH (changelog = 'true')`: −1 retracts a row.
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
         let mut engine = self.lock_for_push(&[name])?;
-        let (node, changes) = engine.admitted(name, changes)?;
-        engine.reactor.push(node, changes)?;
+        let (id, node, changes) = engine.admitted(name, changes)?;
+        engine.take_in(id, node, changes)?;
         engine.settle_for(node)?;
         if engine.wakes(Wakeup::Work) && engine.is_settled() {
             engine.leave_no_work();
         }
-        Ok(())
+        self.let_go_when_durable(engine)
+    }
+
+    /// Lets others in, and returns when what was written into the log lasts as the setting `durability` says.
+    pub(crate) fn let_go_when_durable(&self, engine: EngineGuard<'_, Engine>) -> Result<()> {
+        let end = engine.journal.end();
+        drop(engine);
+        match (&self.durable, end) {
+            (Some(durable), Some(end)) => durable.wait(end),
+            _ => Ok(()),
+        }
     }
 
     /// Pushes typed rows, see [`derive@crate::Row`].
@@ -95,8 +122,9 @@ impl Database {
         let mut engine = self.lock();
         let id = engine.catalog.named(name)?.id;
         let node = engine.push_target(id)?;
-        engine.reactor.end(node)?;
-        engine.settle_for(node)
+        engine.take_end(id, node)?;
+        engine.settle_for(node)?;
+        self.let_go_when_durable(engine)
     }
 
     /// Calls `callback` with the changes of every step, within the step: no copy, no thread between. It must not call the
@@ -150,9 +178,20 @@ impl Database {
         self.lock_with_sources().stop_reading()
     }
 
-    /// Completes what sinks have written so far; they take nothing more. Windows that are open stay open.
+    /// Completes what sinks have written so far; they take nothing more. Windows that are open stay open. In a database with a directory, whose sinks go
+    /// on when it is opened again, a checkpoint makes visible what they have written.
     pub fn close_sinks(&self) {
+        if self.durable.is_some() {
+            let failure = self.checkpoint().err();
+            self.lock().checkpoint_failure = failure;
+            return;
+        }
         self.lock().close_sinks();
+    }
+
+    /// What is to be known of how the directory of the database was found: that the end of its log was torn, for example, and cut.
+    pub fn opening_notices(&self) -> Vec<Notice> {
+        self.lock().notices_of_opening.clone()
     }
 
     /// How everything is doing.

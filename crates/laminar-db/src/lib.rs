@@ -27,6 +27,8 @@ mod settings;
 
 mod block_on;
 
+mod replay_clock;
+
 mod catalog;
 
 mod history;
@@ -34,6 +36,10 @@ mod history;
 mod events;
 
 mod engine_lock;
+
+mod stored;
+
+mod durability;
 
 mod engine;
 
@@ -43,11 +49,15 @@ mod database;
 
 mod turn;
 
+mod checkpoint;
+
 mod hosted;
 
 mod subscription;
 
 mod statements;
+
+mod recovery;
 
 mod sql;
 
@@ -65,9 +75,10 @@ pub use laminar_core::{ChangeBatch, Code, Error, Result, Span, StepId};
 pub use laminar_derive::Row;
 pub use laminar_sql::diagnostic;
 pub use laminar_sql::parse::{ObjectKind, ParsedStatement, parse_script, parse_script_with};
+pub use laminar_storage::store::{Report as DirectoryReport, check as check_directory};
 pub use notice::{Notice, NoticeKind};
 pub use rows::Rows;
-pub use settings::{Settings, StepBudget};
+pub use settings::{Durability, Settings, StepBudget};
 pub use statements::StatementOutcome;
 pub use status::{ObjectStatus, Status};
 pub use subscription::Subscription;

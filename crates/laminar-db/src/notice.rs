@@ -19,6 +19,8 @@ pub enum NoticeKind {
     Forgotten,
     /// A clause of the statement has no effect.
     Ignored,
+    /// Something in the directory of the database was not as it should be, and what was done about it.
+    Recovered,
 }
 
 impl Notice {

@@ -1,8 +1,8 @@
 //! What `SET` can change.
 
 use laminar_core::limits::{
-    IDLE_TIMEOUT_MS, PUSH_TIMEOUT_MS, QUERY_BYTES_MAX, QUERY_BYTES_MIN, SIDE_BYTES_MAX, SIDE_BYTES_MIN, STEP_BUDGET_NS,
-    SUBSCRIPTION_BYTES_MAX, SUBSCRIPTION_BYTES_MIN, VIRTUAL_PARTITIONS,
+    CHECKPOINT_INTERVAL_MS, IDLE_TIMEOUT_MS, PUSH_TIMEOUT_MS, QUERY_BYTES_MAX, QUERY_BYTES_MIN, SIDE_BYTES_MAX, SIDE_BYTES_MIN,
+    STEP_BUDGET_NS, SUBSCRIPTION_BYTES_MAX, SUBSCRIPTION_BYTES_MIN, VIRTUAL_PARTITIONS,
 };
 use laminar_core::{Code, Error, Result};
 
@@ -26,6 +26,23 @@ pub struct Settings {
     /// How long a push waits for a subscriber that holds it back ([`SlowReader::Block`](crate::SlowReader::Block)) before it fails, in
     /// nanoseconds.
     pub push_timeout: i64,
+    /// Until when a push or statement of a database with a directory waits.
+    pub durability: Durability,
+    /// How often a database with a directory makes a checkpoint, in nanoseconds, if something has happened; `None`: only when it is told to.
+    pub checkpoint_interval: Option<i64>,
+}
+
+/// When an answer of a database with a directory may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Durability {
+    /// What it says is on the disk: it survives a crash of the machine. Threads that wait share one sync.
+    #[default]
+    Full,
+    /// It is written, and synced some milliseconds later: it survives a crash of the program; a crash of the machine takes the last milliseconds.
+    Group,
+    /// It is written, and the operating system decides when it comes to the disk: it survives a crash of the program.
+    None,
 }
 
 /// How much of an object's history is kept for subscriptions to come: `WITH (history = …)`.
@@ -92,13 +109,24 @@ impl Default for Settings {
             query_memory: QUERY_BYTES_MAX,
             subscription_memory: SUBSCRIPTION_BYTES_MAX,
             push_timeout: PUSH_TIMEOUT_MS as i64 * 1_000_000,
+            durability: Durability::default(),
+            checkpoint_interval: Some(CHECKPOINT_INTERVAL_MS as i64 * 1_000_000),
         }
     }
 }
 
 /// Every setting's name.
-pub(crate) const NAMES: [&str; 7] =
-    ["idle_timeout", "push_timeout", "query_memory", "side_output_memory", "step_budget", "subscription_memory", "workers"];
+pub(crate) const NAMES: [&str; 9] = [
+    "checkpoint_interval",
+    "durability",
+    "idle_timeout",
+    "push_timeout",
+    "query_memory",
+    "side_output_memory",
+    "step_budget",
+    "subscription_memory",
+    "workers",
+];
 
 impl Settings {
     /// Changes one setting; `None` gives it its default.
@@ -138,6 +166,18 @@ impl Settings {
                 self.step_budget = value.map_or(Ok(StepBudget::default()), step_budget)?;
                 Ok(())
             }
+            "durability" => {
+                self.durability = value.map_or(Ok(Durability::default()), durability)?;
+                Ok(())
+            }
+            "checkpoint_interval" => {
+                self.checkpoint_interval = match value {
+                    None => Self::default().checkpoint_interval,
+                    Some("never" | "off" | "0") => None,
+                    Some(text) => Some(duration(text)?),
+                };
+                Ok(())
+            }
             "workers" => {
                 self.workers = value.map_or(Ok(Self::default().workers), workers)?;
                 Ok(())
@@ -165,6 +205,11 @@ impl Settings {
                 StepBudget::Always(nanos) if nanos.is_multiple_of(1_000_000) => format!("{} ms", nanos / 1_000_000),
                 StepBudget::Always(nanos) => format!("{} us", nanos / 1_000),
                 StepBudget::Never => "off".to_owned(),
+            }),
+            "durability" => Some(self.durability.as_str().to_owned()),
+            "checkpoint_interval" => Some(match self.checkpoint_interval {
+                Some(nanos) => format!("{} ms", nanos / 1_000_000),
+                None => "never".to_owned(),
             }),
             "workers" => Some(self.workers.to_string()),
             _ => None,
@@ -205,6 +250,26 @@ fn workers(text: &str) -> Result<usize> {
     number.ok_or_else(|| {
         Error::new(Code::InvalidOption, format!("'{text}' is not a number of workers"))
             .with_hint(format!("write a number from 1 (the caller's thread does all the work) to {VIRTUAL_PARTITIONS}"))
+    })
+}
+
+impl Durability {
+    const ALL: [Durability; 3] = [Durability::Full, Durability::Group, Durability::None];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Durability::Full => "full",
+            Durability::Group => "group",
+            Durability::None => "none",
+        }
+    }
+}
+
+fn durability(text: &str) -> Result<Durability> {
+    let found = Durability::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(text.trim()));
+    found.ok_or_else(|| {
+        Error::new(Code::InvalidOption, format!("there is no durability '{text}'"))
+            .with_hint("write 'full' (an answer waits for the disk), 'group' (synced some milliseconds later) or 'none'")
     })
 }
 
@@ -277,6 +342,10 @@ mod tests {
             ("subscription_memory", "1 MiB"),
             ("push_timeout", "250 ms"),
             ("push_timeout", "0 ms"),
+            ("durability", "group"),
+            ("durability", "full"),
+            ("checkpoint_interval", "1500 ms"),
+            ("checkpoint_interval", "never"),
         ] {
             let mut settings = Settings::default();
             settings.set(name, Some(value)).unwrap();

@@ -23,6 +23,32 @@ impl Database {
         statements::run(self, statement)
     }
 
+    /// The statements of a script that a database with a directory has done, in order: those that [`run_in_script`](Self::run_in_script) ran and that
+    /// change something.
+    pub fn script(&self) -> Vec<String> {
+        self.lock().journal.script.clone()
+    }
+
+    /// Runs one statement of a script. In a database with a directory it is noted together with what it does that it has been done, so that a
+    /// program which is started anew can go on behind it ([`script`](Self::script)).
+    pub fn run_in_script(&self, statement: &ParsedStatement) -> Result<StatementOutcome> {
+        if self.durable.is_none() || !statements::changes_something(&statement.statement) {
+            return self.run(statement);
+        }
+        self.lock().journal.begin_script_statement(&statement.text);
+        let outcome = self.run(statement);
+        let mut engine = self.lock();
+        let now = engine.clock.now();
+        engine.journal.end_script_statement(now, outcome.is_ok())?;
+        self.let_go_when_durable(engine)?;
+        outcome
+    }
+
+    /// Whether a statement changes something that a directory keeps, so that a script which is run anew does not do it a second time.
+    pub fn is_kept(statement: &ParsedStatement) -> bool {
+        statements::changes_something(&statement.statement)
+    }
+
     /// The rows of one SELECT over tables and materialized views, as of one step.
     pub fn query(&self, sql: &str) -> Result<Rows> {
         match self.execute(sql)?.pop() {

@@ -29,6 +29,8 @@ pub struct Status {
     pub late: u64,
     /// Rows that could not be used, also those of queries without a name.
     pub errors: u64,
+    /// Why the last checkpoint of a database with a directory did not come about; the next one is tried by itself.
+    pub checkpoint_failure: Option<Error>,
 }
 
 /// One moment of an object.
@@ -70,7 +72,8 @@ impl Status {
         let (late, errors) = engine.side_outputs.totals();
         let (step, steps) = (engine.reactor.graph().last_step(), engine.reactor.budget_metrics());
         let history_bytes = engine.history_bytes();
-        Self { step, steps, lanes: engine.lanes, objects, state_bytes, history_bytes, late, errors }
+        let checkpoint_failure = engine.checkpoint_failure.clone();
+        Self { step, steps, lanes: engine.lanes, objects, state_bytes, history_bytes, late, errors, checkpoint_failure }
     }
 
     /// The object called `name`.
@@ -130,7 +133,7 @@ fn object_status(engine: &mut Engine, id: ObjectId) -> Option<ObjectStatus> {
         status.rows = status.rows.saturating_sub(late);
     }
     for reader in engine.readers.iter().filter(|reader| reader.object == id) {
-        status.position = Some(reader.position());
+        status.position = Some(reader.describe_position());
         status.rows = status.rows.max(reader.rows);
         if let ReaderState::Failed(error) = &reader.state {
             status.failed = Some(error.clone());

@@ -101,7 +101,7 @@ impl Database {
 
     /// The right to work, if callers do the work here and no other thread has it.
     fn own_seat(&self) -> Option<MutexGuard<'_, Scheduler>> {
-        if self.host.is_none() { self.seat() } else { None }
+        if self.is_hosted { None } else { self.seat() }
     }
 
     fn seat(&self) -> Option<MutexGuard<'_, Scheduler>> {

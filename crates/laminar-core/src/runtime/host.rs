@@ -465,6 +465,11 @@ impl GraphHost {
         Ok(id)
     }
 
+    /// The node that an outlet is attached to, if there is such an outlet (still).
+    pub fn outlet_node(&self, outlet: OutletId) -> Option<NodeId> {
+        self.outlets.iter().find(|attached| attached.id == outlet).map(|attached| attached.node)
+    }
+
     /// Takes an outlet away. False if there is no such outlet (any more).
     pub fn detach_outlet(&mut self, outlet: OutletId) -> bool {
         let before = self.outlets.len();

@@ -59,6 +59,13 @@ impl Catalog {
         self.contents.next_id
     }
 
+    /// Says that all ids before `id` have been given: objects that were there and are gone had them.
+    pub(crate) fn skip_ids_before(&mut self, id: ObjectId) {
+        if id > self.next_id() {
+            Arc::make_mut(&mut self.contents).next_id = id;
+        }
+    }
+
     /// The id of the object called `name`.
     pub(crate) fn id_of(&self, name: &str) -> Option<ObjectId> {
         self.contents.names.get(name).copied()

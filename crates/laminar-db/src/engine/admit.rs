@@ -10,20 +10,20 @@ use crate::block_on::block_on;
 use crate::catalog::{Object, ObjectId, ObjectKind, kind_name};
 
 impl Engine {
-    /// Where changes that a program pushes into `name` go in, and the changes with all columns. Fails if a row that comes breaks a rule. A push looks
+    /// The object called `name`, where changes that a program pushes into it go in, and the changes with all columns. Fails if a row that comes breaks a rule. A push looks
     /// its object up by name once, and its instance by id.
-    pub(crate) fn admitted(&mut self, name: &str, changes: ChangeBatch) -> Result<(NodeId, ChangeBatch)> {
+    pub(crate) fn admitted(&mut self, name: &str, changes: ChangeBatch) -> Result<(ObjectId, NodeId, ChangeBatch)> {
         let id = self.catalog.named(name)?.id;
         match self.instances.get(id).map(|instance| &instance.parts) {
-            Some(Parts::Table(table)) => Ok((table.source, self.held_to(&table.rules, changes)?)),
+            Some(Parts::Table(table)) => Ok((id, table.source, self.held_to(&table.rules, changes)?)),
             Some(Parts::Source(source)) if source.reader.is_some() && source.is_pushed => {
                 source.lengths.check(changes.rows())?;
-                Ok((required(source.reader, id)?, changes))
+                Ok((id, required(source.reader, id)?, changes))
             }
             _ => {
                 let node = self.push_target(id)?;
                 self.check_lengths(id, changes.rows())?;
-                Ok((node, changes))
+                Ok((id, node, changes))
             }
         }
     }

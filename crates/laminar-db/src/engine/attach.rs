@@ -149,7 +149,7 @@ impl Engine {
         let node = self.next_node();
         let opened = match (self.take_opened(id), &connector) {
             (Some(opened), _) => Some(opened),
-            (None, Some(connector)) => Some(self.open_source(&name, connector, Some(properties.schema.clone()))?),
+            (None, Some(connector)) => Some(self.open_reader(&name, connector, properties.schema.clone())?),
             (None, None) => None,
         };
         if let (Some(WatermarkSpec { per: WatermarkPer::Partition(partitions), .. }), Some(opened)) =
@@ -200,6 +200,10 @@ impl Engine {
     pub(crate) fn open_source(&self, name: &str, connector: &ConnectorDef, schema: Option<SchemaRef>) -> Result<Box<dyn Source>> {
         let options = options_of(connector);
         let request = SourceRequest { name: name.to_owned(), schema, options, schema_was_found: false };
+        self.open_request(connector, request)
+    }
+
+    pub(super) fn open_request(&self, connector: &ConnectorDef, request: SourceRequest) -> Result<Box<dyn Source>> {
         self.registry
             .get(&connector.name)
             .map_err(|error| error.at(connector.name_span))?
@@ -217,7 +221,7 @@ impl Engine {
         let nodes = self.nodes_with_sides(id);
         if let Some((handle, outlet)) = self.instances.remove(id).as_ref().and_then(Instance::sink) {
             self.reactor.graph_mut().detach_outlet(outlet);
-            handle.finish();
+            handle.close();
         }
         self.readers.remove(&nodes);
         self.forget_histories(&nodes);

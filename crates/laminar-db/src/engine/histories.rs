@@ -132,6 +132,11 @@ impl Engine {
         self.drop_unread_streams()
     }
 
+    /// The changes of steps up to `step` are not kept: they belong to a checkpoint.
+    pub(super) fn histories_begin_after(&self, step: StepId) {
+        self.histories.iter().for_each(|attached| attached.history.begin_after(step));
+    }
+
     /// Takes a history away from its node.
     pub(super) fn drop_history(&mut self, node: NodeId) {
         for attached in self.histories.extract_if(.., |attached| attached.node == node) {

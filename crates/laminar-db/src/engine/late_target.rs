@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
-use laminar_connectors::{Sink, SinkRequest};
+use laminar_connectors::SinkRequest;
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, OutletId, SourceSpec};
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{ConnectorDef, Name};
@@ -25,7 +25,7 @@ pub(super) enum Fitting {
     /// A table, or a sink that has its columns.
     Standing(LateTarget),
     /// A sink of which this is the first writer.
-    New { sink: ObjectId, schema: SchemaRef, writer: Box<dyn Sink> },
+    New { sink: ObjectId, schema: SchemaRef, handle: SinkHandle },
 }
 
 impl Engine {
@@ -54,9 +54,10 @@ impl Engine {
                 Ok(Fitting::Standing(target(object.id, intake.node, columns.clone(), places)))
             }
             (Definition::LateSink { connector, .. }, _) => {
-                let request = late_sink_request(&object.name, connector, late.clone());
-                let writer = self.open_sink(connector, request).map_err(|error| error.within(format!("sink '{}'", object.name)));
-                Ok(Fitting::New { sink: object.id, schema: late.clone(), writer: writer.map_err(|e| e.at(name.span))? })
+                let request = append_sink_request(&object.name, connector, late.clone());
+                let opened = self.open_sink_as_recorded(object.id, connector, request);
+                let handle = opened.map_err(|error| error.within(format!("sink '{}'", object.name)).at(name.span))?;
+                Ok(Fitting::New { sink: object.id, schema: late.clone(), handle })
             }
             _ => Err(takes_no_late_rows(object, name)),
         }
@@ -66,20 +67,19 @@ impl Engine {
     pub(super) fn connect_target(&mut self, object: ObjectId, target: Fitting) -> Result<()> {
         let target = match target {
             Fitting::Standing(target) => target,
-            Fitting::New { sink, schema, writer } => self.settle_sink(sink, schema, writer)?,
+            Fitting::New { sink, schema, handle } => self.settle_sink(sink, schema, handle)?,
         };
         self.side_outputs.set_target(object, target);
         Ok(())
     }
 
     /// Puts a node in front of a sink for late rows, which now has its columns.
-    fn settle_sink(&mut self, id: ObjectId, schema: SchemaRef, writer: Box<dyn Sink>) -> Result<LateTarget> {
+    fn settle_sink(&mut self, id: ObjectId, schema: SchemaRef, handle: SinkHandle) -> Result<LateTarget> {
         let object = required(self.catalog.object(id), id)?.clone();
         let node = self.next_node();
         let output = EdgeProperties::new(schema.clone(), ChangeKind::Append);
         let kind = NodeKind::Source(SourceSpec::TIMELESS);
         self.attach_nodes(id, vec![Node { id: node, name: object.name.clone(), kind, inputs: Vec::new(), output }])?;
-        let handle = SinkHandle::new(writer);
         let outlet = self.reactor.subscribe(node, handle.outlet(), false)?;
         self.note(Done::Listens(outlet))?;
         if let Some(Instance { parts: Parts::LateSink(intake), nodes, .. }) = self.instances.get_mut(id) {
@@ -96,16 +96,10 @@ impl Engine {
     }
 }
 
-/// What a sink for late rows is asked to open: rows only come.
-pub(crate) fn late_sink_request(name: &str, connector: &ConnectorDef, schema: SchemaRef) -> SinkRequest {
-    SinkRequest {
-        name: name.to_owned(),
-        schema,
-        changes: ChangeKind::Append,
-        options: options_of(connector),
-        transactional: false,
-        resume: None,
-    }
+/// What a sink is asked to open to which rows only come, for a database in memory.
+pub(crate) fn append_sink_request(name: &str, connector: &ConnectorDef, schema: SchemaRef) -> SinkRequest {
+    let (options, changes) = (options_of(connector), ChangeKind::Append);
+    SinkRequest { name: name.to_owned(), schema, changes, options, resume: None, transactional: false }
 }
 
 fn target(object: ObjectId, node: NodeId, schema: SchemaRef, places: Vec<Option<usize>>) -> LateTarget {

@@ -3,14 +3,18 @@
 mod admit;
 mod alignment;
 mod attach;
+mod capture;
 mod files;
 mod forward;
 mod histories;
 mod instances;
+mod journal;
 mod late_target;
 mod notices;
 mod planning;
 mod readers;
+mod recorded;
+mod restore;
 mod round;
 mod side_outputs;
 mod sieve;
@@ -33,13 +37,17 @@ use laminar_sql::plan::Planner;
 
 pub(crate) use alignment::Held;
 pub(crate) use attach::{options_of, refuse_repeated_names};
+pub(crate) use capture::Captured;
 pub(crate) use files::Files;
 pub(crate) use histories::AttachedHistory;
 pub(crate) use instances::{Instance, Instances, Parts, SourceInstance, TableInstance};
-pub(crate) use late_target::late_sink_request;
+pub(crate) use journal::Journal;
+pub(crate) use late_target::append_sink_request;
 pub(crate) use planning::PlannerCatalog;
+use readers::Deliveries;
 pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
+use recorded::Recorded;
 pub(crate) use round::Round;
 pub(crate) use side_outputs::{LateColumns, SideOutputs};
 pub(crate) use sieve::sieved;
@@ -50,9 +58,9 @@ pub(crate) use table_rules::{Check, ColumnDefault, DefaultValue, Generated, Tabl
 pub(crate) use undo::{Done, Undo};
 use worker_pool::WorkerPoolSpec;
 
-use crate::Interrupt;
 use crate::catalog::{Catalog, ObjectId, kind_name};
 use crate::settings::Settings;
+use crate::{Interrupt, Notice};
 
 /// What an engine is put together from.
 pub(crate) struct EngineParts {
@@ -82,6 +90,14 @@ pub(crate) struct Engine {
     pub(crate) side_outputs: SideOutputs,
     pub(crate) histories: Vec<AttachedHistory>,
     undo: Undo,
+    /// What is written into the log of the database's directory.
+    pub(crate) journal: Journal,
+    /// What the directory says of objects whose statements are said again.
+    pub(crate) recorded: Recorded,
+    /// What is to be known of how the directory was found.
+    pub(crate) notices_of_opening: Vec<Notice>,
+    /// Why the last checkpoint did not come about.
+    pub(crate) checkpoint_failure: Option<Error>,
     /// All that was committed.
     #[cfg(test)]
     pub(crate) committed: Vec<Vec<crate::catalog::CatalogChange>>,
@@ -115,6 +131,10 @@ impl Engine {
             side_outputs,
             histories: Vec::new(),
             undo: Undo::default(),
+            journal: Journal::default(),
+            recorded: Recorded::default(),
+            notices_of_opening: Vec::new(),
+            checkpoint_failure: None,
             #[cfg(test)]
             committed: Vec::new(),
             next_node: 0,
@@ -133,6 +153,7 @@ impl Engine {
         }
         self.reactor.set_step_budget(settings.step_budget.limit_ns());
         self.side_outputs.set_bytes_max(settings.side_output_memory);
+        self.journal.set(&settings);
         self.settings = settings;
         Ok(())
     }
@@ -155,7 +176,8 @@ impl Engine {
     /// Rejects what sources have read and is not a whole row, since nothing more will be read.
     pub(crate) fn stop_reading(&mut self) -> Result<()> {
         let now = self.clock.now();
-        self.readers.give_up(&mut self.reactor, &mut self.side_outputs, now)?;
+        let mut into = Deliveries::of(&mut self.reactor, &mut self.side_outputs, &mut self.journal);
+        self.readers.give_up(&mut into, now)?;
         self.settle_all()
     }
 
@@ -163,6 +185,9 @@ impl Engine {
     /// them, so that rows which the last step rejects still arrive.
     pub(crate) fn finish(&mut self) -> Result<()> {
         self.stop_reading()?;
+        if self.journal.store().is_some() {
+            return self.finish_pushed();
+        }
         let failed =
             |node: NodeId| self.readers.of_node(node).is_some_and(|reader| matches!(reader.state, ReaderState::Failed(_)));
         let sources: Vec<NodeId> = self
@@ -181,9 +206,24 @@ impl Engine {
         self.end_targets()
     }
 
+    /// The same in a database with a directory, which goes on when it is opened again: ends the sources into which programs push. Tables stay open.
+    fn finish_pushed(&mut self) -> Result<()> {
+        let pushed = |(id, instance): (ObjectId, &Instance)| match &instance.parts {
+            Parts::Source(source) if source.is_pushed => Some((id, source.reader?)),
+            _ => None,
+        };
+        let open: Vec<(ObjectId, NodeId)> = self.instances.iter().filter_map(pushed).collect();
+        for (id, node) in open {
+            if self.reactor.graph().status(node)? == NodeStatus::Running {
+                self.take_end(id, node)?;
+            }
+        }
+        self.settle_all()
+    }
+
     /// Completes what sinks have written; they take nothing more.
     pub(crate) fn close_sinks(&self) {
-        self.instances.iter().filter_map(|(_, instance)| instance.sink()).for_each(|(handle, _)| handle.finish());
+        self.instances.iter().filter_map(|(_, instance)| instance.sink()).for_each(|(handle, _)| handle.close());
     }
 
     /// The node at which the changes of an object come out.

@@ -1,18 +1,32 @@
 //! The running readers of sources and of tables with a connector: each is asked in turn, in the order in which they were created.
 
-use laminar_connectors::{Source, SourcePoll};
+use laminar_connectors::{Position, Source, SourcePoll};
 use laminar_core::limits::{BATCH_ROWS_MAX, PIECE_ROWS_START};
 use laminar_core::panics::caught;
 use laminar_core::reactor::{Reactor, Task};
 use laminar_core::time::Clock;
-use laminar_core::{Error, NodeId};
+use laminar_core::{ChangeBatch, Error, NodeId};
 
 use super::alignment::Held;
+use super::journal::Journal;
 use super::side_outputs::SideOutputs;
 use crate::catalog::ObjectId;
 
 /// Rows that a reader is asked for at once.
 const READ_ROWS: usize = 4 * BATCH_ROWS_MAX;
+
+/// Where what readers deliver goes.
+pub(crate) struct Deliveries<'a> {
+    reactor: &'a mut Reactor,
+    side_outputs: &'a mut SideOutputs,
+    journal: &'a mut Journal,
+}
+
+impl<'a> Deliveries<'a> {
+    pub(super) fn of(reactor: &'a mut Reactor, side_outputs: &'a mut SideOutputs, journal: &'a mut Journal) -> Self {
+        Self { reactor, side_outputs, journal }
+    }
+}
 
 /// All readers.
 #[derive(Default)]
@@ -34,8 +48,15 @@ pub(crate) struct Reader {
     bounded: bool,
     /// Where it stood when it was lent last.
     position: String,
+    /// Where it stood at the last checkpoint.
+    acknowledged: Position,
+    /// Where it goes on, until it does.
+    resume: Option<Position>,
     /// Whether the end of the data is the end of the node: not for tables, into which people can still insert.
     ends_node: bool,
+    /// Whether its rows are written into the log: it cannot be read a second time, or what statements insert beside its rows depends on
+    /// the order in which both came.
+    is_logged: bool,
     /// Whether somebody reads from the node: `EXPLAIN` alone must not use up the rows of a source.
     wanted: bool,
     again_at: i64,
@@ -85,13 +106,17 @@ impl Readers {
     pub(crate) fn add(&mut self, object: ObjectId, node: NodeId, source: Box<dyn Source>, ends_node: bool) {
         let state = ReaderState::Fresh;
         let (wanted, bounded) = (!ends_node, source.is_bounded());
+        let is_logged = !ends_node || !source.can_seek();
         self.readers.push(Reader {
             object,
             node,
             source: Some(source),
             bounded,
             position: String::new(),
+            acknowledged: Position::default(),
+            resume: None,
             ends_node,
+            is_logged,
             wanted,
             again_at: i64::MIN,
             ahead: None,
@@ -159,10 +184,10 @@ impl Readers {
     }
 
     /// Asks every reader whose node has taken in what it got before, but not those that are `held`. True if one delivered something.
-    pub(crate) fn read(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, held: &Held, now: i64) -> bool {
+    pub(crate) fn read(&mut self, into: &mut Deliveries<'_>, held: &Held, now: i64) -> bool {
         let mut progressed = false;
         for reader in &mut self.readers {
-            progressed |= reader.is_due(reactor, held, now) && reader.ask(reactor, side_outputs, now, READ_ROWS);
+            progressed |= reader.is_due(into.reactor, held, now) && reader.ask(into, now, READ_ROWS);
         }
         progressed
     }
@@ -215,31 +240,53 @@ impl Readers {
 
     /// Asks the reader at `node` if it is to be asked now. If it delivered something: how many rows, and the nanoseconds that reading them
     /// ahead took.
-    pub(crate) fn read_one(
-        &mut self,
-        node: NodeId,
-        reactor: &mut Reactor,
-        side_outputs: &mut SideOutputs,
-        (held, now): (&Held, i64),
-    ) -> Option<(usize, u64)> {
+    pub(crate) fn read_one(&mut self, node: NodeId, into: &mut Deliveries<'_>, held: &Held, now: i64) -> Option<(usize, u64)> {
         let reader = self.readers.iter_mut().find(|reader| reader.node == node)?;
         let (before, ahead_ns) = (reader.rows, std::mem::take(&mut reader.ahead_ns));
-        let progressed = reader.is_due(reactor, held, now) && reader.ask(reactor, side_outputs, now, reader.piece_rows);
+        let progressed = reader.is_due(into.reactor, held, now) && reader.ask(into, now, reader.piece_rows);
         progressed.then(|| ((reader.rows - before) as usize, ahead_ns))
     }
 
     /// Ends all readers. What was read ahead is passed on, and what is not a whole row is rejected.
-    pub(crate) fn give_up(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, now: i64) -> Result<(), Error> {
+    pub(crate) fn give_up(&mut self, into: &mut Deliveries<'_>, now: i64) -> Result<(), Error> {
         for reader in self.readers.iter_mut().filter(|reader| reader.is_open()) {
             if reader.ahead.is_some() {
-                reader.ask(reactor, side_outputs, now, 0);
+                reader.ask(into, now, 0);
             }
             let bad = reader.source.as_mut().map(|source| source.give_up()).unwrap_or_default();
             reader.bad += bad.len() as u64;
-            side_outputs.add_unreadable(reader.object, reader.node, &bad)?;
+            into.side_outputs.add_unreadable(reader.object, reader.node, &bad)?;
             reader.end();
         }
         Ok(())
+    }
+
+    /// Passes on what was read ahead.
+    pub(crate) fn pass_on_ahead(&mut self, into: &mut Deliveries<'_>, now: i64) {
+        for reader in self.readers.iter_mut().filter(|reader| reader.is_open() && reader.ahead.is_some()) {
+            reader.ask(into, now, 0);
+        }
+    }
+
+    /// Whether something was read that has not been passed on.
+    pub(crate) fn some_ahead(&self) -> bool {
+        self.readers.iter().any(|reader| reader.ahead.is_some())
+    }
+
+    /// Lets all readers go on from where they stood before the database was closed.
+    pub(crate) fn seek(&mut self) {
+        self.readers.iter_mut().for_each(Reader::seek);
+    }
+
+    /// Tells all sources that they will not be asked again for what they have delivered.
+    pub(crate) fn acknowledge(&mut self) {
+        for reader in &mut self.readers {
+            if let Some(source) = &mut reader.source
+                && let Err(error) = source.acknowledge(&reader.acknowledged)
+            {
+                reader.state = ReaderState::Failed(error);
+            }
+        }
     }
 
     /// Reads what will be asked for next, while other threads are at work: [`read`](Self::read) then takes it from here.
@@ -297,8 +344,29 @@ impl Reader {
     }
 
     /// Where it stands, as people read it.
-    pub(crate) fn position(&self) -> String {
+    pub(crate) fn describe_position(&self) -> String {
         self.source.as_ref().map_or_else(|| self.position.clone(), |source| source.describe_position())
+    }
+
+    /// Where it stands, for a checkpoint; `None` while its source is lent. What is before it will be acknowledged when the checkpoint is published.
+    pub(super) fn checkpointed_position(&mut self) -> Option<Position> {
+        self.acknowledged = self.source.as_ref()?.position();
+        Some(self.acknowledged.clone())
+    }
+
+    /// Is in this state since it has delivered what is before `position`, from where it goes on after [`Readers::seek`].
+    pub(super) fn go_on(&mut self, state: ReaderState, position: &Position) {
+        (self.wanted, self.state, self.resume) = (true, state, Some(position.clone()));
+    }
+
+    /// Goes on from where it stood before the database was closed. If its source cannot, it has failed; the others go on.
+    fn seek(&mut self) {
+        let Some(position) = self.resume.take().filter(|_| self.state == ReaderState::Reading) else { return };
+        if let Some(source) = self.source.as_mut().filter(|source| source.can_seek())
+            && let Err(error) = source.seek(&position)
+        {
+            self.state = ReaderState::Failed(error);
+        }
     }
 
     /// Whether it can be asked for more: its node has taken in what it got before, and it is not `held`.
@@ -324,13 +392,13 @@ impl Reader {
     }
 
     /// Passes the next rows on, some `rows_max`. True if there were any, or it has come to an end.
-    fn ask(&mut self, reactor: &mut Reactor, side_outputs: &mut SideOutputs, now: i64, rows_max: usize) -> bool {
+    fn ask(&mut self, into: &mut Deliveries<'_>, now: i64, rows_max: usize) -> bool {
         self.heard_at.get_or_insert(now);
         let source = &mut self.source;
         let Some(polled) = self.ahead.take().or_else(|| source.as_mut().map(|source| source.poll(rows_max))) else {
             return false;
         };
-        match polled.and_then(|polled| self.pass_on(reactor, side_outputs, now, polled)) {
+        match polled.and_then(|polled| self.pass_on(into, now, polled)) {
             Ok(true) => self.heard_at = Some(now),
             Ok(false) => return false,
             Err(error) => self.state = ReaderState::Failed(error),
@@ -339,20 +407,15 @@ impl Reader {
     }
 
     /// Passes on what a poll gave. False if it was nothing yet.
-    fn pass_on(
-        &mut self,
-        reactor: &mut Reactor,
-        side_outputs: &mut SideOutputs,
-        now: i64,
-        polled: SourcePoll,
-    ) -> Result<bool, Error> {
+    fn pass_on(&mut self, into: &mut Deliveries<'_>, now: i64, polled: SourcePoll) -> Result<bool, Error> {
         match polled {
             SourcePoll::Rows { changes, bad } => {
                 self.state = ReaderState::Reading;
                 self.rows += changes.len() as u64;
                 self.bad += bad.len() as u64;
-                side_outputs.add_unreadable(self.object, self.node, &bad)?;
-                reactor.push(self.node, changes)?;
+                into.side_outputs.add_unreadable(self.object, self.node, &bad)?;
+                let changes = if self.is_logged { self.logged(into, now, changes)? } else { changes };
+                into.reactor.push(self.node, changes)?;
             }
             SourcePoll::Pending(wait) => {
                 self.again_at = now.saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX));
@@ -360,13 +423,26 @@ impl Reader {
             }
             SourcePoll::End => {
                 self.state = ReaderState::Ended;
+                if self.is_logged {
+                    into.journal.end_of(now, self.object)?;
+                }
                 if self.ends_node {
-                    reactor.end(self.node)?;
+                    into.reactor.end(self.node)?;
                 } else {
-                    reactor.expedite(self.node)?;
+                    into.reactor.expedite(self.node)?;
                 }
             }
         }
         Ok(true)
+    }
+
+    /// Writes the rows into the log, as the node takes them.
+    fn logged(&self, into: &mut Deliveries<'_>, now: i64, changes: ChangeBatch) -> Result<ChangeBatch, Error> {
+        let changes = into.reactor.accepted(self.node, changes)?;
+        if !changes.is_empty() {
+            let position = self.source.as_ref().map(|source| source.position());
+            into.journal.rows(now, self.object, &changes, position.as_ref())?;
+        }
+        Ok(changes)
     }
 }

@@ -5,6 +5,7 @@ use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::{NodeId, Result};
 
 use super::alignment::Held;
+use super::readers::Deliveries;
 use super::{Engine, SideOutputs};
 use crate::StepBudget;
 
@@ -24,7 +25,8 @@ impl Engine {
     pub(crate) fn whole_round(&mut self) -> Result<Round> {
         let now = self.clock.now();
         let held = self.hold(now);
-        let read = self.readers.read(&mut self.reactor, &mut self.side_outputs, &held, now);
+        let read =
+            self.readers.read(&mut Deliveries::of(&mut self.reactor, &mut self.side_outputs, &mut self.journal), &held, now);
         // What could not be read takes part in the step of the rows beside it.
         self.forward_rejected()?;
         let started = self.reactor.start_poll()?;
@@ -51,9 +53,18 @@ impl Engine {
     /// Passes on what the source at `node` has to deliver; how many rows, and the nanoseconds that reading them ahead took. `None`: nothing yet.
     pub(crate) fn read_source(&mut self, node: NodeId, held: &Held) -> Result<Option<(usize, u64)>> {
         let now = self.clock.now();
-        let read = self.readers.read_one(node, &mut self.reactor, &mut self.side_outputs, (held, now));
+        let mut into = Deliveries::of(&mut self.reactor, &mut self.side_outputs, &mut self.journal);
+        let read = self.readers.read_one(node, &mut into, held, now);
         self.forward_rejected()?;
         Ok(read)
+    }
+
+    /// Takes in what sources have delivered already, so that they stand where their rows are.
+    pub(super) fn pass_on_what_was_read(&mut self) -> Result<()> {
+        let now = self.clock.now();
+        let mut into = Deliveries::of(&mut self.reactor, &mut self.side_outputs, &mut self.journal);
+        self.readers.pass_on_ahead(&mut into, now);
+        self.forward_rejected().map(|_| ())
     }
 
     /// What a round comes to in which something moved, or nothing.
@@ -122,6 +133,9 @@ impl Engine {
     }
 
     fn poll_until_settled(&mut self, mut step: impl FnMut(&mut Reactor, &mut SideOutputs) -> Result<Poll>) -> Result<()> {
+        if self.recorded.is_restoring {
+            return Ok(());
+        }
         loop {
             let poll = step(&mut self.reactor, &mut self.side_outputs)?;
             let forwarded = self.forward_rejected()?;

@@ -1,14 +1,18 @@
 //! Sinks at the end of a graph: what a step emits is written within the step.
+//!
+//! In a database with a directory what a sink writes belongs to an epoch: [`SinkHandle::prepare`] makes it last before the checkpoint is
+//! published, [`SinkHandle::commit`] makes it visible afterwards.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use laminar_connectors::{Accepts, BadRow, Sink, SinkRequest};
+use laminar_connectors::{Accepts, BadRow, Guarantee, Sink, SinkRequest, SinkToken};
 use laminar_core::dag::Outlet;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 use laminar_sql::parse::ConnectorDef;
 
 use super::Engine;
+use crate::stored::{StoredSink, StoredSinkState, to_hex};
 
 /// A sink, shared between its outlet and its instance.
 #[derive(Clone)]
@@ -16,10 +20,23 @@ pub(crate) struct SinkHandle(Arc<Mutex<Writer>>);
 
 struct Writer {
     sink: Box<dyn Sink>,
+    /// What it told when it prepared the last epoch.
+    token: SinkToken,
+    /// The epoch that has prepared the last of its output, and whether it is visible.
+    last_epoch: LastEpoch,
     rows: u64,
     /// Rows that it could not write, until they are taken over.
     bad_rows: Vec<BadRow>,
     state: SinkState,
+}
+
+/// How far the end of a sink's output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastEpoch {
+    /// The output has not ended, or no epoch has been prepared since.
+    Open,
+    Prepared(u64),
+    Committed,
 }
 
 /// How a sink is doing.
@@ -31,8 +48,21 @@ pub(crate) enum SinkState {
 }
 
 impl SinkHandle {
-    pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
-        Self(Arc::new(Mutex::new(Writer { sink, rows: 0, bad_rows: Vec::new(), state: SinkState::Writing })))
+    /// A sink that goes on from where `token` says, behind so many rows.
+    pub(super) fn resumed(sink: Box<dyn Sink>, state: SinkState, token: SinkToken, rows: u64) -> Self {
+        Self(Arc::new(Mutex::new(Writer { sink, token, last_epoch: LastEpoch::Open, rows, bad_rows: Vec::new(), state })))
+    }
+
+    /// A sink that takes nothing more, since it is in this state.
+    pub(super) fn ended(state: SinkState, token: SinkToken, rows: u64) -> Self {
+        Self(Arc::new(Mutex::new(Writer {
+            sink: Box::new(NoSink),
+            token,
+            last_epoch: LastEpoch::Committed,
+            rows,
+            bad_rows: Vec::new(),
+            state,
+        })))
     }
 
     pub(crate) fn outlet(&self) -> Box<dyn Outlet> {
@@ -52,6 +82,57 @@ impl SinkHandle {
         std::mem::take(&mut self.lock().bad_rows)
     }
 
+    /// Makes what was written in `epoch` last. Gives what a checkpoint says of the sink; one that cannot has failed.
+    pub(crate) fn prepare(&self, epoch: u64) -> StoredSink {
+        let mut writer = self.lock();
+        if writer.works_in_epochs() {
+            match writer.sink.prepare(epoch) {
+                Ok(token) => writer.token = token,
+                Err(error) => writer.state = SinkState::Failed(error),
+            }
+            if writer.state == SinkState::Finished {
+                writer.last_epoch = LastEpoch::Prepared(epoch);
+            }
+        }
+        let state = match &writer.state {
+            SinkState::Writing => StoredSinkState::Writing,
+            SinkState::Finished if writer.last_epoch == LastEpoch::Committed => StoredSinkState::Complete,
+            SinkState::Finished => StoredSinkState::Finished,
+            SinkState::Failed(error) => StoredSinkState::Failed(error.message().to_owned()),
+        };
+        StoredSink { state, token: to_hex(writer.token.as_stored()), rows: writer.rows }
+    }
+
+    /// What was prepared up to `epoch` becomes visible.
+    pub(crate) fn commit(&self, epoch: u64) {
+        self.end_epoch(|sink| sink.commit(epoch));
+        let mut writer = self.lock();
+        if writer.last_epoch == LastEpoch::Prepared(epoch) {
+            writer.last_epoch = LastEpoch::Committed;
+        }
+    }
+
+    /// Completes the output and makes it visible, without a checkpoint: nothing will be written any more.
+    pub(crate) fn close(&self) {
+        self.finish();
+        self.prepare(u64::MAX);
+        self.commit(u64::MAX);
+    }
+
+    /// The checkpoint of `epoch` has not come about.
+    pub(crate) fn abort(&self, epoch: u64) {
+        self.end_epoch(|sink| sink.abort(epoch));
+    }
+
+    fn end_epoch(&self, end: impl FnOnce(&mut dyn Sink) -> Result<()>) {
+        let mut writer = self.lock();
+        if writer.works_in_epochs()
+            && let Err(error) = end(&mut *writer.sink)
+        {
+            writer.state = SinkState::Failed(error);
+        }
+    }
+
     /// Completes the output, once.
     pub(crate) fn finish(&self) {
         let mut writer = self.lock();
@@ -69,6 +150,11 @@ impl SinkHandle {
 }
 
 impl Writer {
+    /// Whether something of what it has written may not be visible yet.
+    fn works_in_epochs(&self) -> bool {
+        !matches!(self.state, SinkState::Failed(_)) && self.last_epoch != LastEpoch::Committed
+    }
+
     fn write(&mut self, step: StepId, batch: &ChangeBatch) {
         if let Err(error) = self.sink.write(step, batch) {
             self.state = SinkState::Failed(error);
@@ -107,6 +193,39 @@ impl Engine {
 
 pub(super) fn placed(error: Error, connector: &ConnectorDef) -> Error {
     if error.span().is_some() { error } else { error.at(connector.span) }
+}
+
+/// Stands for a sink that takes nothing more.
+struct NoSink;
+
+impl Sink for NoSink {
+    fn write(&mut self, _: StepId, _: &ChangeBatch) -> Result<()> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn prepare(&mut self, _: u64) -> Result<SinkToken> {
+        Ok(SinkToken::default())
+    }
+
+    fn commit(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn abort(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtLeastOnce
+    }
 }
 
 struct SinkOutlet(SinkHandle);

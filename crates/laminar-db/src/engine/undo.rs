@@ -54,7 +54,9 @@ impl Engine {
     /// Runs a statement that leaves nothing behind if it fails.
     pub(crate) fn all_or_nothing<T>(&mut self, statement: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.undo.done = Some(Vec::new());
+        self.journal.stage();
         let result = statement(self).and_then(|value| self.commit_staged().map(|()| value));
+        self.journal.forget_staged();
         self.undo.changes.clear();
         let done = self.undo.done.take().unwrap_or_default();
         if result.is_err() {
@@ -73,9 +75,12 @@ impl Engine {
         result
     }
 
-    /// Changes the catalog: the one place where a statement takes effect.
+    /// Changes the catalog, and before it the log: the one place where a statement takes effect.
     pub(crate) fn commit(&mut self, changes: &[CatalogChange]) -> Result<()> {
-        self.catalog.apply(changes)?;
+        let mut next = self.catalog.clone();
+        next.apply(changes)?;
+        self.log_changes(changes)?;
+        self.catalog = next;
         #[cfg(test)]
         self.committed.push(changes.to_vec());
         Ok(())

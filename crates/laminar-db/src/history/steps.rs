@@ -97,6 +97,11 @@ impl History {
         })))
     }
 
+    /// Says that nothing of the steps up to `step` is kept.
+    pub(crate) fn begin_after(&self, step: StepId) {
+        self.lock().complete_after = step;
+    }
+
     /// The end that the graph writes to.
     pub(crate) fn outlet(&self) -> Box<dyn Outlet> {
         Box::new(HistoryOutlet(self.clone()))

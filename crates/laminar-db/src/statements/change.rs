@@ -110,13 +110,15 @@ pub(super) fn truncate(database: &Database, truncate: &TruncateTables) -> Result
     let engine = &mut *database.lock_for_push(&names)?;
     let mut seen = Vec::with_capacity(truncate.tables.len());
     for table in &truncate.tables {
-        seen.push((table, SeenTable::look(engine, table, "deleted")?));
+        seen.push(SeenTable::look(engine, table, "deleted")?);
     }
-    for (table, seen) in &seen {
+    let mut emptying = Vec::with_capacity(seen.len());
+    for seen in &seen {
         if seen.is_current(engine)? {
-            engine.reactor.push(seen.source, seen.emptying()?).map_err(|error| error.at(table.span))?;
+            emptying.push((seen.id, seen.source, seen.emptying()?));
         }
     }
-    seen.iter().try_for_each(|(_, seen)| engine.settle_for(seen.source))?;
+    engine.take_in_all(emptying)?;
+    seen.iter().try_for_each(|seen| engine.settle_for(seen.source))?;
     Ok(StatementOutcome::done(format!("TRUNCATE TABLE {}", names.join(", "))))
 }

@@ -13,7 +13,7 @@ use laminar_sql::plan::Purpose;
 use super::create_query::late_target;
 use super::{StatementOutcome, name_is_free};
 use crate::catalog::{CatalogChange, Definition, Object, ObjectId};
-use crate::engine::{Done, Engine, Files, Instance, Parts, SinkHandle, SubscriptionTarget, late_sink_request, options_of};
+use crate::engine::{Done, Engine, Files, Instance, Parts, SinkHandle, SubscriptionTarget, append_sink_request};
 
 /// What a sink listens to.
 enum Input {
@@ -61,10 +61,13 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSink, text: &str) -> Resul
 /// A sink without an input of its own: who says `LATE DATA TO` it writes into it, and the first of them settles its columns.
 fn for_late_rows(engine: &mut Engine, create: &CreateSink, text: &str, files: FileSet) -> Result<StatementOutcome> {
     let (name, connector) = (create.name.text.clone(), create.connector.clone());
-    // Opening it now, with no columns, finds a wrong option where the user can see it; nothing is written before the first row.
-    let request = late_sink_request(&name, &connector, Arc::new(Schema::empty()));
-    engine.sink_accepts(&connector, &request)?;
-    engine.open_sink(&connector, request)?;
+    // Opening it now, with no columns, finds a wrong option where the user can see it; nothing is written before the first row. What was there
+    // before must not be touched when the statement is said again.
+    if !engine.journal.is_recovering() {
+        let request = append_sink_request(&name, &connector, Arc::new(Schema::empty()));
+        engine.sink_accepts(&connector, &request)?;
+        engine.open_sink(&connector, request)?;
+    }
     let id = engine.catalog.next_id();
     let instance = Instance::new(Vec::new(), Parts::LateSink(None));
     engine.run_instance(id, instance.with_files(Files::Written(files)))?;
@@ -101,17 +104,13 @@ fn connect(engine: &mut Engine, create: &CreateSink, input: &Input) -> Result<(S
         Input::Query { properties, .. } => properties,
     };
     let request = SinkRequest {
-        name: create.name.text.clone(),
-        schema: properties.schema.clone(),
         changes: properties.changes.clone(),
-        options: options_of(&create.connector),
-        transactional: false,
-        resume: None,
+        ..append_sink_request(&create.name.text, &create.connector, properties.schema.clone())
     };
     if engine.sink_accepts(&create.connector, &request)? == Accepts::AppendOnly && !properties.changes.is_append() {
         return Err(not_append_only(create));
     }
-    let handle = SinkHandle::new(engine.open_sink(&create.connector, request)?);
+    let handle = engine.open_sink_as_recorded(engine.catalog.next_id(), &create.connector, request)?;
     let outlet = match input {
         Input::Object(target) => engine.listen(target, handle.outlet(), target.stored)?,
         Input::Query { root, .. } => engine.reactor.subscribe(*root, handle.outlet(), false)?,

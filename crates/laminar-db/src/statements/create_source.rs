@@ -28,7 +28,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let (schema, replayable) = match &create.connector {
         // Opening it now finds a missing file or a wrong option where the user can see it: at the statement.
         Some(connector) => {
-            let opened = engine.open_source(&name, connector, declared)?;
+            let opened = engine.open_source_as_recorded(&name, connector, declared)?;
             let (schema, replayable) = (opened.schema(), opened.is_replayable());
             if !replayable {
                 kept = Some(opened);
@@ -47,7 +47,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     let watermark = create.watermark.as_ref().map(|watermark| watermark_spec(create, watermark, &schema)).transpose()?;
     let alignment = alignment(create)?;
     let time_columns = watermark.iter().map(|watermark| TimeColumn::new(watermark.column, 0)).collect();
-    let idle_timeout = watermark.as_ref().and(engine.settings.idle_timeout);
+    let idle_timeout = watermark.as_ref().and(engine.idle_timeout());
     let changes = if create.changelog { ChangeKind::Retract } else { ChangeKind::Append };
     let properties = EdgeProperties { time_columns, ..EdgeProperties::new(schema.clone(), changes) };
     let definition = SourceDefinition {

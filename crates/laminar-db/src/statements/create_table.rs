@@ -24,10 +24,15 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         return Ok(skipped);
     }
     let name = create.name.text.clone();
-    let declared = if create.columns.is_empty() { None } else { Some(columns_to_schema(&create.columns)?) };
+    let declared = match &create.connector {
+        _ if !create.columns.is_empty() => Some(columns_to_schema(&create.columns)?),
+        Some(_) => None,
+        // What a query had answered that is not asked again.
+        None => engine.recorded_columns()?,
+    };
     let files = create.connector.as_ref().map(|connector| engine.files_to_read(connector)).transpose()?.unwrap_or_default();
     let opened = match &create.connector {
-        Some(connector) => Some(engine.open_source(&name, connector, declared.clone())?),
+        Some(connector) => Some(engine.open_source_as_recorded(&name, connector, declared.clone())?),
         None => None,
     };
     let schema = declared.or_else(|| opened.as_ref().map(|source| source.schema())).ok_or_else(|| {
@@ -78,7 +83,8 @@ pub(super) fn run_as(database: &Database, create: &CreateTable, query: &StreamQu
         // What the query would answer when the statement is said again is not what the table holds.
         let text = create_table_text(&create.name.text, &schema).unwrap_or_else(|| text.to_owned());
         let source = make(engine, create, &rules, &text, FileSet::default())?;
-        rows.into_iter().try_for_each(|rows| engine.reactor.push(source, ChangeBatch::append(rows)))?;
+        let id = engine.catalog.next_id();
+        engine.take_in_all(rows.into_iter().map(|rows| (id, source, ChangeBatch::append(rows))).collect())?;
         engine.settle_for(source)?;
         Ok(StatementOutcome::Done { what: format!("CREATE TABLE {}", create.name.text), notices })
     })

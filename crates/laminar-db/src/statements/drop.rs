@@ -4,7 +4,7 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{DropObjects, Name};
 
 use super::{StatementOutcome, refuse_other_kind};
-use crate::catalog::{Catalog, CatalogChange, kind_name};
+use crate::catalog::{Catalog, CatalogChange, ObjectId, kind_name};
 use crate::engine::Engine;
 
 pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOutcome> {
@@ -20,7 +20,7 @@ pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOu
     if names.is_empty() {
         return Ok(StatementOutcome::Skipped(skipped.join(", ")));
     }
-    let mut order = Vec::new();
+    let mut order: Vec<ObjectId> = Vec::new();
     for name in &names {
         check(&engine.catalog, drop, name, &names)?;
         for id in engine.catalog.with_dependants(engine.catalog.require(name)?.id) {
@@ -29,12 +29,17 @@ pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOu
             }
         }
     }
+    drop_all(engine, &order)?;
+    Ok(StatementOutcome::done(format!("DROP {}", kind_name(drop.kind))))
+}
+
+/// Drops objects, each before what it needs.
+pub(super) fn drop_all(engine: &mut Engine, order: &[ObjectId]) -> Result<()> {
     // Nothing is dropped before it is known that all of it can be.
     let nodes: Vec<NodeId> = order.iter().flat_map(|id| engine.nodes_with_sides(*id)).collect();
     engine.reactor.graph().check_detach(&nodes)?;
     engine.commit(&order.iter().map(|id| CatalogChange::Drop(*id)).collect::<Vec<_>>())?;
-    order.iter().try_for_each(|id| engine.end_instance(*id))?;
-    Ok(StatementOutcome::done(format!("DROP {}", kind_name(drop.kind))))
+    order.iter().try_for_each(|id| engine.end_instance(*id))
 }
 
 /// Whether `name` may be dropped together with `names`.

@@ -108,11 +108,9 @@ fn push(engine: &mut Engine, insert: &Insert, into: &Target, batches: Vec<Record
     let Target { id, node, schema, rules } = Target::of(engine, insert)?;
     into.refuse_another(&insert.table, rules.as_ref(), &schema)?;
     batches.iter().try_for_each(|batch| engine.check_lengths(id, batch)).map_err(|error| error.at(insert.span))?;
-    let mut count = 0;
-    for batch in batches {
-        count += batch.num_rows() as u64;
-        engine.reactor.push(node, ChangeBatch::append(batch)).map_err(|error| error.at(insert.span))?;
-    }
+    let count = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+    let rows = batches.into_iter().map(|batch| (id, node, ChangeBatch::append(batch))).collect();
+    engine.take_in_all(rows).map_err(|error| error.at(insert.span))?;
     engine.settle_for(node)?;
     Ok(count)
 }

@@ -1,6 +1,7 @@
 //! What each statement does: one file a statement, and the match that finds it.
 
 mod change;
+mod checkpoint;
 mod create_query;
 mod create_sink;
 mod create_source;
@@ -13,6 +14,7 @@ mod explain;
 mod explain_object;
 mod insert;
 mod on_conflict;
+mod redo;
 mod rename;
 mod select;
 mod set;
@@ -39,6 +41,7 @@ use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_name};
 use crate::engine::Engine;
 use crate::{Database, Notice, Rows, Subscription};
 
+pub(crate) use redo::{create_again, redo};
 pub(crate) use subscribe::subscribe_to_text;
 
 /// What a statement answers.
@@ -98,9 +101,29 @@ impl StatementOutcome {
     }
 }
 
-/// Runs a statement. What panics in it is a mistake of ours, which must not end the program.
+/// Runs a statement; in a database with a directory, until what it did lasts. What panics in it is a mistake of ours, which must not end the program.
 pub(crate) fn run(database: &Database, parsed: &ParsedStatement) -> Result<StatementOutcome> {
-    with_deep_stack(|| caught(|| run_here(database, parsed)))
+    let outcome = with_deep_stack(|| caught(|| run_here(database, parsed)))?;
+    if database.durable.is_some() && changes_something(&parsed.statement) {
+        database.let_go_when_durable(database.lock())?;
+    }
+    Ok(outcome)
+}
+
+/// Whether a statement may write into the log.
+pub(crate) fn changes_something(statement: &Statement) -> bool {
+    !matches!(
+        statement,
+        Statement::Select(_)
+            | Statement::Subscribe(_)
+            | Statement::Show(_)
+            | Statement::Describe(_)
+            | Statement::Explain(_)
+            | Statement::ExplainObject(_)
+            | Statement::Verify(_)
+            | Statement::Set(_)
+            | Statement::Checkpoint
+    )
 }
 
 fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOutcome> {
@@ -116,6 +139,7 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
         Statement::Delete(delete) => change::delete(database, delete, text),
         Statement::Truncate(truncate) => change::truncate(database, truncate),
         Statement::Verify(verify) => verify::run(database, verify),
+        Statement::Checkpoint => checkpoint::run(database),
         other => run_locked(&mut database.lock(), other, text),
     }
 }
@@ -149,6 +173,7 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         | Statement::Explain(_)
         | Statement::ExplainObject(_)
         | Statement::Verify(_)
+        | Statement::Checkpoint
         | Statement::Set(_)
         | Statement::Select(_)
         | Statement::Subscribe(_)

@@ -7,7 +7,7 @@ use laminar_sql::parse::{CreateTable, RenameObject, Statement, renamed};
 
 use super::define_rules::{definition_of, rules_of};
 use super::{StatementOutcome, refuse_other_kind, refuse_side_name};
-use crate::catalog::{CatalogChange, Definition, Object, SourceDefinition, ViewDefinition, kind_name};
+use crate::catalog::{CatalogChange, Definition, Object, ObjectId, SourceDefinition, ViewDefinition, kind_name};
 use crate::engine::{Engine, TableRules};
 
 pub(super) fn run(engine: &mut Engine, rename: &RenameObject) -> Result<StatementOutcome> {
@@ -18,11 +18,17 @@ pub(super) fn run(engine: &mut Engine, rename: &RenameObject) -> Result<Statemen
     refuse_other_kind(object, rename.kind, "ALTER", &rename.name)?;
     refuse_taken_name(engine, rename)?;
     refuse_dependants(engine, rename, object)?;
-    let (object, rules) = under_its_name(engine, object, &rename.to.text)?;
-    let id = object.id;
+    rename_object(engine, object.id, &rename.to.text)?;
+    Ok(StatementOutcome::done(format!("ALTER {}", kind_name(rename.kind))))
+}
+
+/// Gives an object another name, which must be free.
+pub(super) fn rename_object(engine: &mut Engine, id: ObjectId, to: &str) -> Result<()> {
+    let object = engine.catalog.object(id).ok_or_else(|| Error::internal(format!("there is no {id}")))?;
+    let (object, rules) = under_its_name(engine, object, to)?;
     engine.commit(&[CatalogChange::Alter(object)])?;
     engine.rename_instance(id, rules);
-    Ok(StatementOutcome::done(format!("ALTER {}", kind_name(rename.kind))))
+    Ok(())
 }
 
 fn refuse_taken_name(engine: &Engine, rename: &RenameObject) -> Result<()> {

@@ -4,7 +4,7 @@ use arrow_schema::Field;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{Name, Show};
 
-use super::{StatementOutcome, text_rows};
+use super::{StatementOutcome, checkpoint, text_rows};
 use crate::catalog::{Definition, Object, ObjectKind, kind_name};
 use crate::engine::Engine;
 use crate::{ObjectStatus, Status};
@@ -15,6 +15,7 @@ pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> 
         Show::All => objects(engine, None),
         Show::Jobs => jobs(engine),
         Show::State => state(engine),
+        Show::Checkpoints => checkpoint::show(engine),
         Show::Columns(name) => describe(engine, name),
         Show::Create { kind, name } => create(engine, *kind, name),
         Show::Setting(name) => setting(engine, name),

@@ -65,7 +65,7 @@ impl Changing<'_> {
         }
         let rows = change.rows();
         if let Some(changes) = change.changes()? {
-            engine.reactor.push(table.source, changes).map_err(|error| error.at(self.span))?;
+            engine.take_in(table.id, table.source, changes).map_err(|error| error.at(self.span))?;
             engine.settle_for(table.source)?;
         }
         let notices = self.queries.iter().flat_map(|query| engine.notices_of_query(query)).collect();

@@ -18,7 +18,7 @@ use crate::engine::{Engine, Snapshot, TableRules, expanded};
 
 /// The rows of a table at one step, as the engine holds them.
 pub(super) struct SeenTable {
-    id: ObjectId,
+    pub(super) id: ObjectId,
     /// Where changes of the table go in.
     pub(super) source: NodeId,
     output: NodeId,

@@ -7,6 +7,7 @@ mod backpressure;
 mod changes;
 mod changes_oracle;
 mod closed_windows;
+mod durable;
 mod explain_state;
 mod explain_why;
 mod fairness;

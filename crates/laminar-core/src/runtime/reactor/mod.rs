@@ -181,8 +181,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// The changes as `source` takes them, if it does.
-    fn accepted(&mut self, source: NodeId, changes: ChangeBatch) -> Result<ChangeBatch> {
+    /// The changes as `source` takes them, if it does: what [`push`](Self::push) would put into its inbox.
+    pub fn accepted(&mut self, source: NodeId, changes: ChangeBatch) -> Result<ChangeBatch> {
         let changes = self.fitted(source, changes)?;
         if self.inbox(source)?.ended { Err(Error::new(Code::Closed, "the source has ended")) } else { Ok(changes) }
     }

@@ -153,6 +153,16 @@ impl SideOutputs {
         Some((of_object.schema(side.side), of_object.rows(side.side).batches()))
     }
 
+    /// Has these rows on a side, the newest of so many that there were.
+    pub(crate) fn restore(&mut self, object: ObjectId, side: Side, came: u64, rows: &[RecordBatch]) -> Result<()> {
+        let bytes_max = self.bytes_max;
+        let of_object = self.object(object);
+        let kept = if side == Side::Late { &mut of_object.late } else { &mut of_object.errors };
+        rows.iter().try_for_each(|rows| kept.push(rows, bytes_max))?;
+        kept.set_came(came);
+        Ok(())
+    }
+
     pub(super) fn object(&mut self, id: ObjectId) -> &mut ObjectSideOutputs {
         self.objects.entry(id).or_default()
     }

@@ -34,6 +34,11 @@ impl KeptRows {
         self.came
     }
 
+    /// Says how many rows came, of which those that are kept are the newest.
+    pub(super) fn set_came(&mut self, came: u64) {
+        self.came = came;
+    }
+
     /// How many of them are kept.
     pub(super) fn kept(&self) -> u64 {
         self.rows

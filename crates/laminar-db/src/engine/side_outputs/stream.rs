@@ -39,6 +39,10 @@ impl SideStream {
         self.state == State::Flowing
     }
 
+    pub(super) fn has_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
     pub(super) fn start(&mut self) {
         self.state = State::Flowing;
     }

@@ -70,6 +70,20 @@ impl SideOutputs {
         streams.filter(|stream| stream.side == side.side).map(|stream| stream.node).collect()
     }
 
+    /// All streams of `object`: the side, whether it has ended, the node; in the order in which they were made.
+    pub(crate) fn streams_in_order(&self, object: ObjectId) -> Vec<(Side, bool, NodeId)> {
+        let streams = self.objects.get(&object).into_iter().flat_map(|of_object| &of_object.streams);
+        let mut streams: Vec<_> = streams.map(|stream| (stream.side, stream.has_ended(), stream.node)).collect();
+        streams.sort_unstable_by_key(|(_, _, node)| *node);
+        streams
+    }
+
+    /// Says that nothing more comes through the stream at `node`.
+    pub(crate) fn end_stream(&mut self, node: NodeId) {
+        let streams = self.objects.values_mut().flat_map(|side| &mut side.streams);
+        streams.filter(|stream| stream.node == node).for_each(SideStream::end);
+    }
+
     /// Forgets streams that have begun and from which nobody reads any more; gives their nodes.
     pub(crate) fn forget_unread(&mut self, reactor: &Reactor) -> Vec<NodeId> {
         let is_unread = |stream: &mut SideStream| !stream.is_fresh() && !reactor.graph().is_read(stream.node);
@@ -112,6 +126,11 @@ impl SideOutputs {
     /// The first reader of source `object` that had something to tell.
     pub(crate) fn reporter(&self, object: ObjectId) -> Option<NodeId> {
         self.objects.get(&object)?.reporter
+    }
+
+    /// Says which reader of source `object` tells.
+    pub(crate) fn set_reporter(&mut self, object: ObjectId, reporter: Option<NodeId>) {
+        self.object(object).reporter = reporter;
     }
 
     /// Takes out what streams and targets have not got yet: rows for these nodes.

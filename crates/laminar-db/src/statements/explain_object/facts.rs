@@ -161,7 +161,7 @@ fn source(engine: &Engine, node: &NodeFacts) -> SourceFacts {
     };
     let reader = engine.readers.of_node(node.id).map(|reader| ReaderFacts {
         state: reader.state.clone(),
-        position: reader.position(),
+        position: reader.describe_position(),
         bad: reader.bad,
     });
     let waits_for = object.and_then(|object| engine.waits_for(object.id));

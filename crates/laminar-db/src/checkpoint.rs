@@ -1,0 +1,156 @@
+//! Checkpoints of a database with a directory: taken between two steps, written while the database goes on, made visible at once.
+//!
+//! The order is that of a two-phase commit: sinks prepare what they have written while the engine is locked; the log, the blocks and the manifest
+//! are written and synced without the lock; then sinks make visible what they prepared, and sources may forget what they delivered. A crash
+//! before the manifest stands leaves the checkpoint before; a crash after it, and sinks find out what they had prepared when they are opened again.
+
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use laminar_core::limits::{CHECKPOINT_LOG_BYTES, GROUP_SYNC_MS};
+use laminar_core::time::{Clock, SystemClock};
+use laminar_core::{Code, Error, Result};
+use laminar_storage::LogPosition;
+
+use crate::Database;
+use crate::durability::{Checkpoints, Durable, Signal};
+use crate::engine::{Captured, Engine};
+use crate::engine_lock::Priority;
+
+/// How often the thread that makes checkpoints looks whether the log has grown too long, at least.
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
+
+impl Database {
+    /// Makes a checkpoint now: what was taken in until now need not be replayed from the log when the database is opened again, and what sinks have
+    /// written becomes visible. Gives its number; the number of the last one if nothing has happened since. Fails in a database in memory.
+    pub fn checkpoint(&self) -> Result<u64> {
+        let Some(durable) = &self.durable else {
+            return Err(Error::new(Code::InvalidQuery, "a database in memory has no checkpoints")
+                .with_hint("open a directory: Database::open(\"data\"), or laminar run --data-dir data"));
+        };
+        let mut checkpoints = durable.checkpoints();
+        match self.capture(&checkpoints)? {
+            None => Ok(checkpoints.epoch),
+            Some((captured, step)) => self.publish(durable, &mut checkpoints, captured, step),
+        }
+    }
+
+    /// Takes a checkpoint; `None`: nothing has happened since the last one.
+    fn capture(&self, last: &Checkpoints) -> Result<Option<(Captured, u64)>> {
+        let mut engine = self.lock_with_sources();
+        let now = (engine.journal.end(), engine.reactor.graph().last_step().0);
+        if let (Some((log, step)), (Some(end), now)) = (last.taken, now)
+            && (log, step) == (end, now)
+            && !engine.readers.some_ahead()
+        {
+            return Ok(None);
+        }
+        match engine.capture(last.epoch + 1)? {
+            Some(captured) => {
+                let step = engine.reactor.graph().last_step().0;
+                Ok(Some((captured, step)))
+            }
+            None => Err(held_back(&engine)),
+        }
+    }
+
+    fn publish(&self, durable: &Durable, checkpoints: &mut Checkpoints, captured: Captured, step: u64) -> Result<u64> {
+        let (epoch, log) = (captured.epoch, captured.log);
+        match written(durable, captured) {
+            Ok(()) => {
+                (checkpoints.epoch, checkpoints.taken) = (epoch, Some((log, step)));
+                self.lock_with_sources().commit_epoch(epoch);
+                Ok(epoch)
+            }
+            Err(error) => {
+                self.lock_with_sources().abort_epoch(epoch);
+                Err(error.within(format!("checkpoint {epoch}")))
+            }
+        }
+    }
+
+    /// What the thread that makes checkpoints does until it is told to stop. It comes to the engine's lock for checkpoints alone: other threads would
+    /// cut their steps for it.
+    fn keep_checkpoints(&self, durable: &Durable) {
+        let mut last = SystemClock.now();
+        loop {
+            let interval = durable.checkpoint_interval();
+            let remaining = interval.map_or(i64::MAX, |interval| (last + interval).saturating_sub(SystemClock.now()));
+            let nap = Duration::from_nanos(remaining.max(0).unsigned_abs()).min(LOOKS_EVERY);
+            match durable.wait_for_signal(nap) {
+                Signal::Stop => return,
+                Signal::Unsynced => {
+                    thread::sleep(Duration::from_millis(GROUP_SYNC_MS));
+                    // What could not be synced is told to the next push: the store takes nothing more.
+                    let _ = durable.store().sync_to(durable.store().end());
+                }
+                Signal::Time => {}
+            }
+            let Some(interval) = durable.checkpoint_interval() else { continue };
+            if SystemClock.now() - last >= interval || log_bytes_since(durable) > CHECKPOINT_LOG_BYTES {
+                let outcome = self.checkpoint();
+                self.engine.enter(Priority::Background).checkpoint_failure = outcome.err();
+                last = SystemClock.now();
+            }
+        }
+    }
+}
+
+/// Writes a checkpoint and publishes it.
+fn written(durable: &Durable, captured: Captured) -> Result<()> {
+    let store = durable.store();
+    let (epoch, log) = (captured.epoch, captured.log);
+    store.sync_to(log)?;
+    let (body, blocks) = captured.write(store)?;
+    let body = serde_json::to_vec(&body).map_err(|error| Error::internal(format!("the manifest of a checkpoint: {error}")))?;
+    store.publish(epoch, log, &blocks, &body)
+}
+
+/// Bytes of the log behind the last checkpoint, about.
+fn log_bytes_since(durable: &Durable) -> u64 {
+    let end = durable.store().end();
+    let last = durable.checkpoints().taken.map_or(LogPosition { segment: end.segment, offset: 0 }, |(log, _)| log);
+    if last.segment == end.segment { end.offset - last.offset } else { CHECKPOINT_LOG_BYTES + 1 }
+}
+
+fn held_back(engine: &Engine) -> Error {
+    let by = engine.blockers().into_iter().next().map(|blocker| blocker.name).unwrap_or_default();
+    Error::new(
+        Code::Backpressure,
+        format!("no checkpoint can be made while a subscription to '{by}' holds back rows that were read"),
+    )
+    .with_hint("read the subscription or drop it; the next checkpoint is tried by itself")
+}
+
+/// The thread that makes checkpoints; it ends with the last handle to its database.
+pub(crate) struct CheckpointThread {
+    durable: Durable,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CheckpointThread {
+    /// Starts it for `database`, which must not be one of the handles that end it.
+    pub(crate) fn start(database: Database, durable: Durable) -> Result<Self> {
+        let kept = durable.clone();
+        let thread = thread::Builder::new()
+            .name("laminar-checkpoint".to_owned())
+            .spawn(move || database.keep_checkpoints(&kept))
+            .map_err(|error| {
+                Error::new(Code::LimitReached, format!("the thread that makes checkpoints could not be started: {error}"))
+                    .with_hint("raise the limit of threads")
+            })?;
+        Ok(Self { durable, thread: Some(thread) })
+    }
+}
+
+impl Drop for CheckpointThread {
+    fn drop(&mut self) {
+        self.durable.stop();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // A panic has been printed.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Takes a checkpoint of everything between two steps: what is needed to go on from here, as data that is shared with what runs.
+//!
+//! It is taken under the engine's lock and written without it ([`Captured::write`]).
+
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use laminar_core::dag::{GraphImage, NodeImage, explain_node};
+use laminar_core::operator::SentGroups;
+use laminar_core::time::watermark::Holds;
+use laminar_core::{NodeId, Result};
+use laminar_storage::{BlockId, LogPosition, Store};
+
+use super::Engine;
+use super::journal::context_of;
+use super::readers::ReaderState;
+use crate::catalog::{Object, ObjectId, Side, SideId};
+use crate::stored::{
+    BlockWriter, CheckpointBody, FORMAT, StoredGroups, StoredNode, StoredObject, StoredPart, StoredPromise, StoredReader,
+    StoredReaderState, StoredSide, StoredSideStream, StoredSink, to_hex,
+};
+
+/// A checkpoint that is not written yet.
+pub(crate) struct Captured {
+    pub(crate) epoch: u64,
+    /// What stands in the log behind this is not in it.
+    pub(crate) log: LogPosition,
+    graph: GraphImage,
+    taken_at: i64,
+    next_object: u64,
+    objects: Vec<CapturedObject>,
+    script: Vec<String>,
+}
+
+struct CapturedObject {
+    definition: Object,
+    /// With what each does, as text.
+    nodes: Vec<(NodeId, String)>,
+    reads: Vec<(u64, usize)>,
+    readers: Vec<StoredReader>,
+    sink: Option<StoredSink>,
+    late: (u64, Vec<RecordBatch>),
+    errors: (u64, Vec<RecordBatch>),
+    reporter: Option<usize>,
+    side_streams: Vec<(Side, bool, NodeId, String)>,
+}
+
+/// The name of a side in a manifest.
+pub(super) const SIDES: [(Side, &str); 2] = [(Side::Late, "late"), (Side::Errors, "errors")];
+
+impl Engine {
+    /// Takes a checkpoint, if nothing waits: `None` while a subscription holds back rows that sources have delivered already. All sources must be here.
+    pub(crate) fn capture(&mut self, epoch: u64) -> Result<Option<Captured>> {
+        let Some(log) = self.journal.end() else { return Ok(None) };
+        self.pass_on_what_was_read()?;
+        self.settle_all()?;
+        if !self.reactor.is_settled() {
+            return Ok(None);
+        }
+        let graph = self.reactor.image()?;
+        let mut objects = Vec::new();
+        for id in self.in_order_of_needs() {
+            objects.push(self.captured(id, epoch)?);
+        }
+        let (taken_at, next_object) = (self.clock.now(), self.catalog.next_id().0);
+        Ok(Some(Captured { epoch, log, graph, taken_at, next_object, objects, script: self.journal.script.clone() }))
+    }
+
+    /// What is in the checkpoint of this epoch becomes visible outside, and will not be read again.
+    pub(crate) fn commit_epoch(&mut self, epoch: u64) {
+        self.instances.iter().filter_map(|(_, instance)| instance.sink()).for_each(|(handle, _)| handle.commit(epoch));
+        self.readers.acknowledge();
+    }
+
+    /// The checkpoint of this epoch has not come about.
+    pub(crate) fn abort_epoch(&mut self, epoch: u64) {
+        self.instances.iter().filter_map(|(_, instance)| instance.sink()).for_each(|(handle, _)| handle.abort(epoch));
+    }
+
+    /// All objects, each after those that it needs.
+    fn in_order_of_needs(&self) -> Vec<ObjectId> {
+        let mut ids: Vec<ObjectId> = self.catalog.iter().map(|object| object.id).collect();
+        ids.sort_unstable();
+        let mut order: Vec<ObjectId> = Vec::with_capacity(ids.len());
+        while order.len() < ids.len() {
+            let is_ready = |id: &ObjectId| {
+                !order.contains(id)
+                    && self.catalog.object(*id).is_some_and(|object| object.needs().all(|needed| order.contains(&needed)))
+            };
+            match ids.iter().copied().find(is_ready) {
+                Some(next) => order.push(next),
+                None => break,
+            }
+        }
+        order
+    }
+
+    fn captured(&mut self, id: ObjectId, epoch: u64) -> Result<CapturedObject> {
+        let definition = super::instances::required(self.catalog.object(id), id)?.clone();
+        let nodes = self.kept_nodes(id);
+        let readers = nodes.iter().enumerate().filter_map(|(index, node)| self.stored_reader(index, *node)).collect();
+        let place = |node: NodeId| nodes.iter().position(|own| *own == node);
+        let sink = self.instances.get(id).and_then(|instance| instance.sink()).map(|(handle, _)| handle.prepare(epoch));
+        let side = |side| {
+            let id = SideId { object: id, side };
+            let rows = self.side_outputs.table(id).map(|(_, rows)| rows).unwrap_or_default();
+            (self.side_outputs.kept(id).map_or(0, |kept| kept.of), rows)
+        };
+        Ok(CapturedObject {
+            reads: self.reads_of(id, &nodes),
+            readers,
+            sink,
+            late: side(Side::Late),
+            errors: side(Side::Errors),
+            reporter: self.side_outputs.reporter(id).and_then(place),
+            side_streams: self
+                .kept_streams(id)
+                .into_iter()
+                .map(|(side, ended, node)| (side, ended, node, self.plan_of(node)))
+                .collect(),
+            nodes: nodes.iter().map(|node| (*node, self.plan_of(*node))).collect(),
+            definition,
+        })
+    }
+
+    /// The nodes of an object that come back: of a source, the readers that named objects read.
+    pub(super) fn kept_nodes(&self, id: ObjectId) -> Vec<NodeId> {
+        let nodes = self.instances.nodes(id);
+        let is_source = self.instances.source(id).is_some();
+        nodes.iter().copied().filter(|node| !is_source || self.is_read_by_named(*node)).collect()
+    }
+
+    /// The streams of rejected rows that named objects read: the side, whether it has ended, the node.
+    pub(super) fn kept_streams(&self, id: ObjectId) -> Vec<(Side, bool, NodeId)> {
+        let streams = self.side_outputs.streams_in_order(id);
+        streams.into_iter().filter(|(_, _, node)| self.is_read_by_named(*node)).collect()
+    }
+
+    /// Whether a node of an object of the catalog, or its sink, reads from `node`.
+    fn is_read_by_named(&self, node: NodeId) -> bool {
+        let nodes = self.reactor.graph().nodes().filter(|reader| reader.inputs.contains(&node));
+        nodes.map(|reader| reader.id).any(|reader| self.side_outputs.owner(reader).is_some())
+            || self
+                .instances
+                .iter()
+                .filter_map(|(_, instance)| instance.sink())
+                .any(|(_, outlet)| self.reactor.graph().outlet_node(outlet) == Some(node))
+    }
+
+    /// Which reader of which source an object with these nodes reads.
+    fn reads_of(&self, id: ObjectId, nodes: &[NodeId]) -> Vec<(u64, usize)> {
+        let graph = self.reactor.graph();
+        let inputs = graph.nodes().filter(|node| nodes.contains(&node.id)).flat_map(|node| node.inputs.iter().copied());
+        let sink = self.instances.get(id).and_then(|instance| instance.sink());
+        let mut reads: Vec<(u64, usize)> = inputs
+            .chain(sink.and_then(|(_, outlet)| graph.outlet_node(outlet)))
+            .filter_map(|input| {
+                let source = self.side_outputs.owner(input).filter(|owner| self.instances.source(*owner).is_some())?;
+                let reader = self.kept_nodes(source).iter().position(|node| *node == input)?;
+                Some((source.0, reader))
+            })
+            .collect();
+        reads.sort_unstable();
+        reads.dedup();
+        reads
+    }
+
+    fn stored_reader(&mut self, index: usize, node: NodeId) -> Option<StoredReader> {
+        let reader = self.readers.iter_mut().find(|reader| reader.node == node)?;
+        let state = match &reader.state {
+            ReaderState::Fresh => StoredReaderState::Fresh,
+            // One that failed is tried again from where it stood.
+            ReaderState::Reading | ReaderState::Failed(_) => StoredReaderState::Reading,
+            ReaderState::Ended => StoredReaderState::Ended,
+        };
+        let position = reader.checkpointed_position()?;
+        let (place, rows, bad) = (reader.describe_position(), reader.rows, reader.bad);
+        Some(StoredReader { node: index, position: to_hex(position.as_stored()), place, state, rows, bad })
+    }
+
+    /// What a node does, as text: the same for the same plan.
+    pub(super) fn plan_of(&self, id: NodeId) -> String {
+        let graph = self.reactor.graph();
+        let Some(node) = graph.nodes().find(|node| node.id == id) else { return String::new() };
+        let inputs: Vec<_> = node.inputs.iter().filter_map(|input| graph.properties(*input)).map(|edge| &edge.schema).collect();
+        let columns = node.output.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type()));
+        format!("{} -> {}", explain_node(node, &inputs), columns.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Captured {
+    /// Writes everything into blocks; gives what the manifest says, and all blocks that it names.
+    pub(crate) fn write(self, store: &Store) -> Result<(CheckpointBody, Vec<BlockId>)> {
+        let mut blocks = BlockWriter::new(store);
+        let workers = self.graph.workers.len();
+        let step = self.graph.step.0;
+        let mut nodes = NodeImages::of(self.graph);
+        let objects = self.objects.into_iter().map(|object| object.write(&mut nodes, &mut blocks)).collect::<Result<_>>()?;
+        let body = CheckpointBody {
+            format: FORMAT,
+            step,
+            taken_at: self.taken_at,
+            workers,
+            next_object: self.next_object,
+            objects,
+            script: self.script,
+        };
+        Ok((body, blocks.finish()))
+    }
+}
+
+impl CapturedObject {
+    fn write(self, images: &mut NodeImages, blocks: &mut BlockWriter<'_>) -> Result<StoredObject> {
+        let mut side = |(rows, batches): (u64, Vec<RecordBatch>)| -> Result<StoredSide> {
+            Ok(StoredSide { rows, blocks: batches.iter().map(|rows| blocks.rows(rows)).collect::<Result<_>>()? })
+        };
+        let (late, errors) = (side(self.late)?, side(self.errors)?);
+        let nodes = self.nodes.into_iter().map(|(node, plan)| images.write(node, plan, blocks)).collect::<Result<_>>()?;
+        let name_of = |side: Side| SIDES.iter().find(|(known, _)| *known == side).map_or("", |(_, name)| name).to_owned();
+        let side_streams = self.side_streams.into_iter().map(|(side, ended, node, plan)| {
+            Ok(StoredSideStream { side: name_of(side), ended, node: images.write(node, plan, blocks)? })
+        });
+        Ok(StoredObject {
+            side_streams: side_streams.collect::<Result<_>>()?,
+            context: context_of(&self.definition)?,
+            name: self.definition.name,
+            sql: self.definition.sql,
+            nodes,
+            reads: self.reads,
+            readers: self.readers,
+            sink: self.sink,
+            late,
+            errors,
+            reporter: self.reporter,
+        })
+    }
+}
+
+/// The images of all nodes, until they are written.
+struct NodeImages {
+    intake: BTreeMap<NodeId, NodeImage>,
+    workers: Vec<BTreeMap<NodeId, NodeImage>>,
+}
+
+impl NodeImages {
+    fn of(graph: GraphImage) -> Self {
+        let by_id = |nodes: Vec<NodeImage>| nodes.into_iter().map(|node| (node.id, node)).collect();
+        Self { intake: by_id(graph.intake), workers: graph.workers.into_iter().map(by_id).collect() }
+    }
+
+    fn write(&mut self, node: NodeId, plan: String, blocks: &mut BlockWriter<'_>) -> Result<StoredNode> {
+        let intake = self.intake.remove(&node).map(|image| stored_part(image, blocks)).transpose()?;
+        let workers = self.workers.iter_mut().filter_map(|worker| worker.remove(&node));
+        Ok(StoredNode { plan, intake, workers: workers.map(|image| stored_part(image, blocks)).collect::<Result<_>>()? })
+    }
+}
+
+fn stored_part(image: NodeImage, blocks: &mut BlockWriter<'_>) -> Result<StoredPart> {
+    let groups = |SentGroups { rows, keys }: SentGroups, blocks: &mut BlockWriter<'_>| {
+        Ok(StoredGroups { block: blocks.rows(&rows)?, keys })
+    };
+    let holds = match image.promise.holds {
+        Holds::Nothing => "nothing",
+        Holds::End => "end",
+        Holds::Time => "time",
+    };
+    Ok(StoredPart {
+        absent: image.absent,
+        watermark: image.watermark.0,
+        promise: StoredPromise { watermark: image.promise.watermark.0, holds: holds.to_owned() },
+        wake_at: image.wake_at,
+        failure: image.failure.map(|error| error.message().to_owned()),
+        state: image.state.map(|state| blocks.state(state)).transpose()?,
+        on_the_way: image.on_the_way.into_iter().map(|sent| groups(sent, blocks)).collect::<Result<_>>()?,
+    })
+}

@@ -1,0 +1,234 @@
+//! What the engine writes into the log of a database's directory before it happens, so that what was answered with success survives a crash.
+//!
+//! A database in memory has no log, and nothing here does anything then. While a database is recovered, what happens stands in the log already
+//! and is not written again.
+//!
+//! Rows are logged that come in from nowhere else: those that programs push and statements insert, and those of sources that cannot be read a
+//! second time. A source that can seek is read again from where a checkpoint left it.
+
+use laminar_connectors::Position;
+use laminar_core::{ChangeBatch, Error, NodeId, Result};
+use laminar_storage::{EncodedRows, LogPosition, LogRecord, Store};
+
+use super::Engine;
+use crate::catalog::{Catalog, CatalogChange, Definition, Object, ObjectId};
+use crate::durability::Durable;
+use crate::settings::Settings;
+use crate::stored::{ObjectContext, Redo};
+
+/// The engine's end of the log.
+#[derive(Default)]
+pub(crate) struct Journal {
+    store: Option<Store>,
+    /// What waits for the log, to be told how long.
+    durable: Option<Durable>,
+    /// What happens stands in the log already.
+    is_recovering: bool,
+    /// What a statement that can still be taken back will write behind its definition.
+    staged: Option<Vec<LogRecord>>,
+    /// Behind the last record.
+    end: Option<LogPosition>,
+    /// The statements of a script that have been done.
+    pub(crate) script: Vec<String>,
+    /// The statement of a script that runs: that it was done is written together with what it does.
+    script_statement: Option<String>,
+}
+
+impl Journal {
+    /// Writes into a store from now on, but not what is recovered from it: until [`begin`](Self::begin).
+    pub(crate) fn recovering(durable: Durable) -> Self {
+        Self { store: Some(durable.store().clone()), durable: Some(durable), is_recovering: true, ..Self::default() }
+    }
+
+    /// Keeps to these settings from now on.
+    pub(super) fn set(&self, settings: &Settings) {
+        if let Some(durable) = &self.durable {
+            durable.set(settings);
+        }
+    }
+
+    /// All that was in the log has happened: what happens from now on is written.
+    pub(crate) fn begin(&mut self) {
+        self.is_recovering = false;
+        self.end = self.store.as_ref().map(Store::end);
+    }
+
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// Whether the database is being recovered.
+    pub(crate) fn is_recovering(&self) -> bool {
+        self.is_recovering
+    }
+
+    /// Behind the last record; `None`: there is no log.
+    pub(crate) fn end(&self) -> Option<LogPosition> {
+        self.end
+    }
+
+    fn is_written(&self) -> bool {
+        self.store.is_some() && !self.is_recovering
+    }
+
+    fn write(&mut self, records: Vec<LogRecord>) -> Result<()> {
+        let Some(store) = self.store.as_ref().filter(|_| !self.is_recovering && !records.is_empty()) else { return Ok(()) };
+        match &mut self.staged {
+            Some(staged) => staged.extend(records),
+            None => {
+                let mut records = records;
+                if let Some(text) = &self.script_statement {
+                    records.push(script_record(now_of(&records), self.script.len(), text)?);
+                }
+                self.end = Some(store.append(&records)?);
+                self.script.extend(self.script_statement.take());
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on records wait for [`write_staged`](Self::write_staged).
+    pub(super) fn stage(&mut self) {
+        self.staged = Some(Vec::new());
+    }
+
+    /// Forgets what waits.
+    pub(super) fn forget_staged(&mut self) {
+        self.staged = None;
+    }
+
+    /// Writes `first` and behind it what waits, all or nothing.
+    fn write_staged(&mut self, first: Vec<LogRecord>) -> Result<()> {
+        let staged = self.staged.take().unwrap_or_default();
+        self.write(first.into_iter().chain(staged).collect())
+    }
+
+    /// Writes rows that come into `object`, and where its reader stood behind them.
+    pub(super) fn rows(&mut self, now: i64, object: ObjectId, changes: &ChangeBatch, position: Option<&Position>) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
+        self.write(vec![rows_record(now, object, changes, position)?])
+    }
+
+    /// Writes that nothing more comes into `object`.
+    pub(super) fn end_of(&mut self, now: i64, object: ObjectId) -> Result<()> {
+        if self.is_written() { self.write(vec![LogRecord::End { now, object: object.0 }]) } else { Ok(()) }
+    }
+
+    /// The statement `text` of a script begins.
+    pub(crate) fn begin_script_statement(&mut self, text: &str) {
+        self.script_statement = Some(text.to_owned());
+    }
+
+    /// The statement of a script has been done, or has failed; if it was done and had nothing to write, that is written now.
+    pub(crate) fn end_script_statement(&mut self, now: i64, is_done: bool) -> Result<()> {
+        let Some(text) = self.script_statement.take().filter(|_| is_done && self.is_written()) else { return Ok(()) };
+        let record = script_record(now, self.script.len(), &text)?;
+        self.write(vec![record])?;
+        self.script.push(text);
+        Ok(())
+    }
+}
+
+fn script_record(now: i64, done_before: usize, text: &str) -> Result<LogRecord> {
+    let redo = Redo::Script { done: done_before as u64 + 1, text: text.to_owned() };
+    Ok(LogRecord::Statement { now, text: String::new(), context: redo.to_text()? })
+}
+
+fn now_of(records: &[LogRecord]) -> i64 {
+    match records.first() {
+        Some(LogRecord::Statement { now, .. } | LogRecord::Rows { now, .. } | LogRecord::End { now, .. }) => *now,
+        None => i64::MIN,
+    }
+}
+
+fn rows_record(now: i64, object: ObjectId, changes: &ChangeBatch, position: Option<&Position>) -> Result<LogRecord> {
+    let position = position.map(|position: &Position| position.as_stored().to_vec()).unwrap_or_default();
+    Ok(LogRecord::Rows { now, object: object.0, rows: EncodedRows::of(changes)?, position })
+}
+
+impl Engine {
+    /// Takes in rows that a program or statement gives `object`, at its node `node`: into the log, then into the inbox.
+    pub(crate) fn take_in(&mut self, object: ObjectId, node: NodeId, changes: ChangeBatch) -> Result<()> {
+        if !self.journal.is_written() {
+            return self.reactor.push(node, changes);
+        }
+        let changes = self.reactor.accepted(node, changes)?;
+        if !changes.is_empty() {
+            self.journal.rows(self.clock.now(), object, &changes, None)?;
+        }
+        self.reactor.push(node, changes)
+    }
+
+    /// The same for rows of several objects, or several batches: all or none.
+    pub(crate) fn take_in_all(&mut self, rows: Vec<(ObjectId, NodeId, ChangeBatch)>) -> Result<()> {
+        let fit = |(object, node, changes)| Ok((object, node, self.reactor.accepted(node, changes)?));
+        let fitted = rows.into_iter().map(fit).collect::<Result<Vec<_>>>()?;
+        if self.journal.is_written() {
+            let now = self.clock.now();
+            let some = fitted.iter().filter(|(_, _, changes)| !changes.is_empty());
+            let records = some.map(|(object, _, changes)| rows_record(now, *object, changes, None)).collect::<Result<_>>()?;
+            self.journal.write(records)?;
+        }
+        fitted.into_iter().try_for_each(|(_, node, changes)| self.reactor.push(node, changes))
+    }
+
+    /// Says, in the log too, that nothing more will be pushed into `object`, whose node is `node`.
+    pub(crate) fn take_end(&mut self, object: ObjectId, node: NodeId) -> Result<()> {
+        self.journal.end_of(self.clock.now(), object)?;
+        self.reactor.end(node)
+    }
+
+    /// Writes what changes the catalog, and what waits to be written behind it.
+    pub(super) fn log_changes(&mut self, changes: &[CatalogChange]) -> Result<()> {
+        let mut records = Vec::new();
+        if self.journal.is_written() {
+            let now = self.clock.now();
+            for (redo, text) in self.redo_of(changes)? {
+                records.push(LogRecord::Statement { now, text, context: redo.to_text()? });
+            }
+        }
+        self.journal.write_staged(records)
+    }
+
+    /// How `changes` can be made again. What follows from another one is left out.
+    fn redo_of(&self, changes: &[CatalogChange]) -> Result<Vec<(Redo, String)>> {
+        let mut redo = Vec::new();
+        let dropped: Vec<u64> = changes.iter().filter_map(dropped).collect();
+        if !dropped.is_empty() {
+            redo.push((Redo::Drop(dropped), String::new()));
+        }
+        for change in changes {
+            match change {
+                CatalogChange::Create(object) => redo.push((Redo::Create(context_of(object)?), object.sql.clone())),
+                CatalogChange::Alter(object) => redo.extend(altered(&self.catalog, object)?),
+                CatalogChange::Drop(_) => {}
+            }
+        }
+        Ok(redo)
+    }
+}
+
+fn dropped(change: &CatalogChange) -> Option<u64> {
+    if let CatalogChange::Drop(id) = change { Some(id.0) } else { None }
+}
+
+/// How an object became another: by its name, or by a new statement. What else changes with it follows from what changes beside it.
+fn altered(catalog: &Catalog, object: &Object) -> Result<Option<(Redo, String)>> {
+    let before = catalog.object(object.id).ok_or_else(|| Error::internal(format!("there is no {}", object.id)))?;
+    if before.name != object.name {
+        return Ok(Some((Redo::Rename { object: object.id.0, to: object.name.clone() }, String::new())));
+    }
+    Ok((before.sql != object.sql).then(|| (Redo::Replace(object.id.0), object.sql.clone())))
+}
+
+/// What must be known beside its statement to make `object` again.
+pub(crate) fn context_of(object: &Object) -> Result<ObjectContext> {
+    let (idle_timeout, found) = match &object.definition {
+        Definition::Source(source) => (source.idle_timeout, source.connector.is_some().then_some(&source.properties.schema)),
+        Definition::Table(table) => (None, Some(&table.properties.schema)),
+        _ => (None, None),
+    };
+    ObjectContext::new(object.id.0, idle_timeout, found)
+}

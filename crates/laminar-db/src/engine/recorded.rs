@@ -1,0 +1,147 @@
+//! What a database's directory says of the objects whose statements are said again when it is opened.
+
+use std::collections::BTreeMap;
+
+use arrow_schema::SchemaRef;
+use laminar_connectors::{BadRow, Position, SinkRequest, Source, SourcePoll, SourceRequest};
+use laminar_core::{Error, Result};
+use laminar_sql::parse::ConnectorDef;
+
+use super::sinks::{SinkHandle, SinkState};
+use super::{Engine, options_of};
+use crate::catalog::ObjectId;
+use crate::stored::ObjectContext;
+
+/// What is known of objects before their statements are said again.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    /// Of the object whose statement runs.
+    pub(crate) context: Option<ObjectContext>,
+    /// How far sinks were.
+    pub(crate) sinks: BTreeMap<ObjectId, RecordedSink>,
+    /// Statements are said for a checkpoint whose state comes when all are said: no step runs until then.
+    pub(crate) is_restoring: bool,
+}
+
+/// How far a sink was at the checkpoint.
+pub(crate) struct RecordedSink {
+    pub(crate) state: SinkState,
+    pub(crate) token: laminar_connectors::SinkToken,
+    pub(crate) rows: u64,
+    /// Whether nothing is to be done any more for it.
+    pub(crate) is_complete: bool,
+}
+
+impl Engine {
+    /// The idle timeout of a source whose statement runs.
+    pub(crate) fn idle_timeout(&self) -> Option<i64> {
+        self.recorded.context.as_ref().map_or(self.settings.idle_timeout, |context| context.idle_timeout)
+    }
+
+    /// The columns that an object had whose statement is said again.
+    pub(crate) fn recorded_columns(&self) -> Result<Option<SchemaRef>> {
+        Ok(self.recorded.context.as_ref().map(ObjectContext::columns).transpose()?.flatten())
+    }
+
+    /// Opens a connector for the statement that runs. If the statement was said before, the columns are those that were found then, and what cannot
+    /// be opened any more is a source that fails when it is read: the other objects of the database go on.
+    pub(crate) fn open_source_as_recorded(
+        &self,
+        name: &str,
+        connector: &ConnectorDef,
+        declared: Option<SchemaRef>,
+    ) -> Result<Box<dyn Source>> {
+        match (declared, self.recorded_columns()?) {
+            (None, Some(columns)) => Ok(self.open_or_fail_later(name, connector, columns, true)),
+            (Some(columns), Some(_)) => Ok(self.open_or_fail_later(name, connector, columns, false)),
+            (declared, None) => self.open_source(name, connector, declared),
+        }
+    }
+
+    /// The same for rows with these columns.
+    pub(super) fn open_reader(&self, name: &str, connector: &ConnectorDef, columns: SchemaRef) -> Result<Box<dyn Source>> {
+        if self.journal.is_recovering() {
+            return Ok(self.open_or_fail_later(name, connector, columns, false));
+        }
+        self.open_source(name, connector, Some(columns))
+    }
+
+    fn open_or_fail_later(&self, name: &str, connector: &ConnectorDef, columns: SchemaRef, were_found: bool) -> Box<dyn Source> {
+        let (schema, options) = (Some(columns.clone()), options_of(connector));
+        let request = SourceRequest { name: name.to_owned(), schema, options, schema_was_found: were_found };
+        let opened = self.open_request(connector, request);
+        opened.unwrap_or_else(|error| Box::new(FailedSource::new(columns, error)))
+    }
+
+    /// Opens a connector for writing: of a sink that was there before, from where the checkpoint left it.
+    pub(crate) fn open_sink_as_recorded(
+        &self,
+        id: ObjectId,
+        connector: &ConnectorDef,
+        request: SinkRequest,
+    ) -> Result<SinkHandle> {
+        let recorded = self.recorded.sinks.get(&id);
+        if let Some(RecordedSink { state, token, rows, is_complete: true }) = recorded {
+            return Ok(SinkHandle::ended(state.clone(), token.clone(), *rows));
+        }
+        let transactional = self.journal.store().is_some();
+        let resume = recorded.map(|recorded| recorded.token.clone());
+        let rows = recorded.map_or(0, |recorded| recorded.rows);
+        let token = resume.clone().unwrap_or_default();
+        let state = recorded.map_or(SinkState::Writing, |recorded| recorded.state.clone());
+        match self.open_sink(connector, SinkRequest { resume, transactional, ..request }) {
+            Ok(sink) => Ok(SinkHandle::resumed(sink, state, token, rows)),
+            Err(error) if self.journal.is_recovering() => Ok(SinkHandle::ended(SinkState::Failed(error), token, rows)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A source that could be opened when its statement was said, and cannot be now.
+struct FailedSource {
+    schema: SchemaRef,
+    error: Error,
+    /// Where it is to go on once it can be opened again.
+    position: Position,
+}
+
+impl FailedSource {
+    fn new(schema: SchemaRef, error: Error) -> Self {
+        Self { schema, error, position: Position::default() }
+    }
+}
+
+impl Source for FailedSource {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn poll(&mut self, _: usize) -> Result<SourcePoll> {
+        Err(self.error.clone())
+    }
+
+    fn position(&self) -> Position {
+        self.position.clone()
+    }
+
+    fn describe_position(&self) -> String {
+        "not opened".to_owned()
+    }
+
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    fn seek(&mut self, position: &Position) -> Result<()> {
+        self.position = position.clone();
+        Ok(())
+    }
+
+    fn is_bounded(&self) -> bool {
+        true
+    }
+
+    fn give_up(&mut self) -> Vec<BadRow> {
+        Vec::new()
+    }
+}

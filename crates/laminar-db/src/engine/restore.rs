@@ -1,0 +1,229 @@
+//! Puts an empty engine into the state of a checkpoint: the statements of all objects are said again, then the state is given to what they made.
+
+use std::collections::BTreeMap;
+
+use laminar_connectors::{Position, SinkToken};
+use laminar_core::dag::{GraphImage, NodeImage};
+use laminar_core::operator::SentGroups;
+use laminar_core::time::Watermark;
+use laminar_core::time::watermark::{Holds, Promise};
+use laminar_core::{Code, Error, NodeId, Result, StepId};
+use laminar_storage::EncodedRows;
+
+use super::Engine;
+use super::readers::ReaderState;
+use super::recorded::RecordedSink;
+use super::sinks::SinkState;
+use crate::catalog::{ObjectId, Side};
+use crate::stored::{
+    BlockReader, CheckpointBody, StoredGroups, StoredNode, StoredObject, StoredPart, StoredReader, StoredReaderState, StoredSide,
+    StoredSink, StoredSinkState, from_hex,
+};
+
+impl Engine {
+    /// What is known of all sinks before the statements are said.
+    pub(crate) fn know_sinks(&mut self, objects: &[StoredObject]) -> Result<()> {
+        for object in objects {
+            if let Some(StoredSink { state, token, rows }) = &object.sink {
+                let (state, is_complete) = match state {
+                    StoredSinkState::Writing => (SinkState::Writing, false),
+                    StoredSinkState::Finished => (SinkState::Finished, false),
+                    StoredSinkState::Complete => (SinkState::Finished, true),
+                    StoredSinkState::Failed(text) => (SinkState::Failed(Error::new(Code::Io, text.clone())), true),
+                };
+                let token = SinkToken::from_stored(&from_hex(token)?);
+                self.recorded.sinks.insert(ObjectId(object.context.id), RecordedSink { state, token, rows: *rows, is_complete });
+            }
+        }
+        Ok(())
+    }
+
+    /// Before the statement of `object` is said: what it reads gets the readers that it had.
+    pub(crate) fn prepare_reads(&mut self, object: &StoredObject) {
+        for (source, reader) in &object.reads {
+            let id = ObjectId(*source);
+            let made = self.instances.nodes(id).len();
+            // The newest reader is the one that a query gets; another one is made if this is not the one.
+            if *reader >= made
+                && let Some(source) = self.instances.source_mut(id)
+            {
+                source.reader = None;
+            }
+        }
+    }
+
+    /// Gives what the statements made the state of the checkpoint.
+    pub(crate) fn restore(&mut self, body: &CheckpointBody, blocks: BlockReader<'_>) -> Result<()> {
+        let mut nodes: BTreeMap<NodeId, &StoredNode> = BTreeMap::new();
+        for object in &body.objects {
+            self.nodes_of(object, &mut nodes)?;
+        }
+        let fresh = self.reactor.image()?;
+        let image = graph_image(&nodes, &fresh, body, blocks)?;
+        self.reactor.restore(&image)?;
+        for object in &body.objects {
+            self.restore_sides(object, blocks)?;
+            for reader in &object.readers {
+                self.restore_reader(ObjectId(object.context.id), reader)?;
+            }
+        }
+        self.histories_begin_after(self.reactor.graph().last_step());
+        self.journal.script.clone_from(&body.script);
+        Ok(())
+    }
+
+    /// The nodes that run for `object` now, each with what the checkpoint says of it.
+    fn nodes_of<'a>(&self, object: &'a StoredObject, nodes: &mut BTreeMap<NodeId, &'a StoredNode>) -> Result<()> {
+        let id = ObjectId(object.context.id);
+        let own = self.kept_nodes(id);
+        let streams: Vec<NodeId> = self.kept_streams(id).into_iter().map(|(_, _, node)| node).collect();
+        let now = own.iter().chain(&streams);
+        let stored = object.nodes.iter().chain(object.side_streams.iter().map(|stream| &stream.node));
+        let (now, stored): (Vec<_>, Vec<_>) = (now.copied().collect(), stored.collect());
+        if now.len() != stored.len() {
+            return Err(other_plan(object, &format!("{} operators", stored.len()), &format!("{} operators", now.len())));
+        }
+        for (node, stored) in now.into_iter().zip(stored) {
+            let plan = self.plan_of(node);
+            if plan != stored.plan {
+                return Err(other_plan(object, &stored.plan, &plan));
+            }
+            nodes.insert(node, stored);
+        }
+        Ok(())
+    }
+
+    fn restore_sides(&mut self, object: &StoredObject, blocks: BlockReader<'_>) -> Result<()> {
+        let id = ObjectId(object.context.id);
+        for (side, StoredSide { rows, blocks: stored }) in [(Side::Late, &object.late), (Side::Errors, &object.errors)] {
+            let kept = stored.iter().map(|block| blocks.rows(block)).collect::<Result<Vec<_>>>()?;
+            self.side_outputs.restore(id, side, *rows, &kept)?;
+        }
+        let reporter = object.reporter.and_then(|place| self.kept_nodes(id).get(place).copied());
+        self.side_outputs.set_reporter(id, reporter);
+        let streams: Vec<NodeId> = self.kept_streams(id).into_iter().map(|(_, _, node)| node).collect();
+        for (node, stream) in streams.into_iter().zip(&object.side_streams) {
+            if stream.ended {
+                self.side_outputs.end_stream(node);
+            }
+        }
+        Ok(())
+    }
+
+    fn restore_reader(&mut self, id: ObjectId, stored: &StoredReader) -> Result<()> {
+        let Some(node) = self.kept_nodes(id).get(stored.node).copied() else {
+            return Err(Error::internal(format!("{id} has no reader {}", stored.node)));
+        };
+        let position = Position::from_stored(&from_hex(&stored.position)?);
+        self.readers.restore(node, &position, stored);
+        Ok(())
+    }
+}
+
+fn other_plan(object: &StoredObject, then: &str, now: &str) -> Error {
+    let text = format!("the state of '{}' belongs to another plan than this build makes of its statement", object.name);
+    Error::new(Code::NotSupported, text)
+        .with_detail(format!("it was: {then}; it is: {now}"))
+        .with_hint("open the directory with the version of LaminarDB that wrote it")
+}
+
+/// The image of the graph whose nodes are as in `fresh` and have the states that `nodes` says. What it does not name stays as it is: readers of sources that
+/// nothing reads from.
+fn graph_image(
+    nodes: &BTreeMap<NodeId, &StoredNode>,
+    fresh: &GraphImage,
+    body: &CheckpointBody,
+    blocks: BlockReader<'_>,
+) -> Result<GraphImage> {
+    let mut workers: Vec<Vec<NodeImage>> = vec![Vec::with_capacity(nodes.len()); body.workers];
+    let mut intake = Vec::new();
+    for untouched in fresh.workers.iter().take(1).flatten() {
+        let id = untouched.id;
+        let Some(node) = nodes.get(&id) else {
+            workers.iter_mut().for_each(|worker| worker.push(untouched.clone()));
+            continue;
+        };
+        if node.workers.len() != body.workers {
+            return Err(Error::new(
+                Code::BadData,
+                format!("a checkpoint of {} workers has a node on {}", body.workers, node.workers.len()),
+            ));
+        }
+        for (worker, part) in workers.iter_mut().zip(&node.workers) {
+            worker.push(node_image(id, part, blocks)?);
+        }
+        if let Some(part) = &node.intake {
+            intake.push(node_image(id, part, blocks)?);
+        }
+    }
+    Ok(GraphImage { step: StepId(body.step), intake, workers })
+}
+
+fn node_image(id: NodeId, part: &StoredPart, blocks: BlockReader<'_>) -> Result<NodeImage> {
+    let holds = match part.promise.holds.as_str() {
+        "end" => Holds::End,
+        "time" => Holds::Time,
+        _ => Holds::Nothing,
+    };
+    let groups = |sent: &StoredGroups| Ok(SentGroups { rows: blocks.rows(&sent.block)?, keys: sent.keys.clone() });
+    Ok(NodeImage {
+        id,
+        absent: part.absent,
+        watermark: Watermark(part.watermark),
+        promise: Promise { watermark: Watermark(part.promise.watermark), holds },
+        wake_at: part.wake_at,
+        failure: part.failure.as_ref().map(|text| Error::new(Code::Closed, text.clone())),
+        state: part.state.as_ref().map(|state| blocks.state(state)).transpose()?,
+        on_the_way: part.on_the_way.iter().map(groups).collect::<Result<_>>()?,
+    })
+}
+
+impl super::Readers {
+    /// Lets the reader at `node` go on from where it stood. One that cannot has failed; the others go on.
+    fn restore(&mut self, node: NodeId, position: &Position, stored: &StoredReader) {
+        let Some(reader) = self.iter_mut().find(|reader| reader.node == node) else { return };
+        (reader.rows, reader.bad) = (stored.rows, stored.bad);
+        match stored.state {
+            StoredReaderState::Fresh => {}
+            StoredReaderState::Ended => reader.go_on(ReaderState::Ended, position),
+            StoredReaderState::Reading => reader.go_on(ReaderState::Reading, position),
+        }
+    }
+}
+
+/// What the log says that came in.
+impl Engine {
+    /// Rows come into an object again.
+    pub(crate) fn replay_rows(&mut self, id: ObjectId, rows: &EncodedRows, position: &[u8]) -> Result<()> {
+        let node = self.replayed_node(id)?;
+        let properties = self.reactor.graph().properties(node).ok_or_else(|| Error::internal(format!("{id} has no columns")))?;
+        let changes = rows.decode(&properties.schema)?;
+        if let Some(reader) = self.readers.iter_mut().find(|reader| reader.node == node).filter(|_| !position.is_empty()) {
+            reader.rows += changes.len() as u64;
+            reader.go_on(ReaderState::Reading, &Position::from_stored(position));
+        }
+        self.reactor.push(node, changes)?;
+        self.settle_for(node)
+    }
+
+    /// Nothing more comes into an object.
+    pub(crate) fn replay_end(&mut self, id: ObjectId) -> Result<()> {
+        let node = self.replayed_node(id)?;
+        if let Some(reader) = self.readers.iter_mut().find(|reader| reader.node == node) {
+            reader.state = ReaderState::Ended;
+        }
+        if self.instances.table(id).is_none() {
+            self.reactor.end(node)?;
+        }
+        self.settle_for(node)
+    }
+
+    /// Where rows of an object come in that are logged.
+    fn replayed_node(&mut self, id: ObjectId) -> Result<NodeId> {
+        if let Some(table) = self.instances.table(id) {
+            return Ok(table.source);
+        }
+        self.ensure_reader(id)?;
+        self.output_of(id)
+    }
+}

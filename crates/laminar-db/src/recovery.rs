@@ -1,0 +1,91 @@
+//! Opens a database in a directory: brings back what the newest checkpoint holds, then what the log says that happened since.
+//!
+//! First the statements of all objects are said again, over empty inputs and without a step; then their operators get their state; then the
+//! log is replayed, at the times that it names. Sources go on from where they stood, sinks from what they had prepared.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use laminar_core::{Code, Error, Result};
+use laminar_storage::disk::RealDisk;
+use laminar_storage::{LogRecord, Store, StoreOptions, StoredCheckpoint};
+
+use crate::Database;
+use crate::catalog::ObjectId;
+use crate::durability::Durable;
+use crate::engine::{Engine, EngineParts, Journal};
+use crate::notice::{Notice, NoticeKind};
+use crate::replay_clock::ReplayClock;
+use crate::statements::{create_again, redo};
+use crate::stored::{BlockReader, CheckpointBody, FORMAT, Redo};
+
+/// The database in the directory at `path`, which is made if there is none.
+pub(crate) fn recovered(parts: EngineParts, path: &Path) -> Result<Database> {
+    let opened = Store::open(path, Arc::new(RealDisk), StoreOptions::STANDARD)?;
+    let clock = Arc::new(ReplayClock::new(Arc::clone(&parts.clock)));
+    let settings = parts.settings.clone();
+    let database = Database::new(EngineParts { clock: clock.clone(), ..parts });
+    let (store, checkpoint) = (opened.store, opened.checkpoint);
+    let epoch = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.epoch);
+    let durable = Durable::new(store.clone(), &settings, epoch);
+    {
+        let engine = &mut *database.lock();
+        engine.journal = Journal::recovering(durable.clone());
+        engine.notices_of_opening.extend(opened.warnings.into_iter().map(warning));
+        let from = checkpoint.as_ref().map(|checkpoint| checkpoint.log);
+        if let Some(checkpoint) = &checkpoint {
+            restore(engine, checkpoint, &store, &clock).map_err(|error| error.within(format!("checkpoint {epoch}")))?;
+        }
+        for record in store.read_log(from)? {
+            let (position, record) = record?;
+            replay(engine, record, &clock).map_err(|error| error.within(format!("the log before {position}")))?;
+        }
+        engine.readers.seek();
+        engine.recorded.sinks.clear();
+        engine.journal.begin();
+        clock.go_on();
+    }
+    Ok(database.with_durability(durable))
+}
+
+fn restore(engine: &mut Engine, checkpoint: &StoredCheckpoint, store: &Store, clock: &ReplayClock) -> Result<()> {
+    let body: CheckpointBody = serde_json::from_slice(&checkpoint.body)
+        .map_err(|error| Error::new(Code::BadData, format!("its manifest cannot be read: {error}")))?;
+    if body.format != FORMAT {
+        let text = format!("its manifest has the format {}, and this build reads {FORMAT}", body.format);
+        return Err(Error::new(Code::NotSupported, text).with_hint("open the directory with a newer version of LaminarDB"));
+    }
+    clock.replay(body.taken_at);
+    engine.recorded.is_restoring = true;
+    engine.know_sinks(&body.objects)?;
+    for object in &body.objects {
+        engine.prepare_reads(object);
+        create_again(engine, &object.sql, &object.context).map_err(|error| error.within(format!("'{}'", object.name)))?;
+    }
+    engine.catalog.skip_ids_before(ObjectId(body.next_object));
+    engine.restore(&body, BlockReader(store))?;
+    engine.recorded.is_restoring = false;
+    Ok(())
+}
+
+/// What stands in the log happens again.
+fn replay(engine: &mut Engine, record: LogRecord, clock: &ReplayClock) -> Result<()> {
+    match record {
+        LogRecord::Statement { now, text, context } => {
+            clock.replay(now);
+            redo(engine, &text, &Redo::from_text(&context)?)
+        }
+        LogRecord::Rows { now, object, rows, position } => {
+            clock.replay(now);
+            engine.replay_rows(ObjectId(object), &rows, &position)
+        }
+        LogRecord::End { now, object } => {
+            clock.replay(now);
+            engine.replay_end(ObjectId(object))
+        }
+    }
+}
+
+fn warning(text: String) -> Notice {
+    Notice::new(NoticeKind::Recovered, text, None)
+}

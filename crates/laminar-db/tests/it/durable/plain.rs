@@ -1,0 +1,142 @@
+//! Statements and pushes, with and without checkpoints.
+
+use laminar_db::{Code, Database};
+
+use super::{Folder, execute, rows};
+
+#[test]
+fn what_was_inserted_updated_and_deleted_is_there_again() {
+    let folder = Folder::new();
+    let db = folder.open();
+    execute(
+        &db,
+        "CREATE TABLE t (k BIGINT PRIMARY KEY, v VARCHAR(9) DEFAULT 'none', size BIGINT GENERATED ALWAYS AS (length(v)) STORED);
+         CREATE MATERIALIZED VIEW sizes AS SELECT size, count(*) AS n FROM t GROUP BY size;
+         INSERT INTO t (k, v) VALUES (1, 'a'), (2, 'bb'), (3, 'ccc'); INSERT INTO t (k) VALUES (4);
+         UPDATE t SET v = 'dd' WHERE k = 1; DELETE FROM t WHERE k = 3",
+    );
+    let expected = (rows(&db, "SELECT * FROM t"), rows(&db, "SELECT * FROM sizes"));
+    assert_eq!(expected.0, [["1", "dd", "2"], ["2", "bb", "2"], ["4", "none", "4"]]);
+    drop(db);
+    for round in 0..4 {
+        let db = folder.open();
+        assert_eq!((rows(&db, "SELECT * FROM t"), rows(&db, "SELECT * FROM sizes")), expected, "round {round}");
+        if round == 1 {
+            execute(&db, "CHECKPOINT");
+        }
+    }
+    let db = folder.open();
+    execute(&db, "INSERT INTO t (k, v) VALUES (5, 'eeeee')");
+    drop(db);
+    assert_eq!(rows(&folder.open(), "SELECT n FROM sizes WHERE size = 5"), [["1"]]);
+    let error = folder.open().execute("INSERT INTO t (k, v) VALUES (6, '0123456789')").err().unwrap();
+    assert!(error.message().contains("VARCHAR(9)") || error.message().contains('9'), "{error}");
+}
+
+#[test]
+fn definitions_come_back_with_their_names_and_what_was_dropped_does_not() {
+    let folder = Folder::new();
+    let db = folder.open();
+    execute(
+        &db,
+        "CREATE TABLE gone (a BIGINT); CREATE TABLE old (a BIGINT); INSERT INTO old VALUES (1);
+         CREATE TABLE made AS SELECT 1 AS a, 'x' AS b, NULL AS c; DROP TABLE gone; ALTER TABLE old RENAME TO new;
+         CREATE VIEW v AS SELECT a FROM new; CREATE OR REPLACE VIEW v AS SELECT a + 1 AS a FROM new;
+         CREATE MATERIALIZED VIEW m AS SELECT sum(a) AS s FROM v; INSERT INTO new VALUES (5)",
+    );
+    let shown = |db: &Database| (rows(db, "SHOW ALL"), rows(db, "SHOW CREATE v"), rows(db, "SHOW CREATE new"));
+    let (before, sums) = (shown(&db), rows(&db, "SELECT * FROM m"));
+    assert_eq!(sums, [["8"]]);
+    drop(db);
+    for checkpoint in [false, true, false] {
+        let db = folder.open();
+        assert_eq!(shown(&db), before);
+        assert_eq!(rows(&db, "SELECT * FROM m"), sums);
+        assert_eq!(rows(&db, "SELECT * FROM made"), [["1", "x", "NULL"]]);
+        if checkpoint {
+            execute(&db, "CHECKPOINT");
+        }
+    }
+    let db = folder.open();
+    execute(&db, "DROP MATERIALIZED VIEW m; CHECKPOINT; CREATE TABLE gone (b BIGINT)");
+    drop(db);
+    let db = folder.open();
+    assert_eq!(rows(&db, "DESCRIBE gone").len(), 1);
+    assert_eq!(db.query("SELECT * FROM m").unwrap_err().code(), Code::UnknownObject);
+}
+
+#[test]
+fn a_statement_that_failed_leaves_nothing_in_the_directory() {
+    let folder = Folder::new();
+    let db = folder.open();
+    execute(&db, "CREATE TABLE t (a BIGINT CHECK (a > 0))");
+    for sql in [
+        "INSERT INTO t VALUES (1), (0)",
+        "CREATE MATERIALIZED VIEW v AS SELECT nothing FROM t",
+        "CREATE TABLE t2 AS SELECT a / 0 FROM (VALUES (1)) AS x (a)",
+        "DROP TABLE nothing",
+    ] {
+        assert!(db.execute(sql).is_err(), "{sql}");
+    }
+    db.fail_statements_at(Some(2));
+    assert!(db.execute("CREATE MATERIALIZED VIEW v AS SELECT a FROM t").is_err());
+    db.fail_statements_at(None);
+    let before = rows(&db, "SHOW ALL");
+    drop(db);
+    let db = folder.open();
+    assert_eq!((rows(&db, "SHOW ALL"), rows(&db, "SELECT * FROM t").len()), (before, 0));
+}
+
+#[test]
+fn one_process_at_a_time_has_the_directory_open() {
+    let folder = Folder::new();
+    let db = folder.open();
+    let error = Database::open(&folder.data()).err().unwrap();
+    assert_eq!(error.code(), Code::ObjectInUse);
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+    drop(db);
+    folder.open();
+}
+
+#[test]
+fn a_database_in_memory_has_no_checkpoints_and_an_idle_one_makes_none() {
+    let error = Database::open(":memory:").unwrap().execute("CHECKPOINT").err().unwrap();
+    assert_eq!((error.code(), error.message()), (Code::InvalidQuery, "a database in memory has no checkpoints"));
+    let folder = Folder::new();
+    let db = folder.open();
+    execute(&db, "CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1)");
+    assert_eq!(db.checkpoint().unwrap(), 1);
+    assert_eq!(db.checkpoint().unwrap(), 1);
+    execute(&db, "SELECT * FROM t; INSERT INTO t VALUES (2)");
+    assert_eq!(db.checkpoint().unwrap(), 2);
+    assert_eq!(db.query("SHOW CHECKPOINTS").unwrap().to_strings().len(), 2);
+    drop(db);
+    let db = folder.open();
+    assert_eq!(rows(&db, "SELECT * FROM t"), [["1"], ["2"]]);
+    assert_eq!(db.checkpoint().unwrap(), 3, "numbers go on");
+}
+
+#[test]
+fn a_script_goes_on_behind_the_statements_that_were_done() {
+    let folder = Folder::new();
+    let script =
+        "CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1); UPDATE t SET a = a + 1; INSERT INTO t SELECT a FROM t WHERE a > 99";
+    let parsed: Vec<_> = laminar_db::parse_script(script).into_iter().map(Result::unwrap).collect();
+    for done in 0..=parsed.len() {
+        let db = folder.open();
+        assert_eq!(db.script(), parsed[..done].iter().map(|statement| statement.text.clone()).collect::<Vec<_>>());
+        if let Some(next) = parsed.get(done) {
+            db.run_in_script(next).map(|_| ()).unwrap();
+        }
+        if done == 2 {
+            db.checkpoint().unwrap();
+        }
+    }
+    let db = folder.open();
+    assert_eq!(rows(&db, "SELECT * FROM t"), [["2"]]);
+    let failing = laminar_db::parse_script("CREATE TABLE t (b BIGINT)").remove(0).unwrap();
+    assert!(db.run_in_script(&failing).is_err());
+    execute(&db, "INSERT INTO t VALUES (7)");
+    drop(db);
+    assert_eq!(folder.open().script().len(), parsed.len(), "what failed was not done");
+}
