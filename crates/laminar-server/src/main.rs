@@ -23,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Runs a script of SQL statements.
     Run(commands::run::Arguments),
+    /// Looks at every file of a database's directory and says which are whole; changes nothing.
+    Check(commands::check::Arguments),
     /// Measures named workloads on generated rows, and confirms their answers; without a name: lists them.
     Bench(commands::bench::Arguments),
 }
@@ -32,11 +34,14 @@ const EXAMPLES: &str = "Examples:
   laminar run report.sql --format csv > out.csv   only results, as CSV
   DATA=/srv/data laminar run job.sql              ${DATA} in the script is filled in from the environment
   echo \"SELECT 1 + 1\" | laminar run -             read the script from standard input
+  laminar run job.sql --data-dir state            go on where the last run stopped, however it did
+  laminar check state                             is every byte of the directory as it was written?
   laminar bench tumble-10k --workers 2            rows a second, with an answer that a batch query confirms";
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => commands::run::run(&arguments),
+        Command::Check(arguments) => commands::check::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
     }
 }

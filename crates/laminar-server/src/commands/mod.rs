@@ -1,4 +1,5 @@
 //! What the binary can do: one file a command.
 
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod run;

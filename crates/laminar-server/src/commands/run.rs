@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use laminar_db::core::time::{Clock, SystemClock};
 use laminar_db::{
-    Code, Database, Error, Notice, NoticeKind, ObjectKind, ObjectStatus, ParsedStatement, Result, StatementOutcome, Subscription,
-    Turn, diagnostic, parse_script_with,
+    Code, Database, Error, Notice, NoticeKind, ObjectKind, ObjectStatus, ParsedStatement, Result, Span, StatementOutcome,
+    Subscription, Turn, diagnostic, parse_script_with,
 };
 
 use crate::output::{Format, LiveLine, Printer, complain, count, describe, print_summary};
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// Number of threads that share the work; with 1 the reading thread does all of it.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
-    /// Where state is kept between runs (not built yet).
+    /// Where everything is kept between runs: a run goes on where the last one stopped, however it did. Made if it is not there.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -51,7 +51,7 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs the script and says how it went: 0 done, 1 something failed, 2 wrong arguments, 130 interrupted.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    if let Err(error) = refuse_unbuilt(arguments) {
+    if let Err(error) = check(arguments) {
         complain(&format!("error[{}]: {}\n", error.code().as_str(), describe(&error)));
         return ExitCode::from(USAGE);
     }
@@ -62,16 +62,16 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let mut script = Script::new(arguments);
-    let code = script.execute(&text);
-    ExitCode::from(code)
+    match Script::new(arguments) {
+        Ok(mut script) => ExitCode::from(script.execute(&text)),
+        Err(error) => {
+            complain(&format!("error[{}]: {}\n", error.code().as_str(), describe(&error)));
+            ExitCode::from(FAILED)
+        }
+    }
 }
 
-fn refuse_unbuilt(arguments: &Arguments) -> Result<()> {
-    if arguments.data_dir.is_some() {
-        return Err(Error::new(Code::NotSupported, "--data-dir is not built yet: state lives in memory and ends with the run")
-            .with_hint("leave it out; results can be kept by CREATE SINK … INTO FILE (…)"));
-    }
+fn check(arguments: &Arguments) -> Result<()> {
     let wrong = arguments.variables.iter().find(|variable| !variable.contains('='));
     match wrong {
         Some(variable) => {
@@ -109,6 +109,10 @@ struct Script<'a> {
     printer: Printer,
     line: LiveLine,
     subscriptions: Vec<Subscription>,
+    /// The statements that an earlier run with the same directory has done.
+    done_before: Vec<String>,
+    /// How many statements of that kind this run has come to.
+    done_here: usize,
     /// Whether an answer lacked rows because something had stopped.
     was_partial: bool,
     began: i64,
@@ -119,11 +123,18 @@ struct Script<'a> {
 }
 
 impl<'a> Script<'a> {
-    fn new(arguments: &'a Arguments) -> Self {
+    fn new(arguments: &'a Arguments) -> Result<Self> {
         let began = SystemClock.now();
-        Self {
+        let builder = Database::builder().workers(arguments.workers.into());
+        let database = match &arguments.data_dir {
+            Some(path) => builder.open(&path.to_string_lossy())?,
+            None => builder.build(),
+        };
+        Ok(Self {
             arguments,
-            database: Database::builder().workers(arguments.workers.into()).build(),
+            done_before: database.script(),
+            done_here: 0,
+            database,
             printer: Printer::new(arguments.format),
             line: LiveLine::new(began),
             subscriptions: Vec::new(),
@@ -131,11 +142,12 @@ impl<'a> Script<'a> {
             began,
             looks_at: began + LOOKS_EVERY,
             interrupted_at: Arc::default(),
-        }
+        })
     }
 
     fn execute(&mut self, text: &str) -> u8 {
         self.listen_for_interrupts();
+        self.tell(&self.database.opening_notices());
         let file = self.arguments.file.display().to_string();
         let code = match self.statements(text).and_then(|()| self.run_to_the_end().map_err(Failure::Run)) {
             Ok(()) if self.interrupted() => INTERRUPTED,
@@ -208,6 +220,9 @@ impl<'a> Script<'a> {
     }
 
     fn statement(&mut self, parsed: &ParsedStatement) -> Result<()> {
+        if self.was_done_before(parsed)? {
+            return Ok(());
+        }
         // A SELECT sees all of its bounded inputs, so that a script's output does not depend on timing.
         while !self.interrupted() && self.database.waits_for_inputs(parsed) {
             if self.is_unread() {
@@ -215,7 +230,7 @@ impl<'a> Script<'a> {
             }
             self.turn()?;
         }
-        let outcome = self.database.run(parsed)?;
+        let outcome = self.database.run_in_script(parsed)?;
         self.tell(outcome.notices());
         match outcome {
             StatementOutcome::Done { what, .. } => self.note(&format!("{what}\n")),
@@ -233,6 +248,30 @@ impl<'a> Script<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an earlier run has done the statement. Fails if it has done another one in its place: the directory is that of another script.
+    fn was_done_before(&mut self, parsed: &ParsedStatement) -> Result<bool> {
+        if !Database::is_kept(parsed) {
+            return Ok(false);
+        }
+        let number = self.done_here;
+        self.done_here += 1;
+        let Some(before) = self.done_before.get(number) else { return Ok(false) };
+        if *before == parsed.text {
+            if number + 1 == self.done_before.len() {
+                self.note(&format!(
+                    "{} of this script were done by an earlier run: going on behind them\n",
+                    statements(number + 1)
+                ));
+            }
+            return Ok(true);
+        }
+        let text = format!("the directory was made by another script: its statement {} was another one", number + 1);
+        Err(Error::new(Code::ObjectExists, text)
+            .with_detail(format!("it was: {before}"))
+            .with_hint("add statements only at the end of a script, or choose another --data-dir")
+            .at(Span { start: 0, end: parsed.text.len() }))
     }
 
     /// Says on standard error what is to be known beside an answer.
@@ -260,14 +299,20 @@ impl<'a> Script<'a> {
                 return Ok(());
             }
             if self.turn()? == Turn::Finished {
-                self.database.finish()?;
+                if self.arguments.data_dir.is_none() {
+                    self.database.finish()?;
+                }
                 break;
             }
         }
-        if self.interrupted() {
+        if self.interrupted() && self.arguments.data_dir.is_none() {
             self.database.stop_reading()?;
         }
         self.print_changes()?;
+        if self.arguments.data_dir.is_some() {
+            // Nothing ends with this run: the next one goes on here.
+            return self.database.checkpoint().map(|_| ());
+        }
         // After Ctrl-C windows stay open, but what was written is completed.
         self.database.close_sinks();
         Ok(())
@@ -321,6 +366,10 @@ impl<'a> Script<'a> {
 /// Whether an object stopped because nobody reads what it prints: that is no failure.
 fn lost_its_reader(object: &ObjectStatus, error: &Error) -> bool {
     object.kind == ObjectKind::Sink && error.code() == Code::Closed
+}
+
+fn statements(count: usize) -> String {
+    if count == 1 { "1 statement".to_owned() } else { format!("{count} statements") }
 }
 
 /// What stopped a script.

@@ -16,3 +16,8 @@ pub(crate) fn describe(error: &Error) -> String {
 pub(crate) fn complain(text: &str) {
     let _ = stderr().lock().write_all(text.as_bytes());
 }
+
+/// Writes text to standard output; who has stopped reading misses the rest.
+pub(crate) fn print_text(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}

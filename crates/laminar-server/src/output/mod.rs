@@ -5,7 +5,7 @@ mod live;
 mod printer;
 mod summary;
 
-pub(crate) use complaint::{complain, describe};
+pub(crate) use complaint::{complain, describe, print_text};
 pub(crate) use live::LiveLine;
 pub(crate) use printer::{Format, Printer};
 pub(crate) use summary::{count, peak_memory, print_summary, reset_peak_memory};

@@ -16,7 +16,6 @@ fn refused(arguments: &[&str], code: i32, message: &str) {
 #[test]
 fn what_is_not_built_is_refused_by_name() {
     refused(&["run", "x.sql", "--workers", "0"], 2, "0 is not in 1..=256");
-    refused(&["run", "x.sql", "--data-dir", "d"], 2, "--data-dir is not built yet");
     refused(&["run", "x.sql", "--var", "NAME"], 2, "write --var NAME=VALUE");
     refused(&["run", "no-such-file.sql"], 2, "the script 'no-such-file.sql' cannot be read");
 }

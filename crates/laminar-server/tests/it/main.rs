@@ -2,6 +2,7 @@
 
 mod bench;
 mod command_line;
+mod data_dir;
 mod flights;
 mod messages;
 mod outputs;
