@@ -73,9 +73,10 @@ typedef struct laminar_result laminar_result;
 /* A reader of changes. */
 typedef struct LaminarSubscriptionHandle LaminarSubscriptionHandle;
 
-/* Opens a database. Today the only path is ":memory:". On error *database is NULL. */
+/* Opens the database in the directory path, which is made if it is not there; ":memory:" is a new one without a directory. What was answered with
+ * success survives a crash. On error *database is NULL: LDB-2002 while another process has the directory open. */
 int laminar_open(const char* path, laminar_database** database);
-/* Completes the output of sinks and frees the database. NULL is allowed. */
+/* Completes the output of sinks (of a directory: makes a checkpoint) and frees the database. NULL is allowed. */
 void laminar_close(laminar_database* database);
 
 /* Runs all statements of `sql` in order and stops at the first that fails; what was done before stays. */
