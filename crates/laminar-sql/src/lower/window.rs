@@ -100,7 +100,11 @@ fn no_watermark(time: &Expr, below: &Lowered) -> Error {
     let known: Vec<&str> = below.edge.time_columns.iter().map(|time| schema.field(time.column).name().as_str()).collect();
     let error = Error::new(Code::InvalidWindow, format!("the window is over '{name}', which has no watermark"))
         .with_detail("without a watermark nothing tells when a window is complete");
-    if known.is_empty() {
+    if !below.edge.is_stream {
+        error.with_hint(
+            "rows of tables, and rows that now() lets come and go, close no window: a MATERIALIZED VIEW, or EMIT CHANGES, keeps all windows current",
+        )
+    } else if known.is_empty() {
         error.with_hint(format!(
             "declare it in the source: CREATE SOURCE … ({name} TIMESTAMP, WATERMARK FOR {name} AS {name} - INTERVAL '5' SECOND)"
         ))

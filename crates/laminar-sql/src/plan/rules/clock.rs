@@ -1,6 +1,7 @@
 //! Where a continuous query may ask for the time: in conditions that it turns once for each row.
 
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use laminar_core::{Code, Error, Result};
 
@@ -12,9 +13,10 @@ use crate::plan::errors::from_datafusion;
 pub(super) fn check_clock(node: &LogicalPlan) -> Result<()> {
     match node {
         LogicalPlan::Filter(filter) => {
-            let timed = conditions(&filter.predicate).into_iter().filter(tells_time);
-            let turning = timed.into_iter().find(|condition| trend(condition, filter.input.schema()).is_none());
-            turning.map_or(Ok(()), |condition| Err(turns_more_than_once(&condition)))
+            let schema = filter.input.schema();
+            let may_turn_back = |condition: &&Expr| conditions(condition).iter().any(|part| trend(part, schema).is_none());
+            let turning = split_conjunction(&filter.predicate).into_iter().find(may_turn_back);
+            turning.map_or(Ok(()), |condition| Err(turns_more_than_once(condition)))
         }
         LogicalPlan::Join(_) => Ok(()),
         other if other.expressions().iter().any(tells_time) => Err(Error::new(
