@@ -84,10 +84,10 @@ impl Egress {
         Ok(())
     }
 
-    /// Rows that contradict the contents: people's mistakes are rejected, and ours stop the object.
+    /// Rows that contradict the contents: mistakes of people and of what they read are rejected, and ours stop the object.
     fn refuse(&self, changes: &ChangeBatch, refused: Vec<(usize, String)>, cx: &mut OperatorContext<'_>) -> Result<()> {
         match refused.first() {
-            Some((row, reason)) if !self.pushed => {
+            Some((row, reason)) if !self.pushed && self.intake == Intake::AtOnce => {
                 let row = changes.slice(*row, 1).print();
                 Err(Error::internal(format!("the change '{row}' does not fit to the view's contents: {reason}")))
             }

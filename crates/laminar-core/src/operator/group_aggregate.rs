@@ -1,6 +1,6 @@
 //! `GROUP BY` without windows: after each step, −1 the old row and +1 the new row of every group that changed.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::graph::{AggregateSpec, EdgeProperties, TimeColumn, can_be_sent};
 use crate::state::{Imaged, Ownership, StateImage};
 use crate::time::Watermark;
 use crate::time::event_time::to_nanos;
-use crate::{ChangeBatch, Error, Port, Result};
+use crate::{ChangeBatch, Port, Result};
 
 /// Groups and their aggregates. Output rows come in the order in which the step first touched their groups.
 pub struct GroupAggregate {
@@ -104,20 +104,31 @@ impl GroupAggregate {
         Ok(())
     }
 
-    /// The results of the touched groups that have a row now.
-    fn after(&mut self, faults: &mut Vec<Fault>) -> Result<After> {
+    /// The results of the touched groups that have a row now, and the groups from which more rows were taken back than had come: these
+    /// show nothing until as many have come.
+    fn after(&mut self, faults: &mut Vec<Fault>) -> Result<(After, Vec<u32>)> {
         let keyless = self.keys.is_empty();
-        let least = Cell::new(0);
+        let overdrawn = RefCell::new(Vec::new());
         let has_row = |table: &GroupTable, group| {
             let weight = table.weight(group);
-            least.set(weight.min(least.get()));
+            if weight < 0 {
+                overdrawn.borrow_mut().push(group);
+            }
             keyless || weight > 0
         };
         let after = self.touched.after(&mut self.table, has_row, faults)?;
-        match least.get() {
-            0 => Ok(after),
-            weight => Err(Error::internal(format!("a group was left with the weight {weight}"))),
+        Ok((after, overdrawn.into_inner()))
+    }
+
+    /// Rejects the groups that became overdrawn in this step. Which of their rows was never there, nobody knows any more.
+    fn report_overdrawn(&mut self, overdrawn: &[u32], cx: &mut OperatorContext<'_>) -> Result<()> {
+        let fresh: Vec<u32> = overdrawn.iter().copied().filter(|group| self.faulty.insert(*group)).collect();
+        if fresh.is_empty() {
+            return Ok(());
         }
+        let reasons = vec!["more rows of this group were taken back than had come".to_owned(); fresh.len()];
+        cx.reject(RejectedRows { reason: RejectReason::Error, rows: self.rows_of_keys(&fresh)?, reasons });
+        Ok(())
     }
 
     /// Rejects the rows whose results became faulty in this step.
@@ -169,10 +180,13 @@ impl GroupAggregate {
 
     /// The keys of the groups whose fault is reported: their numbers are others on another worker.
     fn faulty_keys(&self) -> Result<RecordBatch> {
-        let faulty: Vec<u32> = self.faulty.iter().copied().collect();
-        let columns = self.table.keys(&faulty)?;
+        self.rows_of_keys(&self.faulty.iter().copied().collect::<Vec<_>>())
+    }
+
+    fn rows_of_keys(&self, groups: &[u32]) -> Result<RecordBatch> {
+        let columns = self.table.keys(groups)?;
         let fields = self.keys.iter().map(|key| Field::new(key.display(), key.data_type().clone(), true));
-        rows_of(&Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns, faulty.len())
+        rows_of(&Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns, groups.len())
     }
 
     /// Takes those of them that are owned; the groups are there already.
@@ -272,8 +286,9 @@ impl Operator for GroupAggregate {
             return self.forget_closed();
         }
         let mut faults = Vec::new();
-        let after = self.after(&mut faults)?;
+        let (after, overdrawn) = self.after(&mut faults)?;
         self.report(&after, faults, cx)?;
+        self.report_overdrawn(&overdrawn, cx)?;
         self.emit_difference(&after, cx)?;
         self.touched.reuse(after);
         self.shown = true;

@@ -9,6 +9,7 @@ use crate::state::Imaged;
 use crate::time::Watermark;
 use crate::{ChangeBatch, Port, Result, StepId};
 
+mod absent;
 pub mod aggregate;
 pub mod asof_join;
 pub mod assign_window;

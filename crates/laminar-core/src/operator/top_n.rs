@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use arrow_schema::SchemaRef;
 
+use super::absent::reject_absent;
 use super::{Operator, OperatorContext};
 use crate::changelog::consolidate_all;
 use crate::graph::{EdgeProperties, TopNSpec};
@@ -154,7 +155,8 @@ impl Operator for TopN {
             return Ok(());
         }
         let before = self.rows.tree();
-        let changed = self.rows.apply(&changes)?;
+        let (changed, absent) = self.rows.apply(&changes)?;
+        reject_absent(&changes, absent, cx)?;
         let views = [self.rows.view_of(&before), self.rows.view()];
         let (mut difference, mut behind) = (Difference::default(), Vec::new());
         for partition in changed.chunk_by(|a, b| views[1].is_same_partition(a.row_id, b.row_id)) {

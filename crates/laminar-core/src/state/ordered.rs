@@ -102,19 +102,22 @@ impl OrderedArrangement {
         self.len() == 0
     }
 
-    /// Adds consolidated changes; says what became of each row, in the order. What is gone can be read until [`Self::compact`].
-    pub(crate) fn apply(&mut self, changes: &ChangeBatch) -> Result<Vec<Changed>> {
+    /// Adds consolidated changes; says what became of each row, in the order, and which rows were to go although they are not there: with these
+    /// nothing was done. What is gone can be read until [`Self::compact`].
+    pub(crate) fn apply(&mut self, changes: &ChangeBatch) -> Result<(Vec<Changed>, Vec<u32>)> {
         let rows = changes.rows();
         let prefixes = self.order.rows.prefixes(self.order.rows.len(), rows, 0..rows.num_rows());
         let sorted = self.order.sorted(rows, &prefixes);
         let (mut changed, mut fresh, mut weights) = (Vec::with_capacity(sorted.len()), Vec::new(), Vec::new());
+        let mut absent = Vec::new();
         for row in &sorted {
             let at = *row as usize;
             let found = self.view().find((rows, at), prefixes[at]);
             let before = found.map_or(0, |found| found.copies);
             let after = add_weights(before, changes.weight(at))?;
             if after < 0 {
-                return Err(Error::internal(format!("a row was left with the weight {after}")));
+                absent.push(*row);
+                continue;
             }
             let row_id = found.map_or(NO_ROW, |found| found.row_id);
             if after != before {
@@ -137,7 +140,7 @@ impl OrderedArrangement {
                 _ => self.add_copies((rows, *row as usize), prefix, changed)?,
             }
         }
-        Ok(changed.into_iter().map(|(_, changed)| changed).collect())
+        Ok((changed.into_iter().map(|(_, changed)| changed).collect(), absent))
     }
 
     fn insert(&mut self, row: RowAt<'_>, prefix: KeyPrefix, changed: &Changed) -> Result<()> {
@@ -201,7 +204,10 @@ impl Imaged for OrderedArrangement {
         for table in parts.iter().flat_map(|image| image.all(ROWS)) {
             let changes = from_image_table(self.store.schema(), table)?;
             let keys: Vec<ArrayRef> = self.order.partition.iter().map(|column| changes.column(*column).clone()).collect();
-            self.apply(&owned.of_changes(changes, &keys)?)?;
+            let (_, absent) = self.apply(&owned.of_changes(changes, &keys)?)?;
+            if !absent.is_empty() {
+                return Err(Error::internal("an image with rows of negative weight"));
+            }
         }
         Ok(())
     }

@@ -95,6 +95,14 @@ impl RowTable {
         Ok(found)
     }
 
+    /// Which of the changes would leave a row with a negative weight.
+    pub(crate) fn absent(&self, changes: &ChangeBatch) -> Result<Vec<u32>> {
+        let found = self.find(changes.rows(), &self.hashes(changes.rows())?)?;
+        let before = |row_id: RowId| if row_id == NO_ROW { 0 } else { self.store.weight(row_id) };
+        let is_absent = |(row, row_id): &(u32, RowId)| before(*row_id).saturating_add(changes.weight(*row as usize)) < 0;
+        Ok((0_u32..).zip(found).filter(is_absent).map(|(row, _)| row).collect())
+    }
+
     /// Adds changes to the weights. Each row's identity occurs at most once among `changes`, and no weight is 0.
     pub(crate) fn apply(&mut self, changes: &ChangeBatch) -> Result<Applied> {
         self.apply_above(changes, i64::MIN)

@@ -114,7 +114,15 @@ impl TimedArrangement {
         self.by_key.get(key)
     }
 
-    /// Adds consolidated changes. What is gone can be read until [`Self::compact`].
+    /// Which of these consolidated changes take a row back that is not there.
+    pub(crate) fn absent(&self, changes: &ChangeBatch) -> Result<Vec<u32>> {
+        if changes.is_append() {
+            return Ok(Vec::new());
+        }
+        self.table.absent(changes)
+    }
+
+    /// Adds consolidated changes, none of which is [`absent`](Self::absent). What is gone can be read until [`Self::compact`].
     pub(crate) fn apply(&mut self, changed: &TimedChanges) -> Result<()> {
         let applied = self.table.apply_positive(&changed.changes)?;
         if !applied.refused.is_empty() {

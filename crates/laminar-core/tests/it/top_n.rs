@@ -172,8 +172,10 @@ fn a_change_among_many_shown_rows_emits_what_changed() {
 }
 
 #[test]
-fn a_retraction_of_what_is_not_there_is_our_mistake() {
+fn a_row_that_is_taken_back_and_was_not_there_is_rejected_and_the_others_go_on() {
     let mut harness = Harness::new(operator(&first(1, 0, false)));
-    let error = harness.step(vec![(Port::LEFT, ChangeBatch::parse(&schema(), "-1 | 1 | a | 0").unwrap())]).unwrap_err();
-    assert_eq!(error.message(), "a row was left with the weight -1");
+    let changes = ChangeBatch::parse(&schema(), "-1 | 1 | a | 0 ; +1 | 2 | a | 0").unwrap();
+    let emitted = harness.step(vec![(Port::LEFT, changes)]).unwrap();
+    assert_eq!(print_all(&emitted), "+1 | 2 | a | 0.0");
+    assert_eq!(harness.rejected[0].reasons, ["a row was taken back that is not there"]);
 }

@@ -1,5 +1,6 @@
 //! The library as a program uses it: push, subscribe, callbacks, typed rows, slow readers, failures beside things that go on, workers, several threads.
 
+mod absent_rows;
 mod aggregates;
 mod alignment;
 mod asof_oracle;

@@ -19,6 +19,7 @@ use arrow_schema::SchemaRef;
 use self::forget::Horizon;
 use self::output::{Output, Shown};
 use self::search::Search;
+use super::absent::without_absent;
 use super::late::LateRows;
 use super::{Operator, OperatorContext};
 use crate::changelog::{RowKeys, consolidate_all, equal_rows};
@@ -91,12 +92,18 @@ impl AsofJoin {
     }
 
     /// The changes of this step at `port`: those of rows with a key and a time, and the others.
-    fn take_waiting(&mut self, port: Port) -> Result<(TimedChanges, Option<ChangeBatch>)> {
+    fn take_waiting(&mut self, port: Port, cx: &mut OperatorContext<'_>) -> Result<(TimedChanges, Option<ChangeBatch>)> {
         let (side, waiting) = (&self.sides[port.index()], std::mem::take(&mut self.waiting[port.index()]));
         let changes = consolidate_all(side.schema(), &waiting)?;
-        let Some(placed) = side.placed(changes.rows()) else { return Ok((side.timed(changes)?, None)) };
-        let others = changes.filter(&BooleanArray::new(!placed.values(), None))?;
-        Ok((side.timed(changes.filter(&placed)?)?, Some(others)))
+        let (changes, others) = match side.placed(changes.rows()) {
+            None => (changes, None),
+            Some(placed) => {
+                let others = changes.filter(&BooleanArray::new(!placed.values(), None))?;
+                (changes.filter(&placed)?, Some(others))
+            }
+        };
+        let absent = side.absent(&changes)?;
+        Ok((side.timed(without_absent(changes, absent, cx)?)?, others))
     }
 
     /// Changes the right rows; left rows that find others are shown anew.
@@ -184,8 +191,8 @@ impl Operator for AsofJoin {
     }
 
     fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let (right, _) = self.take_waiting(Port::RIGHT)?;
-        let (left, alone) = self.take_waiting(Port::LEFT)?;
+        let (right, _) = self.take_waiting(Port::RIGHT, cx)?;
+        let (left, alone) = self.take_waiting(Port::LEFT, cx)?;
         self.right_changed(&right, cx)?;
         self.left_changed(&left, cx)?;
         if let Some(alone) = alone {

@@ -18,6 +18,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use self::piece::Pieces;
+use super::absent::reject_absent;
 use super::aggregate::Grouped;
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
 use crate::changelog::{consolidate, consolidate_all};
@@ -175,7 +176,8 @@ impl Operator for Over {
             return Ok(());
         }
         let before = self.rows.tree();
-        let changed = self.rows.apply(&changes)?;
+        let (changed, absent) = self.rows.apply(&changes)?;
+        reject_absent(&changes, absent, cx)?;
         let views = [self.rows.view_of(&before), self.rows.view()];
         let (mut parts, mut results) = (Vec::new(), Vec::new());
         for partition in changed.chunk_by(|a, b| views[1].is_same_partition(a.row_id, b.row_id)) {
