@@ -17,6 +17,7 @@ fn measure(connector: &dyn Connector, name: &str, columns: &[(&str, DataType)], 
     let request = SourceRequest {
         name: name.into(),
         schema: (!fields.is_empty()).then(|| Arc::new(Schema::new(fields))),
+        key: Vec::new(),
         options: Options::new([(bound.to_owned(), "10000000".to_owned())]),
         schema_was_found: false,
     };

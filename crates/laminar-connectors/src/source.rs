@@ -49,6 +49,11 @@ pub trait Source: Send {
         true
     }
 
+    /// Whether its rows are only ever added. One that also takes rows back gives them negative weights.
+    fn is_append(&self) -> bool {
+        true
+    }
+
     /// The partitions that it has now, before anything is read. Rows say from which they come ([`ChangeBatch::with_partition`]).
     fn partitions(&self) -> Partitions {
         Partitions::InTurn(1)
@@ -102,6 +107,8 @@ pub struct SourceRequest {
     pub name: String,
     /// Declared columns; `None`: find out from the data.
     pub schema: Option<SchemaRef>,
+    /// Which of the declared columns are the primary key; none if there is no key.
+    pub key: Vec<usize>,
     /// Whether these columns were not declared, but found in the data by an earlier reader, which this one is to follow: what a
     /// type that was found in the first rows would change is a bad row, and a declared type converts it.
     pub schema_was_found: bool,

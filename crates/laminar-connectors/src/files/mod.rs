@@ -11,6 +11,7 @@
 
 mod decompress;
 mod encoding;
+mod enveloped;
 mod epochs;
 mod file_list;
 mod file_set;

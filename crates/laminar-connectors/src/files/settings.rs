@@ -13,6 +13,7 @@ use crate::Options;
 use crate::formats::Format;
 use crate::formats::cell::CellOptions;
 use crate::formats::csv::Dialect;
+use crate::formats::envelope::Envelope;
 use crate::formats::json::JsonLayout;
 use crate::formats::parquet::ParquetCompression;
 
@@ -108,6 +109,8 @@ pub(super) struct SourceSettings {
     /// As the user wrote it.
     pub path: String,
     pub format: Option<Format>,
+    /// How records tell changes; `None`: they are rows.
+    pub envelope: Option<Envelope>,
     /// `None`: by the first bytes of the file.
     pub compression: Option<Compression>,
     /// Whether to wait for more.
@@ -135,6 +138,7 @@ pub(super) struct SourceSettings {
 impl SourceSettings {
     pub(super) fn parse(mut options: Options) -> Result<Self> {
         options.merge_prefix("format.")?;
+        let envelope = take_envelope(&mut options)?;
         options.check_names("a file source", &all_source_options())?;
         let given = options.clone();
         let path = paths::local(&options.require("path", "a file source")?)?;
@@ -147,6 +151,7 @@ impl SourceSettings {
         let settings = Self {
             path,
             format,
+            envelope,
             compression: take_compression(&mut options)?,
             follow: options.take_bool("follow")?.unwrap_or(false),
             poll_interval: options.take_duration("poll_interval")?.unwrap_or(POLL_INTERVAL),
@@ -290,6 +295,36 @@ fn take_parquet_compression(options: &mut Options) -> Result<ParquetCompression>
 fn take_hive_partitioning(options: &mut Options) -> Result<HivePartitioning> {
     use HivePartitioning as H;
     Ok(options.take_enum("hive_partitioning", &[("auto", H::Auto), ("true", H::On), ("false", H::Off)])?.unwrap_or(H::Auto))
+}
+
+/// `FORMAT UPSERT ENCODE JSON`: what is read around rows. What they are encoded in is the format then.
+fn take_envelope(options: &mut Options) -> Result<Option<Envelope>> {
+    let format = options.take("format");
+    let encode = options.take("encode");
+    let named =
+        format.as_deref().and_then(|name| Envelope::CHOICES.iter().find(|(choice, _)| choice.eq_ignore_ascii_case(name.trim())));
+    let encode = match (named, encode) {
+        (None, None) => format,
+        (None, Some(encode)) => {
+            let what = format.map_or_else(|| "no format".to_owned(), |format| format!("FORMAT {}", format.to_uppercase()));
+            return Err(Error::new(Code::InvalidOption, format!("ENCODE {} goes with {what}", encode.to_uppercase()))
+                .with_hint("ENCODE stands behind FORMAT PLAIN, FORMAT UPSERT and FORMAT DEBEZIUM"));
+        }
+        (Some((_, Some(Envelope::Debezium))), None) => Some(Format::Ndjson.name().to_owned()),
+        (Some((_, Some(Envelope::Debezium))), Some(encode)) if !is_json(&encode) => {
+            return Err(Error::new(Code::NotSupported, format!("FORMAT DEBEZIUM is read from JSON, not from {encode}"))
+                .with_hint("write FORMAT DEBEZIUM ENCODE JSON"));
+        }
+        (Some(_), encode) => encode,
+    };
+    if let Some(encode) = encode {
+        options.set("format", encode);
+    }
+    Ok(named.and_then(|(_, envelope)| *envelope))
+}
+
+fn is_json(encode: &str) -> bool {
+    Format::CHOICES.iter().any(|(name, format)| *format == Format::Ndjson && name.eq_ignore_ascii_case(encode.trim()))
 }
 
 /// `None` is `auto`.

@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 use laminar_core::time::watermark::Partitions;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
+use super::enveloped::{self, EnvelopedSource};
 use super::file_list::FileList;
 use super::follow::FollowSource;
 use super::partitions::{Columns, first_schema, is_cut_off};
@@ -31,17 +32,32 @@ const PIPE_PAUSE_MAX: Duration = Duration::from_millis(50);
 
 /// Opens a file source.
 pub(super) fn open(request: SourceRequest, pipes: &Pipes) -> Result<Box<dyn Source>> {
-    let mut settings = SourceSettings::parse(request.options)?;
-    settings.inferred = request.schema.is_none() || request.schema_was_found;
+    let settings = SourceSettings::parse(request.options)?;
+    let Some(envelope) = settings.envelope else { return open_records(settings, request.schema, request.schema_was_found, pipes) };
+    let decoder = enveloped::decoder(envelope, request.schema.as_ref(), &request.key)?;
+    let on_bad_row = settings.on_bad_row;
+    let records = open_records(settings, Some(decoder.records().clone()), false, pipes)?;
+    let schema = request.schema.unwrap_or_else(|| records.schema());
+    Ok(Box::new(EnvelopedSource { records, decoder, schema, on_bad_row }))
+}
+
+/// Opens the files, whose records have the columns `schema`; `None`: they tell, as they did to an earlier reader if it `was_found`.
+fn open_records(
+    mut settings: SourceSettings,
+    schema: Option<SchemaRef>,
+    was_found: bool,
+    pipes: &Pipes,
+) -> Result<Box<dyn Source>> {
+    settings.inferred = schema.is_none() || was_found;
     // With declared columns, a source that follows may wait for its first file.
-    let may_wait = settings.follow && request.schema.is_some();
+    let may_wait = settings.follow && schema.is_some();
     let files = match list(&settings.path, settings.format)? {
         files if files.is_empty() && may_wait => files,
         _ => expand(&settings.path, settings.format)?,
     };
     check_format(&files, &settings)?;
     settings.pipe = pipe_among(&files, &settings, pipes)?;
-    let columns = match request.schema {
+    let columns = match schema {
         Some(schema) => Columns::declared(schema, &files, &settings)?,
         None => found_columns(&files, &settings)?,
     };

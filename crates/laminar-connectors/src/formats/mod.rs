@@ -8,7 +8,7 @@
 //! * [`value`]: the text of values, the other way round. [`distinct`]: names that must differ.
 //! * [`writable`]: which columns a format can hold.
 //! * [`infer`]: which types a sample of values has. [`Sampler`]: takes it. [`names`]: which column is where.
-//! * [`changelog`]: weights written out as rows with `op`. [`debezium`]: changes as Debezium tells them.
+//! * [`changelog`]: weights written out as rows with `op`. [`debezium`]: changes as Debezium tells them. [`envelope`]: both, read as changes.
 
 pub mod cell;
 pub mod changelog;
@@ -17,6 +17,7 @@ pub mod conform;
 pub mod csv;
 pub mod debezium;
 pub mod distinct;
+pub mod envelope;
 mod exact;
 mod far_years;
 pub mod infer;

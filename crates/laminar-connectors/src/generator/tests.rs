@@ -21,6 +21,7 @@ fn open_at(clock: &ManualClock, columns: &[(&str, DataType)], options: &[(&str, 
     GeneratorConnector::new(Arc::new(clock.clone())).open_source(SourceRequest {
         name: "g".into(),
         schema: (!fields.is_empty()).then(|| Arc::new(Schema::new(fields))),
+        key: Vec::new(),
         options: Options::new(options.iter().map(|(name, value)| (name.to_string(), value.to_string()))),
         schema_was_found: false,
     })

@@ -17,6 +17,7 @@ fn open(name: &str, schema: Option<SchemaRef>, options: &[(&str, &str)]) -> Resu
     NexmarkConnector.open_source(SourceRequest {
         name: name.into(),
         schema,
+        key: Vec::new(),
         options: Options::new(options.iter().map(|(name, value)| (name.to_string(), value.to_string()))),
         schema_was_found: false,
     })

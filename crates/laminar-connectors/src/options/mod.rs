@@ -33,6 +33,11 @@ impl Options {
         self.values.remove(name)
     }
 
+    /// Gives the option called `name` this value.
+    pub fn set(&mut self, name: &str, value: String) {
+        self.values.insert(name.to_ascii_lowercase(), value);
+    }
+
     /// Removes and returns the option called `name`, or says that `context` needs it.
     pub fn require(&mut self, name: &str, context: &str) -> Result<String> {
         self.take(name).ok_or_else(|| {

@@ -333,7 +333,7 @@ fn a_misspelt_option_that_is_needed_is_told_as_misspelt() {
     let file = registry.get("file").unwrap();
     let source = |name: &str| {
         let options = Options::new(pairs(&[(name, "a.csv")]));
-        file.open_source(SourceRequest { name: "s".to_owned(), schema: None, options, schema_was_found: false })
+        file.open_source(SourceRequest { name: "s".to_owned(), schema: None, key: Vec::new(), options, schema_was_found: false })
             .err()
             .unwrap()
             .to_string()

@@ -38,9 +38,19 @@ impl Place {
 
     /// Opens a file source; `path` is within this directory.
     pub(crate) fn source(&self, path: &str, schema: Option<SchemaRef>, options: &[(&str, &str)]) -> Result<Box<dyn Source>> {
+        self.keyed_source(path, (schema, &[]), options)
+    }
+
+    /// The same with a primary key of these columns.
+    pub(crate) fn keyed_source(
+        &self,
+        path: &str,
+        (schema, key): (Option<SchemaRef>, &[usize]),
+        options: &[(&str, &str)],
+    ) -> Result<Box<dyn Source>> {
         let mut pairs = pairs(options);
         pairs.push(("path".to_owned(), self.path(path).to_str().unwrap().to_owned()));
-        let request = SourceRequest { name: "s".to_owned(), schema, options: Options::new(pairs), schema_was_found: false };
+        let request = SourceRequest { name: "s".to_owned(), schema, key: key.to_vec(), options: Options::new(pairs), schema_was_found: false };
         Registry::with_builtin().get("file")?.open_source(request)
     }
 

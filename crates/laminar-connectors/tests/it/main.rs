@@ -4,6 +4,7 @@ mod any_bytes;
 mod bad_input;
 mod compression;
 mod connectors;
+mod envelopes;
 mod epochs;
 mod follow;
 mod follow_several;

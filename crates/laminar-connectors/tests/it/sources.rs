@@ -250,7 +250,7 @@ fn options_of_the_format_may_carry_its_prefix() {
     let path = place.write("a.csv", "1;x\n");
     let options = [("path", path.as_str()), ("format", "csv"), ("format.header", "false"), ("format.delimiter", ";")];
     let options = Options::new(crate::harness::pairs(&options));
-    let request = SourceRequest { name: "s".to_owned(), schema: None, options, schema_was_found: false };
+    let request = SourceRequest { name: "s".to_owned(), schema: None, key: Vec::new(), options, schema_was_found: false };
     let mut source = Registry::with_builtin().get("FILE").unwrap().open_source(request).unwrap();
     assert_eq!(crate::harness::read_all(&mut *source).unwrap().rows, ["1 | x"]);
 }

@@ -18,6 +18,8 @@ pub struct Egress {
     pushed: bool,
     /// Columns in which a pushed row must not be NULL.
     required: Vec<usize>,
+    /// The columns by which rows replace each other; none if they do not. A row that goes needs no others.
+    keys: Vec<usize>,
     /// Changes of this step that wait for its end.
     held: Vec<ChangeBatch>,
 }
@@ -50,13 +52,17 @@ impl Egress {
             contents: contents_for(spec, input)?,
             pushed: spec.pushed,
             required: (0..width).filter(is_required).collect(),
+            keys,
             held: Vec::new(),
         })
     }
 
     /// Rejects the rows that are NULL where they must not be.
     fn with_required(&self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<ChangeBatch> {
-        let null_in = |row: usize| self.required.iter().find(|column| changes.column(**column).is_null(row));
+        let is_needed =
+            |row: usize, column: usize| self.keys.is_empty() || changes.weight(row) > 0 || self.keys.contains(&column);
+        let is_missing = |row: usize, column: usize| changes.column(column).is_null(row) && is_needed(row, column);
+        let null_in = |row: usize| self.required.iter().find(|column| is_missing(row, **column));
         if self.required.iter().all(|column| changes.column(*column).logical_null_count() == 0) {
             return Ok(changes);
         }
@@ -64,6 +70,9 @@ impl Egress {
         let bad: Vec<(usize, String)> = (0..changes.len()).filter_map(|row| Some((row, reason(null_in(row)?)))).collect();
         let mut keep = vec![true; changes.len()];
         bad.iter().for_each(|(row, _)| keep[*row] = false);
+        if bad.is_empty() {
+            return Ok(changes);
+        }
         reject(&changes, bad, cx)?;
         changes.filter(&keep.into())
     }
@@ -71,7 +80,7 @@ impl Egress {
     /// Stores the changes and sends on what they changed.
     fn take(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let Some(contents) = &mut self.contents else {
-            cx.emit(changes);
+            cx.emit(changes.with_schema(&self.schema)?);
             return Ok(());
         };
         // Equal rows that arrived at different watermarks stand apart; contents want each row once.
@@ -80,7 +89,8 @@ impl Egress {
         let outcome = contents.apply(sum.clone())?;
         let all_applied = outcome.refused.is_empty();
         self.refuse(&sum, outcome.refused, cx)?;
-        cx.emit(if stands_apart && all_applied { changes } else { outcome.changes });
+        let seen = if stands_apart && all_applied { changes } else { outcome.changes };
+        cx.emit(seen.with_schema(&self.schema)?);
         Ok(())
     }
 
@@ -118,11 +128,11 @@ fn reject(changes: &ChangeBatch, bad: Vec<(usize, String)>, cx: &mut OperatorCon
 
 impl Operator for Egress {
     fn on_changes(&mut self, _: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let changes = self.with_required(changes, cx)?.with_schema(&self.schema)?;
+        let changes = self.with_required(changes, cx)?;
         match self.intake {
             Intake::AtOnce => self.take(changes, cx),
             Intake::AtStepEnd => {
-                self.held.push(changes);
+                self.held.push(changes.with_schema(&self.schema)?);
                 Ok(())
             }
         }

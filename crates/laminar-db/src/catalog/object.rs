@@ -44,6 +44,8 @@ pub(crate) enum Definition {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SourceDefinition {
     pub(crate) properties: EdgeProperties,
+    /// The columns of its primary key, by which rows replace each other; none if it has no key.
+    pub(crate) key: Vec<usize>,
     /// How long its texts may be.
     pub(crate) lengths: TextLengths,
     pub(crate) watermark: Option<WatermarkDef>,
@@ -131,6 +133,11 @@ impl Object {
         matches!(self.definition, Definition::Table(_) | Definition::Query { stored: true, .. })
     }
 
+    /// Whether who reads its changes begins with the rows that there are.
+    pub(crate) fn keeps_rows(&self) -> bool {
+        self.is_stored() || matches!(&self.definition, Definition::Source(source) if source.keeps_rows())
+    }
+
     /// Which changes it shows, in words.
     pub(crate) fn changes_text(&self) -> &'static str {
         match self.properties().map(|properties| &properties.changes) {
@@ -144,6 +151,13 @@ impl Object {
     /// The objects without which it cannot be.
     pub(crate) fn needs(&self) -> impl Iterator<Item = ObjectId> {
         self.depends_on.iter().copied().chain(self.late_to)
+    }
+}
+
+impl SourceDefinition {
+    /// Whether the newest row of each key is kept.
+    pub(crate) fn keeps_rows(&self) -> bool {
+        !self.key.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@ use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 
 use super::Engine;
-use super::instances::{Parts, required};
+use super::instances::{Parts, SourceInstance, required};
 use super::table_rules::{DefaultValue, TableRules, nullable, repeated};
 use crate::block_on::block_on;
 use crate::catalog::{Object, ObjectId, ObjectKind, kind_name};
@@ -16,9 +16,9 @@ impl Engine {
         let id = self.catalog.named(name)?.id;
         match self.instances.get(id).map(|instance| &instance.parts) {
             Some(Parts::Table(table)) => Ok((id, table.source, self.held_to(&table.rules, changes)?)),
-            Some(Parts::Source(source)) if source.reader.is_some() && source.is_pushed => {
-                source.lengths.check(changes.rows())?;
-                Ok((id, required(source.reader, id)?, changes))
+            Some(Parts::Source(SourceInstance { reader: Some(reader), lengths, is_pushed: true, .. })) => {
+                lengths.check(changes.rows())?;
+                Ok((id, reader.node, changes))
             }
             _ => {
                 let node = self.push_target(id)?;
@@ -34,7 +34,7 @@ impl Engine {
             Some(Parts::Table(table)) => Ok(table.source),
             Some(Parts::Source(source)) if source.is_pushed => {
                 self.ensure_reader(id)?;
-                self.output_of(id)
+                required(self.instances.source(id).and_then(|source| source.reader), id).map(|reader| reader.node)
             }
             _ => Err(takes_no_rows(required(self.catalog.object(id), id)?)),
         }

@@ -5,27 +5,43 @@ use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use laminar_connectors::{Options, Source, SourceRequest};
-use laminar_core::dag::{Node, NodeKind, NodeStatus, late_schema};
+use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, NodeStatus, OutputSpec, SourceSpec, late_schema};
 use laminar_core::time::watermark::{WatermarkPer, WatermarkSpec};
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::lower::{Fragment, lower};
 use laminar_sql::parse::{ConnectorDef, StreamQuery};
 use laminar_sql::plan::{ContinuousPlan, Purpose};
 
-use super::instances::{Instance, Parts, required};
+use super::instances::{Instance, Parts, SourceReader, required};
 use super::planning::PlannerCatalog;
 use super::readers::Reader;
 use super::side_outputs::LateColumns;
 use super::sieve::held_to_lengths;
-use super::table_rules::TableRules;
+use super::table_rules::{TableRules, nullable};
 use super::{Done, Engine};
-use crate::catalog::{Definition, ObjectId, Side, SideId, inputs_in, objects_in, sides_in};
+use crate::catalog::{Definition, ObjectId, Side, SideId, SourceDefinition, inputs_in, objects_in, sides_in};
 
 /// A continuous query that runs.
 pub(crate) struct Attached {
     pub(crate) fragment: Fragment,
     /// The objects that it reads from directly.
     pub(crate) depends_on: Vec<ObjectId>,
+}
+
+/// What the definition of a source says of its columns.
+pub(crate) struct Declared<'a> {
+    /// `None`: nothing, the connector finds out.
+    pub(crate) schema: Option<SchemaRef>,
+    /// Those of the primary key.
+    pub(crate) key: &'a [usize],
+    /// They were not said, but found in the data by an earlier reader.
+    pub(crate) were_found: bool,
+}
+
+impl<'a> Declared<'a> {
+    pub(crate) fn new(schema: Option<SchemaRef>, key: &'a [usize]) -> Self {
+        Self { schema, key, were_found: false }
+    }
 }
 
 impl Engine {
@@ -93,7 +109,7 @@ impl Engine {
         }
         let Some(object) = self.side_outputs.owner(node).and_then(|id| self.catalog.object(id)) else { return Ok(()) };
         let (kind, hint) = match &object.definition {
-            Definition::Source(_) => {
+            Definition::Source(source) if !source.keeps_rows() => {
                 ("source", "create what reads from it before it is read, or keep its rows in a MATERIALIZED VIEW")
             }
             Definition::Query { stored: false, .. } => {
@@ -132,12 +148,16 @@ impl Engine {
     }
 
     /// Gives a source a reader that has not begun, if it has none: then a query that is created now sees the data from the start. Pushed sources
-    /// keep their one reader; a query over them sees what is pushed from now on. Other objects are ready as they are.
+    /// keep their one reader; a query over them sees what is pushed from now on. Sources with a primary key keep theirs too, with the rows that a
+    /// query begins with. Other objects are ready as they are.
     pub(crate) fn ensure_reader(&mut self, id: ObjectId) -> Result<()> {
         let Some(source) = self.instances.source(id) else { return Ok(()) };
         let object = required(self.catalog.object(id), id)?;
         let Definition::Source(definition) = &object.definition else { return Ok(()) };
-        let begun = source.reader.and_then(|node| self.readers.of_node(node)).is_some_and(Reader::has_begun);
+        if source.reader.is_some() && definition.keeps_rows() {
+            return Ok(());
+        }
+        let begun = source.reader.and_then(|reader| self.readers.of_node(reader.node)).is_some_and(Reader::has_begun);
         if begun && definition.read_once && source.opened.is_none() {
             return Err(read_once(&object.name));
         }
@@ -145,11 +165,13 @@ impl Engine {
             return Ok(());
         }
         let (name, lengths, mut spec) = (object.name.clone(), source.lengths.clone(), source.spec.clone());
-        let (properties, connector) = (definition.properties.clone(), definition.connector.clone());
-        let node = self.next_node();
-        let opened = match (self.take_opened(id), &connector) {
+        let definition = definition.clone();
+        let opened = match (self.take_opened(id), &definition.connector) {
             (Some(opened), _) => Some(opened),
-            (None, Some(connector)) => Some(self.open_reader(&name, connector, properties.schema.clone())?),
+            (None, Some(connector)) => {
+                let columns = Declared::new(Some(definition.properties.schema.clone()), &definition.key);
+                Some(self.open_reader(&name, connector, columns)?)
+            }
             (None, None) => None,
         };
         if let (Some(WatermarkSpec { per: WatermarkPer::Partition(partitions), .. }), Some(opened)) =
@@ -157,16 +179,18 @@ impl Engine {
         {
             *partitions = opened.partitions();
         }
-        let kind = NodeKind::Source(spec);
-        self.attach_nodes(id, vec![Node { id: node, name, kind, inputs: Vec::new(), output: properties }])?;
+        let nodes = source_nodes(&definition, &name, spec, self.next_node());
+        let own: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
+        let reader = SourceReader { node: own[0], output: own[own.len() - 1] };
+        self.attach_nodes(id, nodes)?;
         if let Some(opened) = opened {
-            self.reactor.defer(node)?;
-            self.readers.add(id, node, held_to_lengths(opened, &lengths), true);
+            self.reactor.defer(reader.node)?;
+            self.readers.add(id, reader.node, held_to_lengths(opened, &lengths), true);
         }
         let Some(Instance { parts: Parts::Source(source), nodes, .. }) = self.instances.get_mut(id) else { return Ok(()) };
-        nodes.push(node);
-        let before = source.reader.replace(node);
-        self.note(Done::Reads { source: id, node, before })
+        nodes.extend(own);
+        let before = source.reader.replace(reader);
+        self.note(Done::Reads { source: id, reader, before })
     }
 
     /// Gives an object its side outputs; with the columns of its late rows, if they are known.
@@ -196,14 +220,16 @@ impl Engine {
         self.instances.source_mut(id)?.opened.take()
     }
 
-    /// Opens a connector for reading.
-    pub(crate) fn open_source(&self, name: &str, connector: &ConnectorDef, schema: Option<SchemaRef>) -> Result<Box<dyn Source>> {
+    /// Opens a connector for reading rows with these columns.
+    pub(crate) fn open_source(&self, name: &str, connector: &ConnectorDef, columns: Declared<'_>) -> Result<Box<dyn Source>> {
         let options = options_of(connector);
-        let request = SourceRequest { name: name.to_owned(), schema, options, schema_was_found: false };
-        self.open_request(connector, request)
-    }
-
-    pub(super) fn open_request(&self, connector: &ConnectorDef, request: SourceRequest) -> Result<Box<dyn Source>> {
+        let request = SourceRequest {
+            name: name.to_owned(),
+            schema: columns.schema,
+            key: columns.key.to_vec(),
+            options,
+            schema_was_found: columns.were_found,
+        };
         self.registry
             .get(&connector.name)
             .map_err(|error| error.at(connector.name_span))?
@@ -252,6 +278,24 @@ impl Engine {
         self.side_outputs.disown(nodes);
         Ok(())
     }
+}
+
+/// The nodes of a source, numbered from `first`: where its rows come in, and where they replace each other if it has a primary key.
+fn source_nodes(definition: &SourceDefinition, name: &str, spec: SourceSpec, first: NodeId) -> Vec<Node> {
+    let (properties, name) = (definition.properties.clone(), name.to_owned());
+    let kind = NodeKind::Source(spec);
+    if !definition.keeps_rows() {
+        return vec![Node { id: first, name, kind, inputs: Vec::new(), output: properties }];
+    }
+    let schema = properties.schema.clone();
+    // What comes is looked at row by row where rows replace each other, so that a NULL costs its row alone.
+    let pushed = EdgeProperties::new(nullable(&schema), ChangeKind::Retract);
+    let primary_key = Some(definition.key.clone());
+    let replaced = NodeKind::Output(OutputSpec { stored: true, pushed: true, primary_key, schema });
+    vec![
+        Node { id: first, name: name.clone(), kind, inputs: Vec::new(), output: pushed },
+        Node { id: NodeId(first.0 + 1), name, kind: replaced, inputs: vec![first], output: properties },
+    ]
 }
 
 /// Two columns of one name could not be told apart by those who read them.

@@ -126,20 +126,29 @@ impl Engine {
     /// The nodes of an object that come back: of a source, the readers that named objects read.
     pub(super) fn kept_nodes(&self, id: ObjectId) -> Vec<NodeId> {
         let nodes = self.instances.nodes(id);
-        let is_source = self.instances.source(id).is_some();
-        nodes.iter().copied().filter(|node| !is_source || self.is_read_by_named(*node)).collect()
+        if self.instances.source(id).is_none() {
+            return nodes.to_vec();
+        }
+        let mut kept: Vec<NodeId> = nodes.iter().copied().filter(|node| self.is_read_by_others(id, *node)).collect();
+        // Where rows come in stands before the node at which they replace each other.
+        let inputs = |node: &NodeId| self.reactor.graph().nodes().find(|own| own.id == *node).map(|own| own.inputs.clone());
+        let before: Vec<NodeId> = kept.iter().filter_map(inputs).flatten().filter(|input| nodes.contains(input)).collect();
+        kept.extend(before);
+        kept.sort_unstable();
+        kept.dedup();
+        kept
     }
 
     /// The streams of rejected rows that named objects read: the side, whether it has ended, the node.
     pub(super) fn kept_streams(&self, id: ObjectId) -> Vec<(Side, bool, NodeId)> {
         let streams = self.side_outputs.streams_in_order(id);
-        streams.into_iter().filter(|(_, _, node)| self.is_read_by_named(*node)).collect()
+        streams.into_iter().filter(|(_, _, node)| self.is_read_by_others(ObjectId::UNNAMED, *node)).collect()
     }
 
-    /// Whether a node of an object of the catalog, or its sink, reads from `node`.
-    fn is_read_by_named(&self, node: NodeId) -> bool {
+    /// Whether a node of an object of the catalog other than `id`, or its sink, reads from `node`.
+    fn is_read_by_others(&self, id: ObjectId, node: NodeId) -> bool {
         let nodes = self.reactor.graph().nodes().filter(|reader| reader.inputs.contains(&node));
-        nodes.map(|reader| reader.id).any(|reader| self.side_outputs.owner(reader).is_some())
+        nodes.map(|reader| reader.id).any(|reader| self.side_outputs.owner(reader).is_some_and(|owner| owner != id))
             || self
                 .instances
                 .iter()

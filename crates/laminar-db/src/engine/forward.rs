@@ -145,12 +145,15 @@ impl Engine {
         let Some(parts) = self.instances.source(source) else { return Ok(()) };
         let is_wanted = |node: &NodeId| self.readers.of_node(*node).is_some_and(|reader| reader.is_wanted());
         match parts.reader.filter(|_| !self.instances.nodes(source).iter().any(is_wanted)) {
-            Some(reader) => self.want_reader(reader),
+            Some(reader) => self.want_reader(reader.output),
             None => Ok(()),
         }
     }
 
-    fn want_reader(&mut self, node: NodeId) -> Result<()> {
+    /// Says that something reads from `node`, if it is where the rows of a source come out.
+    fn want_reader(&mut self, output: NodeId) -> Result<()> {
+        let reader = self.side_outputs.owner(output).and_then(|id| self.instances.source(id)).and_then(|source| source.reader);
+        let node = reader.filter(|reader| reader.output == output).map_or(output, |reader| reader.node);
         if self.readers.want(node) { self.note(Done::Wanted(node)) } else { Ok(()) }
     }
 

@@ -51,10 +51,19 @@ pub(crate) struct SourceInstance {
     pub(crate) is_pushed: bool,
     /// How long its texts may be.
     pub(crate) lengths: TextLengths,
-    /// The node that views created now attach to; it exists once a query reads from the source.
-    pub(crate) reader: Option<NodeId>,
+    /// What views created now attach to; it exists once a query reads from the source.
+    pub(crate) reader: Option<SourceReader>,
     /// Of a source that can be read only once: what CREATE SOURCE opened, until a query reads from it.
     pub(crate) opened: Option<Box<dyn Source>>,
+}
+
+/// The ends of a source's part of the graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SourceReader {
+    /// Where its rows come in.
+    pub(crate) node: NodeId,
+    /// Where readers see them: of a source with a primary key, the node at which rows replace each other; else the same.
+    pub(crate) output: NodeId,
 }
 
 /// A table: rows are pushed in at `source` and seen at `output`.
@@ -132,7 +141,7 @@ impl Instance {
     /// The node at which its changes come out.
     pub(crate) fn output(&self) -> Option<NodeId> {
         match &self.parts {
-            Parts::Source(source) => source.reader,
+            Parts::Source(source) => source.reader.map(|reader| reader.output),
             Parts::Table(table) => Some(table.output),
             Parts::Query(root) => Some(*root),
             Parts::View | Parts::Sink { .. } | Parts::LateSink(_) => None,

@@ -7,6 +7,7 @@
 //! second time. A source that can seek is read again from where a checkpoint left it.
 
 use laminar_connectors::Position;
+use laminar_core::dag::ChangeKind;
 use laminar_core::{ChangeBatch, Error, NodeId, Result};
 use laminar_storage::{EncodedRows, LogPosition, LogRecord, Store};
 
@@ -230,5 +231,9 @@ pub(crate) fn context_of(object: &Object) -> Result<ObjectContext> {
         Definition::Table(table) => (None, Some(&table.properties.schema)),
         _ => (None, None),
     };
-    ObjectContext::new(object.id.0, idle_timeout, found)
+    let tells_changes = match &object.definition {
+        Definition::Source(source) => source.connector.is_some() && source.properties.changes == ChangeKind::Retract,
+        _ => false,
+    };
+    Ok(ObjectContext { tells_changes, ..ObjectContext::new(object.id.0, idle_timeout, found)? })
 }

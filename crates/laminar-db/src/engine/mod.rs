@@ -36,11 +36,11 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::plan::Planner;
 
 pub(crate) use alignment::Held;
-pub(crate) use attach::{options_of, refuse_repeated_names};
+pub(crate) use attach::{Declared, options_of, refuse_repeated_names};
 pub(crate) use capture::Captured;
 pub(crate) use files::Files;
 pub(crate) use histories::AttachedHistory;
-pub(crate) use instances::{Instance, Instances, Parts, SourceInstance, TableInstance};
+pub(crate) use instances::{Instance, Instances, Parts, SourceInstance, SourceReader, TableInstance};
 pub(crate) use journal::Journal;
 pub(crate) use late_target::append_sink_request;
 pub(crate) use planning::PlannerCatalog;
@@ -209,7 +209,7 @@ impl Engine {
     /// The same in a database with a directory, which goes on when it is opened again: ends the sources into which programs push. Tables stay open.
     fn finish_pushed(&mut self) -> Result<()> {
         let pushed = |(id, instance): (ObjectId, &Instance)| match &instance.parts {
-            Parts::Source(source) if source.is_pushed => Some((id, source.reader?)),
+            Parts::Source(source) if source.is_pushed => Some((id, source.reader?.node)),
             _ => None,
         };
         let open: Vec<(ObjectId, NodeId)> = self.instances.iter().filter_map(pushed).collect();

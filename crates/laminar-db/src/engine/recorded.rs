@@ -1,14 +1,15 @@
 //! What a database's directory says of the objects whose statements are said again when it is opened.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
-use laminar_connectors::{BadRow, Position, SinkRequest, Source, SourcePoll, SourceRequest};
+use arrow_schema::{Schema, SchemaRef};
+use laminar_connectors::{BadRow, Position, SinkRequest, Source, SourcePoll};
 use laminar_core::{Error, Result};
 use laminar_sql::parse::ConnectorDef;
 
 use super::sinks::{SinkHandle, SinkState};
-use super::{Engine, options_of};
+use super::{Declared, Engine};
 use crate::catalog::ObjectId;
 use crate::stored::ObjectContext;
 
@@ -49,28 +50,27 @@ impl Engine {
         &self,
         name: &str,
         connector: &ConnectorDef,
-        declared: Option<SchemaRef>,
+        declared: Declared<'_>,
     ) -> Result<Box<dyn Source>> {
-        match (declared, self.recorded_columns()?) {
-            (None, Some(columns)) => Ok(self.open_or_fail_later(name, connector, columns, true)),
-            (Some(columns), Some(_)) => Ok(self.open_or_fail_later(name, connector, columns, false)),
-            (declared, None) => self.open_source(name, connector, declared),
-        }
+        let Some(found) = self.recorded_columns()? else { return self.open_source(name, connector, declared) };
+        let were_found = declared.schema.is_none();
+        let schema = declared.schema.unwrap_or(found);
+        Ok(self.open_or_fail_later(name, connector, Declared { schema: Some(schema), were_found, ..declared }))
     }
 
-    /// The same for rows with these columns.
-    pub(super) fn open_reader(&self, name: &str, connector: &ConnectorDef, columns: SchemaRef) -> Result<Box<dyn Source>> {
+    /// The same for another reader of a source.
+    pub(super) fn open_reader(&self, name: &str, connector: &ConnectorDef, columns: Declared<'_>) -> Result<Box<dyn Source>> {
         if self.journal.is_recovering() {
-            return Ok(self.open_or_fail_later(name, connector, columns, false));
+            return Ok(self.open_or_fail_later(name, connector, columns));
         }
-        self.open_source(name, connector, Some(columns))
+        self.open_source(name, connector, columns)
     }
 
-    fn open_or_fail_later(&self, name: &str, connector: &ConnectorDef, columns: SchemaRef, were_found: bool) -> Box<dyn Source> {
-        let (schema, options) = (Some(columns.clone()), options_of(connector));
-        let request = SourceRequest { name: name.to_owned(), schema, options, schema_was_found: were_found };
-        let opened = self.open_request(connector, request);
-        opened.unwrap_or_else(|error| Box::new(FailedSource::new(columns, error)))
+    fn open_or_fail_later(&self, name: &str, connector: &ConnectorDef, columns: Declared<'_>) -> Box<dyn Source> {
+        let schema = columns.schema.clone().unwrap_or_else(|| Arc::new(Schema::empty()));
+        let is_append = self.recorded.context.as_ref().is_none_or(|context| !context.tells_changes);
+        let opened = self.open_source(name, connector, columns);
+        opened.unwrap_or_else(|error| Box::new(FailedSource { schema, is_append, error, position: Position::default() }))
     }
 
     /// Opens a connector for writing: of a sink that was there before, from where the checkpoint left it.
@@ -100,15 +100,10 @@ impl Engine {
 /// A source that could be opened when its statement was said, and cannot be now.
 struct FailedSource {
     schema: SchemaRef,
+    is_append: bool,
     error: Error,
     /// Where it is to go on once it can be opened again.
     position: Position,
-}
-
-impl FailedSource {
-    fn new(schema: SchemaRef, error: Error) -> Self {
-        Self { schema, error, position: Position::default() }
-    }
 }
 
 impl Source for FailedSource {
@@ -139,6 +134,10 @@ impl Source for FailedSource {
 
     fn is_bounded(&self) -> bool {
         true
+    }
+
+    fn is_append(&self) -> bool {
+        self.is_append
     }
 
     fn give_up(&mut self) -> Vec<BadRow> {

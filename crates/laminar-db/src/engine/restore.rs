@@ -11,6 +11,7 @@ use laminar_core::{Code, Error, NodeId, Result, StepId};
 use laminar_storage::EncodedRows;
 
 use super::Engine;
+use super::instances::required;
 use super::readers::ReaderState;
 use super::recorded::RecordedSink;
 use super::sinks::SinkState;
@@ -224,6 +225,6 @@ impl Engine {
             return Ok(table.source);
         }
         self.ensure_reader(id)?;
-        self.output_of(id)
+        required(self.instances.source(id).and_then(|source| source.reader), id).map(|reader| reader.node)
     }
 }

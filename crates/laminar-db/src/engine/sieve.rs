@@ -85,6 +85,10 @@ impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for Siev
         self.source.is_replayable()
     }
 
+    fn is_append(&self) -> bool {
+        self.source.is_append()
+    }
+
     fn give_up(&mut self) -> Vec<BadRow> {
         self.source.give_up()
     }

@@ -43,7 +43,7 @@ impl Engine {
             node,
             description: Description { kind: properties.changes.clone(), latest_only },
             properties,
-            stored: object.is_stored(),
+            stored: object.keeps_rows(),
             object: id,
             is_side: false,
         })

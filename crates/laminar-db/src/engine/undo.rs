@@ -7,7 +7,7 @@
 use laminar_core::dag::OutletId;
 use laminar_core::{Code, Error, NodeId, Result};
 
-use super::{Engine, Instance, Parts};
+use super::{Engine, Instance, Parts, SourceReader};
 use crate::catalog::{CatalogChange, ObjectId, SideId};
 use crate::history::{History, ReaderId};
 
@@ -23,8 +23,8 @@ pub(crate) enum Done {
     Subscribed(History, ReaderId),
     /// An object was given its instance.
     Runs(ObjectId),
-    /// A source was given a reader at this node; before, its readers were at `before`.
-    Reads { source: ObjectId, node: NodeId, before: Option<NodeId> },
+    /// A source was given this reader; before, it had `before`.
+    Reads { source: ObjectId, reader: SourceReader, before: Option<SourceReader> },
     /// The reader of a table was made.
     Loads(NodeId),
     /// The reader at a node is wanted from now on.
@@ -138,7 +138,7 @@ impl Engine {
             Done::Runs(id) => {
                 self.instances.remove(id);
             }
-            Done::Reads { source, node, before } => self.undo_reader(source, node, before),
+            Done::Reads { source, reader, before } => self.undo_reader(source, reader, before),
             Done::Loads(node) => self.readers.remove(&[node]),
             Done::Wanted(node) => self.readers.unwant(node),
             Done::Sides(object) => self.side_outputs.forget(object),
@@ -155,11 +155,11 @@ impl Engine {
     }
 
     /// Takes the reader of a source away; one that can be opened only once is given back.
-    fn undo_reader(&mut self, source: ObjectId, node: NodeId, before: Option<NodeId>) {
-        let read = self.readers.take(node);
+    fn undo_reader(&mut self, source: ObjectId, reader: SourceReader, before: Option<SourceReader>) {
+        let read = self.readers.take(reader.node);
         let is_read_once = self.is_read_once(source);
         let Some(Instance { parts: Parts::Source(parts), nodes, .. }) = self.instances.get_mut(source) else { return };
-        nodes.retain(|own| *own != node);
+        nodes.retain(|own| ![reader.node, reader.output].contains(own));
         parts.reader = before;
         if is_read_once {
             parts.opened = read;

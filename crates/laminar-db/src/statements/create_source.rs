@@ -12,9 +12,10 @@ use laminar_sql::diagnostic::nearest;
 use laminar_sql::parse::{CreateSource, OptionDef, WatermarkDef};
 use laminar_sql::plan::columns_to_schema;
 
+use super::target_table::places_of;
 use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Alignment, CatalogChange, Definition, Object, SourceDefinition, TextLengths};
-use crate::engine::{Engine, Files, Instance, LateColumns, Parts, SourceInstance};
+use crate::engine::{Declared, Engine, Files, Instance, LateColumns, Parts, SourceInstance};
 use crate::settings::duration;
 
 pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Result<StatementOutcome> {
@@ -23,13 +24,18 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     }
     let name = create.name.text.clone();
     let declared = if create.columns.is_empty() { None } else { Some(columns_to_schema(&create.columns)?) };
+    let key = match &declared {
+        Some(schema) => places_of(&create.primary_key, schema, &name)?,
+        None => Vec::new(),
+    };
     let files = create.connector.as_ref().map(|connector| engine.files_to_read(connector)).transpose()?.unwrap_or_default();
-    let mut kept = None;
+    let (mut kept, mut is_append) = (None, !create.changelog);
     let (schema, replayable) = match &create.connector {
         // Opening it now finds a missing file or a wrong option where the user can see it: at the statement.
         Some(connector) => {
-            let opened = engine.open_source_as_recorded(&name, connector, declared)?;
+            let opened = engine.open_source_as_recorded(&name, connector, Declared::new(declared, &key))?;
             let (schema, replayable) = (opened.schema(), opened.is_replayable());
+            is_append = opened.is_append();
             if !replayable {
                 kept = Some(opened);
             }
@@ -44,14 +50,21 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
             (schema, false)
         }
     };
-    let watermark = create.watermark.as_ref().map(|watermark| watermark_spec(create, watermark, &schema)).transpose()?;
+    let watermark =
+        create.watermark.as_ref().map(|watermark| watermark_spec((create, is_append), watermark, &schema)).transpose()?;
     let alignment = alignment(create)?;
     let time_columns = watermark.iter().map(|watermark| TimeColumn::new(watermark.column, 0)).collect();
     let idle_timeout = watermark.as_ref().and(engine.idle_timeout());
-    let changes = if create.changelog { ChangeKind::Retract } else { ChangeKind::Append };
-    let properties = EdgeProperties { time_columns, ..EdgeProperties::new(schema.clone(), changes) };
+    let changes = match is_append {
+        _ if !key.is_empty() => ChangeKind::Upsert(key.clone()),
+        true => ChangeKind::Append,
+        false => ChangeKind::Retract,
+    };
+    let is_stream = key.is_empty();
+    let properties = EdgeProperties { time_columns, is_stream, ..EdgeProperties::new(schema.clone(), changes) };
     let definition = SourceDefinition {
         properties,
+        key,
         lengths: TextLengths::of(&create.columns),
         watermark: create.watermark.clone(),
         idle_timeout,
@@ -75,7 +88,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateSource, text: &str) -> Res
     Ok(StatementOutcome::done(format!("CREATE SOURCE {}", create.name.text)))
 }
 
-fn watermark_spec(create: &CreateSource, watermark: &WatermarkDef, schema: &SchemaRef) -> Result<WatermarkSpec> {
+fn watermark_spec(source: (&CreateSource, bool), watermark: &WatermarkDef, schema: &SchemaRef) -> Result<WatermarkSpec> {
     let name = watermark.column.text.as_str();
     let column = column_called(name, schema).map_err(|error| error.at(watermark.column.span))?;
     let data_type = schema.field(column).data_type();
@@ -88,7 +101,7 @@ fn watermark_spec(create: &CreateSource, watermark: &WatermarkDef, schema: &Sche
         .at(watermark.column.span));
     }
     let rule = watermark_rule(watermark, schema)?;
-    let per = watermark_per(create, watermark, &rule, schema)?;
+    let per = watermark_per(source, watermark, &rule, schema)?;
     Ok(WatermarkSpec { column, rule, per })
 }
 
@@ -149,9 +162,9 @@ fn option_called<'a>(watermark: &'a WatermarkDef, key: &str) -> Option<&'a Optio
     watermark.options.iter().find(|option| option.key == key)
 }
 
-/// What has a watermark of its own: `WITH (per = …)`.
+/// What has a watermark of its own: `WITH (per = …)`; with the definition comes whether its rows are only ever added.
 fn watermark_per(
-    create: &CreateSource,
+    (create, is_append): (&CreateSource, bool),
     watermark: &WatermarkDef,
     rule: &WatermarkRule,
     schema: &SchemaRef,
@@ -173,10 +186,10 @@ fn watermark_per(
             "a watermark with the strategy processing_time follows the clock, which is the same for all",
             "leave out per",
         ),
-        ("key", _) if create.changelog => refused(
+        ("key", _) if !is_append => refused(
             Code::NotSupported,
             "a source whose rows can be taken back has no watermark per key",
-            "leave out per, or leave out changelog",
+            "leave out per, or read rows that are only added",
         ),
         ("key", _) => watermark_keys(watermark, schema),
         ("partition", _) if create.connector.is_none() => refused(

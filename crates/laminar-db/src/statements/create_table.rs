@@ -4,26 +4,27 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use laminar_connectors::Source;
 use laminar_connectors::files::FileSet;
 use laminar_core::dag::{ChangeKind, EdgeProperties, Node, NodeKind, OutputSpec, SourceSpec, derive};
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
-use laminar_sql::parse::{CreateTable, StreamQuery};
+use laminar_sql::parse::{ConnectorDef, CreateTable, StreamQuery};
 use laminar_sql::plan::{columns_to_schema, create_table_text};
 
 use super::create_query::refuse_late_to;
 use super::define_rules::{definition_of, rules_of};
 use super::select::{SnapshotReading, reads_stream};
+use super::target_table::places_of;
 use super::{StatementOutcome, name_is_free};
 use crate::Database;
 use crate::block_on::{block_on, unless_interrupted};
 use crate::catalog::{CatalogChange, Definition, Object, ObjectId};
-use crate::engine::{Done, Engine, Files, Instance, Parts, TableInstance, TableRules, refuse_repeated_names, sieved};
+use crate::engine::{Declared, Done, Engine, Files, Instance, Parts, TableInstance, TableRules, refuse_repeated_names, sieved};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Result<StatementOutcome> {
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
         return Ok(skipped);
     }
-    let name = create.name.text.clone();
     let declared = match &create.connector {
         _ if !create.columns.is_empty() => Some(columns_to_schema(&create.columns)?),
         Some(_) => None,
@@ -32,7 +33,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
     };
     let files = create.connector.as_ref().map(|connector| engine.files_to_read(connector)).transpose()?.unwrap_or_default();
     let opened = match &create.connector {
-        Some(connector) => Some(engine.open_source_as_recorded(&name, connector, declared.clone())?),
+        Some(connector) => Some(open_rows(engine, create, connector, declared.clone())?),
         None => None,
     };
     let schema = declared.or_else(|| opened.as_ref().map(|source| source.schema())).ok_or_else(|| {
@@ -50,6 +51,24 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         engine.note(Done::Loads(source))?;
     }
     Ok(StatementOutcome::done(format!("CREATE TABLE {}", create.name.text)))
+}
+
+/// Opens what fills a table with rows.
+fn open_rows(
+    engine: &Engine,
+    create: &CreateTable,
+    connector: &ConnectorDef,
+    declared: Option<SchemaRef>,
+) -> Result<Box<dyn Source>> {
+    let key = declared.as_ref().map(|schema| places_of(&create.primary_key, schema, &create.name.text)).transpose()?;
+    let columns = Declared::new(declared, key.as_deref().unwrap_or_default());
+    let opened = engine.open_source_as_recorded(&create.name.text, connector, columns)?;
+    if opened.is_append() {
+        return Ok(opened);
+    }
+    let error = Error::new(Code::NotSupported, "a table is filled with rows: records that tell changes are not built yet for it");
+    let hint = "CREATE SOURCE with the same columns and key, and a MATERIALIZED VIEW over it to query the rows";
+    Err(error.with_hint(hint).at(connector.format.as_ref().map_or(connector.span, |format| format.span)))
 }
 
 /// `CREATE TABLE name AS query`: computes the rows while the engine goes on, and makes the table with them as one.

@@ -77,7 +77,7 @@ pub(super) fn to_query(
     let engine = &mut database.lock();
     // Rows that a stored input already has come as the first changes.
     let stored =
-        objects_in(query, &engine.catalog).iter().all(|id| engine.catalog.object(*id).is_some_and(|object| object.is_stored()));
+        objects_in(query, &engine.catalog).iter().all(|id| engine.catalog.object(*id).is_some_and(|object| object.keeps_rows()));
     if stored && options.snapshot == Some(false) {
         return Err(Error::new(Code::NotSupported, "a subscription to a query without its snapshot is not built yet")
             .with_hint("subscribe to a materialized view of that query"));

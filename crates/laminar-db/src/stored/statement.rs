@@ -32,11 +32,14 @@ pub(crate) struct ObjectContext {
     /// The columns that were found in the data (an Arrow schema as IPC, in hexadecimal digits); absent: the statement says them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     columns: Option<String>,
+    /// Whether its connector tells changes of rows and not rows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) tells_changes: bool,
 }
 
 impl ObjectContext {
     pub(crate) fn new(id: u64, idle_timeout: Option<i64>, columns: Option<&SchemaRef>) -> Result<Self> {
-        Ok(Self { id, idle_timeout, columns: columns.map(schema_to_text).transpose()? })
+        Ok(Self { id, idle_timeout, columns: columns.map(schema_to_text).transpose()?, tells_changes: false })
     }
 
     /// The columns that were found in the data.

@@ -56,6 +56,13 @@ pub(super) fn definition(cursor: &mut Cursor<'_>, owner: &Name) -> Result<Defini
     Ok(found)
 }
 
+/// The columns of a key are never NULL.
+pub(super) fn require_keys(columns: &mut [ColumnDef], primary_key: &[Name]) {
+    for column in columns {
+        column.not_null |= primary_key.iter().any(|key| key.text == column.name.text);
+    }
+}
+
 fn item(cursor: &mut Cursor<'_>, owner: &Name, found: &mut Definition) -> Result<()> {
     if cursor.are_words(&["WATERMARK", "FOR"]) {
         return watermark(cursor, found);

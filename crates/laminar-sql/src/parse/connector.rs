@@ -161,17 +161,27 @@ fn one_format(written: Option<FormatDef>, in_options: Option<FormatDef>) -> Resu
     }
 }
 
-/// `FORMAT CSV (…)`, if it comes next.
+/// `FORMAT CSV (…)` or `FORMAT UPSERT ENCODE CSV (…)`, if it comes next.
 fn format(cursor: &mut Cursor<'_>) -> Result<Option<FormatDef>> {
     let start = cursor.position();
     if !cursor.take_word("FORMAT") {
         return Ok(None);
     }
     let name = cursor.name("the format's name")?.text.to_ascii_lowercase();
-    let options = match cursor.peek(0) {
+    let encode_start = cursor.position();
+    let encode = match cursor.take_word("ENCODE") {
+        true => Some(cursor.name("the encoding's name")?.text.to_ascii_lowercase()),
+        false => None,
+    };
+    let encode = encode.map(|value| OptionDef { key: "encode".to_owned(), value, span: cursor.since(encode_start) });
+    let mut options = match cursor.peek(0) {
         Some(Token::LParen) => options(cursor)?,
         _ => Vec::new(),
     };
+    if let Some(twice) = options.iter().find(|option| encode.is_some() && option.key == "encode") {
+        return Err(given_twice(twice));
+    }
+    options.extend(encode);
     Ok(Some(FormatDef { name, options, span: cursor.since(start) }))
 }
 

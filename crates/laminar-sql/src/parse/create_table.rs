@@ -35,9 +35,7 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateTable> {
         return Err(not_built("APPEND ONLY", cursor.since(start), "write CREATE SOURCE for rows that are only ever added"));
     }
     let mut columns = definition.columns;
-    for column in &mut columns {
-        column.not_null |= definition.primary_key.iter().any(|key| key.text == column.name.text);
-    }
+    columns::require_keys(&mut columns, &definition.primary_key);
     let Constraints { defaults, generated, checks } = definition.constraints;
     let primary_key = definition.primary_key;
     Ok(CreateTable { name, if_not_exists, or_replace, columns, primary_key, defaults, generated, checks, connector, query: None })

@@ -76,7 +76,7 @@ pub enum Statement {
     Set(SetVariable),
 }
 
-/// `CREATE SOURCE name (columns, WATERMARK FOR …) FROM CONNECTOR (…) FORMAT …`.
+/// `CREATE SOURCE name (columns, PRIMARY KEY (…), WATERMARK FOR …) FROM CONNECTOR (…) FORMAT …`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateSource {
     /// The source's name.
@@ -85,8 +85,11 @@ pub struct CreateSource {
     pub if_not_exists: bool,
     /// `OR REPLACE` was written.
     pub or_replace: bool,
-    /// The declared columns; empty means that the connector knows them.
+    /// The declared columns; empty means that the connector knows them. Key columns are `not_null`.
     pub columns: Vec<ColumnDef>,
+    /// The key's columns in the order of the constraint, each one of `columns`: rows with the same key replace each other. Empty means
+    /// that rows are only added, or taken back as a whole.
+    pub primary_key: Vec<Name>,
     /// The event time column and how far behind it the watermark is.
     pub watermark: Option<WatermarkDef>,
     /// Where rows come from; none means that the program pushes them.

@@ -20,7 +20,7 @@ pub struct OutputSpec {
     /// Whether rows are pushed by people (tables, sources) instead of computed by a query: a retraction of a row that is not
     /// there is then their mistake, which rejects that row, and not ours.
     pub pushed: bool,
-    /// Primary key columns of a table: a new row with an old key replaces the old row.
+    /// Primary key columns of a table or source: a new row with an old key replaces the old row.
     pub primary_key: Option<Vec<usize>>,
     /// Names and types as readers see them.
     pub schema: SchemaRef,
@@ -64,12 +64,18 @@ impl NodeSpec for OutputSpec {
     }
 
     fn keeps(&self, node: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
-        let output = inputs[0].extent.clone();
+        let output = match &self.primary_key {
+            Some(key) => inputs[0].extent.groups(&column_names(&self.schema, key)),
+            None => inputs[0].extent.clone(),
+        };
         if !self.stored {
             return NodeKeeps::nothing(output);
         }
         let what = format!("the rows of {}", node.name);
-        let remedy = "CREATE STREAM in place of the materialized view keeps no rows of the result; or LIMIT";
+        let remedy = match self.pushed {
+            true => "deletions of keys that are not needed any more",
+            false => "CREATE STREAM in place of the materialized view keeps no rows of the result; or LIMIT",
+        };
         NodeKeeps::only(Kept::new(what, &output, STORED_ROW_BYTES + row_bytes(&self.schema), remedy), output)
     }
 }

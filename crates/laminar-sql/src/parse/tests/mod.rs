@@ -40,7 +40,9 @@ fn show(statement: &Statement) -> String {
         Statement::CreateSource(source) => {
             let head = head("source", &source.name, source.or_replace, source.if_not_exists);
             let watermark = source.watermark.as_ref().map(|w| format!(" watermark {} - {}ns", w.column.text, w.lag));
-            format!("{head}{}{}{}", columns(&source.columns), watermark.unwrap_or_default(), connector(source.connector.as_ref()))
+            let key = if source.primary_key.is_empty() { String::new() } else { format!(" key {}", names(&source.primary_key)) };
+            let (columns, connector) = (columns(&source.columns), connector(source.connector.as_ref()));
+            format!("{head}{columns}{key}{}{connector}", watermark.unwrap_or_default())
         }
         Statement::CreateTable(table) => {
             let head = head("table", &table.name, table.or_replace, table.if_not_exists);
