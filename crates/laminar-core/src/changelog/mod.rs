@@ -12,6 +12,7 @@
 
 mod batch;
 mod builder;
+mod change;
 mod consolidate;
 mod integrate;
 mod partition;
@@ -23,6 +24,7 @@ mod weight;
 
 pub use batch::ChangeBatch;
 pub(crate) use batch::take_rows;
+pub use change::{Change, changes_of};
 pub(crate) use consolidate::{add_weights, first_equal_rows};
 pub use consolidate::{consolidate, consolidate_all};
 pub use integrate::{Integral, assert_same};

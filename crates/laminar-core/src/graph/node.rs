@@ -8,8 +8,7 @@ use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::kept::{KeptInput, NodeKeeps};
 use super::nodes::{
-    AggregateSpec, AsofJoinSpec, AssignSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec,
-    SessionSpec, SourceSpec, TemporalFilterSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
+    AggregateSpec, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
 };
 use crate::{NodeId, Result};
 
@@ -63,6 +62,8 @@ pub enum NodeKind {
     Over(OverSpec),
     /// Holds changes back until they are due.
     Emit(EmitSpec),
+    /// Tells changes as rows.
+    Changes(ChangesSpec),
     /// The end of a named object: its contents and its readers.
     Output(OutputSpec),
 }
@@ -87,6 +88,7 @@ impl NodeKind {
             NodeKind::TopN(spec) => spec,
             NodeKind::Over(spec) => spec,
             NodeKind::Emit(spec) => spec,
+            NodeKind::Changes(spec) => spec,
             NodeKind::Output(spec) => spec,
         }
     }

@@ -3,6 +3,7 @@
 use super::Operator;
 use super::asof_join::AsofJoin;
 use super::assign_window::AssignWindow;
+use super::changes::Changes;
 use super::compute::Compute;
 use super::constant::Constant;
 use super::egress::Egress;
@@ -41,6 +42,7 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
         (NodeKind::TopN(spec), [input]) => Box::new(TopN::new(spec, input, output)?),
         (NodeKind::Over(spec), [input]) => Box::new(Over::new(spec, input, output)?),
         (NodeKind::Emit(spec), [input]) => Box::new(Emit::new(spec, input, output)),
+        (NodeKind::Changes(_), [input]) => Box::new(Changes::new(input, output)),
         (NodeKind::Output(spec), [input]) => Box::new(Egress::new(spec, input)?),
         (kind, _) => return Err(not_built(kind)),
     })

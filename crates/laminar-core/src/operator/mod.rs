@@ -16,6 +16,7 @@ pub mod assign_window;
 mod bad_rows;
 pub mod build;
 pub mod changelog;
+pub mod changes;
 pub mod check;
 pub mod compute;
 pub mod constant;

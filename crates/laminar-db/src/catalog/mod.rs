@@ -23,7 +23,7 @@ pub(crate) use object::{
     Alignment, CheckText, ColumnText, Definition, Object, ObjectKind, SourceDefinition, TableDefinition, ViewDefinition,
     kind_name,
 };
-pub(crate) use references::{inputs_in, objects_in, sides_in};
+pub(crate) use references::{inputs_in, objects_in, reads_changes, sides_in};
 pub(crate) use side::{Side, SideId, SideName};
 pub(crate) use text_lengths::TextLengths;
 

@@ -1,7 +1,7 @@
 //! Which objects a query names.
 
 use laminar_sql::batch::relations_in;
-use laminar_sql::parse::StreamQuery;
+use laminar_sql::parse::{StreamQuery, changes_of_name};
 
 use super::{Catalog, Definition, ObjectId, ObjectKind, SideId, SideName, ViewDefinition};
 
@@ -12,9 +12,20 @@ impl Catalog {
     }
 }
 
-/// The objects that `query` names in FROM, of those that exist.
+/// The objects that `query` names in FROM, of those that exist, each once: itself or its changes.
 pub(crate) fn objects_in(query: &StreamQuery, catalog: &Catalog) -> Vec<ObjectId> {
-    relations_in(query).into_iter().filter_map(|name| catalog.id_of(&name)).collect()
+    let mut objects = Vec::new();
+    for name in relations_in(query) {
+        let id = catalog.id_of(&name).or_else(|| catalog.id_of(changes_of_name(&name)?));
+        objects.extend(id.filter(|id| !objects.contains(id)));
+    }
+    objects
+}
+
+/// Whether `query` itself reads the changes of an object as rows.
+pub(crate) fn reads_changes(query: &StreamQuery, catalog: &Catalog) -> bool {
+    let is_there = |name: &str| catalog.id_of(name).is_some();
+    relations_in(query).iter().any(|name| !is_there(name) && changes_of_name(name).is_some_and(is_there))
 }
 
 /// The same with the objects whose rejected rows it names.

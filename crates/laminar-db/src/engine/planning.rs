@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use laminar_core::dag::{ChangeKind, EdgeProperties};
-use laminar_core::{Error, NodeId, Result};
+use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::batch::{refuse_too_many_views, within_view};
-use laminar_sql::parse::StreamQuery;
+use laminar_sql::parse::{StreamQuery, changes_of_name};
 use laminar_sql::plan::{self, Planner, Relation, RelationKind};
 
 use super::{Engine, Instances, SideOutputs};
 use crate::catalog::{Catalog, Definition, ObjectKind, SideId, ViewDefinition};
+use crate::history::schema_with_operations;
 
 /// Relations for continuous queries. Views are planned when they are asked for.
 pub(crate) struct PlannerCatalog<'a> {
@@ -60,7 +61,30 @@ impl<'a> PlannerCatalog<'a> {
     fn side_output(&self, side: SideId) -> Option<Relation> {
         let (node, schema) = (self.side_outputs.newest_stream(side)?, self.side_outputs.schema(side)?);
         let properties = EdgeProperties { changes: ChangeKind::Append, ..unknown(schema) };
-        Some(Relation { name: self.catalog.side_name(side), kind: RelationKind::Stream, node, properties, inlined: None })
+        Some(Relation {
+            name: self.catalog.side_name(side),
+            kind: RelationKind::Stream,
+            node,
+            properties,
+            changes_of: None,
+            inlined: None,
+        })
+    }
+
+    /// The changes of the object called `of`, as rows. A plain view does not run by itself, so nobody would tell its changes.
+    fn changes(&self, name: &str, of: &str) -> Option<Relation> {
+        let object = self.catalog.get(of)?;
+        if let Definition::View(_) = &object.definition {
+            let text = format!("CHANGES of the view '{of}', which does not run by itself: it is put in wherever it is named");
+            let error = Error::new(Code::NotSupported, text);
+            let hint = format!("CREATE MATERIALIZED VIEW or CREATE STREAM … AS SELECT * FROM {of} has changes of its own");
+            self.trouble.borrow_mut().get_or_insert(error.with_hint(hint));
+            return None;
+        }
+        let (node, changes) = (self.instances.output(object.id)?, object.properties()?.clone());
+        let properties = EdgeProperties::new(schema_with_operations(&changes.schema), ChangeKind::Append);
+        let (kind, changes_of) = (RelationKind::Stream, Some(changes));
+        Some(Relation { name: name.to_owned(), kind, node, properties, changes_of, inlined: None })
     }
 
     fn planned(&self, name: &str, query: &StreamQuery, text: &str) -> Option<Relation> {
@@ -71,7 +95,14 @@ impl<'a> PlannerCatalog<'a> {
                 let schema = Arc::new(logical.schema().as_arrow().clone());
                 let properties = unknown(schema);
                 let kind = RelationKind::View;
-                Some(Relation { name: name.to_owned(), kind, node: NodeId(0), properties, inlined: Some(Arc::new(logical)) })
+                Some(Relation {
+                    name: name.to_owned(),
+                    kind,
+                    node: NodeId(0),
+                    properties,
+                    changes_of: None,
+                    inlined: Some(Arc::new(logical)),
+                })
             }
             Err(error) => {
                 self.trouble.borrow_mut().get_or_insert(within_view(error, name));
@@ -90,6 +121,9 @@ impl plan::Catalog for PlannerCatalog<'_> {
         if let Some(side) = self.catalog.side(name) {
             return self.side_output(side);
         }
+        if let Some(of) = changes_of_name(name) {
+            return self.changes(name, of);
+        }
         let object = self.catalog.get(name)?;
         if let Definition::View(ViewDefinition { query, schema, inlined }) = &object.definition {
             if self.with_queries {
@@ -97,10 +131,17 @@ impl plan::Catalog for PlannerCatalog<'_> {
             }
             self.inlined.set(self.inlined.get() + inlined);
             let (kind, properties) = (RelationKind::View, unknown(schema.clone()));
-            return Some(Relation { name: name.to_owned(), kind, node: NodeId(0), properties, inlined: None });
+            return Some(Relation { name: name.to_owned(), kind, node: NodeId(0), properties, changes_of: None, inlined: None });
         }
         let (node, properties) = (self.instances.output(object.id)?, object.properties()?.clone());
-        Some(Relation { name: name.to_owned(), kind: relation_kind(object.kind()), node, properties, inlined: None })
+        Some(Relation {
+            name: name.to_owned(),
+            kind: relation_kind(object.kind()),
+            node,
+            properties,
+            changes_of: None,
+            inlined: None,
+        })
     }
 
     fn names(&self) -> Vec<String> {

@@ -90,7 +90,7 @@ impl Engine {
         let token = resume.clone().unwrap_or_default();
         let state = recorded.map_or(SinkState::Writing, |recorded| recorded.state.clone());
         match self.open_sink(connector, SinkRequest { resume, transactional, ..request }) {
-            Ok(sink) => Ok(SinkHandle::resumed(sink, state, token, rows)),
+            Ok(sink) => Ok(SinkHandle::resumed(sink, transactional, state, token, rows)),
             Err(error) if self.journal.is_recovering() => Ok(SinkHandle::ended(SinkState::Failed(error), token, rows)),
             Err(error) => Err(error),
         }

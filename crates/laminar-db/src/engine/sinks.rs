@@ -36,6 +36,7 @@ enum LastEpoch {
     /// The output has not ended, or no epoch has been prepared since.
     Open,
     Prepared(u64),
+    /// Nothing of it waits for a commit, nor will.
     Committed,
 }
 
@@ -48,9 +49,10 @@ pub(crate) enum SinkState {
 }
 
 impl SinkHandle {
-    /// A sink that goes on from where `token` says, behind so many rows.
-    pub(super) fn resumed(sink: Box<dyn Sink>, state: SinkState, token: SinkToken, rows: u64) -> Self {
-        Self(Arc::new(Mutex::new(Writer { sink, token, last_epoch: LastEpoch::Open, rows, bad_rows: Vec::new(), state })))
+    /// A sink that goes on from where `token` says, behind so many rows. `in_epochs`: what it writes becomes visible when epochs are committed.
+    pub(super) fn resumed(sink: Box<dyn Sink>, in_epochs: bool, state: SinkState, token: SinkToken, rows: u64) -> Self {
+        let last_epoch = if in_epochs { LastEpoch::Open } else { LastEpoch::Committed };
+        Self(Arc::new(Mutex::new(Writer { sink, token, last_epoch, rows, bad_rows: Vec::new(), state })))
     }
 
     /// A sink that takes nothing more, since it is in this state.

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_core::dag::NodeStatus;
-use laminar_core::{ChangeBatch, Error, Result};
+use laminar_core::{ChangeBatch, Code, Error, Result};
 use laminar_sql::batch::{SnapshotRelation, SnapshotTables, relations_in};
-use laminar_sql::parse::StreamQuery;
+use laminar_sql::parse::{StreamQuery, changes_of_name};
 
 use super::Engine;
 use crate::catalog::{Catalog, Definition};
@@ -66,7 +66,10 @@ fn captured(engine: &Engine, name: &str) -> Option<Captured> {
 impl SnapshotTables for Snapshot {
     fn relation(&self, name: &str) -> Result<Option<SnapshotRelation>> {
         Ok(match self.relations.get(name) {
-            None => None,
+            None => match changes_of_name(name).filter(|of| self.catalog.get(of).is_some()) {
+                Some(of) => return Err(changes_have_no_end(of)),
+                None => None,
+            },
             Some(Captured::Rows(schema, batches)) => Some(SnapshotRelation::Rows(schema.clone(), batches.clone())),
             Some(Captured::View(query, text)) => Some(SnapshotRelation::View(query.clone(), text.clone())),
             Some(Captured::Failed(error)) => return Err(error.clone()),
@@ -80,6 +83,12 @@ impl SnapshotTables for Snapshot {
     fn names(&self) -> Vec<String> {
         self.catalog.readable_names()
     }
+}
+
+fn changes_have_no_end(of: &str) -> Error {
+    Error::new(Code::InvalidQuery, format!("CHANGES({of}) goes on for ever: it never has all its rows")).with_hint(format!(
+        "CREATE MATERIALIZED VIEW … AS SELECT … FROM CHANGES({of}) keeps them, and SUBSCRIBE {of} or a SELECT alone follows them"
+    ))
 }
 
 /// The rows, each as often as its weight says.

@@ -5,33 +5,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_connectors::formats::distinct::distinct_schema;
+pub use laminar_core::changelog::Change;
+use laminar_core::changelog::changes_of;
 use laminar_core::dag::ChangeKind;
 use laminar_core::{ChangeBatch, Result, StepId};
-
-/// What a change does to the reader's picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// `+I`: a new row.
-    Insert,
-    /// `-U`: the row before an update.
-    UpdateBefore,
-    /// `+U`: the row after an update.
-    UpdateAfter,
-    /// `-D`: a row that is gone.
-    Delete,
-}
-
-impl Change {
-    /// The two characters that people read.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Change::Insert => "+I",
-            Change::UpdateBefore => "-U",
-            Change::UpdateAfter => "+U",
-            Change::Delete => "-D",
-        }
-    }
-}
 
 /// The changes of one step.
 #[derive(Debug, Clone)]
@@ -80,7 +57,8 @@ pub(crate) struct Description {
 impl Description {
     /// The changes of a step with what each of them does.
     pub(crate) fn of(&self, step: StepId, changes: ChangeBatch) -> Result<ChangeSet> {
-        let operations = operations(&changes, &self.kind)?;
+        let key = if let ChangeKind::Upsert(key) = &self.kind { Some(key.as_slice()) } else { None };
+        let operations = changes_of(&changes, key)?;
         if !self.latest_only {
             return Ok(ChangeSet { step, changes, operations });
         }
@@ -89,25 +67,4 @@ impl Description {
         let operations = operations.into_iter().filter(|operation| *operation != Change::UpdateBefore).collect();
         Ok(ChangeSet { step, changes, operations })
     }
-}
-
-/// What each row does. In an upsert stream a retraction and an insertion of one key within a step are one update.
-fn operations(changes: &ChangeBatch, kind: &ChangeKind) -> Result<Vec<Change>> {
-    let plain = |row: usize| if changes.weight(row) > 0 { Change::Insert } else { Change::Delete };
-    let mut operations: Vec<Change> = (0..changes.len()).map(plain).collect();
-    let ChangeKind::Upsert(key) = kind else { return Ok(operations) };
-    let columns: Vec<_> = key.iter().map(|column| changes.column(*column).clone()).collect();
-    let types: Vec<_> = columns.iter().map(|column| arrow_array::Array::data_type(column).clone()).collect();
-    let keys = laminar_core::changelog::RowKeys::new(&types)?.encode(&columns, changes.len())?;
-    let mut removed = std::collections::BTreeMap::new();
-    for row in (0..changes.len()).filter(|row| changes.weight(*row) < 0) {
-        removed.insert(keys.row(row), row);
-    }
-    for row in (0..changes.len()).filter(|row| changes.weight(*row) > 0) {
-        if let Some(before) = removed.get(&keys.row(row)) {
-            operations[*before] = Change::UpdateBefore;
-            operations[row] = Change::UpdateAfter;
-        }
-    }
-    Ok(operations)
 }

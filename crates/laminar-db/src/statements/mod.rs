@@ -34,7 +34,7 @@ use arrow_schema::{DataType, Field, Schema};
 use laminar_core::panics::caught;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::batch::relations_in;
-use laminar_sql::parse::{CreateTable, ExplainObject, Name, ParsedStatement, Statement, VerifyView};
+use laminar_sql::parse::{CreateTable, ExplainObject, Name, ParsedStatement, Statement, VerifyView, changes_of_name};
 use laminar_sql::with_deep_stack;
 
 use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_name};
@@ -204,6 +204,10 @@ pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> boo
 
 /// Names of side outputs belong to no object of their own.
 fn refuse_side_name(name: &Name) -> Result<()> {
+    if changes_of_name(&name.text).is_some() {
+        let text = "names that end in $changes belong to the changes of another object";
+        return Err(Error::new(Code::InvalidQuery, text).with_hint("choose another name").at(name.span));
+    }
     let Some(SideName { side, .. }) = SideName::parse(&name.text) else { return Ok(()) };
     let text = format!("names that end in {} belong to rows that another object could not use", side.suffix());
     Err(Error::new(Code::InvalidQuery, text).with_hint("choose another name").at(name.span))

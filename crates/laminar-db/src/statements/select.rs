@@ -9,7 +9,7 @@ use laminar_sql::plan::Planner;
 use super::create_query::refuse_late_to;
 use super::{StatementOutcome, subscribe};
 use crate::block_on::{block_on, unless_interrupted};
-use crate::catalog::{Definition, objects_in};
+use crate::catalog::{Definition, objects_in, reads_changes};
 use crate::engine::{Engine, Snapshot};
 use crate::{Database, Interrupt, Rows, SubscribeOptions};
 
@@ -25,6 +25,9 @@ pub(super) fn run(database: &Database, query: &StreamQuery, text: &str) -> Resul
 
 /// Whether some input of the query has changes but no stored rows.
 pub(super) fn reads_stream(engine: &Engine, query: &StreamQuery) -> bool {
+    if reads_changes(query, &engine.catalog) {
+        return true;
+    }
     let direct = objects_in(query, &engine.catalog);
     direct.iter().any(|id| match engine.catalog.object(*id).map(|object| &object.definition) {
         Some(Definition::Source(_) | Definition::Query { stored: false, .. }) => true,

@@ -89,6 +89,7 @@ fn differs_from_query(kind: &NodeKind) -> Option<&'static str> {
         NodeKind::Window(spec) if spec.emission != WindowEmission::Changes => Some(by_watermark),
         NodeKind::Session(spec) if spec.emission != WindowEmission::Changes => Some(by_watermark),
         NodeKind::Emit(_) => Some("holds rows back by EMIT"),
+        NodeKind::Changes(_) => Some("tells changes, of which only the last ones can be computed again"),
         NodeKind::Limit(_) => Some("has the rows that came first (LIMIT without ORDER BY)"),
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! A scan reads from the node of another object.
 
 use datafusion::logical_expr::TableScan;
-use laminar_core::dag::{ComputeSpec, NodeKind};
+use laminar_core::dag::{ChangesSpec, ComputeSpec, NodeKind};
 use laminar_core::expr::Column;
 use laminar_core::{Code, Error, Result};
 
@@ -17,7 +17,13 @@ impl Lowering {
         if !self.reads.contains(&relation.node) {
             self.reads.push(relation.node);
         }
-        let read = Lowered { node: relation.node, edge: relation.properties.clone() };
+        let read = match &relation.changes_of {
+            None => Lowered { node: relation.node, edge: relation.properties.clone() },
+            Some(changes) => {
+                let changes = Lowered { node: relation.node, edge: changes.clone() };
+                self.add(NodeKind::Changes(ChangesSpec), &[&changes], relation.properties.schema.clone())
+            }
+        };
         let Some(columns) = &scan.projection else { return Ok(read) };
         if columns.iter().copied().eq(0..read.edge.schema.fields().len()) {
             return Ok(read);

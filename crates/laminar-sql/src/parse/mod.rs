@@ -51,6 +51,7 @@ pub use alter::renamed;
 pub use changed_rows::{CHANGED_ROWS, EXCLUDED_ROWS, RETURNED_ROWS, ROW_NUMBER};
 pub use dialect::LaminarDialect;
 pub use position::LineIndex;
+pub use rewrite::{changes_name, changes_of_name};
 pub use script::{parse_script, parse_script_with, parse_statement};
 pub use statement::*;
 pub use window_call::WindowCall;

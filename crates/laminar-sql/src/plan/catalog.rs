@@ -53,6 +53,8 @@ pub struct Relation {
     pub node: NodeId,
     /// What holds for those rows.
     pub properties: EdgeProperties,
+    /// If its rows are the changes that `node` emits, told as rows: what holds for these changes.
+    pub changes_of: Option<EdgeProperties>,
     /// The query of a view.
     pub inlined: Option<Arc<LogicalPlan>>,
 }

@@ -102,6 +102,7 @@ impl Objects {
             kind,
             node,
             properties: dag.properties(node).clone(),
+            changes_of: None,
             inlined: None,
         };
         Self(vec![relation("trades", RelationKind::Source, source), relation("rates", RelationKind::Table, table)])

@@ -67,7 +67,7 @@ fn add_table(dag: &mut DagBuilder, table: &Table) -> (NodeId, Relation) {
         }
     };
     let properties = dag.properties(node).clone();
-    (inlet, Relation { name: table.name.clone(), kind, node, properties, inlined: None })
+    (inlet, Relation { name: table.name.clone(), kind, node, properties, changes_of: None, inlined: None })
 }
 
 /// Plans and lowers one CREATE STREAM or CREATE MATERIALIZED VIEW behind `nodes`.
@@ -82,7 +82,14 @@ fn add_query(planner: &Planner, objects: &Objects, sql: &str, nodes: &mut Vec<No
     let first = nodes.iter().map(|node| node.id.0 + 1).max().unwrap_or(0);
     let fragment = lower(&plan, &create.name.text, NodeId(first))?;
     nodes.extend(fragment.nodes);
-    Ok(Relation { name: create.name.text.clone(), kind, node: fragment.root, properties: fragment.properties, inlined: None })
+    Ok(Relation {
+        name: create.name.text.clone(),
+        kind,
+        node: fragment.root,
+        properties: fragment.properties,
+        changes_of: None,
+        inlined: None,
+    })
 }
 
 /// The objects of a test by name.

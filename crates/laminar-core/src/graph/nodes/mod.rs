@@ -3,6 +3,7 @@
 mod aggregate;
 mod asof_join;
 mod assign_window;
+mod changes;
 mod compute;
 mod constant;
 mod emit;
@@ -22,6 +23,7 @@ mod window;
 pub use aggregate::{AggregateSpec, can_be_sent};
 pub use asof_join::{AsofDirection, AsofJoinSpec, is_asof_type};
 pub use assign_window::AssignSpec;
+pub use changes::ChangesSpec;
 pub use compute::ComputeSpec;
 pub use constant::ConstantSpec;
 pub use emit::{EmitSpec, EmitWhen};

@@ -3,6 +3,7 @@
 //! Everything here looks at the text alone. What needs to know the columns of tables stands in `plan/shapes`.
 
 mod any_all;
+mod changes;
 mod distinct_from;
 mod joins_by_time;
 mod like_escape;
@@ -14,6 +15,7 @@ mod subscript;
 mod walk;
 mod with_ties;
 
+pub use changes::{changes_name, changes_of_name};
 pub(crate) use joins_by_time::{ASOF, ASOF_NEAREST, LOOKUP, TEMPORAL};
 pub(crate) use set_operations::SetOperation;
 pub(super) use walk::rewrite;

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::tokenizer;
 use laminar_core::{Error, Result};
 
 use super::distinct_from::DistinctFrom;
-use super::{any_all, joins_by_time, like_escape, rows, set_operations, set_returning, string_agg, subscript};
+use super::{any_all, changes, joins_by_time, like_escape, rows, set_operations, set_returning, string_agg, subscript};
 use crate::ast_walk::walk_mut;
 use crate::parse::position::LineIndex;
 
@@ -64,6 +64,7 @@ impl VisitorMut for Rewrites<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         set_returning::without_lateral(factor);
+        changes::rewrite(factor).map_break(|refused| self.at(refused))?;
         joins_by_time::refuse_version(factor).map_break(|refused| self.at(refused))
     }
 
