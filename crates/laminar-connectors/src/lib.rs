@@ -19,6 +19,6 @@ pub mod stdout;
 
 pub use options::Options;
 pub use position::{Position, SinkToken};
-pub use registry::{Connector, Registry};
+pub use registry::{Connector, Registry, Reread};
 pub use sink::{Accepts, Guarantee, Sink, SinkRequest};
 pub use source::{BadRow, Source, SourcePoll, SourceRequest};

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use laminar_core::time::SystemClock;
-use laminar_core::{Code, Error, Result};
+use laminar_core::{ChangeBatch, Code, Error, Result};
 
 use crate::blackhole::BlackholeConnector;
 use crate::files::{FileConnector, FileSet};
@@ -12,7 +13,7 @@ use crate::memory::MemoryConnector;
 use crate::nexmark::NexmarkConnector;
 use crate::options::nearest;
 use crate::stdout::StdoutConnector;
-use crate::{Accepts, Options, Sink, SinkRequest, Source, SourceRequest};
+use crate::{Accepts, BadRow, Options, Sink, SinkRequest, Source, SourceRequest};
 
 /// Makes sources and sinks of one kind.
 pub trait Connector: Send + Sync {
@@ -39,8 +40,29 @@ pub trait Connector: Send + Sync {
         Ok(FileSet::default())
     }
 
+    /// Reads records again that a source with these options rejected: the changes of each, or why it still cannot be read.
+    fn read_again(&self, _: Options, _: &Reread<'_>, _: &[BadRow]) -> Result<Vec<Result<ChangeBatch, String>>> {
+        let text = format!("a source of the connector {} keeps no records that could be read again", self.name());
+        Err(Error::new(Code::NotSupported, text).with_hint("INSERT the rows as they should be"))
+    }
+
     /// Whether a source opened anew gives the same rows again from the start (files, generators with a seed).
     fn replayable(&self) -> bool;
+}
+
+/// Records that are to be read again: which columns they had, and which columns they are to have.
+#[derive(Debug)]
+pub struct Reread<'a> {
+    /// The columns of the source that rejected them.
+    pub columns: SchemaRef,
+    /// Whether these were declared, so that they may stand in another order than those of the records.
+    pub declared: bool,
+    /// What the fields of a record are called, in their order; empty: nobody says.
+    pub fields: &'a [String],
+    /// The columns of the rows that are wanted.
+    pub into: SchemaRef,
+    /// Those of the primary key.
+    pub key: &'a [usize],
 }
 
 /// All connectors.

@@ -5,7 +5,8 @@
 //!   its compression and encoding. [`pipe`]: what can be read only once.
 //! * [`sample`]: which columns a file has. [`partitions`]: which ones its path has.
 //! * [`text_file`], [`parquet_file`]: the rows of one file. [`reader`]: either.
-//! * [`source`], [`file_list`]: files one after the other. [`follow`], [`followed`]: files that grow, and new ones.
+//! * [`source`], [`file_list`]: files one after the other. [`follow`], [`followed`]: files that grow, and new ones. [`enveloped`]: records that tell changes.
+//! * [`reread`]: records that could not be read, once more.
 //! * [`place`], [`kept`]: where the reading of files stands, and whether they still are the same ones.
 //! * [`output`], [`sink`]: rows into a file. [`epochs`]: the same, such that a crash neither loses nor repeats one. [`file_set`]: which files an object reads or writes.
 
@@ -28,6 +29,7 @@ mod paths;
 mod pipe;
 mod place;
 mod reader;
+mod reread;
 mod sample;
 mod settings;
 mod sink;
@@ -36,9 +38,10 @@ mod text_file;
 
 pub use file_set::FileSet;
 
-use laminar_core::Result;
+use laminar_core::{ChangeBatch, Result};
 
-use crate::{Accepts, Connector, Options, Sink, SinkRequest, Source, SourceRequest};
+use crate::registry::Reread;
+use crate::{Accepts, BadRow, Connector, Options, Sink, SinkRequest, Source, SourceRequest};
 
 /// Files of this machine.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +80,10 @@ impl Connector for FileConnector {
         let settings = settings::SinkSettings::parse(options.clone())?;
         let written = output::written_name(&settings.path, settings.publish);
         Ok(FileSet::of_files([settings.path, written]))
+    }
+
+    fn read_again(&self, options: Options, reread: &Reread<'_>, records: &[BadRow]) -> Result<Vec<Result<ChangeBatch, String>>> {
+        reread::read_again(options, reread, records)
     }
 
     fn replayable(&self) -> bool {

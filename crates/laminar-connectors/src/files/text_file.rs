@@ -376,5 +376,13 @@ fn raw_text(bytes: &[u8]) -> String {
     let kept = &bytes[..bytes.len().min(RAW_BYTES_MAX)];
     let text = String::from_utf8_lossy(kept);
     let text = text.trim_end_matches(['\n', '\r']);
-    if kept.len() < bytes.len() { format!("{text}…") } else { text.to_owned() }
+    if kept.len() < bytes.len() { format!("{text}{CUT}") } else { text.to_owned() }
+}
+
+/// What stands at the end of a text that was cut.
+const CUT: char = '…';
+
+/// Whether something may be missing at the end of such a text.
+pub(super) fn is_cut(raw: &str) -> bool {
+    raw.ends_with(CUT) && raw.len() > RAW_BYTES_MAX - CUT.len_utf8()
 }

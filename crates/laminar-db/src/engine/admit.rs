@@ -1,5 +1,7 @@
 //! What programs push into sources and tables: where it goes in, and that it keeps to the rules there.
 
+use std::sync::Arc;
+
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 
@@ -38,6 +40,25 @@ impl Engine {
             }
             _ => Err(takes_no_rows(required(self.catalog.object(id), id)?)),
         }
+    }
+
+    /// The node into which rows of a side output are pushed for an object: also that of a connector which is being read.
+    pub(crate) fn replay_target(&mut self, id: ObjectId) -> Result<NodeId> {
+        self.ensure_reader(id)?;
+        match self.instances.get(id).map(|instance| &instance.parts) {
+            Some(Parts::Source(SourceInstance { reader: Some(reader), is_pushed: false, .. })) => Ok(reader.node),
+            _ => self.push_target(id),
+        }
+    }
+
+    /// Pushes rows of a side output, held to the same rules as those of a program.
+    pub(crate) fn push_again(&mut self, id: ObjectId, node: NodeId, changes: ChangeBatch) -> Result<()> {
+        let changes = match self.instances.table(id).map(|table| Arc::clone(&table.rules)) {
+            Some(rules) => self.held_to(&rules, changes)?,
+            None => changes,
+        };
+        self.check_lengths(id, changes.rows())?;
+        self.take_in(id, node, changes)
     }
 
     /// Fails if a text of `rows`, which have the columns of the object, is longer than its definition allows.

@@ -39,8 +39,8 @@ struct CapturedObject {
     reads: Vec<(u64, usize)>,
     readers: Vec<StoredReader>,
     sink: Option<StoredSink>,
-    late: (u64, Vec<RecordBatch>),
-    errors: (u64, Vec<RecordBatch>),
+    late: ((u64, u64), Vec<RecordBatch>),
+    errors: ((u64, u64), Vec<RecordBatch>),
     reporter: Option<usize>,
     side_streams: Vec<(Side, bool, NodeId, String)>,
 }
@@ -104,7 +104,7 @@ impl Engine {
         let side = |side| {
             let id = SideId { object: id, side };
             let rows = self.side_outputs.table(id).map(|(_, rows)| rows).unwrap_or_default();
-            (self.side_outputs.kept(id).map_or(0, |kept| kept.of), rows)
+            (self.side_outputs.came_and_taken(id), rows)
         };
         Ok(CapturedObject {
             reads: self.reads_of(id, &nodes),
@@ -220,8 +220,8 @@ impl Captured {
 
 impl CapturedObject {
     fn write(self, images: &mut NodeImages, blocks: &mut BlockWriter<'_>) -> Result<StoredObject> {
-        let mut side = |(rows, batches): (u64, Vec<RecordBatch>)| -> Result<StoredSide> {
-            Ok(StoredSide { rows, blocks: batches.iter().map(|rows| blocks.rows(rows)).collect::<Result<_>>()? })
+        let mut side = |((rows, taken), batches): ((u64, u64), Vec<RecordBatch>)| -> Result<StoredSide> {
+            Ok(StoredSide { rows, taken, blocks: batches.iter().map(|rows| blocks.rows(rows)).collect::<Result<_>>()? })
         };
         let (late, errors) = (side(self.late)?, side(self.errors)?);
         let nodes = self.nodes.into_iter().map(|(node, plan)| images.write(node, plan, blocks)).collect::<Result<_>>()?;

@@ -49,7 +49,7 @@ pub(crate) use readers::ReaderState;
 pub(crate) use readers::Readers;
 use recorded::Recorded;
 pub(crate) use round::Round;
-pub(crate) use side_outputs::{LateColumns, SideOutputs};
+pub(crate) use side_outputs::{LateColumns, LateTarget, SideOutputs};
 pub(crate) use sieve::sieved;
 pub(crate) use sinks::{SinkHandle, SinkState};
 pub(crate) use snapshot::{Snapshot, expanded};

@@ -96,9 +96,9 @@ impl Engine {
 
     fn restore_sides(&mut self, object: &StoredObject, blocks: BlockReader<'_>) -> Result<()> {
         let id = ObjectId(object.context.id);
-        for (side, StoredSide { rows, blocks: stored }) in [(Side::Late, &object.late), (Side::Errors, &object.errors)] {
+        for (side, StoredSide { rows, taken, blocks: stored }) in [(Side::Late, &object.late), (Side::Errors, &object.errors)] {
             let kept = stored.iter().map(|block| blocks.rows(block)).collect::<Result<Vec<_>>>()?;
-            self.side_outputs.restore(id, side, *rows, &kept)?;
+            self.side_outputs.restore(id, side, (*rows, *taken), &kept)?;
         }
         let reporter = object.reporter.and_then(|place| self.kept_nodes(id).get(place).copied());
         self.side_outputs.set_reporter(id, reporter);

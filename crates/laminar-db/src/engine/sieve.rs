@@ -1,7 +1,9 @@
 //! Sources of which some rows are bad rows: those that break a rule of the object which they fill.
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::SchemaRef;
+use laminar_connectors::formats::Encoder;
+use laminar_connectors::formats::ndjson::NdjsonEncoder;
 use laminar_connectors::{BadRow, Position, Source, SourcePoll};
 use laminar_core::Result;
 use laminar_core::time::watermark::Partitions;
@@ -48,7 +50,7 @@ impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for Siev
         let position = self.source.describe_position();
         for (row, reason) in faults {
             keep[row] = false;
-            bad.push(BadRow { raw: text_of(changes.rows(), row), reason, position: position.clone() });
+            bad.push(BadRow { raw: text_of(changes.rows(), row)?, reason, position: position.clone() });
         }
         Ok(SourcePoll::Rows { changes: changes.filter(&keep.into())?, bad })
     }
@@ -94,10 +96,9 @@ impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for Siev
     }
 }
 
-/// The row as people read it.
-fn text_of(rows: &RecordBatch, row: usize) -> String {
-    let value = |column| arrow_cast::display::array_value_to_string(column, row).unwrap_or_default();
-    let shown =
-        rows.columns().iter().map(|column| if *column.data_type() == DataType::Null { String::new() } else { value(column) });
-    shown.collect::<Vec<_>>().join(",")
+/// The row as JSON: what the file held of it is gone.
+fn text_of(rows: &RecordBatch, row: usize) -> Result<String> {
+    let mut text = Vec::new();
+    NdjsonEncoder::default().encode(&rows.slice(row, 1), &mut text)?;
+    Ok(String::from_utf8_lossy(text.trim_ascii_end()).into_owned())
 }

@@ -16,6 +16,7 @@ mod insert;
 mod on_conflict;
 mod redo;
 mod rename;
+mod replay;
 mod select;
 mod set;
 mod show;
@@ -140,6 +141,7 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
         Statement::Truncate(truncate) => change::truncate(database, truncate),
         Statement::Verify(verify) => verify::run(database, verify),
         Statement::Checkpoint => checkpoint::run(database),
+        Statement::Replay(replay) => replay::run(database, replay),
         other => run_locked(&mut database.lock(), other, text),
     }
 }
@@ -174,6 +176,7 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         | Statement::ExplainObject(_)
         | Statement::Verify(_)
         | Statement::Checkpoint
+        | Statement::Replay(_)
         | Statement::Set(_)
         | Statement::Select(_)
         | Statement::Subscribe(_)
@@ -190,6 +193,10 @@ pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> boo
     let (query, table) = match &parsed.statement {
         Statement::ExplainObject(ExplainObject { name, .. }) | Statement::Verify(VerifyView { name }) => {
             let objects: Vec<ObjectId> = engine.catalog.id_of(&name.text).into_iter().collect();
+            return engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects));
+        }
+        Statement::Replay(replay) => {
+            let objects: Vec<ObjectId> = engine.catalog.side(&replay.from.text).map(|side| side.object).into_iter().collect();
             return engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects));
         }
         Statement::Select(query) => (query, None),

@@ -147,6 +147,9 @@ pub(crate) enum StoredSinkState {
 pub(crate) struct StoredSide {
     /// How many rows there were, kept or not.
     pub(crate) rows: u64,
+    /// How many of them REPLAY has taken out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) taken: u64,
     /// The newest rows.
     pub(crate) blocks: Vec<String>,
 }
@@ -157,4 +160,8 @@ pub(crate) struct StoredSideStream {
     pub(crate) side: String,
     pub(crate) ended: bool,
     pub(crate) node: StoredNode,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -23,6 +23,7 @@ mod library;
 mod limits;
 mod notices;
 mod rename;
+mod replays;
 mod snapshots;
 mod temporal_filters;
 mod tpch;

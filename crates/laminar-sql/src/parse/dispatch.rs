@@ -5,7 +5,7 @@ use laminar_core::{Code, Error, Result, Span};
 use super::statement::Statement;
 use super::syntax_error::STATEMENTS;
 use super::tokens::Cursor;
-use super::{alter, change, create, drop, explain, insert, query, set, show, subscribe};
+use super::{alter, change, create, drop, explain, insert, query, replay, set, show, subscribe};
 use crate::diagnostic::nearest;
 
 /// Statements that we know and refuse, with what to do today.
@@ -16,10 +16,6 @@ const NOT_BUILT: &[(&str, &str)] = &[
     ("CLOSE", "SUBSCRIBE without a cursor"),
     ("FLUSH", "a query sees every row that was inserted before it"),
     ("WAIT", "a query sees every row that was inserted before it"),
-    (
-        "REPLAY",
-        "late rows: INSERT INTO target (columns) SELECT columns FROM object$late; rows in error are texts: SELECT raw, reason FROM object$errors",
-    ),
     ("BEGIN", "every statement is a transaction by itself"),
     ("START", "every statement is a transaction by itself"),
     ("COMMIT", "every statement is a transaction by itself"),
@@ -53,6 +49,7 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
             cursor.advance();
             Ok(Statement::Checkpoint)
         }
+        "REPLAY" => replay::replay(cursor).map(Statement::Replay),
         "SUBSCRIBE" => subscribe::subscribe(cursor).map(Statement::Subscribe),
         "SET" => set::set(cursor).map(Statement::Set),
         "RESET" => set::reset(cursor).map(Statement::Set),

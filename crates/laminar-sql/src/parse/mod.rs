@@ -31,6 +31,7 @@ mod origin;
 pub mod position;
 mod query;
 mod refusals;
+mod replay;
 mod returning;
 pub(crate) mod rewrite;
 pub mod script;

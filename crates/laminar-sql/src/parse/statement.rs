@@ -66,6 +66,8 @@ pub enum Statement {
     ExplainObject(ExplainObject),
     /// `VERIFY VIEW`.
     Verify(VerifyView),
+    /// `REPLAY`.
+    Replay(Replay),
     /// `CHECKPOINT`: of a database with a directory, now.
     Checkpoint,
     /// `SELECT`, `VALUES`, `WITH … SELECT`: an ad-hoc query.
@@ -459,6 +461,17 @@ pub enum ObjectReport {
 pub struct VerifyView {
     /// A materialized view.
     pub name: Name,
+}
+
+/// `REPLAY object$errors [(field, …)] INTO target`, or `REPLAY object$late INTO target`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// The rows that an object rejected.
+    pub from: Name,
+    /// What the fields of a record are called, in their order; empty means that it is known.
+    pub fields: Vec<Name>,
+    /// The source or table that gets them.
+    pub into: Name,
 }
 
 /// A query with the clauses that make it a stream.

@@ -74,7 +74,15 @@ impl SideOutputs {
     /// How many of the rows of this name are kept, if there is such an object.
     pub(crate) fn kept(&self, side: SideId) -> Option<Kept> {
         let rows = self.objects.get(&side.object)?.rows(side.side);
-        Some(Kept { rows: rows.kept(), of: rows.came() })
+        Some(Kept { rows: rows.kept(), of: rows.rejected() })
+    }
+
+    /// Takes out those of the kept rows that `taken` says: they are no longer rejected.
+    pub(crate) fn take_out(&mut self, side: SideId, taken: &[bool]) -> Result<()> {
+        match self.objects.get_mut(&side.object) {
+            Some(of_object) => of_object.rows_mut(side.side).take_out(taken),
+            None => Ok(()),
+        }
     }
 
     /// Says which columns the late rows of `object` have, so that its table can be read before one comes.
@@ -153,13 +161,18 @@ impl SideOutputs {
         Some((of_object.schema(side.side), of_object.rows(side.side).batches()))
     }
 
-    /// Has these rows on a side, the newest of so many that there were.
-    pub(crate) fn restore(&mut self, object: ObjectId, side: Side, came: u64, rows: &[RecordBatch]) -> Result<()> {
+    /// How many rows came on a side, and how many of them were taken out again.
+    pub(crate) fn came_and_taken(&self, side: SideId) -> (u64, u64) {
+        self.objects.get(&side.object).map_or((0, 0), |of_object| of_object.rows(side.side).came_and_taken())
+    }
+
+    /// Has these rows on a side, the newest of so many that came and were not taken out.
+    pub(crate) fn restore(&mut self, object: ObjectId, side: Side, (came, taken): (u64, u64), rows: &[RecordBatch]) -> Result<()> {
         let bytes_max = self.bytes_max;
         let of_object = self.object(object);
         let kept = if side == Side::Late { &mut of_object.late } else { &mut of_object.errors };
         rows.iter().try_for_each(|rows| kept.push(rows, bytes_max))?;
-        kept.set_came(came);
+        kept.set_counts(came, taken);
         Ok(())
     }
 
@@ -219,6 +232,13 @@ impl ObjectSideOutputs {
         match side {
             Side::Late => &self.late,
             Side::Errors => &self.errors,
+        }
+    }
+
+    fn rows_mut(&mut self, side: Side) -> &mut KeptRows {
+        match side {
+            Side::Late => &mut self.late,
+            Side::Errors => &mut self.errors,
         }
     }
 

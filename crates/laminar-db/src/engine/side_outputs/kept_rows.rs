@@ -15,6 +15,8 @@ pub(super) struct KeptRows {
     bytes: usize,
     rows: u64,
     came: u64,
+    /// Rows that were taken out again, since they are no longer rejected.
+    taken: u64,
 }
 
 /// Rows with buffers of their own, so that nothing else stays in memory because of them.
@@ -34,9 +36,39 @@ impl KeptRows {
         self.came
     }
 
-    /// Says how many rows came, of which those that are kept are the newest.
-    pub(super) fn set_came(&mut self, came: u64) {
-        self.came = came;
+    /// Says how many rows came, of which those that are kept are the newest, and how many were taken out.
+    pub(super) fn set_counts(&mut self, came: u64, taken: u64) {
+        (self.came, self.taken) = (came, taken);
+    }
+
+    /// How many rows came, and how many of them were taken out again.
+    pub(super) fn came_and_taken(&self) -> (u64, u64) {
+        (self.came, self.taken)
+    }
+
+    /// How many of them are still rejected.
+    pub(super) fn rejected(&self) -> u64 {
+        self.came - self.taken
+    }
+
+    /// Takes out those of the kept rows that `taken` says.
+    pub(super) fn take_out(&mut self, taken: &[bool]) -> Result<()> {
+        let mut rest = taken;
+        for piece in &mut self.pieces {
+            let (own, others) = rest.split_at(piece.rows.num_rows().min(rest.len()));
+            rest = others;
+            if !own.contains(&true) {
+                continue;
+            }
+            let left = (0..piece.rows.num_rows() as u32).filter(|row| own.get(*row as usize) != Some(&true));
+            *piece = Piece::new(take_record_batch(&piece.rows, &UInt32Array::from_iter_values(left))?);
+        }
+        self.pieces.retain(|piece| piece.rows.num_rows() > 0);
+        let kept: u64 = self.pieces.iter().map(|piece| piece.rows.num_rows() as u64).sum();
+        self.taken += self.rows - kept;
+        self.rows = kept;
+        self.bytes = self.pieces.iter().map(|piece| piece.bytes).sum();
+        Ok(())
     }
 
     /// How many of them are kept.

@@ -43,6 +43,30 @@ pub(super) struct Arranged {
 }
 
 impl LateTarget {
+    /// The source or table `name` for rows that were late with the columns of `late`, and are pushed once more.
+    pub(crate) fn for_replay(
+        (object, node): (ObjectId, NodeId),
+        (name, schema): (&str, &SchemaRef),
+        late: &Schema,
+        span: Span,
+    ) -> Result<Self> {
+        let places = places(&format!("'{name}'"), schema, late, span)?;
+        if places.iter().all(Option::is_none) {
+            let text = format!("'{name}' has no column that late rows have");
+            return Err(Error::new(Code::UnknownColumn, text).with_hint(columns_hint(late)).at(span));
+        }
+        Ok(Self { object, node, schema: schema.clone(), places, rules: None, rows: 0, ended: false })
+    }
+
+    /// The only row of `late` with the target's columns, or why the target cannot hold it.
+    pub(crate) fn arrange_one(&self, late: &RecordBatch) -> Result<Result<RecordBatch, String>> {
+        let arranged = self.arrange(late)?;
+        Ok(match arranged.misfits.into_iter().next() {
+            Some(misfit) => Err(misfit.reason),
+            None => Ok(arranged.rows),
+        })
+    }
+
     /// `late` with the target's columns, as far as the target takes it.
     pub(super) fn arrange(&self, late: &RecordBatch) -> Result<Arranged> {
         let arranged = self.in_columns(late)?;

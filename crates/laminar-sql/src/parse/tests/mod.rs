@@ -105,6 +105,10 @@ fn show(statement: &Statement) -> String {
         Statement::ExplainObject(explain) => format!("explain {:?} {:?} {}", explain.report, explain.kind, explain.name.text),
         Statement::Checkpoint => "checkpoint".to_owned(),
         Statement::Verify(verify) => format!("verify {}", verify.name.text),
+        Statement::Replay(replay) => {
+            let fields = if replay.fields.is_empty() { String::new() } else { format!(" {}", names(&replay.fields)) };
+            format!("replay {}{fields} into {}", replay.from.text, replay.into.text)
+        }
         Statement::Explain(explain) => format!("explain {:?} {}", explain.what, show(&explain.statement)),
         Statement::Select(query) => stream_query(query),
         Statement::Subscribe(subscribe) => {

@@ -144,12 +144,7 @@ fn what_is_not_built_is_refused_by_name() {
     check(
         "REPLAY v$late INTO t; EXPLAIN WHY SELECT 1; EXPLAIN VERBOSE SELECT 1",
         expect![[r#"
-        error[LDB-1010]: REPLAY is not built yet
-          --> 1:1
-           |
-         1 | REPLAY v$late INTO t; EXPLAIN WHY SELECT 1; EXPLAIN VERBOSE SELECT 1
-           | ^^^^^^
-           = hint: late rows: INSERT INTO target (columns) SELECT columns FROM object$late; rows in error are texts: SELECT raw, reason FROM object$errors
+        replay v$late into t
         error[LDB-1010]: EXPLAIN WHY tells of an object that runs, not of a query
           --> 1:35
            |
