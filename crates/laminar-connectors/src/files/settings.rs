@@ -306,8 +306,11 @@ fn take_envelope(options: &mut Options) -> Result<Option<Envelope>> {
     let encode = match (named, encode) {
         (None, None) => format,
         (None, Some(encode)) => {
-            let what = format.map_or_else(|| "no format".to_owned(), |format| format!("FORMAT {}", format.to_uppercase()));
-            return Err(Error::new(Code::InvalidOption, format!("ENCODE {} goes with {what}", encode.to_uppercase()))
+            let text = match format {
+                Some(format) => format!("ENCODE {} does not go with FORMAT {}", encode.to_uppercase(), format.to_uppercase()),
+                None => format!("ENCODE {} says nothing without FORMAT", encode.to_uppercase()),
+            };
+            return Err(Error::new(Code::InvalidOption, text)
                 .with_hint("ENCODE stands behind FORMAT PLAIN, FORMAT UPSERT and FORMAT DEBEZIUM"));
         }
         (Some((_, Some(Envelope::Debezium))), None) => Some(Format::Ndjson.name().to_owned()),

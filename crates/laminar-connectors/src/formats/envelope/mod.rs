@@ -103,7 +103,7 @@ impl EnvelopeDecoder {
         told.refuse(|row| {
             let is_needed = |column: usize| row.weight > 0 || self.rows.key.is_empty() || self.rows.key.contains(&column);
             let missing = required.iter().find(|(column, _)| is_needed(*column) && row.is_null(*column));
-            missing.map(|(_, name)| format!("column {name} is NOT NULL, but a row has NULL there"))
+            missing.map(|(_, name)| format!("column '{name}': NULL, but the column is NOT NULL"))
         });
     }
 }
