@@ -29,14 +29,14 @@ impl Database {
                 .with_hint("open a directory: Database::open(\"data\"), or laminar run --data-dir data"));
         };
         let mut checkpoints = durable.checkpoints();
-        match self.capture(&checkpoints)? {
+        match self.capture(&mut checkpoints)? {
             None => Ok(checkpoints.epoch),
             Some((captured, step)) => self.publish(durable, &mut checkpoints, captured, step),
         }
     }
 
     /// Takes a checkpoint; `None`: nothing has happened since the last one.
-    fn capture(&self, last: &Checkpoints) -> Result<Option<(Captured, u64)>> {
+    fn capture(&self, last: &mut Checkpoints) -> Result<Option<(Captured, u64)>> {
         let mut engine = self.lock_with_sources();
         let now = (engine.journal.end(), engine.reactor.graph().last_step().0);
         if let (Some((log, step)), (Some(end), now)) = (last.taken, now)
@@ -45,12 +45,15 @@ impl Database {
         {
             return Ok(None);
         }
-        match engine.capture(last.epoch + 1)? {
-            Some(captured) => {
-                let step = engine.reactor.graph().last_step().0;
-                Ok(Some((captured, step)))
+        last.attempted += 1;
+        let epoch = last.attempted;
+        match engine.capture(epoch) {
+            Ok(Some(captured)) => Ok(Some((captured, engine.reactor.graph().last_step().0))),
+            Ok(None) => Err(held_back(&engine)),
+            Err(error) => {
+                engine.abort_epoch(epoch);
+                Err(error)
             }
-            None => Err(held_back(&engine)),
         }
     }
 
@@ -114,12 +117,14 @@ fn log_bytes_since(durable: &Durable) -> u64 {
 }
 
 fn held_back(engine: &Engine) -> Error {
-    let by = engine.blockers().into_iter().next().map(|blocker| blocker.name).unwrap_or_default();
-    Error::new(
-        Code::Backpressure,
-        format!("no checkpoint can be made while a subscription to '{by}' holds back rows that were read"),
-    )
-    .with_hint("read the subscription or drop it; the next checkpoint is tried by itself")
+    let text = match engine.blockers().into_iter().next() {
+        Some(blocker) => {
+            format!("no checkpoint can be made while a subscription to '{}' holds back rows that were read", blocker.name)
+        }
+        None => "no checkpoint can be made while rows that were read wait for room in the log".to_owned(),
+    };
+    Error::new(Code::Backpressure, text)
+        .with_hint("read the subscription or drop it, or make room on the disk; the next checkpoint is tried by itself")
 }
 
 /// The thread that makes checkpoints; it ends with the last handle to its database.

@@ -46,6 +46,8 @@ pub(crate) enum Signal {
 #[derive(Default)]
 pub(crate) struct Checkpoints {
     pub(crate) epoch: u64,
+    /// The last that was begun; one that has not come about is followed by another number.
+    pub(crate) attempted: u64,
     /// Up to where the log is in it, and the last step; `None`: none was made or recovered.
     pub(crate) taken: Option<(LogPosition, u64)>,
 }
@@ -53,7 +55,7 @@ pub(crate) struct Checkpoints {
 impl Durable {
     /// `epoch` is that of the checkpoint that was recovered.
     pub(crate) fn new(store: Store, settings: &Settings, epoch: u64) -> Self {
-        let checkpoints = Mutex::new(Checkpoints { epoch, taken: None });
+        let checkpoints = Mutex::new(Checkpoints { epoch, attempted: epoch, taken: None });
         let (level, interval) = (AtomicU8::default(), AtomicI64::default());
         let shared = Shared { store, level, interval, checkpoints, signals: Mutex::default(), wakeups: Condvar::new() };
         let durable = Self(Arc::new(shared));

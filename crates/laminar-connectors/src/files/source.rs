@@ -33,7 +33,9 @@ const PIPE_PAUSE_MAX: Duration = Duration::from_millis(50);
 /// Opens a file source.
 pub(super) fn open(request: SourceRequest, pipes: &Pipes) -> Result<Box<dyn Source>> {
     let settings = SourceSettings::parse(request.options)?;
-    let Some(envelope) = settings.envelope else { return open_records(settings, request.schema, request.schema_was_found, pipes) };
+    let Some(envelope) = settings.envelope else {
+        return open_records(settings, request.schema, request.schema_was_found, pipes);
+    };
     let decoder = enveloped::decoder(envelope, request.schema.as_ref(), &request.key)?;
     let on_bad_row = settings.on_bad_row;
     let records = open_records(settings, Some(decoder.records().clone()), false, pipes)?;

@@ -140,7 +140,13 @@ fn a_wrong_connector_name_gets_the_right_one() {
 fn stdout_and_blackhole_have_no_sources() {
     let registry = Registry::with_builtin();
     for name in ["stdout", "blackhole"] {
-        let request = SourceRequest { name: "s".to_owned(), schema: None, key: Vec::new(), options: Options::default(), schema_was_found: false };
+        let request = SourceRequest {
+            name: "s".to_owned(),
+            schema: None,
+            key: Vec::new(),
+            options: Options::default(),
+            schema_was_found: false,
+        };
         assert_eq!(registry.get(name).unwrap().open_source(request).err().unwrap().code(), Code::NotSupported);
     }
 }
@@ -161,7 +167,8 @@ fn blackhole_counts() {
 
 fn memory_source(registry: &Registry, options: &[(&str, &str)]) -> Box<dyn Source> {
     let options = Options::new(pairs(options));
-    let request = SourceRequest { name: "s".to_owned(), schema: Some(schema("n:int")), key: Vec::new(), options, schema_was_found: false };
+    let request =
+        SourceRequest { name: "s".to_owned(), schema: Some(schema("n:int")), key: Vec::new(), options, schema_was_found: false };
     registry.get("memory").unwrap().open_source(request).unwrap()
 }
 

@@ -50,7 +50,13 @@ impl Place {
     ) -> Result<Box<dyn Source>> {
         let mut pairs = pairs(options);
         pairs.push(("path".to_owned(), self.path(path).to_str().unwrap().to_owned()));
-        let request = SourceRequest { name: "s".to_owned(), schema, key: key.to_vec(), options: Options::new(pairs), schema_was_found: false };
+        let request = SourceRequest {
+            name: "s".to_owned(),
+            schema,
+            key: key.to_vec(),
+            options: Options::new(pairs),
+            schema_was_found: false,
+        };
         Registry::with_builtin().get("file")?.open_source(request)
     }
 

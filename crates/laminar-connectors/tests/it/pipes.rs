@@ -30,7 +30,13 @@ fn write(path: &str, bytes: impl Into<Vec<u8>>) -> JoinHandle<()> {
 fn open(registry: &Registry, path: &str, columns: &str, options: &[(&str, &str)]) -> Result<Box<dyn Source>> {
     let options = Options::new(pairs(&[options, &[("path", path)]].concat()));
     let schema = (!columns.is_empty()).then(|| schema(columns));
-    registry.get("file")?.open_source(SourceRequest { name: "s".to_owned(), schema, key: Vec::new(), options, schema_was_found: false })
+    registry.get("file")?.open_source(SourceRequest {
+        name: "s".to_owned(),
+        schema,
+        key: Vec::new(),
+        options,
+        schema_was_found: false,
+    })
 }
 
 /// Rows and bad rows until the end, however long they take.

@@ -8,7 +8,8 @@ use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::kept::{KeptInput, NodeKeeps};
 use super::nodes::{
-    AggregateSpec, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec, OverSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
+    AggregateSpec, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec,
+    OverSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
 };
 use crate::{NodeId, Result};
 

@@ -54,7 +54,7 @@ impl Engine {
         let Some(log) = self.journal.end() else { return Ok(None) };
         self.pass_on_what_was_read()?;
         self.settle_all()?;
-        if !self.reactor.is_settled() {
+        if !self.reactor.is_settled() || self.readers.some_ahead() {
             return Ok(None);
         }
         let graph = self.reactor.image()?;

@@ -5,7 +5,7 @@ use laminar_core::limits::{BATCH_ROWS_MAX, PIECE_ROWS_START};
 use laminar_core::panics::caught;
 use laminar_core::reactor::{Reactor, Task};
 use laminar_core::time::Clock;
-use laminar_core::{ChangeBatch, Error, NodeId};
+use laminar_core::{ChangeBatch, Code, Error, NodeId};
 
 use super::alignment::Held;
 use super::journal::Journal;
@@ -14,6 +14,9 @@ use crate::catalog::ObjectId;
 
 /// Rows that a reader is asked for at once.
 const READ_ROWS: usize = 4 * BATCH_ROWS_MAX;
+
+/// How often it is looked whether a full disk has room again, in nanoseconds.
+const FULL_DISK_LOOKS_NS: i64 = 500_000_000;
 
 /// Where what readers deliver goes.
 pub(crate) struct Deliveries<'a> {
@@ -410,11 +413,19 @@ impl Reader {
     fn pass_on(&mut self, into: &mut Deliveries<'_>, now: i64, polled: SourcePoll) -> Result<bool, Error> {
         match polled {
             SourcePoll::Rows { changes, bad } => {
+                let changes = match self.logged(into, now, &changes) {
+                    // What cannot be read again waits for room.
+                    Err(error) if error.code() == Code::DiskFull => {
+                        self.ahead = Some(Ok(SourcePoll::Rows { changes, bad }));
+                        self.again_at = now.saturating_add(FULL_DISK_LOOKS_NS);
+                        return Ok(false);
+                    }
+                    logged => logged?,
+                };
                 self.state = ReaderState::Reading;
                 self.rows += changes.len() as u64;
                 self.bad += bad.len() as u64;
                 into.side_outputs.add_unreadable(self.object, self.node, &bad)?;
-                let changes = if self.is_logged { self.logged(into, now, changes)? } else { changes };
                 into.reactor.push(self.node, changes)?;
             }
             SourcePoll::Pending(wait) => {
@@ -436,9 +447,12 @@ impl Reader {
         Ok(true)
     }
 
-    /// Writes the rows into the log, as the node takes them.
-    fn logged(&self, into: &mut Deliveries<'_>, now: i64, changes: ChangeBatch) -> Result<ChangeBatch, Error> {
-        let changes = into.reactor.accepted(self.node, changes)?;
+    /// The rows as the node takes them, when they are written into the log; as they are, if they can be read again.
+    fn logged(&self, into: &mut Deliveries<'_>, now: i64, changes: &ChangeBatch) -> Result<ChangeBatch, Error> {
+        if !self.is_logged {
+            return Ok(changes.clone());
+        }
+        let changes = into.reactor.accepted(self.node, changes.clone())?;
         if !changes.is_empty() {
             let position = self.source.as_ref().map(|source| source.position());
             into.journal.rows(now, self.object, &changes, position.as_ref())?;

@@ -167,7 +167,13 @@ impl SideOutputs {
     }
 
     /// Has these rows on a side, the newest of so many that came and were not taken out.
-    pub(crate) fn restore(&mut self, object: ObjectId, side: Side, (came, taken): (u64, u64), rows: &[RecordBatch]) -> Result<()> {
+    pub(crate) fn restore(
+        &mut self,
+        object: ObjectId,
+        side: Side,
+        (came, taken): (u64, u64),
+        rows: &[RecordBatch],
+    ) -> Result<()> {
         let bytes_max = self.bytes_max;
         let of_object = self.object(object);
         let kept = if side == Side::Late { &mut of_object.late } else { &mut of_object.errors };

@@ -15,13 +15,16 @@ fn definitions_are_checked() {
          1 | CREATE SOURCE s (a INT, a INT)
            |                         ^"#]],
     );
-    check("CREATE SOURCE s (a INT PRIMARY KEY, ts TIMESTAMP, WATERMARK FOR ts AS ts)", expect![[r#"
+    check(
+        "CREATE SOURCE s (a INT PRIMARY KEY, ts TIMESTAMP, WATERMARK FOR ts AS ts)",
+        expect![[r#"
         error[LDB-1010]: a source with a primary key has no watermark: a row can be replaced however old it is
           --> 1:51
            |
          1 | CREATE SOURCE s (a INT PRIMARY KEY, ts TIMESTAMP, WATERMARK FOR ts AS ts)
            |                                                   ^^^^^^^^^^^^^^^^^^^^^^
-           = hint: leave out the watermark: a materialized view keeps windows over such a source current without one; or leave out the key"#]]);
+           = hint: leave out the watermark: a materialized view keeps windows over such a source current without one; or leave out the key"#]],
+    );
     check(
         "CREATE SOURCE s (a)",
         expect![[r#"
