@@ -245,7 +245,8 @@ fn a_record_that_is_too_long_is_not_read_twice() {
 
 fn made(connector: &str, columns: &str, options: &[(&str, &str)]) -> Result<Box<dyn Source>> {
     let options = Options::new(pairs(options));
-    let request = SourceRequest { name: "s".to_owned(), schema: Some(schema(columns)), options, schema_was_found: false };
+    let request =
+        SourceRequest { name: "s".to_owned(), schema: Some(schema(columns)), key: Vec::new(), options, schema_was_found: false };
     Registry::with_builtin().get(connector)?.open_source(request)
 }
 

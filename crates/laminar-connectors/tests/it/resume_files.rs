@@ -245,7 +245,8 @@ fn columns_that_were_found_stay_as_they_were_found() {
     let mut pairs = pairs(&[]);
     pairs.push(("path".to_owned(), place.path("a.csv").to_str().unwrap().to_owned()));
     let options = laminar_connectors::Options::new(pairs);
-    let request = SourceRequest { name: "s".to_owned(), schema: Some(found.schema()), options, schema_was_found: true };
+    let request =
+        SourceRequest { name: "s".to_owned(), schema: Some(found.schema()), key: Vec::new(), options, schema_was_found: true };
     let mut source = laminar_connectors::Registry::with_builtin().get("file").unwrap().open_source(request).unwrap();
     source.seek(&found.position()).unwrap();
     let mut given = Given::default();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use laminar_core::changelog::{Integral, consolidate_all};
+use laminar_core::changelog::{Integral, consolidate_all, print_net};
 use laminar_core::dag::{ChangeKind, EdgeProperties, OutputSpec};
 use laminar_core::operator::Operator;
 use laminar_core::operator::egress::Egress;
@@ -225,9 +225,10 @@ fn rows_that_a_table_cannot_take_are_rejected_with_their_reason() {
 }
 
 #[test]
-fn a_view_that_would_delete_what_it_does_not_hold_is_our_mistake() {
+fn what_a_view_is_to_delete_and_does_not_hold_is_rejected_and_the_others_go_on() {
     let mut harness = Harness::new(egress(&spec(true, false, None), ChangeKind::Retract));
-    let rows = [(Row { k: Some(1), s: Some("a"), v: None }, -1)];
-    let error = harness.step(vec![(Port(0), batch(&rows))]).unwrap_err();
-    assert!(error.message().contains("-1 | 1 | a | NULL"), "{error}");
+    let row = |k, weight| (Row { k: Some(k), s: Some("a"), v: None }, weight);
+    let emitted = harness.step(vec![(Port(0), batch(&[row(1, -1), row(2, 1)]))]).unwrap();
+    assert_eq!(print_net(&emitted).unwrap(), "+1 | 2 | a | NULL");
+    assert_eq!(harness.rejected[0].reasons, ["there is no such row to delete"]);
 }

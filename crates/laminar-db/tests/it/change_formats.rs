@@ -100,6 +100,6 @@ fn a_table_is_not_filled_with_changes() {
     let place = Place::new(1);
     let file = place.file("people.json", PEOPLE);
     let sql = format!("CREATE TABLE t (id BIGINT PRIMARY KEY, city VARCHAR) FROM FILE (path = '{file}') FORMAT DEBEZIUM");
-    let error = place.db.execute(&sql).unwrap_err();
+    let error = place.db.execute(&sql).err().unwrap();
     assert_eq!((error.code(), error.hint().is_some()), (Code::NotSupported, true), "{error}");
 }

@@ -360,10 +360,10 @@ fn an_operator_that_failed_is_named_where_it_failed() {
         "w",
         expect![[r#"
         v: output
-          failed: LDB-9001: 'v': the change '-1 | 7' does not fit to the view's contents: there is no such row to delete
+          failed: LDB-4001: 'v': a row occurs more than 2^63 times
           -> nothing comes out of it any more: DROP and CREATE 'v' once the cause is gone
         materialized view w
-          1 row came in from its sources, 0 changes went out, 0 stand in it now
+          2 rows came in from its sources, 1 change went out, 1 stand in it now
           -> EXPLAIN ANALYZE w tells it for each operator
     "#]],
     );

@@ -31,7 +31,7 @@ impl Place {
     }
 
     fn refused(&self, sql: &str) -> String {
-        self.db.execute(sql).unwrap_err().to_string()
+        self.db.execute(sql).err().unwrap().to_string()
     }
 }
 

@@ -230,7 +230,11 @@ fn a_step_over_many_groups_tells_bad_rows_faults_and_empty_groups_as_a_small_one
 }
 
 #[test]
-fn a_group_with_a_negative_weight_is_a_mistake_of_ours() {
+fn a_group_that_owes_rows_is_rejected_and_shows_nothing() {
     let mut harness = operator(vec![column(0)], vec![call("count", None, None)]);
-    assert_eq!(try_step(&mut harness, &[(1, 5, -1)]).unwrap_err().code(), Code::Internal);
+    assert!(try_step(&mut harness, &[(1, 5, -1)]).unwrap().is_empty());
+    assert_eq!(rejected(&harness), ["1: more rows of this group were taken back than had come"]);
+    assert!(try_step(&mut harness, &[(1, 5, 1)]).unwrap().is_empty());
+    assert_eq!(try_step(&mut harness, &[(1, 5, 1)]).unwrap().len(), 1);
+    assert_eq!(rejected(&harness).len(), 1);
 }
