@@ -114,7 +114,8 @@ pub(super) fn truncate(database: &Database, truncate: &TruncateTables) -> Result
     }
     let mut emptying = Vec::with_capacity(seen.len());
     for seen in &seen {
-        if seen.is_current(engine)? {
+        let is_named_again = emptying.iter().any(|(id, ..)| *id == seen.id);
+        if !is_named_again && seen.is_current(engine)? {
             emptying.push((seen.id, seen.source, seen.emptying()?));
         }
     }
