@@ -109,7 +109,7 @@ static void show_errors(laminar_database* db) {
   if (laminar_execute(db, NULL)) printf("%s\n", laminar_last_error_message());
   if (laminar_execute(NULL, "SELECT 1")) printf("%s\n", laminar_last_error_message());
   laminar_database* other;
-  if (laminar_open("/nowhere", &other)) printf("%s, database %s\n", laminar_last_error_code(), other ? "left" : "NULL");
+  if (laminar_open("/dev/null/app", &other)) printf("%s, database %s\n", laminar_last_error_code(), other ? "left" : "NULL");
   laminar_close(NULL);
   laminar_result_free(NULL);
 }

@@ -36,13 +36,19 @@ pub(crate) fn recovered(parts: EngineParts, path: &Path) -> Result<Database> {
         if let Some(checkpoint) = &checkpoint {
             restore(engine, checkpoint, &store, &clock).map_err(|error| error.within(format!("checkpoint {epoch}")))?;
         }
+        let mut replayed = 0_u64;
         for record in store.read_log(from)? {
             let (position, record) = record?;
             replay(engine, record, &clock).map_err(|error| error.within(format!("the log before {position}")))?;
+            replayed += 1;
         }
         engine.readers.seek();
         engine.recorded.sinks.clear();
         engine.journal.begin();
+        if let Some(end) = engine.journal.end().filter(|_| checkpoint.is_some() && replayed == 0) {
+            // Nothing has happened since the checkpoint, so no other one is made before something does.
+            durable.checkpoints().taken = Some((end, engine.reactor.graph().last_step().0));
+        }
         clock.go_on();
     }
     Ok(database.with_durability(durable))

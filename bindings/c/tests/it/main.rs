@@ -64,7 +64,7 @@ fn the_first_example_pushes_queries_and_reads_errors() {
         a wrong name: LDB-1002
         sql is a null pointer
         database is a null pointer
-        LDB-1010, database NULL
+        LDB-3001, database NULL
     "#]],
     );
 }

@@ -235,5 +235,7 @@ pub(crate) fn context_of(object: &Object) -> Result<ObjectContext> {
         Definition::Source(source) => source.connector.is_some() && source.properties.changes == ChangeKind::Retract,
         _ => false,
     };
-    Ok(ObjectContext { tells_changes, ..ObjectContext::new(object.id.0, idle_timeout, found)? })
+    let mut context = ObjectContext::new(object.id.0, idle_timeout, found)?;
+    context.tells_changes = tells_changes;
+    Ok(context)
 }

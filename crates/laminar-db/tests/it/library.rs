@@ -212,9 +212,3 @@ fn now_is_what_the_database_clock_says() {
     let rows = db.query("SELECT now() = TIMESTAMPTZ '1970-01-02T00:00:00Z' AS next_day").unwrap();
     assert_eq!(rows.to_strings(), [["true"]]);
 }
-
-#[test]
-fn a_path_is_refused_until_there_is_something_on_disk() {
-    let error = Database::open("app.db").err().expect("a path cannot be opened");
-    assert_eq!(error.code(), Code::NotSupported);
-}

@@ -113,6 +113,8 @@ fn a_database_in_memory_has_no_checkpoints_and_an_idle_one_makes_none() {
     drop(db);
     let db = folder.open();
     assert_eq!(rows(&db, "SELECT * FROM t"), [["1"], ["2"]]);
+    assert_eq!(db.checkpoint().unwrap(), 2, "nothing has happened since");
+    execute(&db, "INSERT INTO t VALUES (3)");
     assert_eq!(db.checkpoint().unwrap(), 3, "numbers go on");
 }
 
