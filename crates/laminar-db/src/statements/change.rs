@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use laminar_core::{Code, Error, Result};
+use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::batch::InsertTarget;
 use laminar_sql::parse::{CHANGED_ROWS, ChangeRows, SetColumn, TruncateTables};
 
@@ -15,6 +15,7 @@ use super::table_rows::{NumberedRows, SeenTable, WithOwnRows, firsts_by_key};
 use super::target_table::places_of;
 use crate::Database;
 use crate::block_on::{block_on, unless_interrupted};
+use crate::catalog::ObjectId;
 use crate::engine::{TableRules, nullable};
 
 pub(super) fn update(database: &Database, update: &ChangeRows, text: &str) -> Result<StatementOutcome> {
@@ -112,7 +113,7 @@ pub(super) fn truncate(database: &Database, truncate: &TruncateTables) -> Result
     for table in &truncate.tables {
         seen.push(SeenTable::look(engine, table, "deleted")?);
     }
-    let mut emptying = Vec::with_capacity(seen.len());
+    let mut emptying: Vec<(ObjectId, NodeId, ChangeBatch)> = Vec::with_capacity(seen.len());
     for seen in &seen {
         let is_named_again = emptying.iter().any(|(id, ..)| *id == seen.id);
         if !is_named_again && seen.is_current(engine)? {
