@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 
-use crate::{Accepts, Connector, Guarantee, Sink, SinkRequest, SinkToken, Source, SourceRequest};
+use crate::{Accepts, Connector, Sink, SinkRequest, Source, SourceRequest};
 
 /// Makes sinks that count. All sinks of one connector share their counts.
 #[derive(Debug, Clone, Default)]
@@ -71,21 +71,5 @@ impl Sink for BlackholeSink {
 
     fn finish(&mut self) -> Result<()> {
         Ok(())
-    }
-
-    fn prepare(&mut self, _: u64) -> Result<SinkToken> {
-        self.flush().map(|()| SinkToken::default())
-    }
-
-    fn commit(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn abort(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn guarantee(&self) -> Guarantee {
-        Guarantee::AtLeastOnce
     }
 }

@@ -12,7 +12,7 @@ use arrow_schema::SchemaRef;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 
 use crate::source::cannot_seek;
-use crate::{Accepts, Connector, Guarantee, Position, Sink, SinkRequest, SinkToken, Source, SourcePoll, SourceRequest};
+use crate::{Accepts, Connector, Position, Sink, SinkRequest, Source, SourcePoll, SourceRequest};
 
 /// Rows that a queue holds at most.
 pub const QUEUE_ROWS_MAX: usize = 1 << 20;
@@ -221,21 +221,5 @@ impl Sink for MemorySink {
     fn finish(&mut self) -> Result<()> {
         self.0.close();
         Ok(())
-    }
-
-    fn prepare(&mut self, _: u64) -> Result<SinkToken> {
-        self.flush().map(|()| SinkToken::default())
-    }
-
-    fn commit(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn abort(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn guarantee(&self) -> Guarantee {
-        Guarantee::AtLeastOnce
     }
 }

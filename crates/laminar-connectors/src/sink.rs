@@ -29,18 +29,30 @@ pub trait Sink: Send {
     fn finish(&mut self) -> Result<()>;
 
     /// Ends `epoch`, the first phase: what was written since the last call is durable and can be shown whatever happens later.
-    /// The token goes into the checkpoint. Epochs are prepared in ascending order; others may follow before the commit.
-    fn prepare(&mut self, epoch: u64) -> Result<SinkToken>;
+    /// The token goes into the checkpoint. Epochs are prepared in ascending order; others may follow before the commit. A sink
+    /// that knows no epochs has shown everything already.
+    fn prepare(&mut self, epoch: u64) -> Result<SinkToken> {
+        let _shown_already = epoch;
+        self.flush().map(|()| SinkToken::default())
+    }
 
     /// The second phase, once the checkpoint is durable: what `epoch` and those before it have prepared becomes visible.
     /// To say it again changes nothing.
-    fn commit(&mut self, epoch: u64) -> Result<()>;
+    fn commit(&mut self, epoch: u64) -> Result<()> {
+        let _shown_already = epoch;
+        Ok(())
+    }
 
     /// The checkpoint did not come about: what was prepared for `epoch` belongs to the next one.
-    fn abort(&mut self, epoch: u64) -> Result<()>;
+    fn abort(&mut self, epoch: u64) -> Result<()> {
+        let _shown_already = epoch;
+        Ok(())
+    }
 
     /// How often a row is there after a crash.
-    fn guarantee(&self) -> Guarantee;
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtLeastOnce
+    }
 }
 
 /// How often the outside sees a row, if the database crashes and is opened again.

@@ -21,7 +21,7 @@ use crate::formats::parquet::ParquetWriter;
 use crate::formats::value::pairs;
 use crate::formats::writable::check_writable;
 use crate::formats::{Encoder, Format, Unwritable};
-use crate::{BadRow, Guarantee, Sink, SinkToken};
+use crate::{BadRow, Sink};
 
 /// Writes one file.
 pub(super) struct FileSink {
@@ -159,21 +159,5 @@ impl Sink for FileSink {
         let Some(writer) = self.writer.take() else { return Ok(()) };
         let file = writer.finish().map_err(|error| self.target.failed(&error))??;
         self.target.publish(file)
-    }
-
-    fn prepare(&mut self, _: u64) -> Result<SinkToken> {
-        self.flush().map(|()| SinkToken::default())
-    }
-
-    fn commit(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn abort(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn guarantee(&self) -> Guarantee {
-        Guarantee::AtLeastOnce
     }
 }

@@ -16,7 +16,7 @@ use crate::formats::csv::{CsvEncoder, Dialect};
 use crate::formats::ndjson::NdjsonEncoder;
 use crate::formats::value::pairs;
 use crate::formats::{Encoder, Unwritable};
-use crate::{Accepts, BadRow, Connector, Guarantee, Sink, SinkRequest, SinkToken, Source, SourceRequest};
+use crate::{Accepts, BadRow, Connector, Sink, SinkRequest, Source, SourceRequest};
 
 /// Opens what a sink writes to.
 type OpenWriter = dyn Fn() -> Box<dyn Write + Send> + Send + Sync;
@@ -123,21 +123,5 @@ impl Sink for StdoutSink {
 
     fn finish(&mut self) -> Result<()> {
         self.flush()
-    }
-
-    fn prepare(&mut self, _: u64) -> Result<SinkToken> {
-        self.flush().map(|()| SinkToken::default())
-    }
-
-    fn commit(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn abort(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn guarantee(&self) -> Guarantee {
-        Guarantee::AtLeastOnce
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use laminar_connectors::{Accepts, BadRow, Guarantee, Sink, SinkRequest, SinkToken};
+use laminar_connectors::{Accepts, BadRow, Sink, SinkRequest, SinkToken};
 use laminar_core::dag::Outlet;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
@@ -211,22 +211,6 @@ impl Sink for NoSink {
 
     fn finish(&mut self) -> Result<()> {
         Ok(())
-    }
-
-    fn prepare(&mut self, _: u64) -> Result<SinkToken> {
-        Ok(SinkToken::default())
-    }
-
-    fn commit(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn abort(&mut self, _: u64) -> Result<()> {
-        Ok(())
-    }
-
-    fn guarantee(&self) -> Guarantee {
-        Guarantee::AtLeastOnce
     }
 }
 
