@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use laminar_core::limits::{CHECKPOINT_LOG_BYTES, GROUP_SYNC_MS};
+use laminar_core::panics::caught;
 use laminar_core::time::{Clock, SystemClock};
 use laminar_core::{Code, Error, Result};
 use laminar_storage::LogPosition;
@@ -81,7 +82,11 @@ impl Database {
             let remaining = interval.map_or(i64::MAX, |interval| (last + interval).saturating_sub(SystemClock.now()));
             let nap = Duration::from_nanos(remaining.max(0).unsigned_abs()).min(LOOKS_EVERY);
             match durable.wait_for_signal(nap) {
-                Signal::Stop => return,
+                Signal::Stop => {
+                    // What could not be synced is told by the store when it is opened again.
+                    let _ = durable.store().sync_to(durable.store().end());
+                    return;
+                }
                 Signal::Unsynced => {
                     thread::sleep(Duration::from_millis(GROUP_SYNC_MS));
                     // What could not be synced is told to the next push: the store takes nothing more.
@@ -91,7 +96,7 @@ impl Database {
             }
             let Some(interval) = durable.checkpoint_interval() else { continue };
             if SystemClock.now() - last >= interval || log_bytes_since(durable) > CHECKPOINT_LOG_BYTES {
-                let outcome = self.checkpoint();
+                let outcome = caught(|| self.checkpoint());
                 self.engine.enter(Priority::Background).checkpoint_failure = outcome.err();
                 last = SystemClock.now();
             }

@@ -45,8 +45,8 @@ pub(crate) fn recovered(parts: EngineParts, path: &Path) -> Result<Database> {
         engine.readers.seek();
         engine.recorded.sinks.clear();
         engine.journal.begin();
-        if let Some(end) = engine.journal.end().filter(|_| checkpoint.is_some() && replayed == 0) {
-            // Nothing has happened since the checkpoint, so no other one is made before something does.
+        if let Some(end) = engine.journal.end().filter(|_| replayed == 0) {
+            // Nothing has happened since the last checkpoint, or ever: none is made before something does.
             durable.checkpoints().taken = Some((end, engine.reactor.graph().last_step().0));
         }
         clock.go_on();
@@ -68,7 +68,7 @@ fn restore(engine: &mut Engine, checkpoint: &StoredCheckpoint, store: &Store, cl
         engine.prepare_reads(object);
         create_again(engine, &object.sql, &object.context).map_err(|error| error.within(format!("'{}'", object.name)))?;
     }
-    engine.catalog.skip_ids_before(ObjectId(body.next_object));
+    engine.catalog.set_next_id(ObjectId(body.next_object));
     engine.restore(&body, BlockReader(store))?;
     engine.recorded.is_restoring = false;
     Ok(())

@@ -59,11 +59,9 @@ impl Catalog {
         self.contents.next_id
     }
 
-    /// Says that all ids before `id` have been given: objects that were there and are gone had them.
-    pub(crate) fn skip_ids_before(&mut self, id: ObjectId) {
-        if id > self.next_id() {
-            Arc::make_mut(&mut self.contents).next_id = id;
-        }
+    /// Says which id the object gets that is created next: the one that it had, when its statement is said again.
+    pub(crate) fn set_next_id(&mut self, id: ObjectId) {
+        Arc::make_mut(&mut self.contents).next_id = id;
     }
 
     /// The id of the object called `name`.

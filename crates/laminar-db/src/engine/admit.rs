@@ -44,11 +44,19 @@ impl Engine {
 
     /// The node into which rows of a side output are pushed for an object: also that of a connector which is being read.
     pub(crate) fn replay_target(&mut self, id: ObjectId) -> Result<NodeId> {
-        self.ensure_reader(id)?;
-        match self.instances.get(id).map(|instance| &instance.parts) {
-            Some(Parts::Source(SourceInstance { reader: Some(reader), is_pushed: false, .. })) => Ok(reader.node),
-            _ => self.push_target(id),
+        let Some(source) = self.instances.source(id).filter(|source| !source.is_pushed) else { return self.push_target(id) };
+        // Another reader would be one that nothing reads from.
+        if source.reader.is_none() {
+            self.ensure_reader(id)?;
         }
+        if self.readers.iter().filter(|reader| reader.object == id && reader.is_wanted()).count() > 1 {
+            let name = self.catalog.name_of(id);
+            let text = format!(
+                "'{name}' has several readers, since views over it were created while it was read: REPLAY into it is not built yet"
+            );
+            return Err(Error::new(Code::NotSupported, text).with_hint("INSERT the rows into a table that the views read too"));
+        }
+        required(self.instances.source(id).and_then(|source| source.reader), id).map(|reader| reader.node)
     }
 
     /// Pushes rows of a side output, held to the same rules as those of a program.

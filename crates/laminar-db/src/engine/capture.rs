@@ -51,9 +51,10 @@ pub(super) const SIDES: [(Side, &str); 2] = [(Side::Late, "late"), (Side::Errors
 impl Engine {
     /// Takes a checkpoint, if nothing waits: `None` while a subscription holds back rows that sources have delivered already. All sources must be here.
     pub(crate) fn capture(&mut self, epoch: u64) -> Result<Option<Captured>> {
-        let Some(log) = self.journal.end() else { return Ok(None) };
         self.pass_on_what_was_read()?;
         self.settle_all()?;
+        // What was passed on may have been logged.
+        let Some(log) = self.journal.end() else { return Ok(None) };
         if !self.reactor.is_settled() || self.readers.some_ahead() {
             return Ok(None);
         }

@@ -72,17 +72,19 @@ impl Journal {
         self.store.is_some() && !self.is_recovering
     }
 
-    fn write(&mut self, records: Vec<LogRecord>) -> Result<()> {
+    /// Writes records; `by_statement`: what a statement or push does, and not what a reader delivers beside it.
+    fn write(&mut self, records: Vec<LogRecord>, by_statement: bool) -> Result<()> {
         let Some(store) = self.store.as_ref().filter(|_| !self.is_recovering && !records.is_empty()) else { return Ok(()) };
         match &mut self.staged {
             Some(staged) => staged.extend(records),
             None => {
                 let mut records = records;
-                if let Some(text) = &self.script_statement {
+                let script_statement = self.script_statement.take_if(|_| by_statement);
+                if let Some(text) = &script_statement {
                     records.push(script_record(now_of(&records), self.script.len(), text)?);
                 }
                 self.end = Some(store.append(&records)?);
-                self.script.extend(self.script_statement.take());
+                self.script.extend(script_statement);
             }
         }
         Ok(())
@@ -101,7 +103,7 @@ impl Journal {
     /// Writes `first` and behind it what waits, all or nothing.
     fn write_staged(&mut self, first: Vec<LogRecord>) -> Result<()> {
         let staged = self.staged.take().unwrap_or_default();
-        self.write(first.into_iter().chain(staged).collect())
+        self.write(first.into_iter().chain(staged).collect(), true)
     }
 
     /// Writes rows that come into `object`, and where its reader stood behind them.
@@ -109,12 +111,13 @@ impl Journal {
         if !self.is_written() {
             return Ok(());
         }
-        self.write(vec![rows_record(now, object, changes, position)?])
+        self.write(vec![rows_record(now, object, changes, position)?], position.is_none())
     }
 
     /// Writes that nothing more comes into `object`.
-    pub(super) fn end_of(&mut self, now: i64, object: ObjectId) -> Result<()> {
-        if self.is_written() { self.write(vec![LogRecord::End { now, object: object.0 }]) } else { Ok(()) }
+    pub(super) fn end_of(&mut self, now: i64, object: ObjectId, by_statement: bool) -> Result<()> {
+        let record = LogRecord::End { now, object: object.0 };
+        if self.is_written() { self.write(vec![record], by_statement) } else { Ok(()) }
     }
 
     /// The statement `text` of a script begins.
@@ -126,7 +129,7 @@ impl Journal {
     pub(crate) fn end_script_statement(&mut self, now: i64, is_done: bool) -> Result<()> {
         let Some(text) = self.script_statement.take().filter(|_| is_done && self.is_written()) else { return Ok(()) };
         let record = script_record(now, self.script.len(), &text)?;
-        self.write(vec![record])?;
+        self.write(vec![record], true)?;
         self.script.push(text);
         Ok(())
     }
@@ -170,14 +173,14 @@ impl Engine {
             let now = self.clock.now();
             let some = fitted.iter().filter(|(_, _, changes)| !changes.is_empty());
             let records = some.map(|(object, _, changes)| rows_record(now, *object, changes, None)).collect::<Result<_>>()?;
-            self.journal.write(records)?;
+            self.journal.write(records, true)?;
         }
         fitted.into_iter().try_for_each(|(_, node, changes)| self.reactor.push(node, changes))
     }
 
     /// Says, in the log too, that nothing more will be pushed into `object`, whose node is `node`.
     pub(crate) fn take_end(&mut self, object: ObjectId, node: NodeId) -> Result<()> {
-        self.journal.end_of(self.clock.now(), object)?;
+        self.journal.end_of(self.clock.now(), object, true)?;
         self.reactor.end(node)
     }
 
@@ -229,6 +232,7 @@ pub(crate) fn context_of(object: &Object) -> Result<ObjectContext> {
     let (idle_timeout, found) = match &object.definition {
         Definition::Source(source) => (source.idle_timeout, source.connector.is_some().then_some(&source.properties.schema)),
         Definition::Table(table) => (None, Some(&table.properties.schema)),
+        Definition::LateSink { columns, .. } => (None, columns.as_ref()),
         _ => (None, None),
     };
     let tells_changes = match &object.definition {

@@ -73,6 +73,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives a sink for late rows that comes back the columns that it had, if the object is one: its writer may be gone.
+    pub(crate) fn settle_late_sink(&mut self, id: ObjectId, columns: SchemaRef) -> Result<()> {
+        let object = required(self.catalog.object(id), id)?;
+        let Definition::LateSink { connector, columns: None } = &object.definition else { return Ok(()) };
+        let request = append_sink_request(&object.name, connector, columns.clone());
+        let handle = self.open_sink_as_recorded(id, connector, request)?;
+        self.settle_sink(id, columns, handle).map(|_| ())
+    }
+
     /// Puts a node in front of a sink for late rows, which now has its columns.
     fn settle_sink(&mut self, id: ObjectId, schema: SchemaRef, handle: SinkHandle) -> Result<LateTarget> {
         let object = required(self.catalog.object(id), id)?.clone();

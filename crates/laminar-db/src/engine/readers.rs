@@ -435,7 +435,7 @@ impl Reader {
             SourcePoll::End => {
                 self.state = ReaderState::Ended;
                 if self.is_logged {
-                    into.journal.end_of(now, self.object)?;
+                    into.journal.end_of(now, self.object, false)?;
                 }
                 if self.ends_node {
                     into.reactor.end(self.node)?;

@@ -224,7 +224,10 @@ impl Engine {
         if let Some(table) = self.instances.table(id) {
             return Ok(table.source);
         }
-        self.ensure_reader(id)?;
+        // The one that reads already takes the rest too: of a pipe there is no other.
+        if self.instances.source(id).is_none_or(|source| source.reader.is_none()) {
+            self.ensure_reader(id)?;
+        }
         required(self.instances.source(id).and_then(|source| source.reader), id).map(|reader| reader.node)
     }
 }

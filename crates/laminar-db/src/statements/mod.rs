@@ -35,7 +35,9 @@ use arrow_schema::{DataType, Field, Schema};
 use laminar_core::panics::caught;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::batch::relations_in;
-use laminar_sql::parse::{CreateTable, ExplainObject, Name, ParsedStatement, Statement, VerifyView, changes_of_name};
+use laminar_sql::parse::{
+    CreateTable, DropObjects, ExplainObject, Name, ParsedStatement, Statement, VerifyView, changes_of_name,
+};
 use laminar_sql::with_deep_stack;
 
 use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_name};
@@ -142,8 +144,24 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
         Statement::Verify(verify) => verify::run(database, verify),
         Statement::Checkpoint => checkpoint::run(database),
         Statement::Replay(replay) => replay::run(database, replay),
+        Statement::Drop(drop) if database.durable.is_some() => run_drop(database, drop),
         other => run_locked(&mut database.lock(), other, text),
     }
+}
+
+/// Drops objects of a database with a directory. What a sink has written belongs to a checkpoint before it is gone: rows of sources that are read again would
+/// not come to it any more.
+fn run_drop(database: &Database, drop: &DropObjects) -> Result<StatementOutcome> {
+    let sinks = |engine: &Engine| engine.catalog.iter().filter(|object| object.kind() == ObjectKind::Sink).count();
+    let before = sinks(&database.lock());
+    if before > 0 && (drop.cascade || drop.kind == ObjectKind::Sink) {
+        database.checkpoint()?;
+    }
+    let outcome = drop::run(&mut database.lock(), drop)?;
+    if sinks(&database.lock()) < before {
+        database.checkpoint()?;
+    }
+    Ok(outcome)
 }
 
 /// Runs a statement that needs the engine all the time.

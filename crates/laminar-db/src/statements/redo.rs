@@ -31,11 +31,16 @@ pub(crate) fn redo(engine: &mut Engine, text: &str, redo: &Redo) -> Result<()> {
 
 /// Makes an object with the id that it had.
 pub(crate) fn create_again(engine: &mut Engine, text: &str, context: &ObjectContext) -> Result<()> {
-    engine.catalog.skip_ids_before(ObjectId(context.id));
+    let id = ObjectId(context.id);
+    engine.catalog.set_next_id(id);
     engine.recorded.context = Some(context.clone());
     let said = say(engine, text);
     engine.recorded.context = None;
-    said
+    said?;
+    match context.columns()? {
+        Some(columns) => engine.all_or_nothing(|engine| engine.settle_late_sink(id, columns)),
+        None => Ok(()),
+    }
 }
 
 fn say(engine: &mut Engine, text: &str) -> Result<()> {

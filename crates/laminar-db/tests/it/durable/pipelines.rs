@@ -189,3 +189,64 @@ fn a_view_that_was_created_later_keeps_its_own_reader_of_a_file() {
     let whole = seen(&db);
     assert!(whole[0] == whole[1] && whole[0] == whole[2], "{whole:?}");
 }
+
+#[test]
+fn a_sink_for_late_rows_comes_back_without_its_writer_and_a_dropped_sink_keeps_its_file() {
+    let folder = Folder::new();
+    let db = folder.open();
+    let late = folder.file("late.csv");
+    execute(
+        &db,
+        &format!(
+            "CREATE SOURCE s (k BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts); CREATE SINK l INTO FILE (path = '{late}');
+             CREATE STREAM w AS SELECT k, window_start, count(*) AS n FROM s GROUP BY k, TUMBLE(ts, INTERVAL '1' SECOND)
+                EMIT ON WINDOW CLOSE LATE DATA TO l"
+        ),
+    );
+    db.push("s", batch(100, 20)).unwrap();
+    db.push("s", batch(0, 3)).unwrap();
+    execute(&db, "DROP STREAM w; CHECKPOINT");
+    drop(db);
+    let db = folder.open();
+    assert_eq!(rows(&db, "SHOW SINKS").len(), 1);
+    execute(&db, "CREATE TABLE t (a BIGINT)");
+    let out = folder.file("out.csv");
+    execute(
+        &db,
+        &format!(
+            "CREATE SINK o FROM t INTO FILE (path = '{out}', changelog = 'true'); INSERT INTO t VALUES (1), (2); DROP SINK o, l"
+        ),
+    );
+    drop(db);
+    drop(folder.open());
+    let lines = |path: &str| std::fs::read_to_string(path).unwrap().lines().count();
+    assert_eq!((lines(&late), lines(&out)), (4, 3));
+}
+
+#[test]
+fn rows_of_a_tables_file_are_there_once_wherever_it_was_left() {
+    let folder = Folder::new();
+    std::fs::write(folder.file("in.csv"), csv(0..90_000)).unwrap();
+    execute(
+        &folder.open_with(2),
+        &format!("CREATE TABLE t (a BIGINT, b BIGINT, ts TIMESTAMP) FROM FILE (path = '{}')", folder.file("in.csv")),
+    );
+    let mut runs = 0;
+    loop {
+        let db = folder.open_with(1 + runs % 3);
+        let mut finished = false;
+        for turn in 0..=runs % 3 {
+            finished = db.turn().unwrap() == Turn::Finished;
+            if (runs + turn) % 2 == 0 {
+                db.checkpoint().unwrap();
+            }
+        }
+        runs += 1;
+        if finished {
+            break;
+        }
+        assert!(runs < 100, "it comes to an end");
+    }
+    let db = folder.open();
+    assert_eq!(rows(&db, "SELECT count(*), count(DISTINCT a) FROM t"), [["89910", "89910"]]);
+}

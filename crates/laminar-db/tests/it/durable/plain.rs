@@ -66,6 +66,27 @@ fn definitions_come_back_with_their_names_and_what_was_dropped_does_not() {
 }
 
 #[test]
+fn a_view_that_was_replaced_keeps_its_number_although_it_reads_what_came_after_it() {
+    let folder = Folder::new();
+    let db = folder.open();
+    execute(
+        &db,
+        "CREATE VIEW v AS SELECT 1 AS a; CREATE TABLE t (a BIGINT); CREATE OR REPLACE VIEW v AS SELECT a + 1 AS a FROM t;
+         CREATE MATERIALIZED VIEW m AS SELECT sum(a) AS s FROM v; INSERT INTO t VALUES (1), (2); CHECKPOINT; INSERT INTO t VALUES (3)",
+    );
+    drop(db);
+    for _ in 0..2 {
+        let db = folder.open();
+        assert_eq!(rows(&db, "SELECT s FROM m"), [["9"]]);
+        execute(&db, "CHECKPOINT; CREATE TABLE u (a BIGINT); DROP TABLE u");
+    }
+    let db = folder.open();
+    execute(&db, "DROP VIEW v CASCADE");
+    drop(db);
+    assert_eq!(rows(&folder.open(), "SHOW ALL").len(), 1);
+}
+
+#[test]
 fn a_statement_that_failed_leaves_nothing_in_the_directory() {
     let folder = Folder::new();
     let db = folder.open();
@@ -104,6 +125,7 @@ fn a_database_in_memory_has_no_checkpoints_and_an_idle_one_makes_none() {
     assert_eq!((error.code(), error.message()), (Code::InvalidQuery, "a database in memory has no checkpoints"));
     let folder = Folder::new();
     let db = folder.open();
+    assert_eq!(db.checkpoint().unwrap(), 0, "nothing has happened");
     execute(&db, "CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1)");
     assert_eq!(db.checkpoint().unwrap(), 1);
     assert_eq!(db.checkpoint().unwrap(), 1);
