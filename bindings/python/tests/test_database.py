@@ -56,10 +56,19 @@ def test_what_is_not_a_query_is_refused_by_query(trades):
         assert raised.value.code == "LDB-1011" and raised.value.hint
 
 
-def test_a_path_is_refused_until_there_is_something_on_disk(tmp_path):
-    with pytest.raises(laminardb.LaminarError, match="not built yet") as raised:
-        laminardb.connect(str(tmp_path / "app.db"))
-    assert raised.value.code == "LDB-1010" and list(tmp_path.iterdir()) == []
+def test_a_directory_keeps_what_was_said(tmp_path):
+    path, out = str(tmp_path / "app"), tmp_path / "out.csv"
+    with laminardb.connect(path) as db:
+        db.execute(f"CREATE TABLE t (a BIGINT); CREATE SINK k FROM t INTO FILE (path = '{out}', changelog = 'true')")
+        db.push("t", [{"a": 1}, {"a": 2}])
+        with pytest.raises(laminardb.LaminarError) as raised:
+            laminardb.connect(path)
+        assert raised.value.code == "LDB-2002"
+    assert out.read_text().splitlines() == ["op,a", "+I,1", "+I,2"]
+    with laminardb.connect(path) as db:
+        assert db.query("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]
+        db.execute("INSERT INTO t VALUES (3)")
+    assert out.read_text().splitlines()[1:] == ["+I,1", "+I,2", "+I,3"]
 
 
 def test_run_reads_bounded_sources_to_their_end(db):
