@@ -11,7 +11,7 @@ pub struct Position(Vec<u8>);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct SinkToken(Vec<u8>);
 
-/// Both are the same bytes for whoever keeps them.
+/// Both are the same bytes for the database that keeps them.
 macro_rules! versioned {
     ($name:ident) => {
         impl $name {

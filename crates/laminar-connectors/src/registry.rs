@@ -57,7 +57,7 @@ pub struct Reread<'a> {
     pub columns: SchemaRef,
     /// Whether these were declared, so that they may stand in another order than those of the records.
     pub declared: bool,
-    /// What the fields of a record are called, in their order; empty: nobody says.
+    /// What the fields of a record are called, in their order; empty: the statement does not say.
     pub fields: &'a [String],
     /// The columns of the rows that are wanted.
     pub into: SchemaRef,

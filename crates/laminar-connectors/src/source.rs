@@ -22,7 +22,7 @@ pub trait Source: Send {
     fn position(&self) -> Position;
 
     /// Whether [`seek`](Self::seek) can go on from a position. Otherwise the rows that it has handed out are gone with it, and
-    /// whoever needs them again keeps them.
+    /// the database keeps them.
     fn can_seek(&self) -> bool {
         false
     }

@@ -80,8 +80,8 @@ impl Database {
         loop {
             let interval = durable.checkpoint_interval();
             let remaining = interval.map_or(i64::MAX, |interval| (last + interval).saturating_sub(SystemClock.now()));
-            let nap = Duration::from_nanos(remaining.max(0).unsigned_abs()).min(LOOKS_EVERY);
-            match durable.wait_for_signal(nap) {
+            let at_most = Duration::from_nanos(remaining.max(0).unsigned_abs()).min(LOOKS_EVERY);
+            match durable.wait_for_signal(at_most) {
                 Signal::Stop => {
                     // What could not be synced is told by the store when it is opened again.
                     let _ = durable.store().sync_to(durable.store().end());

@@ -39,7 +39,7 @@ pub(super) struct TextPlace {
     pub(super) progress: Progress,
     /// What stands before it.
     pub(super) before: Sample,
-    /// Whether a record begins there for whoever knows no more than the file's start. Otherwise what comes before has to be
+    /// Whether a record begins there for a reader that knows no more than the file's start. Otherwise what comes before has to be
     /// decoded again: within an array, within a record that is too long.
     pub(super) is_between_records: bool,
 }

@@ -120,7 +120,7 @@ impl GroupAggregate {
         Ok((after, overdrawn.into_inner()))
     }
 
-    /// Rejects the groups that became overdrawn in this step. Which of their rows was never there, nobody knows any more.
+    /// Rejects the groups that became overdrawn in this step. Which of their rows was never there is not known any more.
     fn report_overdrawn(&mut self, overdrawn: &[u32], cx: &mut OperatorContext<'_>) -> Result<()> {
         let fresh: Vec<u32> = overdrawn.iter().copied().filter(|group| self.faulty.insert(*group)).collect();
         if fresh.is_empty() {

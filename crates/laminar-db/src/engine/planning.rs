@@ -71,7 +71,7 @@ impl<'a> PlannerCatalog<'a> {
         })
     }
 
-    /// The changes of the object called `of`, as rows. A plain view does not run by itself, so nobody would tell its changes.
+    /// The changes of the object called `of`, as rows. A plain view does not run by itself, so it has no changes.
     fn changes(&self, name: &str, of: &str) -> Option<Relation> {
         let object = self.catalog.get(of)?;
         if let Definition::View(_) = &object.definition {

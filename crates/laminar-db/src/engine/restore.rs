@@ -11,6 +11,7 @@ use laminar_core::{Code, Error, NodeId, Result, StepId};
 use laminar_storage::EncodedRows;
 
 use super::Engine;
+use super::capture::SIDES;
 use super::instances::required;
 use super::readers::ReaderState;
 use super::recorded::RecordedSink;
@@ -30,7 +31,7 @@ impl Engine {
                     StoredSinkState::Writing => (SinkState::Writing, false),
                     StoredSinkState::Finished => (SinkState::Finished, false),
                     StoredSinkState::Complete => (SinkState::Finished, true),
-                    StoredSinkState::Failed(text) => (SinkState::Failed(Error::new(Code::Io, text.clone())), true),
+                    StoredSinkState::Failed(text) => (SinkState::Failed(failed_before(text)), true),
                 };
                 let token = SinkToken::from_stored(&from_hex(token)?);
                 self.recorded.sinks.insert(ObjectId(object.context.id), RecordedSink { state, token, rows: *rows, is_complete });
@@ -102,8 +103,10 @@ impl Engine {
         }
         let reporter = object.reporter.and_then(|place| self.kept_nodes(id).get(place).copied());
         self.side_outputs.set_reporter(id, reporter);
-        let streams: Vec<NodeId> = self.kept_streams(id).into_iter().map(|(_, _, node)| node).collect();
-        for (node, stream) in streams.into_iter().zip(&object.side_streams) {
+        for ((side, _, node), stream) in self.kept_streams(id).into_iter().zip(&object.side_streams) {
+            if !SIDES.contains(&(side, stream.side.as_str())) {
+                return Err(other_plan(object, &format!("a reader of rows in {}", stream.side), "a reader of the other side"));
+            }
             if stream.ended {
                 self.side_outputs.end_stream(node);
             }
@@ -119,6 +122,13 @@ impl Engine {
         self.readers.restore(node, &position, stored);
         Ok(())
     }
+}
+
+/// Why a sink writes nothing: it had failed before the database was closed.
+fn failed_before(text: &str) -> Error {
+    Error::new(Code::Io, text)
+        .with_detail("it failed before the database was closed, and rows are missing in its output")
+        .with_hint("DROP SINK, then create it again: a sink over a stored object begins with the object's rows")
 }
 
 fn other_plan(object: &StoredObject, then: &str, now: &str) -> Error {

@@ -17,7 +17,7 @@
 //!
 //! [`Wal::append`] hands bytes to the operating system, [`Wal::sync_to`] makes them last (`fdatasync`): one sync acknowledges all
 //! that was appended before it, for all threads that wait, which is group commit. Where the disk is full, what was written in part is
-//! cut off again and the log goes on. After a sync that failed the log takes nothing more, since nobody knows which bytes reached the
+//! cut off again and the log goes on. After a sync that failed the log takes nothing more, since it is unknown which bytes reached the
 //! disk.
 //!
 //! **Torn or damaged.** A crash leaves at most the last segment with an incomplete end: that is a *torn write*, nothing of it

@@ -35,7 +35,7 @@ pub struct Wal {
     poison: OnceLock<String>,
 }
 
-/// Where the next record goes. Whoever holds it writes.
+/// Where the next record goes. The thread that holds it writes.
 #[derive(Debug)]
 struct Tail {
     file: Arc<dyn DiskFile>,

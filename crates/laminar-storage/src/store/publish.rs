@@ -83,7 +83,7 @@ fn write_manifest(inner: &Inner, epoch: u64, text: &[u8]) -> Result<()> {
     let written = write_whole(disk, &manifest::path_beside(checkpoints, epoch), &manifest::path(checkpoints, epoch), text);
     if let Err(error) = written {
         let _ = disk.remove_dir(&directory);
-        // A full disk takes a checkpoint later; of any other failure nobody knows what it has left.
+        // A full disk takes a checkpoint later; of any other failure it is unknown what it has left.
         return Err(if error.code() == Code::DiskFull {
             error
         } else {
