@@ -1,5 +1,7 @@
 //! Statements and pushes, with and without checkpoints.
 
+use std::path::Path;
+
 use laminar_db::{Code, Database};
 
 use super::{Folder, execute, rows};
@@ -163,4 +165,31 @@ fn a_script_goes_on_behind_the_statements_that_were_done() {
     execute(&db, "INSERT INTO t VALUES (7)");
     drop(db);
     assert_eq!(folder.open().script().len(), parsed.len(), "what failed was not done");
+}
+
+#[test]
+fn a_damaged_block_is_named_and_a_damaged_manifest_is_stepped_over_with_a_notice() {
+    let folder = Folder::new();
+    let db = folder.open();
+    execute(&db, "CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1); CHECKPOINT; INSERT INTO t VALUES (2); CHECKPOINT");
+    drop(db);
+    let damage = |file: &Path| {
+        let mut bytes = std::fs::read(file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(file, bytes).unwrap();
+    };
+    let data = folder.path().join("data");
+    damage(&data.join("checkpoints/0000000002/MANIFEST"));
+    let db = folder.open();
+    assert_eq!(rows(&db, "SELECT a FROM t"), [["1"], ["2"]]);
+    let notices = db.opening_notices();
+    assert!(notices.iter().any(|notice| notice.message().contains("0000000002")), "{notices:?}");
+    db.checkpoint().unwrap();
+    drop(db);
+    let folders = std::fs::read_dir(data.join("blocks")).unwrap().map(|folder| folder.unwrap().path());
+    folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).for_each(|block| damage(&block.unwrap().path()));
+    let error = Database::open(&folder.data()).err().unwrap();
+    assert_ne!(error.code(), Code::Internal, "{error}");
+    assert!(error.to_string().contains("blocks/"), "{error}");
 }
