@@ -12,6 +12,8 @@ pub mod ffi_subscriptions;
 mod last_error;
 pub mod tables;
 
-/// Batches come and go all the time: the system's allocator would give large ones back and ask for their memory anew.
+/// Batches come and go all the time: the system's allocator would give large ones back and ask for their memory anew. State can leave
+/// memory where a `memory_limit` is set.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: laminar_db::core::alloc::SpillAllocator<mimalloc::MiMalloc> =
+    laminar_db::core::alloc::SpillAllocator::before(mimalloc::MiMalloc);

@@ -20,9 +20,11 @@ mod value;
 
 use pyo3::prelude::*;
 
-/// Batches come and go all the time: the system's allocator would give large ones back and ask for their memory anew.
+/// Batches come and go all the time: the system's allocator would give large ones back and ask for their memory anew. State can leave
+/// memory where a `memory_limit` is set.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: laminar_db::core::alloc::SpillAllocator<mimalloc::MiMalloc> =
+    laminar_db::core::alloc::SpillAllocator::before(mimalloc::MiMalloc);
 
 /// The module `laminardb._native`; the package gives its names out.
 #[pymodule]

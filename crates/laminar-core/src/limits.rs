@@ -25,6 +25,8 @@ pub const VALUES_BYTES_MAX: u64 = 1 << 30;
 pub const VIEWS_INLINED_MAX: usize = 500;
 /// The least that `SET query_memory` takes, in bytes.
 pub const QUERY_BYTES_MIN: usize = 1 << 20;
+/// The least that `SET memory_limit` takes, in bytes: the program itself is in memory, too.
+pub const MEMORY_BYTES_MIN: usize = 64 << 20;
 /// Panes that one window may have: `HOP(ts, '1 second', '1 year')` is refused.
 pub const WINDOW_PANES_MAX: i64 = 100_000;
 /// Bytes of changes of one object that may wait for slow subscribers, unless `subscription_memory` says otherwise.

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
+use laminar_core::alloc::StateScope;
 use laminar_core::{Code, Error, Result};
 
 use crate::interrupt::Interrupt;
@@ -25,6 +26,8 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
         return Err(Error::new(Code::InvalidQuery, "a query cannot be waited for on a thread of an async runtime")
             .with_hint("call it through tokio::task::spawn_blocking"));
     }
+    // What a query works with may be as large as what it reads.
+    let _scope = StateScope::enter();
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(future)
 }

@@ -12,6 +12,7 @@ use crate::Database;
 use crate::checkpoint::CheckpointThread;
 use crate::engine::EngineParts;
 use crate::hosted::EngineThread;
+use crate::notice::{Notice, NoticeKind};
 use crate::recovery::recovered;
 use crate::settings::{Settings, StepBudget};
 
@@ -129,9 +130,18 @@ impl DatabaseBuilder {
         Ok(with_threads(database, self.hosted, checkpoints))
     }
 
-    /// The database, in memory.
+    /// The database, in memory. A `memory_limit` of its settings that cannot be kept is left out: [`Database::opening_notices`] says why.
     pub fn build(self) -> Database {
-        with_threads(Database::new(self.parts), self.hosted, None)
+        let database = Database::new(self.parts);
+        {
+            let engine = &mut *database.lock();
+            if let Err(error) = engine.begin_limit() {
+                engine.settings.memory_limit = None;
+                let text = format!("there is no memory_limit: {error}");
+                engine.notices_of_opening.push(Notice::new(NoticeKind::Ignored, text, None));
+            }
+        }
+        with_threads(database, self.hosted, None)
     }
 }
 

@@ -7,6 +7,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use laminar_core::alloc::StateScope;
 use laminar_core::limits::{CHECKPOINT_LOG_BYTES, GROUP_SYNC_MS};
 use laminar_core::panics::caught;
 use laminar_core::time::{Clock, SystemClock};
@@ -29,6 +30,8 @@ impl Database {
             return Err(Error::new(Code::InvalidQuery, "a database in memory has no checkpoints")
                 .with_hint("open a directory: Database::open(\"data\"), or laminar run --data-dir data"));
         };
+        // What is written is a copy of the state, and as large.
+        let _scope = StateScope::enter();
         let mut checkpoints = durable.checkpoints();
         match self.capture(&mut checkpoints)? {
             None => Ok(checkpoints.epoch),

@@ -85,14 +85,15 @@ impl Database {
     /// generated may be left out; generated ones are computed whatever stands there.
     ///
     /// Fails with [`Code::Backpressure`] if a subscription with [`SlowReader::Block`](crate::SlowReader::Block) is not read for as long as
-    /// the setting `push_timeout` says; nothing of `rows` was taken in then.
+    /// the setting `push_timeout` says, and with [`Code::LimitReached`] if the process takes all that `memory_limit` allows for as long; nothing of
+    /// `rows` was taken in then.
     pub fn push(&self, name: &str, rows: RecordBatch) -> Result<()> {
         self.push_changes(name, ChangeBatch::append(rows))
     }
 
     /// Pushes rows with weights into a table, or into a source that was created `WITH (changelog = 'true')`: −1 retracts a row.
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
-        let mut engine = self.lock_for_push(&[name])?;
+        let mut engine = self.lock_for_rows(&[name])?;
         let (id, node, changes) = engine.admitted(name, changes)?;
         engine.take_in(id, node, changes)?;
         engine.settle_for(node)?;
@@ -201,20 +202,33 @@ impl Database {
 
     /// The engine, for a push into `names`: when no subscription holds it back any more. Fails if that takes too long.
     pub(crate) fn lock_for_push(&self, names: &[&str]) -> Result<EngineGuard<'_, Engine>> {
+        self.lock_when_free(names, |_| false)
+    }
+
+    /// The same for a push that brings rows: when there is memory for them, too.
+    pub(crate) fn lock_for_rows(&self, names: &[&str]) -> Result<EngineGuard<'_, Engine>> {
+        self.lock_when_free(names, Engine::is_out_of_memory)
+    }
+
+    /// The engine, when nothing holds back what is to be done with `names`. Fails with what does if that takes too long.
+    fn lock_when_free(&self, names: &[&str], lacks_memory: impl Fn(&Engine) -> bool) -> Result<EngineGuard<'_, Engine>> {
         let mut engine = self.lock();
         let mut waited = 0;
-        while let Some((name, blocker)) = engine.blocked_among(names) {
-            let timeout = engine.settings.push_timeout;
-            drop(engine);
-            if waited >= timeout {
-                return Err(blocker.error(name));
+        loop {
+            let blocked = engine.blocked_among(names);
+            if blocked.is_none() && !lacks_memory(&engine) {
+                return Ok(engine);
             }
+            if waited >= engine.settings.push_timeout {
+                let error = blocked.map(|(name, blocker)| blocker.error(name));
+                return Err(error.unwrap_or_else(|| engine.out_of_memory(names.first().copied().unwrap_or_default())));
+            }
+            drop(engine);
             // Sleeps are counted, not measured: a clock that is moved by hand stands still meanwhile.
             std::thread::sleep(PUSH_LOOKS_EVERY);
             waited += PUSH_LOOKS_EVERY.as_nanos() as i64;
             engine = self.lock();
         }
-        Ok(engine)
     }
 
     pub(crate) fn end_subscription(&self, reading: &Reading) {

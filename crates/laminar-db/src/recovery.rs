@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use laminar_core::alloc::StateScope;
 use laminar_core::{Code, Error, Result};
 use laminar_storage::disk::RealDisk;
 use laminar_storage::{LogRecord, Store, StoreOptions, StoredCheckpoint};
@@ -31,6 +32,9 @@ pub(crate) fn recovered(parts: EngineParts, path: &Path) -> Result<Database> {
     {
         let engine = &mut *database.lock();
         engine.journal = Journal::recovering(durable.clone());
+        engine.begin_limit()?;
+        // What is read is the state, and a copy of it.
+        let _scope = StateScope::enter();
         engine.notices_of_opening.extend(opened.warnings.into_iter().map(warning));
         let from = checkpoint.as_ref().map(|checkpoint| checkpoint.log);
         if let Some(checkpoint) = &checkpoint {

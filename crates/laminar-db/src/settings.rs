@@ -1,8 +1,10 @@
 //! What `SET` can change.
 
+use std::path::PathBuf;
+
 use laminar_core::limits::{
-    CHECKPOINT_INTERVAL_MS, IDLE_TIMEOUT_MS, PUSH_TIMEOUT_MS, QUERY_BYTES_MAX, QUERY_BYTES_MIN, SIDE_BYTES_MAX, SIDE_BYTES_MIN,
-    STEP_BUDGET_NS, SUBSCRIPTION_BYTES_MAX, SUBSCRIPTION_BYTES_MIN, VIRTUAL_PARTITIONS,
+    CHECKPOINT_INTERVAL_MS, IDLE_TIMEOUT_MS, MEMORY_BYTES_MIN, PUSH_TIMEOUT_MS, QUERY_BYTES_MAX, QUERY_BYTES_MIN, SIDE_BYTES_MAX,
+    SIDE_BYTES_MIN, STEP_BUDGET_NS, SUBSCRIPTION_BYTES_MAX, SUBSCRIPTION_BYTES_MIN, VIRTUAL_PARTITIONS,
 };
 use laminar_core::{Code, Error, Result};
 
@@ -30,6 +32,12 @@ pub struct Settings {
     pub durability: Durability,
     /// How often a database with a directory makes a checkpoint, in nanoseconds, if something has happened; `None`: only when it is told to.
     pub checkpoint_interval: Option<i64>,
+    /// Bytes of memory that the process may take; `None`: as many as there are. State that is more stands in a file; where that is not enough, sources
+    /// wait and pushes fail. Of several databases in one process the smallest limit counts.
+    pub memory_limit: Option<usize>,
+    /// The directory of that file, on a disk with room; `None`: the directory of the database, or the system's for temporary files. One for a
+    /// process: where the first limit put it.
+    pub temp_directory: Option<PathBuf>,
 }
 
 /// When an answer of a database with a directory may be given.
@@ -111,26 +119,30 @@ impl Default for Settings {
             push_timeout: PUSH_TIMEOUT_MS as i64 * 1_000_000,
             durability: Durability::default(),
             checkpoint_interval: Some(CHECKPOINT_INTERVAL_MS as i64 * 1_000_000),
+            memory_limit: None,
+            temp_directory: None,
         }
     }
 }
 
 /// Every setting's name.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 11] = [
     "checkpoint_interval",
     "durability",
     "idle_timeout",
+    "memory_limit",
     "push_timeout",
     "query_memory",
     "side_output_memory",
     "step_budget",
     "subscription_memory",
+    "temp_directory",
     "workers",
 ];
 
 impl Settings {
-    /// Changes one setting; `None` gives it its default.
-    pub(crate) fn set(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+    /// Changes one setting, as the statement SET does; `None` gives it its default.
+    pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         match name {
             "side_output_memory" => {
                 self.side_output_memory = value.map_or(Ok(SIDE_BYTES_MAX), |text| size(text, SIDE_BYTES_MIN))?;
@@ -178,6 +190,17 @@ impl Settings {
                 };
                 Ok(())
             }
+            "memory_limit" => {
+                self.memory_limit = match value {
+                    None | Some("none" | "off") => None,
+                    Some(text) => Some(size(text, MEMORY_BYTES_MIN)?),
+                };
+                Ok(())
+            }
+            "temp_directory" => {
+                self.temp_directory = value.map(PathBuf::from);
+                Ok(())
+            }
             "workers" => {
                 self.workers = value.map_or(Ok(Self::default().workers), workers)?;
                 Ok(())
@@ -211,6 +234,10 @@ impl Settings {
                 Some(nanos) => format!("{} ms", nanos / 1_000_000),
                 None => "never".to_owned(),
             }),
+            "memory_limit" => Some(self.memory_limit.map_or("none".to_owned(), size_text)),
+            "temp_directory" => {
+                Some(self.temp_directory.as_ref().map_or("default".to_owned(), |path| path.display().to_string()))
+            }
             "workers" => Some(self.workers.to_string()),
             _ => None,
         }

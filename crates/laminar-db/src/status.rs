@@ -56,6 +56,8 @@ pub struct ObjectStatus {
     pub steps: BudgetMetrics,
     /// The subscription that holds it back since it is not read, and how many steps wait there.
     pub held_back_by: Option<(String, u64)>,
+    /// Its reader is not asked for more, since the process takes all that `memory_limit` allows.
+    pub out_of_memory: bool,
     /// The source of its alignment group that is too far behind, so that this one is not read for now.
     pub waits_for: Option<String>,
     /// True once nothing more will come.
@@ -122,6 +124,7 @@ fn object_status(engine: &mut Engine, id: ObjectId) -> Option<ObjectStatus> {
         position: None,
         steps: BudgetMetrics::default(),
         held_back_by: engine.blocker_of(id).map(|blocker| (blocker.name, blocker.steps)),
+        out_of_memory: engine.is_out_of_memory() && engine.readers.iter().any(|reader| reader.object == id && reader.is_open()),
         waits_for: engine.waits_for(id).map(|slowest| engine.catalog.name_of(slowest).to_owned()),
         ended: false,
         failed: None,

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Batches come and go all the time, on several threads: the system's allocator would give their memory back and ask for it anew.
+/// Batches come and go all the time, on several threads: the system's allocator would give their memory back and ask for it anew. State can
+/// leave memory where a `memory_limit` is set.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: laminar_core::alloc::SpillAllocator<mimalloc::MiMalloc> =
+    laminar_core::alloc::SpillAllocator::before(mimalloc::MiMalloc);
 
 /// A streaming SQL database: write SQL, and the answers stay current while data arrives.
 #[derive(Parser)]
@@ -35,6 +37,7 @@ const EXAMPLES: &str = "Examples:
   DATA=/srv/data laminar run job.sql              ${DATA} in the script is filled in from the environment
   echo \"SELECT 1 + 1\" | laminar run -             read the script from standard input
   laminar run job.sql --data-dir state            go on where the last run stopped, however it did
+  laminar run big.sql --set memory_limit=1GB      state that is more stands on disk
   laminar check state                             is every byte of the directory as it was written?
   laminar bench tumble-10k --workers 2            rows a second, with an answer that a batch query confirms";
 

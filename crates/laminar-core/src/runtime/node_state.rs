@@ -4,6 +4,7 @@ use super::exchange::{Parcel, split, split_groups};
 use super::image::{NodeImage, NodeParts};
 use super::status::{NodeMetrics, NodeStatus, NodeWaits, TimedRuns};
 use super::worker_graph::WorkerPosition;
+use crate::alloc::StateScope;
 use crate::graph::{Exchange, Node, NodeKind};
 use crate::operator::check::Checker;
 use crate::operator::{Operator, OperatorContext, RejectReason, RejectedRows, SentGroups};
@@ -50,6 +51,8 @@ pub(super) struct NodeState {
     /// What comes out goes to outlets as well.
     pub(super) tapped: bool,
     checker: Option<Checker>,
+    /// The operator keeps something between steps.
+    has_state: bool,
 }
 
 /// Every so many runs of a node are timed, the first among them.
@@ -99,7 +102,7 @@ pub(super) struct StepOutput {
 }
 
 impl NodeState {
-    pub(super) fn new(node: Node, operator: Box<dyn Operator>, checker: Option<Checker>, placement: NodePlacement) -> Self {
+    pub(super) fn new(node: Node, mut operator: Box<dyn Operator>, checker: Option<Checker>, placement: NodePlacement) -> Self {
         let NodePlacement { exchanges, workers, relays, absent, owned } = placement;
         let relayed = relays.then(|| if absent { Holds::Nothing } else { initial_hold(&node) });
         let remote = exchanges.iter().map(|exchange| vec![Promise::START; if exchange.is_some() { workers } else { 0 }]);
@@ -113,6 +116,7 @@ impl NodeState {
             owned,
             tapped: false,
             node,
+            has_state: operator.state().is_some(),
             operator,
             inputs: Vec::new(),
             readers: Vec::new(),
@@ -197,6 +201,7 @@ impl NodeState {
         rejected: &mut Vec<RejectedRows>,
     ) -> Result<Vec<ChangeBatch>> {
         let Some(phase) = self.operator.partial_aggregation() else { return Ok(rows) };
+        let _scope = StateScope::enter();
         let (mut sent, mut out, mut wake_at) = (Vec::with_capacity(rows.len()), Vec::new(), None);
         let mut cx = OperatorContext::new(step, now, self.watermark, &mut out, rejected, &mut wake_at);
         for changes in rows {
@@ -266,7 +271,9 @@ impl NodeState {
         let (operator, inbox, wake_at) = (&mut self.operator, &mut self.inbox, &mut self.wake_at);
         let (input_watermark, known) = (self.input_watermark, self.watermark);
         let StepOutput { out, rejected, .. } = output;
+        let has_state = self.has_state;
         let (watermark, idle) = caught(|| {
+            let _scope = has_state.then(StateScope::enter);
             let mut cx = OperatorContext::new(step, now, known, out, rejected, wake_at);
             for (port, changes) in inbox.drain(..) {
                 operator.on_changes(port, changes, &mut cx)?;
@@ -379,11 +386,14 @@ impl NodeState {
 
     /// The rows that the node stores, unless it failed: what it holds then belongs to no step.
     pub(super) fn contents(&self) -> Option<Vec<ChangeBatch>> {
+        let _scope = StateScope::enter();
         if self.failure.is_some() { None } else { self.operator.contents() }
     }
 
     pub(super) fn image(&mut self) -> Result<NodeImage> {
         let is_here = self.failure.is_none() && !self.absent;
+        // An image is as large as the state, so it leaves memory as that does.
+        let _scope = StateScope::enter();
         let state = match self.operator.state() {
             Some(state) if is_here => Some(state.image()?),
             _ => None,
@@ -417,6 +427,7 @@ impl NodeState {
         if self.absent {
             return Ok(());
         }
+        let _scope = StateScope::enter();
         match self.operator.state() {
             _ if self.failure.is_some() => {}
             Some(operator) if !parts.states.is_empty() => operator.restore(&parts.states, &self.owned)?,

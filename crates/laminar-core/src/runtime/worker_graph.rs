@@ -417,7 +417,7 @@ impl WorkerGraph {
             if let Some(error) = &stored.failure {
                 return Err(error.clone());
             }
-            for changes in stored.operator.contents().unwrap_or_default() {
+            for changes in stored.contents().unwrap_or_default() {
                 state.take(Port(port as u8), changes);
             }
         }

@@ -13,6 +13,8 @@ use crate::catalog::{Alignment, Definition, ObjectId};
 /// Readers that are not asked for more for now.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
+    /// All readers: the process takes all the memory that it may.
+    everything: bool,
     /// All readers of these objects: a subscription that waits for its reader holds them back.
     objects: Vec<ObjectId>,
     /// The readers at these nodes: they wait for others of their group.
@@ -20,8 +22,13 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Whether everything waits until memory is freed.
+    pub(super) fn is_for_memory(&self) -> bool {
+        self.everything
+    }
+
     pub(super) fn holds(&self, reader: &Reader) -> bool {
-        self.nodes.contains(&reader.node) || self.objects.contains(&reader.object)
+        self.everything || self.nodes.contains(&reader.node) || self.objects.contains(&reader.object)
     }
 }
 
@@ -53,7 +60,7 @@ impl Engine {
     pub(crate) fn hold(&mut self, now: i64) -> Held {
         let objects = self.held_back();
         let nodes = self.aligned(&objects, now).into_iter().map(|(node, _)| node).collect();
-        let held = Held { objects, nodes };
+        let held = Held { everything: self.is_out_of_memory(), objects, nodes };
         self.readers.pause(&mut self.reactor, &held, now);
         held
     }

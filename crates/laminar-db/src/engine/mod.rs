@@ -10,6 +10,7 @@ mod histories;
 mod instances;
 mod journal;
 mod late_target;
+mod memory;
 mod notices;
 mod planning;
 mod readers;
@@ -28,6 +29,7 @@ mod worker_pool;
 use std::sync::Arc;
 
 use laminar_connectors::Registry;
+use laminar_core::alloc::MemoryLimit;
 use laminar_core::budget::BudgetMetrics;
 use laminar_core::dag::{NodeKind, NodeStatus};
 use laminar_core::reactor::Reactor;
@@ -106,8 +108,10 @@ pub(crate) struct Engine {
     pub(crate) lanes: [BudgetMetrics; 3],
     /// What the last round of work came to.
     pub(crate) last_turn: Option<Result<Round>>,
-    /// Rounds in a row in which nothing could be done but for sources that a subscription holds back.
+    /// Rounds in a row in which nothing could be done but for sources that are held back.
     held_rounds: u32,
+    /// What the process may take, if that is limited.
+    memory_limit: Option<MemoryLimit>,
 }
 
 impl Engine {
@@ -141,11 +145,13 @@ impl Engine {
             lanes: Default::default(),
             last_turn: None,
             held_rounds: 0,
+            memory_limit: None,
         }
     }
 
     /// Changes the settings. Where the number of workers changes, all state is dealt anew between two steps.
     pub(crate) fn apply(&mut self, settings: Settings) -> Result<()> {
+        self.limit_memory(&settings)?;
         if settings.workers != self.settings.workers {
             let (pool, deal_rows_min) = self.pool.pool(settings.workers)?;
             self.reactor.set_workers(settings.workers, deal_rows_min, pool)?;

@@ -75,7 +75,7 @@ impl Engine {
         }
         let again_at = self.readers.next_ask(&self.reactor, held);
         if again_at.is_none() && self.readers.some_open(&Held::default()) && !self.readers.some_open(held) {
-            return self.wait_for_reader(self.clock.now());
+            return self.wait_for_reader(held, self.clock.now());
         }
         Ok(match (again_at, self.reactor.next_wake()) {
             (Some(a), Some(b)) => Round::WaitUntil(a.min(b)),
@@ -96,15 +96,22 @@ impl Engine {
         }
     }
 
-    /// All that is left to do is to read sources that a subscription holds back: its reader has some time to go on.
-    fn wait_for_reader(&mut self, now: i64) -> Result<Round> {
+    /// All that is left to do is to read sources that are held back, by a subscription whose reader has some time to go on, or until memory is freed.
+    fn wait_for_reader(&mut self, held: &Held, now: i64) -> Result<Round> {
         self.held_rounds += 1;
         if i64::from(self.held_rounds) * HELD_ROUND_NS <= self.settings.push_timeout {
             return Ok(Round::WaitUntil(now.saturating_add(HELD_ROUND_NS)));
         }
         self.held_rounds = 0;
-        let open = self.readers.iter().filter(|reader| reader.is_open()).map(|reader| reader.object);
-        let held = open.filter_map(|id| self.blocker_of(id).map(|blocker| blocker.error(self.catalog.name_of(id)))).next();
+        if held.is_for_memory() && !self.is_out_of_memory() {
+            return Ok(Round::WaitUntil(now));
+        }
+        let open = || self.readers.iter().filter(|reader| reader.is_open()).map(|reader| reader.object);
+        if self.is_out_of_memory() {
+            let name = open().next().map(|id| self.catalog.name_of(id).to_owned());
+            return Err(self.out_of_memory(&name.unwrap_or_default()));
+        }
+        let held = open().filter_map(|id| self.blocker_of(id).map(|blocker| blocker.error(self.catalog.name_of(id)))).next();
         held.map_or(Ok(Round::Finished), Err)
     }
 

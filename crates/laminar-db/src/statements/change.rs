@@ -18,19 +18,22 @@ use crate::block_on::{block_on, unless_interrupted};
 use crate::catalog::ObjectId;
 use crate::engine::{TableRules, nullable};
 
+/// What DELETE does to rows.
+const DELETED: &str = "deleted";
+
 pub(super) fn update(database: &Database, update: &ChangeRows, text: &str) -> Result<StatementOutcome> {
     let changed = changed(database, update, text, "updated")?;
     Ok(changed.outcome(|rows, notices| StatementOutcome::Updated { rows, notices }))
 }
 
 pub(super) fn delete(database: &Database, delete: &ChangeRows, text: &str) -> Result<StatementOutcome> {
-    let changed = changed(database, delete, text, "deleted")?;
+    let changed = changed(database, delete, text, DELETED)?;
     Ok(changed.outcome(|rows, notices| StatementOutcome::Deleted { rows, notices }))
 }
 
 fn changed(database: &Database, change: &ChangeRows, text: &str, verb: &'static str) -> Result<Changed> {
     let queries = std::iter::once(&change.rows).chain(&change.returning).collect();
-    let changing = Changing { table: &change.table, verb, queries, span: change.rows.span };
+    let changing = Changing { table: &change.table, verb, only_deletes: verb == DELETED, queries, span: change.rows.span };
     changing.run(database, |reading, table| compute(change, text, reading, table))
 }
 

@@ -93,7 +93,7 @@ pub(super) fn run_as(database: &Database, create: &CreateTable, query: &StreamQu
     refuse_repeated_names(&schema, query)?;
     let schema = stored(&schema);
     let rows = batches.iter().map(|batch| with_schema(batch, &schema)).collect::<Result<Vec<_>>>()?;
-    let engine = &mut *database.lock();
+    let engine = &mut *database.lock_for_rows(&[&create.name.text])?;
     engine.all_or_nothing(|engine| {
         if let Some(skipped) = is_free(engine)? {
             return Ok(skipped);

@@ -44,7 +44,7 @@ pub(super) fn run(database: &Database, insert: &Insert, text: &str) -> Result<St
         return on_conflict::run(database, insert, clause, text, (&into, &rows), notices);
     }
     let returned = returned(&reading, insert.returning.as_ref(), text, &batches, &schema)?;
-    let mut engine = database.lock_for_push(&[&insert.table.text])?;
+    let mut engine = database.lock_for_rows(&[&insert.table.text])?;
     let rows = push(&mut engine, insert, &into, batches)?;
     Ok(Changed { returned, rows, notices }.outcome(|rows, notices| StatementOutcome::Inserted { rows, notices }))
 }

@@ -36,7 +36,7 @@ pub(super) fn run(
         ConflictAction::Update { rows, .. } => Some(rows),
     };
     let queries = action.into_iter().chain(&insert.returning).collect();
-    let changing = Changing { table: &insert.table, verb: VERB, queries, span: insert.span };
+    let changing = Changing { table: &insert.table, verb: VERB, only_deletes: false, queries, span: insert.span };
     let mut changed = changing.run(database, |reading, table| {
         refuse_other_keys(clause, &table.rules)?;
         into.refuse_another(&insert.table, Some(&table.rules), &table.rules.schema)?;

@@ -21,7 +21,7 @@ type Candidate = Result<ChangeBatch, String>;
 const REASONS_MAX: usize = 20;
 
 pub(super) fn run(database: &Database, replay: &Replay) -> Result<StatementOutcome> {
-    let outcome = replayed(&mut *database.lock_for_push(&[&replay.into.text])?, replay)?;
+    let outcome = replayed(&mut *database.lock_for_rows(&[&replay.into.text])?, replay)?;
     if database.durable.is_some() {
         // The log knows which rows have come in, but not where they are rejected no more.
         database.checkpoint()?;

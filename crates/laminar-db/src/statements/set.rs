@@ -10,5 +10,6 @@ pub(super) fn run(engine: &mut Engine, set: &SetVariable) -> Result<StatementOut
     let mut settings = engine.settings.clone();
     settings.set(&set.name.text, set.value.as_deref()).map_err(|error| error.at(set.value_span))?;
     engine.apply(settings).map_err(|error| error.at(set.value_span))?;
-    Ok(StatementOutcome::done("SET"))
+    let notices = if set.name.text == "memory_limit" { engine.notices_of_limit() } else { Vec::new() };
+    Ok(StatementOutcome::Done { what: "SET".to_owned(), notices })
 }

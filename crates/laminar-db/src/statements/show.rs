@@ -15,6 +15,7 @@ pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> 
         Show::All => objects(engine, None),
         Show::Jobs => jobs(engine),
         Show::State => state(engine),
+        Show::Memory => text_rows(&["name", "bytes"], engine.memory_rows()),
         Show::Checkpoints => checkpoint::show(engine),
         Show::Columns(name) => describe(engine, name),
         Show::Create { kind, name } => create(engine, *kind, name),
@@ -68,6 +69,7 @@ fn state_of(object: &ObjectStatus) -> String {
     match (&object.failed, &object.held_back_by, &object.waits_for) {
         (Some(error), ..) => format!("failed: {}", error.message()),
         _ if object.ended => "ended".to_owned(),
+        _ if object.out_of_memory => "waits: memory_limit is reached".to_owned(),
         (None, Some((subscription, steps)), _) => {
             format!("held back by a subscription to '{subscription}': {steps} steps wait to be read")
         }

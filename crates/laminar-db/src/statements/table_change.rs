@@ -31,6 +31,8 @@ pub(super) struct Changing<'a> {
     pub(super) table: &'a Name,
     /// What it does to rows, as in `updated`.
     pub(super) verb: &'static str,
+    /// It only takes rows away, for which there need be no memory.
+    pub(super) only_deletes: bool,
     /// All that it reads beside the table.
     pub(super) queries: Vec<&'a StreamQuery>,
     /// Where an error is that knows no better place.
@@ -58,7 +60,8 @@ impl Changing<'_> {
         };
         let (reading, mut table) = self.look(&mut database.lock())?;
         let mut change = compute(&reading, &table)?;
-        let engine = &mut *database.lock_for_push(&[&self.table.text])?;
+        let names = [self.table.text.as_str()];
+        let engine = &mut *if self.only_deletes { database.lock_for_push(&names)? } else { database.lock_for_rows(&names)? };
         if !table.is_current(engine)? {
             let (reading, anew) = self.look(engine)?;
             (change, table) = (compute(&reading, &anew)?, anew);

@@ -21,6 +21,7 @@ mod keyed_sources;
 mod late;
 mod library;
 mod limits;
+mod memory;
 mod notices;
 mod rename;
 mod replays;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use laminar_db::core::time::{Clock, SystemClock};
 use laminar_db::{
-    Code, Database, Error, Notice, NoticeKind, ObjectKind, ObjectStatus, ParsedStatement, Result, Span, StatementOutcome,
-    Subscription, Turn, diagnostic, parse_script_with,
+    Code, Database, Error, Notice, NoticeKind, ObjectKind, ObjectStatus, ParsedStatement, Result, Settings, Span,
+    StatementOutcome, Subscription, Turn, diagnostic, parse_script_with,
 };
 
 use crate::output::{Format, LiveLine, Printer, complain, count, describe, print_summary};
@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// Number of threads that share the work; with 1 the reading thread does all of it.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
+    /// A setting that the database is opened with, as SET would say it; can be repeated. Bringing a directory back keeps to memory_limit so.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
     /// Where everything is kept between runs: a run goes on where the last one stopped, however it did. Made if it is not there.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -77,7 +80,11 @@ fn check(arguments: &Arguments) -> Result<()> {
         Some(variable) => {
             Err(Error::new(Code::InvalidOption, format!("--var {variable} has no value")).with_hint("write --var NAME=VALUE"))
         }
-        None => Ok(()),
+        None => match arguments.settings.iter().find(|setting| !setting.contains('=')) {
+            Some(setting) => Err(Error::new(Code::InvalidOption, format!("--set {setting} has no value"))
+                .with_hint("write --set NAME=VALUE, as --set memory_limit=1GB")),
+            None => Ok(()),
+        },
     }
 }
 
@@ -125,7 +132,12 @@ struct Script<'a> {
 impl<'a> Script<'a> {
     fn new(arguments: &'a Arguments) -> Result<Self> {
         let began = SystemClock.now();
-        let builder = Database::builder().workers(arguments.workers.into());
+        let mut settings = Settings::default();
+        for setting in &arguments.settings {
+            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            settings.set(name.trim(), Some(value.trim())).map_err(|error| error.within(format!("--set {setting}")))?;
+        }
+        let builder = Database::builder().settings(settings).workers(arguments.workers.into());
         let database = match &arguments.data_dir {
             Some(path) => builder.open(&path.to_string_lossy())?,
             None => builder.build(),

@@ -4,6 +4,8 @@ mod bench;
 mod command_line;
 mod data_dir;
 mod flights;
+#[cfg(target_os = "linux")]
+mod memory_limit;
 mod messages;
 mod outputs;
 #[cfg(unix)]

@@ -18,6 +18,7 @@ const WORDS: &[&str] = &[
     "CONTINUOUS QUERIES",
     "JOBS",
     "STATE",
+    "MEMORY",
     "CHECKPOINTS",
     "ALL",
     "OBJECTS",
@@ -41,6 +42,9 @@ pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Show> {
     }
     if cursor.take_word("STATE") {
         return Ok(Show::State);
+    }
+    if cursor.take_word("MEMORY") {
+        return Ok(Show::Memory);
     }
     if cursor.take_word("CHECKPOINTS") {
         return Ok(Show::Checkpoints);

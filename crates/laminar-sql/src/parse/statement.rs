@@ -395,6 +395,8 @@ pub enum Show {
     Jobs,
     /// `SHOW STATE`: rows and bytes of each operator.
     State,
+    /// `SHOW MEMORY`: what the process takes, and what its state.
+    Memory,
     /// `SHOW CHECKPOINTS`: those that stand in the database's directory.
     Checkpoints,
     /// The columns of an object: `SHOW COLUMNS FROM name`.

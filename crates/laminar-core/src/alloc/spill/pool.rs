@@ -1,0 +1,275 @@
+//! The one pool of a process that state is allocated from.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::allocator::outside;
+use super::mapping::Mapping;
+use super::runs::Runs;
+use super::slabs::{Memory, SLAB_UNITS, Shard, UNIT, class_of};
+use crate::Result;
+
+/// Threads share so many lists of slabs.
+const SHARDS: usize = 16;
+
+/// Where the pool's addresses begin and end; both 0 before it is begun.
+static BASE: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static POOL: OnceLock<Pool> = OnceLock::new();
+/// This process is a child of the one that began the pool, whose addresses it has not.
+static IS_FORKED: AtomicBool = AtomicBool::new(false);
+/// The process takes more than it should: who wants more waits a little.
+static IS_PRESSED: AtomicBool = AtomicBool::new(false);
+/// After the disk had no room, how long none is asked for.
+const ROOM_ASKED_EVERY: Duration = Duration::from_millis(500);
+/// How long a thread waits that allocates much while pages are put out.
+const PRESSED_WAIT: Duration = Duration::from_micros(200);
+
+thread_local! {
+    /// The shard of the thread. Neither made lazily nor dropped, as everything that an allocator touches.
+    static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    mapping: Mapping,
+    runs: Mutex<Runs>,
+    shards: [Mutex<Shard>; SHARDS],
+    /// Bytes of the file.
+    file: AtomicU64,
+    /// Allocations that the disk had no room for.
+    refused: AtomicU64,
+    /// When the disk had no room the last time.
+    full_at: Mutex<Option<Instant>>,
+}
+
+impl Pool {
+    /// The pool, if it is begun.
+    #[inline]
+    pub(super) fn get() -> Option<&'static Pool> {
+        POOL.get()
+    }
+
+    /// Begins the pool in a directory; it stays where it was begun first.
+    pub(super) fn begin(directory: &Path) -> Result<&'static Pool> {
+        static BEGINNING: Mutex<()> = Mutex::new(());
+        let _alone = lock(&BEGINNING);
+        if let Some(pool) = POOL.get() {
+            return Ok(pool);
+        }
+        let mapping = Mapping::new(directory)?;
+        note_forks();
+        // Nothing comes from the pool before all threads can tell its addresses.
+        BASE.store(mapping.base.as_ptr() as usize, Ordering::Relaxed);
+        BYTES.store(mapping.units() as usize * UNIT, Ordering::Release);
+        Ok(POOL.get_or_init(|| Pool {
+            mapping,
+            runs: Mutex::new(Runs::new()),
+            shards: std::array::from_fn(|number| Mutex::new(Shard::new(number as u8))),
+            file: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            full_at: Mutex::new(None),
+        }))
+    }
+
+    /// Whether an address is the pool's.
+    #[inline]
+    pub(super) fn has(address: *mut u8) -> bool {
+        let bytes = BYTES.load(Ordering::Acquire);
+        (address as usize).wrapping_sub(BASE.load(Ordering::Relaxed)) < bytes
+    }
+
+    /// Memory of so many bytes; `None`: there is no room on the disk.
+    pub(super) fn take(&self, size: usize, align: usize) -> Option<*mut u8> {
+        if align > UNIT || IS_FORKED.load(Ordering::Relaxed) {
+            return None;
+        }
+        let taken = match class_of(size, align) {
+            Some(class) => lock(&self.shards[own_shard()]).take(self.memory(), class, || self.take_units(SLAB_UNITS)),
+            None => self.take_units(units(size)?).map(|unit| self.memory().address(unit)),
+        };
+        if taken.is_none() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Takes memory back that [`take`](Self::take) gave for the same size and alignment.
+    pub(super) fn give(&self, address: *mut u8, size: usize, align: usize) {
+        if IS_FORKED.load(Ordering::Relaxed) {
+            return;
+        }
+        let memory = self.memory();
+        if class_of(size, align).is_none() {
+            return self.give_units(memory.unit_of(address), units(size).unwrap_or_default());
+        }
+        let (slab, shard) = memory.slab_of(address);
+        if lock(&self.shards[shard]).give(memory, slab, address) {
+            self.give_units(slab, SLAB_UNITS);
+        }
+    }
+
+    /// Whether memory for `old` bytes is what would be given for `new` too.
+    pub(super) fn is_same(old: usize, new: usize, align: usize) -> bool {
+        match (class_of(old, align), class_of(new, align)) {
+            (None, None) => units(old) == units(new),
+            (old, new) => old == new,
+        }
+    }
+
+    fn memory(&self) -> Memory {
+        Memory { base: self.mapping.base, entries: self.mapping.entries }
+    }
+
+    fn take_units(&self, count: u32) -> Option<u32> {
+        if IS_PRESSED.load(Ordering::Relaxed) {
+            std::thread::sleep(PRESSED_WAIT);
+        }
+        outside(|| lock(&self.runs).take(count, |end| self.make_room(end)))
+    }
+
+    fn give_units(&self, first: u32, count: u32) {
+        outside(|| lock(&self.runs).give(first, count));
+    }
+
+    /// Whether the file has so many units, if need be after it has grown. Called by who holds the runs.
+    fn make_room(&self, end: u32) -> bool {
+        let (has, needs) = (self.file.load(Ordering::Relaxed), u64::from(end) * UNIT as u64);
+        if end > self.mapping.units() {
+            return false;
+        }
+        if needs <= has {
+            return true;
+        }
+        let mut full_at = lock(&self.full_at);
+        if full_at.is_some_and(|at| at.elapsed() < ROOM_ASKED_EVERY) {
+            return false;
+        }
+        let grown = self.mapping.grow(has, needs).inspect(|bytes| self.file.store(*bytes, Ordering::Relaxed));
+        *full_at = if grown.is_some() { None } else { Some(Instant::now()) };
+        grown.is_some()
+    }
+
+    /// Bytes that are in use, with what is free within slabs; and bytes of the file.
+    pub(super) fn usage(&self) -> (u64, u64) {
+        let in_use = outside(|| {
+            let runs = lock(&self.runs);
+            (u64::from(runs.end()) - runs.free()) * UNIT as u64
+        });
+        (in_use, self.file.load(Ordering::Relaxed))
+    }
+
+    /// Bytes from the beginning in which something is or was.
+    pub(super) fn end(&self) -> usize {
+        lock(&self.runs).end() as usize * UNIT
+    }
+
+    /// Puts pages out of the process.
+    pub(super) fn put_out(&self, from: usize, bytes: usize) {
+        self.mapping.put_out(from, bytes);
+    }
+
+    /// How often there was no room on the disk, or no address left.
+    #[cfg(test)]
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether the disk had no room a moment ago.
+    pub(super) fn is_full(&self) -> bool {
+        lock(&self.full_at).is_some()
+    }
+
+    /// Lets who allocates much wait a little, or no longer.
+    pub(super) fn press(is_pressed: bool) {
+        IS_PRESSED.store(is_pressed, Ordering::Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn units(size: usize) -> Option<u32> {
+    u32::try_from(size.div_ceil(UNIT)).ok()
+}
+
+/// Sees to it that a child of this process knows that it is one.
+#[expect(unsafe_code, reason = "the C library alone tells a process that it is a child")]
+fn note_forks() {
+    extern "C" fn is_child() {
+        IS_FORKED.store(true, Ordering::Relaxed);
+    }
+    // SAFETY: what is called in the child does nothing but write a flag.
+    unsafe { libc::pthread_atfork(None, None, Some(is_child)) };
+}
+
+fn own_shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    if SHARD.get() == usize::MAX {
+        SHARD.set(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS);
+    }
+    SHARD.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    /// Memory on its way to another thread: address, size, and what stands in each of its bytes.
+    type Sent = (usize, usize, u8);
+
+    #[expect(unsafe_code, reason = "the memory is raw")]
+    fn give_checked(pool: &Pool, (address, size, value): Sent) {
+        // SAFETY: so many bytes were written there.
+        let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, size) };
+        assert!(bytes.iter().all(|byte| *byte == value), "{size} bytes were overwritten");
+        pool.give(address as *mut u8, size, 8);
+    }
+
+    #[expect(unsafe_code, reason = "the memory is raw")]
+    fn take_and_send(pool: &Pool, seed: u64, to: &std::sync::mpsc::Sender<Sent>, from: &Receiver<Sent>) {
+        let mut random = SmallRng::seed_from_u64(seed);
+        for round in 0..3_000_u32 {
+            let size = 1_usize << random.random_range(0..17);
+            let size = random.random_range(size..=size * 2);
+            let address = pool.take(size, 8).unwrap();
+            // SAFETY: the memory has so many bytes.
+            unsafe { address.write_bytes(round as u8, size) };
+            to.send((address as usize, size, round as u8)).unwrap();
+            if random.random_bool(0.1) {
+                pool.put_out(0, pool.end());
+            }
+            from.try_iter().take(random.random_range(0..4)).for_each(|sent| give_checked(pool, sent));
+        }
+    }
+
+    #[test]
+    fn what_one_thread_took_another_gives_back_unspoilt() {
+        let pool = Pool::begin(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let before = pool.usage().0;
+        let (to_first, first) = channel();
+        let (to_second, second) = channel();
+        std::thread::scope(|scope| {
+            let one = scope.spawn(|| {
+                take_and_send(pool, 1, &to_second, &first);
+                first
+            });
+            take_and_send(pool, 2, &to_first, &second);
+            let first = one.join().unwrap();
+            first.try_iter().chain(second.try_iter()).for_each(|sent| give_checked(pool, sent));
+        });
+        // Each thread may keep a slab of each class.
+        let kept = (pool.usage().0 - before) / (u64::from(SLAB_UNITS) * UNIT as u64);
+        assert!(kept <= 2 * super::super::slabs::CLASSES as u64, "{kept} slabs are left");
+        assert!(pool.usage().1 > 0 && pool.refused() == 0);
+    }
+}
