@@ -74,7 +74,7 @@ pub use laminar_core::row::Row;
 pub use laminar_core::{ChangeBatch, Code, Error, Result, Span, StepId};
 pub use laminar_derive::Row;
 pub use laminar_sql::diagnostic;
-pub use laminar_sql::parse::{ObjectKind, ParsedStatement, parse_script, parse_script_with};
+pub use laminar_sql::parse::{ObjectKind, ParsedStatement, Statement, parse_script, parse_script_with};
 pub use laminar_storage::store::{Report as DirectoryReport, check as check_directory};
 pub use notice::{Notice, NoticeKind};
 pub use rows::Rows;

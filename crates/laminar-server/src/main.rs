@@ -1,7 +1,9 @@
 //! The binary `laminar`.
 
 mod commands;
+mod files;
 mod output;
+mod random;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,8 @@ enum Command {
     Run(commands::run::Arguments),
     /// Looks at every file of a database's directory and says which are whole; changes nothing.
     Check(commands::check::Arguments),
+    /// Kills a script's process at random moments, lets it go on, and compares with a run that nobody killed.
+    CrashTest(commands::crash_test::Arguments),
     /// Measures named workloads on generated rows, and confirms their answers; without a name: lists them.
     Bench(commands::bench::Arguments),
 }
@@ -39,12 +43,14 @@ const EXAMPLES: &str = "Examples:
   laminar run job.sql --data-dir state            go on where the last run stopped, however it did
   laminar run big.sql --set memory_limit=1GB      state that is more stands on disk
   laminar check state                             is every byte of the directory as it was written?
+  laminar crash-test job.sql --kills 50           does this script survive kill -9? writes none of its outputs
   laminar bench tumble-10k --workers 2            rows a second, with an answer that a batch query confirms";
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
+        Command::CrashTest(arguments) => commands::crash_test::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
     }
 }

@@ -2,4 +2,5 @@
 
 pub(crate) mod bench;
 pub(crate) mod check;
+pub(crate) mod crash_test;
 pub(crate) mod run;

@@ -1,7 +1,7 @@
 //! `laminar run FILE.sql`: executes a script, prints results as they come, and ends when everything bounded is read.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -54,11 +54,11 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs the script and says how it went: 0 done, 1 something failed, 2 wrong arguments, 130 interrupted.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    if let Err(error) = check(arguments) {
+    if let Err(error) = check_variables(&arguments.variables) {
         complain(&format!("error[{}]: {}\n", error.code().as_str(), describe(&error)));
         return ExitCode::from(USAGE);
     }
-    let text = match read_script(arguments) {
+    let text = match read_script(&arguments.file) {
         Ok(text) => text,
         Err(error) => {
             complain(&format!("error[{}]: {}\n", error.code().as_str(), describe(&error)));
@@ -74,8 +74,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn check(arguments: &Arguments) -> Result<()> {
-    let wrong = arguments.variables.iter().find(|variable| !variable.contains('='));
+/// Fails unless each variable that was given has a value.
+pub(super) fn check_variables(variables: &[String]) -> Result<()> {
+    let wrong = variables.iter().find(|variable| !variable.contains('='));
     match wrong {
         Some(variable) => {
             Err(Error::new(Code::InvalidOption, format!("--var {variable} has no value")).with_hint("write --var NAME=VALUE"))
@@ -88,8 +89,14 @@ fn check(arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn read_script(arguments: &Arguments) -> Result<String> {
-    let file = &arguments.file;
+/// The value of a variable: the last that was given, else that of the environment.
+pub(super) fn variable(variables: &[String], name: &str) -> Option<String> {
+    let mut given = variables.iter().rev().filter_map(|variable| variable.split_once('='));
+    given.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).or_else(|| std::env::var(name).ok())
+}
+
+/// The text of a script; `-` is standard input.
+pub(super) fn read_script(file: &Path) -> Result<String> {
     let read = if file.as_os_str() == "-" {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
@@ -213,14 +220,7 @@ impl<'a> Script<'a> {
     }
 
     fn statements(&mut self, text: &str) -> Result<(), Failure> {
-        let lookup = |name: &str| {
-            let given = self.arguments.variables.iter().rev().filter_map(|variable| variable.split_once('='));
-            given
-                .into_iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.to_owned())
-                .or_else(|| std::env::var(name).ok())
-        };
+        let lookup = |name: &str| variable(&self.arguments.variables, name);
         for parsed in parse_script_with(text, &lookup) {
             if self.interrupted() {
                 return Ok(());

@@ -2,6 +2,7 @@
 
 mod bench;
 mod command_line;
+mod crash_test;
 mod data_dir;
 mod flights;
 #[cfg(target_os = "linux")]

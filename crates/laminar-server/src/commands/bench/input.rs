@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, Timesta
 use laminar_db::Result;
 
 use super::nexmark;
+use crate::random::scramble;
 
 /// Rows that are pushed at once.
 const BATCH_ROWS: usize = 65_536;
@@ -137,14 +138,6 @@ fn named(events: RecordBatch) -> Result<RecordBatch> {
         ("v", events.column(1).clone()),
         ("ts", events.column(2).clone()),
     ])?)
-}
-
-/// A number without visible relation to `number`: SplitMix64 (Steele, Lea, Flood 2014).
-fn scramble(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]
