@@ -44,7 +44,8 @@ const EXAMPLES: &str = "Examples:
   laminar run big.sql --set memory_limit=1GB      state that is more stands on disk
   laminar check state                             is every byte of the directory as it was written?
   laminar crash-test job.sql --kills 50           does this script survive kill -9? writes none of its outputs
-  laminar bench tumble-10k --workers 2            rows a second, with an answer that a batch query confirms";
+  laminar bench tumble-10k --workers 2            rows a second, with an answer that a batch query confirms
+  laminar bench durability --dir /srv/data        what a directory costs there, beside what the device can do";
 
 fn main() -> ExitCode {
     match Arguments::parse().command {

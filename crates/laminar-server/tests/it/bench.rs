@@ -99,3 +99,41 @@ fn a_comparison_without_python_says_what_to_install() {
     assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
     assert!(ran.err.contains("pip install duckdb pyarrow") && !ran.err.contains("making"), "{}", ran.err);
 }
+
+#[test]
+fn what_a_directory_costs_is_told_line_by_line_beside_the_device() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().display().to_string();
+    let ran = bench(&["durability", "--quick", "--rows", "3000", "--dir", &dir, "--format", "csv"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let lines = lines(&ran.out);
+    let line =
+        |name: &str| lines.iter().find(|line| line["figure"].contains(name)).unwrap_or_else(|| panic!("{name}: {}", ran.out));
+    for (name, unit) in [
+        ("fdatasync of 4 KiB p50", "us"),
+        ("sequential write", "MB/s"),
+        ("push durability full 1 caller p99", "us"),
+        ("push durability full 8 callers rate", "per s"),
+        ("push durability group 8 callers p50", "us"),
+        ("push durability none 1 caller rate", "per s"),
+        ("file to file exactly once", "rows/s"),
+        ("exactly once of the rate without", "%"),
+        ("checkpoint pause p99", "us"),
+        ("recovery of the raw read", "x"),
+    ] {
+        assert_eq!(line(name)["unit"], unit);
+        assert!(line(name)["value"].parse::<f64>().expect("a number") > 0.0, "{name}: {}", ran.out);
+    }
+    let idle = line("idle database files written");
+    assert_eq!((idle["value"].as_str(), idle["reached"].as_str()), ("0.0", "yes"), "{}", ran.out);
+    assert!(["yes", "NO"].contains(&line("push durability full 1 caller p50")["reached"].as_str()), "{}", ran.out);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0, "what was made is removed");
+}
+
+#[test]
+fn what_is_said_about_a_directory_belongs_to_durability() {
+    refused(&["tumble-1k", "--dir", "."], &["--dir is where durability makes its databases"]);
+    refused(&["tumble-1k", "--quick"], &["other workloads have --rows"]);
+    refused(&["durability", "--dir", "no-such-directory"], &["there is no directory 'no-such-directory'"]);
+    refused(&["durability", "--compare", "duckdb"], &["beside the device"]);
+}

@@ -1,5 +1,6 @@
 //! What `laminar bench` is told, and the order in which it does it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -8,11 +9,13 @@ use laminar_db::{Code, Error, Result};
 use super::answer::Answer;
 use super::confirm::confirm;
 use super::duckdb::{self, Answered, DuckDb};
+use super::durability::{self, Suite};
 use super::input::Input;
 use super::pipeline::Threads;
 use super::report::{Comparison, Measured, Report, print_workloads};
-use super::workload::{Kind, NEXMARK, Workload, find, workloads};
+use super::workload::{DURABILITY, Kind, NEXMARK, Workload, find, workloads};
 use super::{latency, throughput};
+use crate::files::failed;
 use crate::output::{Format, Printer, complain, count, describe, peak_memory, reset_peak_memory};
 
 /// What `laminar bench` is told.
@@ -21,7 +24,7 @@ pub(crate) struct Arguments {
     /// What to measure; without one, what there is.
     #[arg(value_name = "WORKLOAD", value_parser = names())]
     workloads: Vec<String>,
-    /// Rows of a run; 10,000,000 by default, 1,000,000 for queries of Nexmark that read texts or join, 200,000 for latency, 10,000 for latency-beside-load.
+    /// Rows of a run; 10,000,000 by default (50,000 for durability --quick), 1,000,000 for queries of Nexmark that read texts or join, 200,000 for latency, 10,000 for latency-beside-load.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rows: Option<u32>,
     /// Number of threads that share the work; with 1 the pushing thread does all of it.
@@ -30,9 +33,9 @@ pub(crate) struct Arguments {
     /// Gives the database a thread of its own that reads and steps, as a server has it.
     #[arg(long)]
     hosted: bool,
-    /// Runs of each workload; a comparison has at least five pairs.
-    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u16).range(1..))]
-    runs: u16,
+    /// Runs of each workload, 3 by default (1 for durability --quick); a comparison has at least five pairs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    runs: Option<u16>,
     /// Does not ask the batch engine for the same answer.
     #[arg(long)]
     no_check: bool,
@@ -42,6 +45,12 @@ pub(crate) struct Arguments {
     /// Rows a second that the workloads of latency push; 100,000 by default, 1,000 for latency-beside-load.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
+    /// Where durability makes its databases; by default the current directory. What it has made is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Measures durability on little data: enough to see that it works, not for figures.
+    #[arg(long)]
+    quick: bool,
     /// How the figures are written to standard output.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -50,6 +59,19 @@ pub(crate) struct Arguments {
 impl Arguments {
     fn threads(&self) -> Threads {
         Threads { workers: self.workers, hosted: self.hosted }
+    }
+
+    fn runs(&self) -> u16 {
+        self.runs.unwrap_or(RUNS)
+    }
+
+    fn asks_for_durability(&self) -> bool {
+        self.workloads.iter().any(|name| name == DURABILITY)
+    }
+
+    fn suite(&self) -> Suite {
+        let suite = if self.quick { Suite::QUICK } else { Suite::FULL };
+        suite.with(self.rows.map(|rows| rows as usize), self.runs, self.workers)
     }
 }
 
@@ -67,6 +89,8 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 /// The command line cannot be followed.
 const USAGE: u8 = 2;
+/// Runs of a workload, unless told otherwise.
+const RUNS: u16 = 3;
 /// Fewer pairs would say little about a ratio.
 const PAIRS_MIN: u16 = 5;
 /// Bytes.
@@ -74,14 +98,18 @@ const MIB: f64 = (1 << 20) as f64;
 
 fn names() -> PossibleValuesParser {
     let each = workloads().map(|workload| PossibleValue::new(workload.name).help(workload.about));
-    PossibleValuesParser::new(each.chain([PossibleValue::new(NEXMARK).help("all queries of Nexmark")]))
+    let suites = [
+        PossibleValue::new(NEXMARK).help("all queries of Nexmark"),
+        PossibleValue::new(DURABILITY).help("what a database in a directory costs, beside what the device can do"),
+    ];
+    PossibleValuesParser::new(each.chain(suites))
 }
 
 /// Measures what is asked for and says how it went: 0 done, 1 something failed or was not confirmed, 2 wrong arguments.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let mut printer = Printer::new(arguments.format);
     let chosen: Vec<&Workload> = arguments.workloads.iter().flat_map(|name| find(name)).collect();
-    if let Err(error) = check_comparison(arguments, &chosen) {
+    if let Err(error) = check_durability(arguments).and_then(|()| check_comparison(arguments, &chosen)) {
         tell("", &error);
         return ExitCode::from(USAGE);
     }
@@ -93,7 +121,16 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             code = FAILED;
         }
     }
-    let printed = if chosen.is_empty() { print_workloads(&mut printer) } else { report.print(&mut printer) };
+    if arguments.asks_for_durability()
+        && let Err(error) = measure_durability(arguments, &mut report)
+    {
+        tell(DURABILITY, &error);
+        code = FAILED;
+    }
+    if arguments.workloads.is_empty() {
+        complain("beside these: durability, what a database in a directory costs, and nexmark, all its queries\n");
+    }
+    let printed = if arguments.workloads.is_empty() { print_workloads(&mut printer) } else { report.print(&mut printer) };
     match printed {
         Ok(()) => ExitCode::from(code),
         Err(error) => {
@@ -106,6 +143,25 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn tell(workload: &str, error: &Error) {
     let place = if workload.is_empty() { String::new() } else { format!("{workload}: ") };
     complain(&format!("error[{}]: {place}{}\n", error.code().as_str(), describe(error)));
+}
+
+/// Whether what is told about durability has a meaning.
+fn check_durability(arguments: &Arguments) -> Result<()> {
+    let refused = |text: String| {
+        Err(Error::new(Code::InvalidOption, text).with_hint("write laminar bench durability [--dir DIR] [--quick]"))
+    };
+    match (arguments.asks_for_durability(), &arguments.dir) {
+        (false, Some(_)) => refused("--dir is where durability makes its databases, and nothing else has any".to_owned()),
+        (false, None) if arguments.quick => refused("--quick is for durability; other workloads have --rows".to_owned()),
+        (true, Some(dir)) if !dir.is_dir() => refused(format!("there is no directory '{}'", dir.display())),
+        (true, _) if arguments.compare.is_some() => {
+            refused("durability is measured beside the device, not beside DuckDB".to_owned())
+        }
+        (true, _) if arguments.hosted => {
+            refused("durability is measured in the threads that push: leave out --hosted".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Before minutes are spent on runs: whether everything can be compared.
@@ -139,10 +195,18 @@ fn measure(arguments: &Arguments, workload: &Workload, report: &mut Report) -> R
     }
 }
 
+fn measure_durability(arguments: &Arguments, report: &mut Report) -> Result<()> {
+    let directory = arguments.dir.clone().unwrap_or_else(|| PathBuf::from("."));
+    let directory = directory.canonicalize().map_err(failed(&directory))?;
+    complain(&format!("{DURABILITY}: in a directory below {}\n", directory.display()));
+    report.durability = durability::measure(&arguments.suite(), &directory)?;
+    Ok(())
+}
+
 fn measure_throughput(arguments: &Arguments, workload: &Workload, input: &Input, report: &mut Report) -> Result<()> {
     let opponent = arguments.compare.and(workload.duckdb);
     let mut duckdb = opponent.map(|query| DuckDb::start(input, query, arguments.workers)).transpose()?;
-    let runs = if duckdb.is_some() { arguments.runs.max(PAIRS_MIN) } else { arguments.runs };
+    let runs = if duckdb.is_some() { arguments.runs().max(PAIRS_MIN) } else { arguments.runs() };
     let (mut ours, mut theirs, mut peak) = (Vec::new(), Vec::new(), None);
     for number in 0..runs {
         // Whoever comes second may find warmer or fuller caches: so they take turns at it.
@@ -194,7 +258,7 @@ fn same_answer(runs: &[throughput::Run]) -> Result<Answer> {
 fn measure_latency(arguments: &Arguments, workload: &Workload, input: &Input, report: &mut Report) -> Result<()> {
     reset_peak_memory();
     let rate = arguments.rate.unwrap_or_else(|| workload.rate_by_default());
-    let latencies = latency::measure(workload, input, arguments.threads(), rate, arguments.runs)?;
+    let latencies = latency::measure(workload, input, arguments.threads(), rate, arguments.runs())?;
     let mut measured = measured(arguments, workload, input, latencies.answer.clone(), peak_memory());
     measured.emitted = latencies.emitted;
     report.latency.push((measured, rate, latencies));

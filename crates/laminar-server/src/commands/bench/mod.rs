@@ -2,12 +2,14 @@
 //!
 //! [`command`] is what a person calls; [`workload`] lists what there is to run, with the queries of [`nexmark`], [`input`] makes
 //! its rows, [`pipeline`] is the database under test, [`throughput`] and [`latency`] measure it, [`answer`] adds up what came out
-//! and [`confirm`] asks the batch engine for the same; [`duckdb`] runs the same rows elsewhere, and [`report`] writes the tables.
+//! and [`confirm`] asks the batch engine for the same; [`duckdb`] runs the same rows elsewhere, [`durability`] measures a
+//! database in a directory, and [`report`] writes the tables.
 
 mod answer;
 mod command;
 mod confirm;
 mod duckdb;
+mod durability;
 mod input;
 mod latency;
 mod nexmark;

@@ -7,6 +7,7 @@ use laminar_db::{Result, Rows};
 
 use super::answer::Answer;
 use super::duckdb::Answered;
+use super::durability::Figure;
 use super::latency::Latencies;
 use super::throughput::{Run, median};
 use super::workload::workloads;
@@ -67,6 +68,8 @@ pub(super) struct Report {
     pub(super) latency: Vec<(Measured, u32, Latencies)>,
     /// The same rows elsewhere.
     pub(super) compared: Vec<Comparison>,
+    /// What a directory costs.
+    pub(super) durability: Vec<Figure>,
 }
 
 impl Report {
@@ -80,6 +83,9 @@ impl Report {
         }
         if !self.compared.is_empty() {
             printer.rows(&compared(&self.compared)?)?;
+        }
+        if !self.durability.is_empty() {
+            printer.rows(&durability(&self.durability)?)?;
         }
         Ok(())
     }
@@ -141,6 +147,17 @@ fn compared(lines: &[Comparison]) -> Result<Rows> {
         ("cpu_s", number(lines, |line| Some(line.cpu[0]))),
         ("their_cpu_s", number(lines, |line| Some(line.cpu[1]))),
         ("cpu_ratio", number(lines, |line| Some(line.cpu[2]))),
+    ])
+}
+
+fn durability(lines: &[Figure]) -> Result<Rows> {
+    table(vec![
+        ("figure", text(lines, |line| line.name.clone())),
+        ("value", number(lines, |line| Some(line.value))),
+        ("unit", text(lines, |line| line.unit.to_owned())),
+        ("target", text(lines, Figure::target)),
+        ("reached", text(lines, |line| line.reached().to_owned())),
+        ("note", text(lines, |line| line.note.clone())),
     ])
 }
 

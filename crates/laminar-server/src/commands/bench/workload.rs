@@ -75,6 +75,8 @@ pub(super) fn workloads() -> impl Iterator<Item = &'static Workload> {
 
 /// What all queries of Nexmark are called together.
 pub(super) const NEXMARK: &str = "nexmark";
+/// What the measurements of a directory are called together.
+pub(super) const DURABILITY: &str = "durability";
 /// Rows of a run that takes a second or so.
 const ROWS: usize = 10_000_000;
 const TUMBLE: &str = "SELECT k, window_start, count(*) AS n, sum(v) AS total FROM events \
