@@ -7,6 +7,7 @@ use laminar_connectors::Registry;
 use laminar_core::Result;
 use laminar_core::limits::{STEP_BUDGET_NS, VIRTUAL_PARTITIONS};
 use laminar_core::time::{Clock, SystemClock};
+use laminar_storage::disk::{Disk, RealDisk};
 
 use crate::Database;
 use crate::checkpoint::CheckpointThread;
@@ -124,7 +125,13 @@ impl DatabaseBuilder {
         if path == MEMORY {
             return Ok(self.build());
         }
-        let database = recovered(self.parts, Path::new(path))?;
+        self.open_on(path, Arc::new(RealDisk))
+    }
+
+    /// For tests: the database in the directory `path` of another disk than the machine's.
+    #[doc(hidden)]
+    pub fn open_on(self, path: &str, disk: Arc<dyn Disk>) -> Result<Database> {
+        let database = recovered(self.parts, Path::new(path), disk)?;
         let checkpoints =
             database.durable.clone().map(|durable| CheckpointThread::start(database.clone(), durable)).transpose()?;
         Ok(with_threads(database, self.hosted, checkpoints))

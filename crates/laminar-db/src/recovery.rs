@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use laminar_core::alloc::StateScope;
 use laminar_core::{Code, Error, Result};
-use laminar_storage::disk::RealDisk;
+use laminar_storage::disk::Disk;
 use laminar_storage::{LogRecord, Store, StoreOptions, StoredCheckpoint};
 
 use crate::Database;
@@ -20,9 +20,9 @@ use crate::replay_clock::ReplayClock;
 use crate::statements::{create_again, redo};
 use crate::stored::{BlockReader, CheckpointBody, FORMAT, Redo};
 
-/// The database in the directory at `path`, which is made if there is none.
-pub(crate) fn recovered(parts: EngineParts, path: &Path) -> Result<Database> {
-    let opened = Store::open(path, Arc::new(RealDisk), StoreOptions::STANDARD)?;
+/// The database in the directory at `path` of `disk`, which is made if there is none.
+pub(crate) fn recovered(parts: EngineParts, path: &Path, disk: Arc<dyn Disk>) -> Result<Database> {
+    let opened = Store::open(path, disk, StoreOptions::STANDARD)?;
     let clock = Arc::new(ReplayClock::new(Arc::clone(&parts.clock)));
     let settings = parts.settings.clone();
     let database = Database::new(EngineParts { clock: clock.clone(), ..parts });

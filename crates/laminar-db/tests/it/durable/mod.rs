@@ -4,6 +4,7 @@ mod crash;
 mod oracle;
 mod pipelines;
 mod plain;
+mod simulation;
 
 use std::path::Path;
 

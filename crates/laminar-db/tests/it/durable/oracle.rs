@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampNanosecondArray};
 use laminar_db::core::time::ManualClock;
-use laminar_db::{ChangeBatch, Database};
+use laminar_db::{ChangeBatch, Database, Result};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -26,11 +26,14 @@ const QUERIES: [&str; 12] = [
     "SELECT g, string_agg(v, ',' ORDER BY v) AS vs FROM t GROUP BY g",
 ];
 
-const TABLES: &str = "
+/// What the random statements are about.
+pub(super) const TABLES: &str = "
     CREATE TABLE t (k BIGINT PRIMARY KEY, g BIGINT, v BIGINT); CREATE TABLE p (g BIGINT, v BIGINT);
     CREATE SOURCE s (g BIGINT, v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND);";
 
-enum Action {
+/// What is done to a database.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
     Statement(String),
     Push(RecordBatch),
     Retract(RecordBatch),
@@ -40,7 +43,8 @@ fn cell(random: &mut StdRng, bound: i64) -> String {
     if random.random_range(0..6) == 0 { "NULL".to_owned() } else { random.random_range(0..bound).to_string() }
 }
 
-fn action(random: &mut StdRng, views: &mut Vec<usize>, time: &mut i64) -> Action {
+/// Something to do. `views` are those that there are, and will be when it is done; `time` is the event time so far.
+pub(super) fn action(random: &mut StdRng, views: &mut Vec<usize>, time: &mut i64) -> Action {
     match random.random_range(0..12) {
         0..3 => {
             let values = (0..random.random_range(1..5))
@@ -82,19 +86,28 @@ fn action(random: &mut StdRng, views: &mut Vec<usize>, time: &mut i64) -> Action
     }
 }
 
-/// Does the same in both; whether it was done.
-fn perform(db: &Database, action: &Action) -> bool {
+/// Does it.
+pub(super) fn perform(db: &Database, action: &Action) -> Result<()> {
     match action {
-        Action::Statement(sql) => db.execute(sql).is_ok(),
-        Action::Push(batch) => db.push("s", batch.clone()).is_ok(),
-        Action::Retract(rows) => db.push_changes("p", ChangeBatch::new(rows.clone(), vec![-1])).is_ok(),
+        Action::Statement(sql) => db.execute(sql).map(drop),
+        Action::Push(batch) => db.push("s", batch.clone()),
+        Action::Retract(rows) => db.push_changes("p", ChangeBatch::new(rows.clone(), vec![-1])),
     }
 }
 
+/// What two databases hold that does not hold the same, in words.
+pub(super) fn difference(db: &Database, memory: &Database, views: &[usize]) -> Option<String> {
+    let views = views.iter().map(|view| format!("v{view}"));
+    ["t", "p"].map(str::to_owned).into_iter().chain(views).find_map(|table| {
+        let [here, there] = [db, memory].map(|db| rows(db, &format!("SELECT * FROM {table}")));
+        (here != there).then(|| format!("{table} holds\n{here:?}\ninstead of\n{there:?}"))
+    })
+}
+
+#[track_caller]
 fn compare(db: &Database, memory: &Database, views: &[usize], case: &str) {
-    for table in ["t", "p"].map(str::to_owned).into_iter().chain(views.iter().map(|view| format!("v{view}"))) {
-        let sql = format!("SELECT * FROM {table}");
-        assert_eq!(rows(db, &sql), rows(memory, &sql), "{case}: {table}");
+    if let Some(difference) = difference(db, memory, views) {
+        panic!("{case}: {difference}");
     }
 }
 
@@ -118,7 +131,7 @@ fn whatever_happened_is_there_after_any_restart() {
         }
         for number in 0..60 {
             let action = action(&mut random, &mut views, &mut time);
-            assert_eq!(perform(&db, &action), perform(&memory, &action), "seed {seed}, action {number}");
+            assert_eq!(perform(&db, &action).is_ok(), perform(&memory, &action).is_ok(), "seed {seed}, action {number}");
             if random.random_range(0..8) == 0 {
                 db.checkpoint().unwrap();
             }
