@@ -1,6 +1,7 @@
 //! What the storage promises to its users, through its public door.
 
 mod any_bytes;
+mod any_store;
 mod encoded_rows;
 mod encoding;
 mod format;
