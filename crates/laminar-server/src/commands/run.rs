@@ -54,7 +54,7 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs the script and says how it went: 0 done, 1 something failed, 2 wrong arguments, 130 interrupted.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    if let Err(error) = check_variables(&arguments.variables) {
+    if let Err(error) = check_variables(&arguments.variables).and_then(|()| check_settings(&arguments.settings)) {
         complain(&format!("error[{}]: {}\n", error.code().as_str(), describe(&error)));
         return ExitCode::from(USAGE);
     }
@@ -81,11 +81,16 @@ pub(super) fn check_variables(variables: &[String]) -> Result<()> {
         Some(variable) => {
             Err(Error::new(Code::InvalidOption, format!("--var {variable} has no value")).with_hint("write --var NAME=VALUE"))
         }
-        None => match arguments.settings.iter().find(|setting| !setting.contains('=')) {
-            Some(setting) => Err(Error::new(Code::InvalidOption, format!("--set {setting} has no value"))
-                .with_hint("write --set NAME=VALUE, as --set memory_limit=1GB")),
-            None => Ok(()),
-        },
+        None => Ok(()),
+    }
+}
+
+/// Fails unless each setting that was given has a value.
+fn check_settings(settings: &[String]) -> Result<()> {
+    match settings.iter().find(|setting| !setting.contains('=')) {
+        Some(setting) => Err(Error::new(Code::InvalidOption, format!("--set {setting} has no value"))
+            .with_hint("write --set NAME=VALUE, as --set memory_limit=1GB")),
+        None => Ok(()),
     }
 }
 
