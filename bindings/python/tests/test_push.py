@@ -207,3 +207,18 @@ def test_a_loop_of_pushes_beside_a_subscription_that_blocks_fails_whole_each_tim
     assert set(codes) == {"LDB-4003"}
     taken = (PUSH_ROWS // 1000 - len(codes)) * 1000
     assert db.query("SELECT n FROM counted").fetchall() == [(taken,)] and not blocking.finished
+
+
+@pytest.mark.skipif(resident() == 0, reason="memory_limit works on Linux only")
+def test_rows_that_are_more_than_the_memory_limit_stand_on_disk(db):
+    limit = (resident() + 96) << 20
+    # `/tmp` may be memory.
+    db.execute(f"SET temp_directory = '{os.path.dirname(os.path.abspath(__file__))}'; SET memory_limit = {limit}")
+    db.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, text VARCHAR)")
+    for first in range(0, 300_000, 10_000):
+        ids = range(first, first + 10_000)
+        assert db.push("t", pa.table({"id": pa.array(ids, pa.int64()), "text": [f"{id:>1000}" for id in ids]})) == 10_000
+    memory = dict(db.query("SHOW MEMORY").fetchall())
+    assert int(memory["state that can leave memory"]) > 300 << 20
+    assert resident() << 20 < limit
+    assert db.query("SELECT count(*), sum(length(text)) FROM t").fetchall() == [(300_000, 300_000_000)]
