@@ -15,6 +15,6 @@ pub use counting_allocator::{AllocationCounts, CountingAllocator, thread_allocat
 pub use hot_path_guard::{HotPathGuard, HotSection, OnAllocation, hot_sections, on_allocation, reset_hot_sections};
 pub use object_pool::ObjectPool;
 pub use ring_buffer::RingBuffer;
-pub use spill::{MemoryLimit, MemoryUsage, SpillAllocator, StateScope};
+pub use spill::{IndexScope, MemoryLimit, MemoryUsage, SpillAllocator, StateScope};
 
 pub use crate::hot_path;

@@ -5,6 +5,7 @@ use hashbrown::hash_table::Entry;
 
 use super::row_store::{NO_ROW, RowId, chunk_of, row_of};
 use super::row_table::shrink;
+use crate::alloc::IndexScope;
 
 /// Chains of row ids by key hash. A chain begins with the row that came last.
 #[derive(Debug, Default)]
@@ -105,6 +106,7 @@ impl KeyChains {
         }
         let links = &mut self.links[chunk];
         if links.len() <= row {
+            let _scope = (links.capacity() <= row).then(IndexScope::enter);
             links.resize(row + 1, UNLINKED);
         }
         &mut links[row]

@@ -12,6 +12,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 
+use crate::alloc::IndexScope;
 use crate::changelog::{add_weights, take_rows};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX};
 use crate::{ChangeBatch, Code, Error, Result};
@@ -267,7 +268,10 @@ impl Chunk {
 
     fn push(&mut self, schema: &SchemaRef, rows: RecordBatch, weights: &[i64]) -> Result<()> {
         self.pieces.push(Piece { start: self.weights.len(), rows });
-        self.weights.extend_from_slice(weights);
+        {
+            let _scope = IndexScope::enter();
+            self.weights.extend_from_slice(weights);
+        }
         self.live += weights.len();
         self.count_bytes();
         let is_full = self.is_full();

@@ -12,6 +12,8 @@ use super::pool::Pool;
 thread_local! {
     /// Whether what the thread allocates is state. Neither made lazily nor dropped, so that the allocator can ask at any moment of a thread's life.
     static IN_STATE: Cell<bool> = const { Cell::new(false) };
+    /// Whether that is an index.
+    static IN_INDEX: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether some database of the process has a limit.
@@ -65,6 +67,29 @@ impl StateScope {
     }
 }
 
+/// While it lives, state that its thread allocates is looked into by every change: it leaves memory last.
+#[derive(Debug)]
+pub struct IndexScope {
+    before: bool,
+    /// The scope is its thread's.
+    here: PhantomData<*const ()>,
+}
+
+impl IndexScope {
+    /// Begins the scope.
+    #[inline]
+    pub fn enter() -> Self {
+        Self { before: IN_INDEX.replace(true), here: PhantomData }
+    }
+}
+
+impl Drop for IndexScope {
+    #[inline]
+    fn drop(&mut self) {
+        IN_INDEX.set(self.before);
+    }
+}
+
 /// Says whether scopes mean anything from now on.
 pub(super) fn has_limit(has: bool) {
     HAS_LIMIT.store(has, Ordering::Relaxed);
@@ -95,7 +120,7 @@ pub(super) fn is_installed() -> bool {
 impl<A: GlobalAlloc> SpillAllocator<A> {
     #[inline]
     fn take(&self, layout: Layout) -> Option<*mut u8> {
-        if IN_STATE.get() { Pool::get()?.take(layout.size(), layout.align()) } else { None }
+        if IN_STATE.get() { Pool::get()?.take(layout.size(), layout.align(), IN_INDEX.get()) } else { None }
     }
 }
 
@@ -131,7 +156,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SpillAllocator<A> {
             return unsafe { self.inner.realloc(memory, layout, size) };
         }
         // State stays state, whoever makes it larger.
-        let pool = Pool::get().and_then(|pool| pool.take(size, layout.align()));
+        let pool = Pool::get().and_then(|pool| pool.take(size, layout.align(), IN_INDEX.get()));
         // SAFETY: the size is one that `realloc` may be called with, so the layout is valid; it is not 0.
         let moved = pool.unwrap_or_else(|| unsafe { self.inner.alloc(Layout::from_size_align_unchecked(size, layout.align())) });
         if !moved.is_null() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::MemoryUsage;
 use super::allocator::{has_limit, is_installed};
-use super::pool::Pool;
+use super::pool::{Part, Pool};
 use super::resident::{Resident, trim};
 use crate::{Code, Error, Result};
 
@@ -18,6 +18,8 @@ const WINDOWS_AT_ONCE: usize = 8;
 /// How long the thread sleeps, at most while much room is left.
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 const SLEEP_MIN: Duration = Duration::from_millis(1);
+/// Bytes below the limit from which on pages are put out, at least where there are many more.
+const MARGIN_MIN: u64 = 96 << 20;
 /// How often memory that was freed is given back to the system while the limit is reached.
 const TRIMMED_EVERY: Duration = Duration::from_secs(1);
 
@@ -62,7 +64,7 @@ impl MemoryLimit {
         let mut limits = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
         if !limits.has_keeper {
             let keeper = std::thread::Builder::new().name("laminar-memory".to_owned());
-            let new = Keeper { pool, resident, program, hand: 0, trimmed: Instant::now() };
+            let new = Keeper { pool, resident, program, hands: [0; 2], trimmed: Instant::now() };
             let began = keeper.spawn(move || new.keep());
             began.map_err(|error| Error::new(Code::Io, format!("the thread that keeps memory_limit: {error}")))?;
             limits.has_keeper = true;
@@ -124,8 +126,8 @@ struct Keeper {
     resident: Resident,
     /// What the program's own file took when it began: these pages are not ours to put out.
     program: u64,
-    /// Where it goes on to put pages out.
-    hand: usize,
+    /// Where in each part it goes on to put pages out.
+    hands: [usize; 2],
     /// When memory that was freed was given back to the system.
     trimmed: Instant,
 }
@@ -149,7 +151,8 @@ impl Keeper {
     /// Looks at what the process takes and puts pages out. Says how long nothing need be done.
     fn keep_once(&mut self, limit: u64) -> Duration {
         // Pages come back by the dozen while the thread sleeps, or waits for a core: that shall stay below the limit.
-        let (high, low) = (limit - limit / 4, limit - limit / 8 * 3);
+        let high = limit - (limit / 8).max(MARGIN_MIN).min(limit / 8 * 3);
+        let low = high - limit / 8;
         let (taken, files) = self.resident.bytes_and_files();
         let stays = (taken - files.min(taken)) + self.program.min(files);
         let is_reached = stays > limit - limit / 8;
@@ -162,7 +165,7 @@ impl Keeper {
             Pool::press(false);
             return if taken < limit / 2 { SLEEP_MAX } else { SLEEP_MIN };
         }
-        Pool::press(taken > limit - limit / 8 && !is_reached);
+        Pool::press(taken > high + (limit - high) / 2 && !is_reached);
         // What stays cannot be put out: only between that and the limit is there something to gain.
         self.put_out(low.max(stays + high.saturating_sub(stays) / 2));
         if is_reached { SLEEP_MAX } else { SLEEP_MIN }
@@ -170,15 +173,17 @@ impl Keeper {
 
     /// Puts pages out, from where it ended the last time, until the process takes `low` bytes or all are out.
     fn put_out(&mut self, low: u64) {
-        let end = self.pool.end();
-        for window in 0..end.div_ceil(WINDOW) {
-            if self.hand >= end {
-                self.hand = 0;
-            }
-            self.pool.put_out(self.hand, WINDOW.min(end - self.hand));
-            self.hand += WINDOW;
-            if window % WINDOWS_AT_ONCE == WINDOWS_AT_ONCE - 1 && self.resident.bytes() <= low {
-                return;
+        for (part, hand) in [Part::Columns, Part::Indexes].into_iter().zip(&mut self.hands) {
+            let range = self.pool.range(part);
+            for window in 1..=range.len().div_ceil(WINDOW) {
+                if !range.contains(hand) {
+                    *hand = range.start;
+                }
+                self.pool.put_out(*hand, WINDOW.min(range.end - *hand));
+                *hand += WINDOW;
+                if window % WINDOWS_AT_ONCE == 0 && self.resident.bytes() <= low {
+                    return;
+                }
             }
         }
     }

@@ -4,7 +4,7 @@
 //! left of it when the process ends. Containers know nothing of it: a page that is not in memory comes back when it is touched.
 //!
 //! * [`SpillAllocator`]: the global allocator of a program whose state shall be able to leave memory. All else it passes on.
-//! * [`StateScope`]: says that what this thread allocates is state.
+//! * [`StateScope`]: says that what this thread allocates is state; [`IndexScope`], that every change looks into it.
 //! * [`MemoryLimit`]: how much the process may take. A thread puts pages out when it takes more.
 //!
 //! Built of: `mapping` the file and its addresses, `runs` which parts of it are free, `slabs` small pieces, `resident` what the process takes.
@@ -27,11 +27,11 @@ mod slabs;
 mod unsupported;
 
 #[cfg(target_os = "linux")]
-pub use allocator::{SpillAllocator, StateScope};
+pub use allocator::{IndexScope, SpillAllocator, StateScope};
 #[cfg(target_os = "linux")]
 pub use limit::MemoryLimit;
 #[cfg(not(target_os = "linux"))]
-pub use unsupported::{MemoryLimit, SpillAllocator, StateScope};
+pub use unsupported::{IndexScope, MemoryLimit, SpillAllocator, StateScope};
 
 /// What a process takes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -33,13 +33,32 @@ thread_local! {
     static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
+/// Runs of more bytes are tables that are looked into at random.
+const TABLE_BYTES_MIN: usize = 512 << 10;
+
+/// What leaves memory first: columns of rows; and what stays as long as there is room: indexes, tables and small pieces, into which every change looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Columns,
+    Indexes,
+}
+
+/// A half of the pool's addresses.
+#[derive(Debug)]
+struct Half {
+    first: u32,
+    units: u32,
+    runs: Mutex<Runs>,
+    /// Bytes of the file that are there for it.
+    file: AtomicU64,
+}
+
 #[derive(Debug)]
 pub(super) struct Pool {
     mapping: Mapping,
-    runs: Mutex<Runs>,
+    columns: Half,
+    indexes: Half,
     shards: [Mutex<Shard>; SHARDS],
-    /// Bytes of the file.
-    file: AtomicU64,
     /// Allocations that the disk had no room for.
     refused: AtomicU64,
     /// When the disk had no room the last time.
@@ -65,11 +84,13 @@ impl Pool {
         // Nothing comes from the pool before all threads can tell its addresses.
         BASE.store(mapping.base.as_ptr() as usize, Ordering::Relaxed);
         BYTES.store(mapping.units() as usize * UNIT, Ordering::Release);
+        let units = mapping.units() / 2;
+        let half = |first| Half { first, units, runs: Mutex::new(Runs::new()), file: AtomicU64::new(0) };
         Ok(POOL.get_or_init(|| Pool {
             mapping,
-            runs: Mutex::new(Runs::new()),
+            columns: half(0),
+            indexes: half(units),
             shards: std::array::from_fn(|number| Mutex::new(Shard::new(number as u8))),
-            file: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             full_at: Mutex::new(None),
         }))
@@ -82,14 +103,20 @@ impl Pool {
         (address as usize).wrapping_sub(BASE.load(Ordering::Relaxed)) < bytes
     }
 
-    /// Memory of so many bytes; `None`: there is no room on the disk.
-    pub(super) fn take(&self, size: usize, align: usize) -> Option<*mut u8> {
+    /// Memory of so many bytes, of an index or not; `None`: there is no room on the disk.
+    pub(super) fn take(&self, size: usize, align: usize, is_index: bool) -> Option<*mut u8> {
         if align > UNIT || IS_FORKED.load(Ordering::Relaxed) {
             return None;
         }
         let taken = match class_of(size, align) {
-            Some(class) => lock(&self.shards[own_shard()]).take(self.memory(), class, || self.take_units(SLAB_UNITS)),
-            None => self.take_units(units(size)?).map(|unit| self.memory().address(unit)),
+            Some(class) => {
+                let take_slab = || self.take_units(Part::Indexes, SLAB_UNITS);
+                lock(&self.shards[own_shard()]).take(self.memory(), class, take_slab)
+            }
+            None => {
+                let part = if is_index || size > TABLE_BYTES_MIN { Part::Indexes } else { Part::Columns };
+                self.take_units(part, units(size)?).map(|unit| self.memory().address(unit))
+            }
         };
         if taken.is_none() {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -124,21 +151,30 @@ impl Pool {
         Memory { base: self.mapping.base, entries: self.mapping.entries }
     }
 
-    fn take_units(&self, count: u32) -> Option<u32> {
+    fn half(&self, part: Part) -> &Half {
+        match part {
+            Part::Columns => &self.columns,
+            Part::Indexes => &self.indexes,
+        }
+    }
+
+    fn take_units(&self, part: Part, count: u32) -> Option<u32> {
         if IS_PRESSED.load(Ordering::Relaxed) {
             std::thread::sleep(PRESSED_WAIT);
         }
-        outside(|| lock(&self.runs).take(count, |end| self.make_room(end)))
+        let half = self.half(part);
+        outside(|| lock(&half.runs).take(count, |end| self.make_room(half, end))).map(|unit| half.first + unit)
     }
 
     fn give_units(&self, first: u32, count: u32) {
-        outside(|| lock(&self.runs).give(first, count));
+        let half = self.half(if first < self.indexes.first { Part::Columns } else { Part::Indexes });
+        outside(|| lock(&half.runs).give(first - half.first, count));
     }
 
-    /// Whether the file has so many units, if need be after it has grown. Called by who holds the runs.
-    fn make_room(&self, end: u32) -> bool {
-        let (has, needs) = (self.file.load(Ordering::Relaxed), u64::from(end) * UNIT as u64);
-        if end > self.mapping.units() {
+    /// Whether the file has so many units of a half, if need be after it has grown. Called by who holds the runs.
+    fn make_room(&self, half: &Half, end: u32) -> bool {
+        let (has, needs) = (half.file.load(Ordering::Relaxed), u64::from(end) * UNIT as u64);
+        if end > half.units {
             return false;
         }
         if needs <= has {
@@ -148,23 +184,28 @@ impl Pool {
         if full_at.is_some_and(|at| at.elapsed() < ROOM_ASKED_EVERY) {
             return false;
         }
-        let grown = self.mapping.grow(has, needs).inspect(|bytes| self.file.store(*bytes, Ordering::Relaxed));
+        let offset = u64::from(half.first) * UNIT as u64;
+        let grown = self.mapping.grow(offset + has, offset + needs);
+        let grown = grown.inspect(|end| half.file.store(*end - offset, Ordering::Relaxed));
         *full_at = if grown.is_some() { None } else { Some(Instant::now()) };
         grown.is_some()
     }
 
     /// Bytes that are in use, with what is free within slabs; and bytes of the file.
     pub(super) fn usage(&self) -> (u64, u64) {
-        let in_use = outside(|| {
-            let runs = lock(&self.runs);
-            (u64::from(runs.end()) - runs.free()) * UNIT as u64
-        });
-        (in_use, self.file.load(Ordering::Relaxed))
+        let of_half = |half: &Half| {
+            let runs = lock(&half.runs);
+            ((u64::from(runs.end()) - runs.free()) * UNIT as u64, half.file.load(Ordering::Relaxed))
+        };
+        let (columns, indexes) = (of_half(&self.columns), of_half(&self.indexes));
+        (columns.0 + indexes.0, columns.1 + indexes.1)
     }
 
-    /// Bytes from the beginning in which something is or was.
-    pub(super) fn end(&self) -> usize {
-        lock(&self.runs).end() as usize * UNIT
+    /// The bytes of a part in which something is or was.
+    pub(super) fn range(&self, part: Part) -> std::ops::Range<usize> {
+        let half = self.half(part);
+        let start = half.first as usize * UNIT;
+        start..start + lock(&half.runs).end() as usize * UNIT
     }
 
     /// Puts pages out of the process.
@@ -241,12 +282,15 @@ mod tests {
         for round in 0..3_000_u32 {
             let size = 1_usize << random.random_range(0..17);
             let size = random.random_range(size..=size * 2);
-            let address = pool.take(size, 8).unwrap();
+            let address = pool.take(size, 8, random.random_bool(0.5)).unwrap();
             // SAFETY: the memory has so many bytes.
             unsafe { address.write_bytes(round as u8, size) };
             to.send((address as usize, size, round as u8)).unwrap();
             if random.random_bool(0.1) {
-                pool.put_out(0, pool.end());
+                for part in [Part::Columns, Part::Indexes] {
+                    let range = pool.range(part);
+                    pool.put_out(range.start, range.len());
+                }
             }
             from.try_iter().take(random.random_range(0..4)).for_each(|sent| give_checked(pool, sent));
         }

@@ -61,6 +61,17 @@ impl StateScope {
     }
 }
 
+/// Does nothing here.
+#[derive(Debug)]
+pub struct IndexScope(());
+
+impl IndexScope {
+    /// Begins the scope.
+    pub fn enter() -> Self {
+        Self(())
+    }
+}
+
 /// There is none here.
 #[derive(Debug)]
 pub struct MemoryLimit(());
