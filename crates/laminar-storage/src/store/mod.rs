@@ -10,8 +10,9 @@
 //!
 //! Rooms: [`layout`] names the files and recognises the directory, [`block`] and [`manifest`] are the two kinds of files beside the log,
 //! [`open`] finds out what is there, [`publish`] makes checkpoints and removes what they no longer need, [`check`](mod@check) looks
-//! at everything and changes nothing, [`handle`] is what callers hold.
+//! at everything and changes nothing, [`backup`] copies a database, [`handle`] is what callers hold.
 
+mod backup;
 mod block;
 mod check;
 mod handle;
@@ -20,6 +21,7 @@ mod manifest;
 mod open;
 mod publish;
 
+pub use backup::{Copied, is_database, restore, restore_on};
 pub use block::BlockId;
 pub use check::{FileReport, Report, Verdict, check, check_on};
 pub use handle::{CheckpointFile, Opened, Store, StoreOptions, StoredCheckpoint};

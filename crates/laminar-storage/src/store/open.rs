@@ -56,7 +56,7 @@ pub(super) fn open(path: &Path, disk: Arc<dyn Disk>, options: StoreOptions) -> R
     Ok(Opened { store: Store(inner), checkpoint: checkpoints.newest, warnings })
 }
 
-fn take_lock(disk: &dyn Disk, layout: &Layout) -> Result<Box<dyn Send + Sync>> {
+pub(super) fn take_lock(disk: &dyn Disk, layout: &Layout) -> Result<Box<dyn Send + Sync>> {
     let since = DateTime::from_timestamp_nanos(disk.now()).to_rfc3339_opts(SecondsFormat::Secs, true);
     let holder = format!("process {} on {} since {since}\n", std::process::id(), host());
     match disk.lock(&layout.lock(), &holder).map_err(failed(layout.lock()))? {

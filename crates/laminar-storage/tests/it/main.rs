@@ -2,6 +2,7 @@
 
 mod any_bytes;
 mod any_store;
+mod backup;
 mod encoded_rows;
 mod encoding;
 mod format;
