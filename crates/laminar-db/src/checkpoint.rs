@@ -11,7 +11,7 @@ use laminar_core::alloc::StateScope;
 use laminar_core::limits::{CHECKPOINT_LOG_BYTES, GROUP_SYNC_MS};
 use laminar_core::panics::caught;
 use laminar_core::time::{Clock, SystemClock};
-use laminar_core::{Code, Error, Result};
+use laminar_core::{Code, Error, Result, StepId};
 use laminar_storage::LogPosition;
 
 use crate::Database;
@@ -66,7 +66,7 @@ impl Database {
         match written(durable, captured) {
             Ok(()) => {
                 (checkpoints.epoch, checkpoints.taken) = (epoch, Some((log, step)));
-                self.lock_with_sources().commit_epoch(epoch);
+                self.lock_with_sources().commit_epoch(epoch, StepId(step));
                 Ok(epoch)
             }
             Err(error) => {

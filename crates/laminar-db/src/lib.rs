@@ -51,6 +51,8 @@ mod turn;
 
 mod checkpoint;
 
+mod backup;
+
 mod hosted;
 
 mod subscription;
@@ -63,6 +65,7 @@ mod sql;
 
 mod builder;
 
+pub use backup::back_up_directory;
 pub use builder::DatabaseBuilder;
 pub use database::{CallbackHandle, Database};
 pub use events::Event;
@@ -75,7 +78,7 @@ pub use laminar_core::{ChangeBatch, Code, Error, Result, Span, StepId};
 pub use laminar_derive::Row;
 pub use laminar_sql::diagnostic;
 pub use laminar_sql::parse::{ObjectKind, ParsedStatement, Statement, parse_script, parse_script_with};
-pub use laminar_storage::store::{Report as DirectoryReport, check as check_directory};
+pub use laminar_storage::store::{Copied, Report as DirectoryReport, check as check_directory, restore as restore_directory};
 pub use notice::{Notice, NoticeKind};
 pub use rows::Rows;
 pub use settings::{Durability, Settings, StepBudget};

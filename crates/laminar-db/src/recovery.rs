@@ -51,7 +51,8 @@ pub(crate) fn recovered(parts: EngineParts, path: &Path, disk: Arc<dyn Disk>) ->
         engine.journal.begin();
         if let Some(end) = engine.journal.end().filter(|_| replayed == 0) {
             // Nothing has happened since the last checkpoint, or ever: none is made before something does.
-            durable.checkpoints().taken = Some((end, engine.reactor.graph().last_step().0));
+            engine.checkpointed = engine.reactor.graph().last_step();
+            durable.checkpoints().taken = Some((end, engine.checkpointed.0));
         }
         clock.go_on();
     }

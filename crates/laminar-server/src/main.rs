@@ -31,6 +31,10 @@ enum Command {
     Check(commands::check::Arguments),
     /// Kills a script's process at random moments, lets it go on, and compares with a run that nobody killed.
     CrashTest(commands::crash_test::Arguments),
+    /// Copies a database that no process has open.
+    Backup(commands::backup::BackupArguments),
+    /// Makes a database of a backup, after every byte of it was looked at.
+    Restore(commands::backup::RestoreArguments),
     /// Measures named workloads on generated rows, and confirms their answers; without a name: lists them.
     Bench(commands::bench::Arguments),
 }
@@ -44,6 +48,7 @@ const EXAMPLES: &str = "Examples:
   laminar run big.sql --set memory_limit=1GB      state that is more stands on disk
   laminar check state                             is every byte of the directory as it was written?
   laminar crash-test job.sql --kills 50           does this script survive kill -9? writes none of its outputs
+  laminar backup state /srv/copy                  copy a database; restore brings it back
   laminar bench tumble-10k --workers 2            rows a second, with an answer that a batch query confirms
   laminar bench durability --dir /srv/data        what a directory costs there, beside what the device can do";
 
@@ -52,6 +57,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::CrashTest(arguments) => commands::crash_test::run(&arguments),
+        Command::Backup(arguments) => commands::backup::backup(&arguments),
+        Command::Restore(arguments) => commands::backup::restore(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Definition {
     Sink { connector: ConnectorDef },
     /// A way out for the late rows of others; the first that writes into it settles its columns.
     LateSink { connector: ConnectorDef, columns: Option<SchemaRef> },
+    /// A reader of changes that has a name; `snapshot`: it begins with the rows that there are.
+    Subscription { snapshot: bool },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -115,6 +117,7 @@ impl Object {
             Definition::Query { stored: false, .. } => ObjectKind::Stream,
             Definition::View(_) => ObjectKind::View,
             Definition::Sink { .. } | Definition::LateSink { .. } => ObjectKind::Sink,
+            Definition::Subscription { .. } => ObjectKind::Subscription,
         }
     }
 
@@ -124,7 +127,7 @@ impl Object {
             Definition::Source(source) => Some(&source.properties),
             Definition::Table(table) => Some(&table.properties),
             Definition::Query { properties, .. } => Some(properties),
-            Definition::View(_) | Definition::Sink { .. } | Definition::LateSink { .. } => None,
+            Definition::View(_) | Definition::Sink { .. } | Definition::LateSink { .. } | Definition::Subscription { .. } => None,
         }
     }
 
@@ -187,5 +190,6 @@ pub(crate) fn kind_name(kind: ObjectKind) -> &'static str {
         ObjectKind::View => "VIEW",
         ObjectKind::MaterializedView => "MATERIALIZED VIEW",
         ObjectKind::Sink => "SINK",
+        ObjectKind::Subscription => "SUBSCRIPTION",
     }
 }

@@ -3,12 +3,13 @@
 use laminar_sql::batch::relations_in;
 use laminar_sql::parse::{StreamQuery, changes_of_name};
 
-use super::{Catalog, Definition, ObjectId, ObjectKind, SideId, SideName, ViewDefinition};
+use super::{Catalog, Definition, Object, ObjectId, ObjectKind, SideId, SideName, ViewDefinition};
 
 impl Catalog {
     /// The names that a query can read from, but for those of rejected rows.
     pub(crate) fn readable_names(&self) -> Vec<String> {
-        self.iter().filter(|object| object.kind() != ObjectKind::Sink).map(|object| object.name.clone()).collect()
+        let is_readable = |object: &&Object| !matches!(object.kind(), ObjectKind::Sink | ObjectKind::Subscription);
+        self.iter().filter(is_readable).map(|object| object.name.clone()).collect()
     }
 }
 

@@ -245,9 +245,15 @@ impl Engine {
     /// Ends what runs for an object, with everything that was kept for it: its nodes can be taken out.
     pub(crate) fn end_instance(&mut self, id: ObjectId) -> Result<()> {
         let nodes = self.nodes_with_sides(id);
-        if let Some((handle, outlet)) = self.instances.remove(id).as_ref().and_then(Instance::sink) {
+        let ended = self.instances.remove(id);
+        if let Some((handle, outlet)) = ended.as_ref().and_then(Instance::sink) {
             self.reactor.graph_mut().detach_outlet(outlet);
             handle.close();
+        }
+        if let Some(Parts::Subscription { node, history }) = ended.map(|instance| instance.parts)
+            && history.remove_named(id)
+        {
+            self.drop_history(node);
         }
         self.readers.remove(&nodes);
         self.forget_histories(&nodes);

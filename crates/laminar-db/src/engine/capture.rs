@@ -8,16 +8,17 @@ use arrow_array::RecordBatch;
 use laminar_core::dag::{GraphImage, NodeImage, explain_node};
 use laminar_core::operator::SentGroups;
 use laminar_core::time::watermark::Holds;
-use laminar_core::{NodeId, Result};
+use laminar_core::{NodeId, Result, StepId};
 use laminar_storage::{BlockId, LogPosition, Store};
 
 use super::Engine;
 use super::journal::context_of;
 use super::readers::ReaderState;
 use crate::catalog::{Object, ObjectId, Side, SideId};
+use crate::history::HistoryImage;
 use crate::stored::{
-    BlockWriter, CheckpointBody, FORMAT, StoredGroups, StoredNode, StoredObject, StoredPart, StoredPromise, StoredReader,
-    StoredReaderState, StoredSide, StoredSideStream, StoredSink, to_hex,
+    BlockWriter, CheckpointBody, FORMAT, StoredGroups, StoredHistory, StoredNode, StoredObject, StoredPart, StoredPromise,
+    StoredReader, StoredReaderState, StoredSide, StoredSideStream, StoredSink, StoredSubscription, to_hex,
 };
 
 /// A checkpoint that is not written yet.
@@ -39,6 +40,8 @@ struct CapturedObject {
     reads: Vec<(u64, usize)>,
     readers: Vec<StoredReader>,
     sink: Option<StoredSink>,
+    history: Option<HistoryImage>,
+    subscription: Option<StoredSubscription>,
     late: ((u64, u64), Vec<RecordBatch>),
     errors: ((u64, u64), Vec<RecordBatch>),
     reporter: Option<usize>,
@@ -67,8 +70,9 @@ impl Engine {
         Ok(Some(Captured { epoch, log, graph, taken_at, next_object, objects, script: self.journal.script.clone() }))
     }
 
-    /// What is in the checkpoint of this epoch becomes visible outside, and will not be read again.
-    pub(crate) fn commit_epoch(&mut self, epoch: u64) {
+    /// What is in the checkpoint of this epoch, whose last step is `step`, becomes visible outside, and will not be read again.
+    pub(crate) fn commit_epoch(&mut self, epoch: u64, step: StepId) {
+        self.checkpointed = step;
         self.instances.iter().filter_map(|(_, instance)| instance.sink()).for_each(|(handle, _)| handle.commit(epoch));
         self.readers.acknowledge();
     }
@@ -111,6 +115,8 @@ impl Engine {
             reads: self.reads_of(id, &nodes),
             readers,
             sink,
+            history: self.history_image(id),
+            subscription: self.stored_subscription(id),
             late: side(Side::Late),
             errors: side(Side::Errors),
             reporter: self.side_outputs.reporter(id).and_then(place),
@@ -239,6 +245,8 @@ impl CapturedObject {
             reads: self.reads,
             readers: self.readers,
             sink: self.sink,
+            history: self.history.map(|image| StoredHistory::write(&image, blocks)).transpose()?,
+            subscription: self.subscription,
             late,
             errors,
             reporter: self.reporter,

@@ -28,6 +28,10 @@ impl std::fmt::Display for AttachedHistory {
 }
 
 impl AttachedHistory {
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
     pub(super) fn rename(&mut self, name: &str) {
         name.clone_into(&mut self.name);
         self.history.rename(name);
@@ -72,7 +76,8 @@ impl Engine {
         let reader = match options.as_of_step {
             Some(step) => history.read_after(options, step, self.reactor.graph().last_step())?,
             None => {
-                let snapshot = if wants_rows && !target.is_side() { self.snapshot_of(target)? } else { None };
+                let snapshot = if wants_rows && !target.is_side() { self.snapshot_at(target.node)? } else { None };
+                let snapshot = snapshot.map(|rows| (self.reactor.graph().last_step(), rows));
                 history.read_from_now(options, snapshot)
             }
         };
@@ -101,7 +106,13 @@ impl Engine {
     }
 
     /// The history at a node; made if there is none.
-    fn history_at(&mut self, node: NodeId, name: &str, inputs: Vec<ObjectId>, retention: Retention) -> Result<History> {
+    pub(super) fn history_at(
+        &mut self,
+        node: NodeId,
+        name: &str,
+        inputs: Vec<ObjectId>,
+        retention: Retention,
+    ) -> Result<History> {
         if let Some(found) = self.histories.iter().find(|attached| attached.node == node) {
             return Ok(found.history.clone());
         }
@@ -113,14 +124,11 @@ impl Engine {
         Ok(history)
     }
 
-    /// The rows that an object stores now, as the first changes of a reader.
-    fn snapshot_of(&self, target: &SubscriptionTarget) -> Result<Option<(StepId, ChangeBatch)>> {
-        let contents = self.reactor.graph().stored_rows(target.node)?;
-        if contents.is_empty() {
-            return Ok(None);
-        }
-        let rows = ChangeBatch::concat(&target.properties.schema, &contents)?;
-        Ok(Some((self.reactor.graph().last_step(), rows)))
+    /// The rows that an object stores now at its node, as the first changes of a reader; `None`: there are none.
+    pub(super) fn snapshot_at(&self, node: NodeId) -> Result<Option<ChangeBatch>> {
+        let contents = self.reactor.graph().stored_rows(node)?;
+        let first = contents.first().map(ChangeBatch::schema);
+        first.map(|schema| ChangeBatch::concat(&schema, &contents)).transpose()
     }
 
     /// Takes a reader away, and with the last one the history and the nodes that existed for it alone.

@@ -15,6 +15,7 @@ use super::late_target::SinkIntake;
 use super::sinks::SinkHandle;
 use super::table_rules::TableRules;
 use crate::catalog::{ObjectId, TextLengths};
+use crate::history::History;
 
 /// The instances of all objects.
 #[derive(Default)]
@@ -43,6 +44,11 @@ pub(crate) enum Parts {
     },
     /// A sink for late rows; `None`: no query writes into it yet.
     LateSink(Option<SinkIntake>),
+    /// A subscription with a name: where it reads.
+    Subscription {
+        node: NodeId,
+        history: History,
+    },
 }
 
 pub(crate) struct SourceInstance {
@@ -144,7 +150,7 @@ impl Instance {
             Parts::Source(source) => source.reader.map(|reader| reader.output),
             Parts::Table(table) => Some(table.output),
             Parts::Query(root) => Some(*root),
-            Parts::View | Parts::Sink { .. } | Parts::LateSink(_) => None,
+            Parts::View | Parts::Sink { .. } | Parts::LateSink(_) | Parts::Subscription { .. } => None,
         }
     }
 

@@ -120,6 +120,14 @@ impl Journal {
         if self.is_written() { self.write(vec![record], by_statement) } else { Ok(()) }
     }
 
+    /// Writes what a statement did that changed nothing of the catalog.
+    pub(super) fn statement(&mut self, now: i64, redo: &Redo) -> Result<()> {
+        if !self.is_written() {
+            return Ok(());
+        }
+        self.write(vec![LogRecord::Statement { now, text: String::new(), context: redo.to_text()? }], true)
+    }
+
     /// The statement `text` of a script begins.
     pub(crate) fn begin_script_statement(&mut self, text: &str) {
         self.script_statement = Some(text.to_owned());

@@ -11,6 +11,7 @@ mod instances;
 mod journal;
 mod late_target;
 mod memory;
+mod named_subscriptions;
 mod notices;
 mod planning;
 mod readers;
@@ -34,7 +35,7 @@ use laminar_core::budget::BudgetMetrics;
 use laminar_core::dag::{NodeKind, NodeStatus};
 use laminar_core::reactor::Reactor;
 use laminar_core::time::Clock;
-use laminar_core::{Code, Error, NodeId, Result};
+use laminar_core::{Code, Error, NodeId, Result, StepId};
 use laminar_sql::plan::Planner;
 
 pub(crate) use alignment::Held;
@@ -45,6 +46,7 @@ pub(crate) use histories::AttachedHistory;
 pub(crate) use instances::{Instance, Instances, Parts, SourceInstance, SourceReader, TableInstance};
 pub(crate) use journal::Journal;
 pub(crate) use late_target::append_sink_request;
+pub(crate) use named_subscriptions::NamedSubscription;
 pub(crate) use planning::PlannerCatalog;
 use readers::Deliveries;
 pub(crate) use readers::ReaderState;
@@ -60,7 +62,7 @@ pub(crate) use table_rules::{Check, ColumnDefault, DefaultValue, Generated, Tabl
 pub(crate) use undo::{Done, Undo};
 use worker_pool::WorkerPoolSpec;
 
-use crate::catalog::{Catalog, ObjectId, kind_name};
+use crate::catalog::{Catalog, ObjectId, ObjectKind, kind_name};
 use crate::settings::Settings;
 use crate::{Interrupt, Notice};
 
@@ -98,6 +100,8 @@ pub(crate) struct Engine {
     pub(crate) recorded: Recorded,
     /// What is to be known of how the directory was found.
     pub(crate) notices_of_opening: Vec<Notice>,
+    /// The last step of the newest checkpoint: recovery goes on from there.
+    pub(crate) checkpointed: StepId,
     /// Why the last checkpoint did not come about.
     pub(crate) checkpoint_failure: Option<Error>,
     /// All that was committed.
@@ -138,6 +142,7 @@ impl Engine {
             journal: Journal::default(),
             recorded: Recorded::default(),
             notices_of_opening: Vec::new(),
+            checkpointed: StepId(0),
             checkpoint_failure: None,
             #[cfg(test)]
             committed: Vec::new(),
@@ -237,9 +242,12 @@ impl Engine {
         self.instances.output(id).ok_or_else(|| match self.catalog.object(id) {
             None => Error::internal(format!("there is no {id}")),
             Some(object) => {
-                let name = &object.name;
-                Error::new(Code::InvalidQuery, format!("{} '{name}' has no changes of its own", kind_name(object.kind())))
-                    .with_hint(format!("subscribe to SELECT * FROM {name}"))
+                let (name, kind) = (&object.name, object.kind());
+                let hint = match kind {
+                    ObjectKind::Subscription => format!("FETCH 100 FROM {name}"),
+                    _ => format!("subscribe to SELECT * FROM {name}"),
+                };
+                Error::new(Code::InvalidQuery, format!("{} '{name}' has no changes of its own", kind_name(kind))).with_hint(hint)
             }
         })
     }

@@ -154,7 +154,7 @@ fn relation_kind(kind: ObjectKind) -> RelationKind {
         ObjectKind::Source => RelationKind::Source,
         ObjectKind::Table => RelationKind::Table,
         ObjectKind::MaterializedView => RelationKind::MaterializedView,
-        ObjectKind::Stream | ObjectKind::Sink => RelationKind::Stream,
+        ObjectKind::Stream | ObjectKind::Sink | ObjectKind::Subscription => RelationKind::Stream,
         ObjectKind::View => RelationKind::View,
     }
 }

@@ -70,6 +70,8 @@ impl Engine {
             }
         }
         self.histories_begin_after(self.reactor.graph().last_step());
+        self.restore_histories(&body.objects, blocks)?;
+        self.checkpointed = StepId(body.step);
         self.journal.script.clone_from(&body.script);
         Ok(())
     }

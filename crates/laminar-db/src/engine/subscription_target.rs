@@ -1,10 +1,11 @@
 //! What can be listened to by name: the changes of an object, and what it rejected.
 
+use arrow_schema::SchemaRef;
 use laminar_core::dag::{EdgeProperties, Outlet, OutletId};
 use laminar_core::{Error, NodeId, Result};
 
 use super::Engine;
-use crate::catalog::{Definition, ObjectId, SideId};
+use crate::catalog::{Definition, Object, ObjectId, SideId};
 use crate::history::Description;
 
 /// A place to listen at.
@@ -38,15 +39,21 @@ impl Engine {
         let node = self.output_of(id)?;
         let object = self.catalog.named(name)?;
         let properties = object.properties().cloned().ok_or_else(|| Error::internal("an output without properties"))?;
-        let latest_only = matches!(object.definition, Definition::Query { latest_only: true, .. });
         Ok(SubscriptionTarget {
             node,
-            description: Description { kind: properties.changes.clone(), latest_only },
+            description: description_of(object, &properties),
             properties,
             stored: object.keeps_rows(),
             object: id,
             is_side: false,
         })
+    }
+
+    /// The columns of an object's rows, and how its changes are told.
+    pub(crate) fn told_as(&self, id: ObjectId) -> Result<(SchemaRef, Description)> {
+        let object = self.catalog.object(id).ok_or_else(|| Error::internal(format!("there is no {id}")))?;
+        let properties = object.properties().ok_or_else(|| Error::internal(format!("{id} has no rows")))?;
+        Ok((properties.schema.clone(), description_of(object, properties)))
     }
 
     fn side_output_target(&mut self, name: &str, side: SideId) -> Result<SubscriptionTarget> {
@@ -69,4 +76,9 @@ impl Engine {
         self.read_target(target, snapshot)?;
         Ok(outlet)
     }
+}
+
+fn description_of(object: &Object, properties: &EdgeProperties) -> Description {
+    let latest_only = matches!(object.definition, Definition::Query { latest_only: true, .. });
+    Description { kind: properties.changes.clone(), latest_only }
 }

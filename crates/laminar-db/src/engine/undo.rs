@@ -21,6 +21,8 @@ pub(crate) enum Done {
     History(NodeId),
     /// A history was given a reader.
     Subscribed(History, ReaderId),
+    /// A history was given a reader with a name.
+    Named(History, ObjectId),
     /// An object was given its instance.
     Runs(ObjectId),
     /// A source was given this reader; before, it had `before`.
@@ -134,6 +136,9 @@ impl Engine {
             Done::History(node) => self.drop_history(node),
             Done::Subscribed(history, reader) => {
                 history.remove(reader);
+            }
+            Done::Named(history, id) => {
+                history.remove_named(id);
             }
             Done::Runs(id) => {
                 self.instances.remove(id);

@@ -1,8 +1,10 @@
 //! Changes by step, kept for those who read them: each pulls from the history of an object at its own pace.
 //!
-//! * [`steps`]: the history of one object and its readers. [`options`]: how a reader wants to read. [`change_set`]: what it is told.
+//! * [`steps`]: the history of one object and its readers. [`named`]: readers with a name. [`options`]: how a reader wants to read.
+//!   [`change_set`]: what it is told.
 
 mod change_set;
+mod named;
 mod options;
 mod steps;
 
@@ -10,6 +12,7 @@ use laminar_core::NodeId;
 
 pub(crate) use change_set::Description;
 pub use change_set::{Change, ChangeSet, schema_with_operations};
+pub(crate) use named::{HistoryImage, NamedPlace, NamedStatus, lost_error};
 pub use options::{SlowReader, SubscribeOptions};
 pub(crate) use steps::{History, Next, ReaderId};
 

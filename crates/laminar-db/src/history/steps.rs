@@ -12,7 +12,9 @@ use laminar_core::dag::Outlet;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 
+use super::named::NamedReader;
 use super::{SlowReader, SubscribeOptions};
+use crate::catalog::ObjectId;
 use crate::settings::{Retention, size_text};
 
 /// The history of one object. Clones are handles to the same one.
@@ -34,30 +36,34 @@ pub(crate) enum Next {
     End,
 }
 
-struct Steps {
+pub(super) struct Steps {
     /// The object.
     name: String,
-    entries: VecDeque<Entry>,
+    pub(super) entries: VecDeque<Entry>,
     /// The number of the first of `entries`, counted from the beginning.
-    first: u64,
+    pub(super) first: u64,
     /// The changes of every step after this one are here.
-    complete_after: StepId,
+    pub(super) complete_after: StepId,
     /// Bytes of `entries`.
     bytes: usize,
     bytes_max: usize,
     retention: Retention,
     readers: BTreeMap<ReaderId, Reader>,
     readers_made: u64,
+    /// By the subscription's id.
+    pub(super) named: BTreeMap<ObjectId, NamedReader>,
     ended: bool,
-    failed: Option<Error>,
+    pub(super) failed: Option<Error>,
 }
 
-struct Entry {
-    step: StepId,
-    changes: ChangeBatch,
-    bytes: usize,
+pub(super) struct Entry {
+    pub(super) step: StepId,
+    pub(super) changes: ChangeBatch,
+    pub(super) bytes: usize,
+    /// Bytes of all entries that ever were, up to this one.
+    pub(super) bytes_through: u64,
     /// The wall-clock time of the step, in nanoseconds.
-    at: i64,
+    pub(super) at: i64,
 }
 
 struct Reader {
@@ -92,6 +98,7 @@ impl History {
             retention,
             readers: BTreeMap::new(),
             readers_made: 0,
+            named: BTreeMap::new(),
             ended: false,
             failed: None,
         })))
@@ -164,7 +171,7 @@ impl History {
         let mut steps = self.lock();
         steps.readers.remove(&reader);
         steps.forget();
-        steps.readers.is_empty() && steps.retention.is_none()
+        steps.is_unneeded()
     }
 
     /// Steps that wait for the reader that holds back what feeds the object, if there is one.
@@ -185,7 +192,7 @@ impl History {
     }
 
     /// A poisoned lock means that a reader panicked between two of our assignments; the history itself is whole.
-    fn lock(&self) -> MutexGuard<'_, Steps> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Steps> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -204,11 +211,16 @@ impl Reader {
 
 impl Steps {
     /// One past the number of the last entry.
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.first + self.entries.len() as u64
     }
 
-    fn entry(&self, number: u64) -> Option<&Entry> {
+    /// Whether nothing is read here and nothing kept for those to come.
+    pub(super) fn is_unneeded(&self) -> bool {
+        self.readers.is_empty() && self.named.is_empty() && self.retention.is_none()
+    }
+
+    pub(super) fn entry(&self, number: u64) -> Option<&Entry> {
         self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
@@ -255,12 +267,20 @@ impl Steps {
         waiting >= reader.capacity || waiting > 0 && self.bytes >= self.bytes_max && bytes() >= self.bytes_max
     }
 
-    fn push(&mut self, step: StepId, changes: ChangeBatch, at: i64) -> Result<()> {
+    /// Adds the changes of a step.
+    pub(super) fn add(&mut self, step: StepId, changes: ChangeBatch, at: i64) -> Result<()> {
         let changes = compacted(changes)?;
         // An entry has a price of its own, so that many small steps do not count as nothing.
         let bytes = changes.rows().get_array_memory_size() + size_of::<Entry>() + changes.rows().num_columns() * 16;
+        let bytes_through = self.entries.back().map_or(0, |last| last.bytes_through) + bytes as u64;
         self.bytes += bytes;
-        self.entries.push_back(Entry { step, changes, bytes, at });
+        self.entries.push_back(Entry { step, changes, bytes, bytes_through, at });
+        Ok(())
+    }
+
+    fn push(&mut self, step: StepId, changes: ChangeBatch, at: i64) -> Result<()> {
+        self.add(step, changes, at)?;
+        self.give_up_slow_ones();
         let end = self.end();
         let overdue: Vec<ReaderId> = self
             .readers
@@ -310,12 +330,14 @@ impl Steps {
     }
 
     /// Forgets entries that no reader needs, and the oldest ones beyond the bound.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
+        let needed = self.named.values().filter(|reader| reader.holds()).map(|reader| reader.next).min();
         while let Some(front) = self.entries.front() {
             let number = self.first;
             let unread = |reader: &Reader| reader.next <= number && reader.is_live();
             let is_unread = self.readers.values().any(unread);
-            let held = self.readers.values().any(|reader| reader.policy == SlowReader::Block && unread(reader));
+            let held = needed.is_some_and(|next| next <= number)
+                || self.readers.values().any(|reader| reader.policy == SlowReader::Block && unread(reader));
             let too_many = self.bytes > self.bytes_max && self.entries.len() > 1;
             if held || !too_many && (is_unread || self.is_retained(front)) {
                 return;

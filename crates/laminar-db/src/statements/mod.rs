@@ -1,10 +1,12 @@
 //! What each statement does: one file a statement, and the match that finds it.
 
+mod backup;
 mod change;
 mod checkpoint;
 mod create_query;
 mod create_sink;
 mod create_source;
+mod create_subscription;
 mod create_table;
 mod create_view;
 mod defaults;
@@ -12,6 +14,7 @@ mod define_rules;
 mod drop;
 mod explain;
 mod explain_object;
+mod fetch;
 mod insert;
 mod on_conflict;
 mod redo;
@@ -107,18 +110,22 @@ impl StatementOutcome {
 /// Runs a statement; in a database with a directory, until what it did lasts. What panics in it is a mistake of ours, which must not end the program.
 pub(crate) fn run(database: &Database, parsed: &ParsedStatement) -> Result<StatementOutcome> {
     let outcome = with_deep_stack(|| caught(|| run_here(database, parsed)))?;
-    if database.durable.is_some() && changes_something(&parsed.statement) {
+    let is_acknowledged = matches!(parsed.statement, Statement::Acknowledge(_));
+    if database.durable.is_some() && (is_acknowledged || changes_something(&parsed.statement)) {
         database.let_go_when_durable(database.lock())?;
     }
     Ok(outcome)
 }
 
-/// Whether a statement may write into the log.
+/// Whether a statement changes objects or rows, so that a script which is run anew does not do it a second time. What a reader fetches and acknowledges goes
+/// on instead.
 pub(crate) fn changes_something(statement: &Statement) -> bool {
     !matches!(
         statement,
         Statement::Select(_)
             | Statement::Subscribe(_)
+            | Statement::Fetch(_)
+            | Statement::Acknowledge(_)
             | Statement::Show(_)
             | Statement::Describe(_)
             | Statement::Explain(_)
@@ -126,6 +133,7 @@ pub(crate) fn changes_something(statement: &Statement) -> bool {
             | Statement::Verify(_)
             | Statement::Set(_)
             | Statement::Checkpoint
+            | Statement::Backup(_)
     )
 }
 
@@ -134,6 +142,8 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
     match &parsed.statement {
         Statement::Select(query) => select::run(database, query, text),
         Statement::Subscribe(subscribe) => subscribe::run(database, subscribe, text),
+        Statement::Fetch(fetch) => fetch::fetch(database, fetch),
+        Statement::Acknowledge(acknowledge) => fetch::acknowledge(&mut database.lock(), acknowledge),
         Statement::Insert(insert) => insert::run(database, insert, text),
         Statement::CreateTable(create @ CreateTable { query: Some(query), .. }) => {
             create_table::run_as(database, create, query, text)
@@ -143,6 +153,7 @@ fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOu
         Statement::Truncate(truncate) => change::truncate(database, truncate),
         Statement::Verify(verify) => verify::run(database, verify),
         Statement::Checkpoint => checkpoint::run(database),
+        Statement::Backup(backup) => backup::run(database, backup),
         Statement::Replay(replay) => replay::run(database, replay),
         Statement::Drop(drop) if database.durable.is_some() => run_drop(database, drop),
         other => run_locked(&mut database.lock(), other, text),
@@ -186,6 +197,7 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         Statement::CreateMaterializedView(create) => create_query::run(engine, create, text, ObjectKind::MaterializedView),
         Statement::CreateView(create) => create_view::run(engine, create, text),
         Statement::CreateSink(create) => create_sink::run(engine, create, text),
+        Statement::CreateSubscription(create) => create_subscription::run(engine, create, text),
         Statement::Drop(_)
         | Statement::Rename(_)
         | Statement::Show(_)
@@ -194,6 +206,9 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         | Statement::ExplainObject(_)
         | Statement::Verify(_)
         | Statement::Checkpoint
+        | Statement::Backup(_)
+        | Statement::Fetch(_)
+        | Statement::Acknowledge(_)
         | Statement::Replay(_)
         | Statement::Set(_)
         | Statement::Select(_)
@@ -215,6 +230,10 @@ pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> boo
         }
         Statement::Replay(replay) => {
             let objects: Vec<ObjectId> = engine.catalog.side(&replay.from.text).map(|side| side.object).into_iter().collect();
+            return engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects));
+        }
+        Statement::Fetch(fetch) => {
+            let objects: Vec<ObjectId> = engine.catalog.id_of(&fetch.subscription.text).into_iter().collect();
             return engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects));
         }
         Statement::Select(query) => (query, None),

@@ -1,7 +1,7 @@
 //! Statements that are said again when a database is opened: what its directory says that they did.
 
 use laminar_core::panics::caught;
-use laminar_core::{Code, Error, Result};
+use laminar_core::{Code, Error, Result, StepId};
 use laminar_sql::parse::{CreateTable, ParsedStatement, Statement, parse_script};
 use laminar_sql::with_deep_stack;
 
@@ -22,6 +22,10 @@ pub(crate) fn redo(engine: &mut Engine, text: &str, redo: &Redo) -> Result<()> {
             drop_all(engine, &order)
         }
         Redo::Rename { object, to } => rename_object(engine, ObjectId(*object), to),
+        Redo::Acknowledge { subscription, step } => {
+            engine.acknowledge_again(ObjectId(*subscription), StepId(*step));
+            Ok(())
+        }
         Redo::Script { text, .. } => {
             engine.journal.script.push(text.clone());
             Ok(())

@@ -74,7 +74,7 @@ fn under_its_name(engine: &Engine, object: &Object, to: &str) -> Result<(Object,
         (Definition::LateSink { columns, .. }, Statement::CreateSink(create)) => {
             Definition::LateSink { connector: create.connector, columns }
         }
-        (query @ Definition::Query { .. }, _) => query,
+        (same @ (Definition::Query { .. } | Definition::Subscription { .. }), _) => same,
         _ => return Err(Error::internal(format!("the statement of '{}' makes something else", object.name))),
     };
     Ok((Object { name: to.to_owned(), sql: parsed.text, definition, ..object.clone() }, rules))

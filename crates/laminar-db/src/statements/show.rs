@@ -4,13 +4,14 @@ use arrow_schema::Field;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{Name, Show};
 
-use super::{StatementOutcome, checkpoint, text_rows};
+use super::{StatementOutcome, checkpoint, fetch, text_rows};
 use crate::catalog::{Definition, Object, ObjectKind, kind_name};
 use crate::engine::Engine;
 use crate::{ObjectStatus, Status};
 
 pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> {
     match show {
+        Show::Objects(ObjectKind::Subscription) => fetch::show(engine),
         Show::Objects(kind) => objects(engine, Some(*kind)),
         Show::All => objects(engine, None),
         Show::Jobs => jobs(engine),
@@ -46,7 +47,8 @@ fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<StatementOutcome
 
 fn jobs(engine: &mut Engine) -> Result<StatementOutcome> {
     let status = Status::of(engine);
-    let rows = status.objects.iter().filter(|object| object.kind != ObjectKind::View).map(|object| {
+    let runs = |object: &&ObjectStatus| !matches!(object.kind, ObjectKind::View | ObjectKind::Subscription);
+    let rows = status.objects.iter().filter(runs).map(|object| {
         vec![
             object.name.clone(),
             kind_name(object.kind).to_lowercase(),

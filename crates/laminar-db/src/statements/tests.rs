@@ -41,6 +41,7 @@ fn database(folder: &Path) -> Database {
            JOIN names n ON n.symbol = b.symbol JOIN late_view l ON l.symbol = b.symbol;
          CREATE MATERIALIZED VIEW totals AS SELECT name, sum(total) AS total FROM shown GROUP BY name;
          CREATE STREAM lost AS SELECT reason FROM bars$late;
+         CREATE SUBSCRIPTION reader ON totals WITH (history = '9 steps');
          CREATE SINK out FROM totals INTO FILE (path = '{out}', changelog = 'true');
          CREATE SINK out_of_query AS SELECT a FROM \"Odd name\" WHERE a > 1 INTO FILE (path = '{other}')",
         input = path("in.csv"),

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ObjectContext;
+use super::{ObjectContext, StoredHistory, StoredSubscription};
 
 /// The version of this format.
 pub(crate) const FORMAT: u32 = 1;
@@ -45,6 +45,12 @@ pub(crate) struct StoredObject {
     pub(crate) readers: Vec<StoredReader>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sink: Option<StoredSink>,
+    /// Its changes that subscriptions with a name have not acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) history: Option<StoredHistory>,
+    /// Where its reader stands, if it is a subscription with a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) subscription: Option<StoredSubscription>,
     /// What it rejected.
     pub(crate) late: StoredSide,
     pub(crate) errors: StoredSide,

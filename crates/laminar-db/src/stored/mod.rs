@@ -3,9 +3,11 @@
 //!
 //! * [`statement`]: what a record of the log says of a statement beside its text.
 //! * [`body`]: what a manifest says of a checkpoint, in words that people can read.
+//! * [`history`]: what subscriptions with a name have not acknowledged.
 //! * [`tables`]: rows and states as blocks, which a body names.
 
 mod body;
+mod history;
 mod statement;
 mod tables;
 
@@ -13,5 +15,6 @@ pub(crate) use body::{
     CheckpointBody, FORMAT, StoredGroups, StoredNode, StoredObject, StoredPart, StoredPromise, StoredReader, StoredReaderState,
     StoredSide, StoredSideStream, StoredSink, StoredSinkState,
 };
+pub(crate) use history::{StoredHistory, StoredSubscription};
 pub(crate) use statement::{ObjectContext, Redo};
 pub(crate) use tables::{BlockReader, BlockWriter, from_hex, to_hex};

@@ -18,6 +18,8 @@ pub(crate) enum Redo {
     Rename { object: u64, to: String },
     /// The text took the place of what an object was.
     Replace(u64),
+    /// The reader of a subscription with a name has everything up to a step.
+    Acknowledge { subscription: u64, step: u64 },
     /// So many statements of the script with which the directory is run have been done.
     Script { done: u64, text: String },
 }

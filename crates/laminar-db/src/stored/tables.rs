@@ -32,14 +32,14 @@ impl<'a> BlockWriter<'a> {
         for table in image.tables {
             let size = table.rows.get_array_memory_size();
             if bytes > 0 && bytes + size > BLOCK_BYTES_MIN {
-                blocks.push(self.block(&std::mem::take(&mut open))?);
+                blocks.push(self.image(&std::mem::take(&mut open))?);
                 bytes = 0;
             }
             open.tables.push(table);
             bytes += size.max(1);
         }
         if bytes > 0 {
-            blocks.push(self.block(&open)?);
+            blocks.push(self.image(&open)?);
         }
         Ok(blocks)
     }
@@ -48,10 +48,11 @@ impl<'a> BlockWriter<'a> {
     pub(crate) fn rows(&mut self, rows: &RecordBatch) -> Result<String> {
         let mut image = StateImage::default();
         image.push(ROWS, rows.clone());
-        self.block(&image)
+        self.image(&image)
     }
 
-    fn block(&mut self, image: &StateImage) -> Result<String> {
+    /// The block of an image, whatever its size.
+    pub(crate) fn image(&mut self, image: &StateImage) -> Result<String> {
         let block = self.store.put_block(&encode_image(image)?)?;
         self.written.insert(block);
         Ok(block.to_string())
@@ -71,16 +72,16 @@ impl BlockReader<'_> {
     pub(crate) fn state(self, blocks: &[String]) -> Result<StateImage> {
         let mut image = StateImage::default();
         for block in blocks {
-            image.tables.extend(self.block(block)?.tables);
+            image.tables.extend(self.image(block)?.tables);
         }
         Ok(image)
     }
 
     pub(crate) fn rows(self, block: &str) -> Result<RecordBatch> {
-        self.block(block)?.get(ROWS).cloned()
+        self.image(block)?.get(ROWS).cloned()
     }
 
-    fn block(self, block: &str) -> Result<StateImage> {
+    pub(crate) fn image(self, block: &str) -> Result<StateImage> {
         decode_image(&self.0.get_block(block.parse()?)?)
     }
 }

@@ -94,3 +94,29 @@ fn what_is_no_directory_of_a_database_is_refused_by_name() {
     let checked = finished(laminar().current_dir(folder.path()).args(["check", "nowhere"]).output().unwrap());
     assert!(checked.code == 1 && checked.err.contains("nowhere"), "{}", checked.err);
 }
+
+#[test]
+fn a_directory_is_backed_up_and_restored_and_a_damaged_backup_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1); SELECT a FROM t;";
+    assert_eq!(run(folder.path(), script, &["--data-dir", "state"]).code, 0);
+    let say = |arguments: &[&str]| finished(laminar().current_dir(folder.path()).args(arguments).output().unwrap());
+    let made = say(&["backup", "state", "copy"]);
+    assert!(made.code == 0 && made.err.contains("state is copied to copy: checkpoint 1"), "{}", made.err);
+    assert_eq!(say(&["check", "copy"]).code, 0);
+    let again = say(&["backup", "state", "copy"]);
+    assert!(again.code == 1 && again.err.contains("'copy' is not empty"), "{}", again.err);
+    let restored = say(&["restore", "copy", "back"]);
+    assert!(restored.code == 0 && restored.err.contains("copy is restored to back"), "{}", restored.err);
+    let ran = run(folder.path(), script, &["--data-dir", "back"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "a\n1\n"), "{}", ran.err);
+    let manifest = folder.path().join("copy/checkpoints/0000000001/MANIFEST");
+    let mut bytes = std::fs::read(&manifest).unwrap();
+    bytes[60] ^= 1;
+    std::fs::write(&manifest, bytes).unwrap();
+    let damaged = say(&["restore", "copy", "other"]);
+    assert!(damaged.code == 1 && damaged.err.contains("MANIFEST"), "{}", damaged.err);
+    assert!(!folder.path().join("other").exists());
+    let nothing = say(&["restore", "nowhere", "other"]);
+    assert!(nothing.code == 1 && nothing.err.contains("there is no database in 'nowhere'"), "{}", nothing.err);
+}

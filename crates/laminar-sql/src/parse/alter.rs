@@ -10,7 +10,7 @@ use super::statement::{Name, ParsedStatement, RenameObject, Statement};
 use super::tokens::Cursor;
 use crate::diagnostic::nearest;
 
-const KINDS: &[&str] = &["SOURCE", "TABLE", "STREAM", "CONTINUOUS", "MATERIALIZED", "VIEW", "SINK"];
+const KINDS: &[&str] = &["SOURCE", "TABLE", "STREAM", "CONTINUOUS", "MATERIALIZED", "VIEW", "SINK", "SUBSCRIPTION"];
 const NOT_BUILT: &[&str] =
     &["INDEX", "FUNCTION", "SECRET", "CONNECTION", "SCHEMA", "DATABASE", "SYSTEM", "USER", "ROLE", "TYPE", "SEQUENCE"];
 const INSTEAD: &str = "RENAME TO is built; for the rest drop the object and create it again, or use CREATE OR REPLACE VIEW";
@@ -25,7 +25,7 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Result<RenameObject> {
             cursor.advance();
             return Err(not_built(&format!("ALTER {word}"), cursor.since(start), INSTEAD));
         }
-        let error = cursor.expected("SOURCE, TABLE, STREAM, MATERIALIZED VIEW, VIEW or SINK");
+        let error = cursor.expected("SOURCE, TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION");
         return Err(match nearest(&word, KINDS.iter().copied()) {
             Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
             None => error.with_hint("say what it is: ALTER TABLE name RENAME TO other_name"),
@@ -66,6 +66,7 @@ fn created(statement: &Statement) -> Option<&Name> {
             Some(&create.name)
         }
         Statement::CreateSink(create) => Some(&create.name),
+        Statement::CreateSubscription(create) => Some(&create.name),
         _ => None,
     }
 }

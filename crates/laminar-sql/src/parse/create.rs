@@ -5,7 +5,7 @@ use laminar_core::{Code, Error, Result, Span};
 use super::dispatch::not_built;
 use super::statement::{Name, Statement};
 use super::tokens::Cursor;
-use super::{create_query, create_sink, create_source, create_table};
+use super::{create_query, create_sink, create_source, create_table, subscription};
 use crate::diagnostic::nearest;
 
 /// What stands before the part that differs.
@@ -18,7 +18,7 @@ pub(super) struct Head {
     pub(super) start: usize,
 }
 
-const KINDS: &[&str] = &["SOURCE", "TABLE", "STREAM", "CONTINUOUS QUERY", "VIEW", "MATERIALIZED VIEW", "SINK"];
+const KINDS: &[&str] = &["SOURCE", "TABLE", "STREAM", "CONTINUOUS QUERY", "VIEW", "MATERIALIZED VIEW", "SINK", "SUBSCRIPTION"];
 
 /// Kinds that we know and refuse, with what to do today.
 const NOT_BUILT: &[(&[&str], &str)] = &[
@@ -72,6 +72,10 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         let head = head(cursor, start, or_replace, "sink")?;
         return create_sink::rest(cursor, head).map(Statement::CreateSink);
     }
+    if cursor.take_word("SUBSCRIPTION") {
+        let head = head(cursor, start, or_replace, "subscription")?;
+        return subscription::rest(cursor, head).map(Statement::CreateSubscription);
+    }
     Err(unknown_kind(cursor, start))
 }
 
@@ -92,7 +96,7 @@ fn unknown_kind(cursor: &Cursor<'_>, start: usize) -> Error {
         let span: Span = after.since(start);
         return not_built(&format!("CREATE {}", words.join(" ")), span, instead);
     }
-    let error = cursor.expected("SOURCE, TABLE, STREAM, MATERIALIZED VIEW, VIEW or SINK");
+    let error = cursor.expected("SOURCE, TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION");
     let meant = cursor.word().and_then(|word| {
         let first_words = KINDS.iter().map(|kind| kind.split(' ').next().unwrap_or(kind));
         nearest(&word, first_words).and_then(|meant| KINDS.iter().rfind(|kind| kind.starts_with(meant)))

@@ -4,16 +4,15 @@ use laminar_core::{Code, Error, Result, Span};
 
 use super::statement::Statement;
 use super::syntax_error::STATEMENTS;
-use super::tokens::Cursor;
-use super::{alter, change, create, drop, explain, insert, query, replay, set, show, subscribe};
+use super::tokens::{Cursor, token_is_word};
+use super::{alter, backup, change, create, drop, explain, insert, query, replay, set, show, subscribe, subscription};
 use crate::diagnostic::nearest;
 
 /// Statements that we know and refuse, with what to do today.
 const NOT_BUILT: &[(&str, &str)] = &[
     ("COPY", "CREATE SOURCE or CREATE SINK with the FILE connector"),
-    ("DECLARE", "SUBSCRIBE without a cursor"),
-    ("FETCH", "SUBSCRIBE without a cursor"),
-    ("CLOSE", "SUBSCRIBE without a cursor"),
+    ("DECLARE", "CREATE SUBSCRIPTION, and FETCH from it; or SUBSCRIBE without a cursor"),
+    ("CLOSE", "a subscription is not closed; DROP SUBSCRIPTION ends it"),
     ("FLUSH", "a query sees every row that was inserted before it"),
     ("WAIT", "a query sees every row that was inserted before it"),
     ("BEGIN", "every statement is a transaction by itself"),
@@ -28,6 +27,7 @@ const NOT_BUILT: &[(&str, &str)] = &[
 /// Reads the statement at the cursor, which may stop before the end of the text.
 pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     if query::begins(cursor) {
+        refuse_past_states(cursor)?;
         return query::stream_query(cursor).map(Statement::Select);
     }
     let Some(word) = cursor.word() else {
@@ -51,10 +51,26 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         }
         "REPLAY" => replay::replay(cursor).map(Statement::Replay),
         "SUBSCRIBE" => subscribe::subscribe(cursor).map(Statement::Subscribe),
+        "FETCH" => subscription::fetch(cursor).map(Statement::Fetch),
+        "ACK" => subscription::acknowledge(cursor).map(Statement::Acknowledge),
+        "BACKUP" => backup::backup(cursor).map(Statement::Backup),
         "SET" => set::set(cursor).map(Statement::Set),
         "RESET" => set::reset(cursor).map(Statement::Set),
         _ => Err(unknown(cursor, &word)),
     }
+}
+
+/// A query that ends in `AS OF STEP n` asks for rows as they were.
+fn refuse_past_states(cursor: &Cursor<'_>) -> Result<()> {
+    let is = |c: &Cursor<'_>, n: usize, word: &str| c.token(n).is_some_and(|token| token_is_word(token, word));
+    let at = cursor.find(|c, n| is(c, n, "AS") && is(c, n + 1, "OF") && is(c, n + 2, "STEP"));
+    if at == cursor.end() {
+        return Ok(());
+    }
+    let mut clause = cursor.clone();
+    clause.go_to(cursor.end());
+    let instead = "SUBSCRIBE object AS OF STEP n tells the changes since a step; a backup (BACKUP TO) keeps the rows of one";
+    Err(not_built("SELECT … AS OF STEP", clause.since(at), instead))
 }
 
 fn unknown(cursor: &Cursor<'_>, word: &str) -> Error {

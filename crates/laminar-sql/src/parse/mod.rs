@@ -6,6 +6,7 @@
 mod alter;
 mod asof;
 mod assignments;
+mod backup;
 mod change;
 mod changed_rows;
 mod columns;
@@ -39,6 +40,7 @@ mod set;
 mod show;
 pub mod statement;
 mod subscribe;
+mod subscription;
 pub(crate) mod syntax;
 mod syntax_error;
 #[cfg(test)]

@@ -12,6 +12,7 @@ const WORDS: &[(&[&str], &[&str], ObjectKind)] = &[
     (&["MATERIALIZED", "VIEW"], &["MATERIALIZED", "VIEWS"], ObjectKind::MaterializedView),
     (&["VIEW"], &["VIEWS"], ObjectKind::View),
     (&["SINK"], &["SINKS"], ObjectKind::Sink),
+    (&["SUBSCRIPTION"], &["SUBSCRIPTIONS"], ObjectKind::Subscription),
 ];
 
 /// Takes `TABLE`, `MATERIALIZED VIEW`, … if it comes next.
@@ -34,6 +35,7 @@ impl ObjectKind {
             ObjectKind::View => "view",
             ObjectKind::MaterializedView => "materialized view",
             ObjectKind::Sink => "sink",
+            ObjectKind::Subscription => "subscription",
         }
     }
 }

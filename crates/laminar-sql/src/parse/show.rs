@@ -15,6 +15,7 @@ const WORDS: &[&str] = &[
     "VIEWS",
     "MATERIALIZED VIEWS",
     "SINKS",
+    "SUBSCRIPTIONS",
     "CONTINUOUS QUERIES",
     "JOBS",
     "STATE",
@@ -25,7 +26,7 @@ const WORDS: &[&str] = &[
     "COLUMNS",
     "CREATE",
 ];
-const NOT_BUILT: &[&str] = &["INDEXES", "FUNCTIONS", "SECRETS", "CONNECTIONS", "CURSORS", "SUBSCRIPTIONS", "USERS"];
+const NOT_BUILT: &[&str] = &["INDEXES", "FUNCTIONS", "SECRETS", "CONNECTIONS", "CURSORS", "USERS"];
 
 /// Reads a `SHOW` statement.
 pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Show> {

@@ -44,6 +44,8 @@ pub enum Statement {
     CreateView(CreateQuery),
     /// `CREATE SINK`.
     CreateSink(CreateSink),
+    /// `CREATE SUBSCRIPTION`.
+    CreateSubscription(CreateSubscription),
     /// `INSERT INTO`.
     Insert(Insert),
     /// `UPDATE`.
@@ -70,10 +72,16 @@ pub enum Statement {
     Replay(Replay),
     /// `CHECKPOINT`: of a database with a directory, now.
     Checkpoint,
+    /// `BACKUP TO`: of a database with a directory, while it runs.
+    Backup(Backup),
     /// `SELECT`, `VALUES`, `WITH … SELECT`: an ad-hoc query.
     Select(StreamQuery),
     /// `SUBSCRIBE`.
     Subscribe(Subscribe),
+    /// `FETCH … FROM subscription`.
+    Fetch(Fetch),
+    /// `ACK subscription`.
+    Acknowledge(Acknowledge),
     /// `SET name = value`.
     Set(SetVariable),
 }
@@ -356,6 +364,8 @@ pub enum ObjectKind {
     MaterializedView,
     /// A sink.
     Sink,
+    /// A subscription that has a name.
+    Subscription,
 }
 
 /// `DROP kind [IF EXISTS] names [CASCADE]`.
@@ -555,6 +565,52 @@ pub enum SubscribeInput {
     Object(Name),
     /// The changes of a query.
     Query(StreamQuery),
+}
+
+/// `CREATE SUBSCRIPTION name ON object [WITH (snapshot = …, history = …)]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateSubscription {
+    /// The subscription's name.
+    pub name: Name,
+    /// `IF NOT EXISTS` was written.
+    pub if_not_exists: bool,
+    /// `OR REPLACE` was written.
+    pub or_replace: bool,
+    /// Whose changes are read.
+    pub object: Name,
+    /// `snapshot = …`: whether the current contents come first; none means the default.
+    pub snapshot: Option<bool>,
+    /// `history = …` or `retention = …`: how much may wait for the reader.
+    pub history: Option<OptionDef>,
+}
+
+/// `FETCH [n | ALL] FROM subscription`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// How many rows at most, but for a step that has more; none for all that there are.
+    pub rows: Option<u64>,
+    /// From where.
+    pub subscription: Name,
+}
+
+/// `ACK subscription [THROUGH STEP n]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledge {
+    /// Which.
+    pub subscription: Name,
+    /// Up to this step; none for all that was fetched last.
+    pub through: Option<u64>,
+    /// `THROUGH STEP n`.
+    pub through_span: Span,
+}
+
+/// `BACKUP TO 'directory'`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// The directory, which must not hold anything.
+    pub directory: String,
+    /// Where its name stands.
+    pub span: Span,
 }
 
 /// `SET name = value`.

@@ -69,27 +69,34 @@ fn object(cursor: &mut Cursor<'_>) -> Result<SubscribeInput> {
 /// `(snapshot)`, `(snapshot = false)`.
 fn options(cursor: &mut Cursor<'_>) -> Result<Option<bool>> {
     let mut snapshot = None;
-    for OptionDef { key, value, span } in connector::options(cursor)? {
+    for option in connector::options(cursor)? {
+        let key = option.key.as_str();
         if key != "snapshot" {
-            let error = Error::new(Code::UnknownOption, format!("SUBSCRIBE has no option '{key}'")).at(span);
-            return Err(match nearest(&key, &["snapshot"]) {
+            let error = Error::new(Code::UnknownOption, format!("SUBSCRIBE has no option '{key}'")).at(option.span);
+            return Err(match nearest(key, &["snapshot"]) {
                 Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
                 None => error.with_hint("it has the option snapshot = true | false"),
             });
         }
-        snapshot = Some(match value.to_ascii_lowercase().as_str() {
-            "true" | "on" | "yes" | "1" => true,
-            "false" | "off" | "no" | "0" => false,
-            _ => {
-                let error = Error::new(Code::InvalidOption, format!("snapshot cannot be '{value}'")).at(span);
-                return Err(error.with_hint("write true or false"));
-            }
-        });
+        snapshot = Some(yes_or_no(&option)?);
     }
     Ok(snapshot)
 }
 
-fn step(cursor: &mut Cursor<'_>) -> Result<u64> {
+/// The value of an option that is true or false.
+pub(super) fn yes_or_no(option: &OptionDef) -> Result<bool> {
+    match option.value.to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "1" => Ok(true),
+        "false" | "off" | "no" | "0" => Ok(false),
+        _ => {
+            let error = Error::new(Code::InvalidOption, format!("{} cannot be '{}'", option.key, option.value));
+            Err(error.at(option.span).with_hint("write true or false"))
+        }
+    }
+}
+
+/// The number of a step.
+pub(super) fn step(cursor: &mut Cursor<'_>) -> Result<u64> {
     let number = match cursor.peek(0) {
         Some(Token::Number(number, _)) => number.parse().ok(),
         _ => None,

@@ -65,6 +65,8 @@ pub(super) const STATEMENTS: &[&str] = &[
     "COPY",
     "DECLARE",
     "FETCH",
+    "ACK",
+    "BACKUP",
     "CLOSE",
     "FLUSH",
     "WAIT",

@@ -1,10 +1,12 @@
 //! Databases in a directory: what was answered with success is there when the directory is opened again.
 
+mod backup;
 mod crash;
 mod oracle;
 mod pipelines;
 mod plain;
 mod simulation;
+mod subscriptions;
 
 use std::path::Path;
 

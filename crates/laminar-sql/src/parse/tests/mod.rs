@@ -118,6 +118,14 @@ fn show(statement: &Statement) -> String {
             };
             format!("subscribe {input} snapshot={:?} step={:?}", subscribe.snapshot, subscribe.as_of_step)
         }
+        Statement::CreateSubscription(create) => {
+            let head = head("subscription", &create.name, create.or_replace, create.if_not_exists);
+            let history = create.history.as_ref().map(|option| option.value.as_str());
+            format!("{head} on {} snapshot={:?} history={history:?}", create.object.text, create.snapshot)
+        }
+        Statement::Fetch(fetch) => format!("fetch {:?} from {}", fetch.rows, fetch.subscription.text),
+        Statement::Acknowledge(ack) => format!("ack {} through {:?}", ack.subscription.text, ack.through),
+        Statement::Backup(backup) => format!("backup to {}", backup.directory),
         Statement::Set(set) => format!("set {} {:?}", set.name.text, set.value),
     }
 }

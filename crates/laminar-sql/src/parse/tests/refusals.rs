@@ -68,42 +68,42 @@ fn what_is_not_built_is_refused_by_name() {
                = hint: every statement is a transaction by itself"#]],
     );
     check(
-        "DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y",
+        "DECLARE c CURSOR FOR SUBSCRIBE v; SELECT * FROM v AS OF STEP 5; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y",
         expect![[r#"
-        error[LDB-1010]: DECLARE is not built yet
-          --> 1:1
-           |
-         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
-           | ^^^^^^^
-           = hint: SUBSCRIBE without a cursor
-        error[LDB-1010]: FETCH is not built yet
-          --> 1:35
-           |
-         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
-           |                                   ^^^^^
-           = hint: SUBSCRIBE without a cursor
-        error[LDB-1010]: FLUSH is not built yet
-          --> 1:51
-           |
-         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
-           |                                                   ^^^^^
-           = hint: a query sees every row that was inserted before it
-        error[LDB-1010]: WAIT is not built yet
-          --> 1:58
-           |
-         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
-           |                                                          ^^^^
-           = hint: a query sees every row that was inserted before it
-        error[LDB-1010]: VACUUM is not built yet
-          --> 1:70
-           |
-         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
-           |                                                                      ^^^^^^
-        error[LDB-1010]: GRANT is not built yet
-          --> 1:78
-           |
-         1 | DECLARE c CURSOR FOR SUBSCRIBE v; FETCH 1 FROM c; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
-           |                                                                              ^^^^^"#]],
+            error[LDB-1010]: DECLARE is not built yet
+              --> 1:1
+               |
+             1 | DECLARE c CURSOR FOR SUBSCRIBE v; SELECT * FROM v AS OF STEP 5; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
+               | ^^^^^^^
+               = hint: CREATE SUBSCRIPTION, and FETCH from it; or SUBSCRIBE without a cursor
+            error[LDB-1010]: SELECT … AS OF STEP is not built yet
+              --> 1:51
+               |
+             1 | DECLARE c CURSOR FOR SUBSCRIBE v; SELECT * FROM v AS OF STEP 5; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
+               |                                                   ^^^^^^^^^^^^
+               = hint: SUBSCRIBE object AS OF STEP n tells the changes since a step; a backup (BACKUP TO) keeps the rows of one
+            error[LDB-1010]: FLUSH is not built yet
+              --> 1:65
+               |
+             1 | DECLARE c CURSOR FOR SUBSCRIBE v; SELECT * FROM v AS OF STEP 5; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
+               |                                                                 ^^^^^
+               = hint: a query sees every row that was inserted before it
+            error[LDB-1010]: WAIT is not built yet
+              --> 1:72
+               |
+             1 | DECLARE c CURSOR FOR SUBSCRIBE v; SELECT * FROM v AS OF STEP 5; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
+               |                                                                        ^^^^
+               = hint: a query sees every row that was inserted before it
+            error[LDB-1010]: VACUUM is not built yet
+              --> 1:84
+               |
+             1 | DECLARE c CURSOR FOR SUBSCRIBE v; SELECT * FROM v AS OF STEP 5; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
+               |                                                                                    ^^^^^^
+            error[LDB-1010]: GRANT is not built yet
+              --> 1:92
+               |
+             1 | DECLARE c CURSOR FOR SUBSCRIBE v; SELECT * FROM v AS OF STEP 5; FLUSH; WAIT FOR v; VACUUM; GRANT x TO y
+               |                                                                                            ^^^^^"#]],
     );
     check(
         "EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1",

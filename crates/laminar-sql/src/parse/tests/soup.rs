@@ -146,6 +146,8 @@ const SEEDS: &[&str] = &[
     "SELECT a , window_start FROM t GROUP BY a , TUMBLE ( ts , INTERVAL '1' MINUTE ) EMIT ON WINDOW CLOSE ALLOW LATENESS INTERVAL '1' SECOND",
     "SELECT * FROM TABLE ( HOP ( TABLE t , DESCRIPTOR ( ts ) , INTERVAL '1' MINUTE , INTERVAL '2' MINUTE ) ) AS w",
     "CREATE SINK k AS SELECT a FROM t EMIT CHANGES INTO FILE ( path = 'x' ) FORMAT JSON ( a = 1 )",
+    "CREATE SUBSCRIPTION s ON v WITH ( snapshot = true , history = '9 steps' )",
+    "ACK s THROUGH STEP 3 ; FETCH 3 FROM s ; BACKUP TO 'x'",
     "SUBSCRIBE ( SELECT a FROM t ) WITH ( snapshot = true ) AS OF STEP 3",
 ];
 

@@ -283,6 +283,93 @@ fn subscriptions_follow_objects_and_queries() {
 }
 
 #[test]
+fn a_subscription_with_a_name_is_created_read_and_acknowledged() {
+    check(
+        "CREATE SUBSCRIPTION s ON v; CREATE SUBSCRIPTION IF NOT EXISTS s FROM v WITH (snapshot = false, history = '5 steps'); \
+         CREATE SUBSCRIPTION s ON v WITH (retention = '1 day')",
+        expect![[r#"
+            subscription s on v snapshot=None history=None
+            subscription s if_not_exists on v snapshot=Some(false) history=Some("5 steps")
+            subscription s on v snapshot=None history=Some("1 day")"#]],
+    );
+    check(
+        "FETCH 10 FROM s; FETCH ALL IN s; FETCH NEXT FROM s; FETCH FORWARD 5 FROM s; FETCH FROM s; ACK s; ACK s THROUGH STEP 12; \
+         DROP SUBSCRIPTION IF EXISTS s; SHOW SUBSCRIPTIONS; SHOW CREATE SUBSCRIPTION s; ALTER SUBSCRIPTION s RENAME TO t",
+        expect![[r#"
+            fetch Some(10) from s
+            fetch None from s
+            fetch Some(1) from s
+            fetch Some(5) from s
+            fetch Some(1) from s
+            ack s through None
+            ack s through Some(12)
+            drop subscription (s) if_exists=true cascade=false
+            show subscriptions
+            show create subscription s
+            rename subscription s to t if_exists=false"#]],
+    );
+    check(
+        "CREATE SUBSCRIPTION s; CREATE SUBSCRIPTION s ON v WITH (snapshto); CREATE SUBSCRIPTION s ON v WITH (history = '1 step', retention = '1d'); \
+         FETCH 0 FROM s; FETCH s; ACK s THROUGH 3; ACK s THROUGH STEP x",
+        expect![[r#"
+            error[LDB-1001]: expected ON and the name of what is read, but the statement ends
+              --> 1:22
+               |
+             1 | CREATE SUBSCRIPTION s; CREATE SUBSCRIPTION s ON v WITH (snapshto); CREATE SUBSCRIPTION s ON v WITH (history = '1 step', retention = '1d'); FETCH 0 FROM s; FETCH s; ACK s THROUGH 3; ACK s THROUGH STEP x
+               |                      ^
+            error[LDB-1005]: a subscription has no option 'snapshto'
+              --> 1:57
+               |
+             1 | CREATE SUBSCRIPTION s; CREATE SUBSCRIPTION s ON v WITH (snapshto); CREATE SUBSCRIPTION s ON v WITH (history = '1 step', retention = '1d'); FETCH 0 FROM s; FETCH s; ACK s THROUGH 3; ACK s THROUGH STEP x
+               |                                                         ^^^^^^^^ did you mean 'snapshot'?
+            error[LDB-1006]: history and retention are the same option
+              --> 1:121
+               |
+             1 | CREATE SUBSCRIPTION s; CREATE SUBSCRIPTION s ON v WITH (snapshto); CREATE SUBSCRIPTION s ON v WITH (history = '1 step', retention = '1d'); FETCH 0 FROM s; FETCH s; ACK s THROUGH 3; ACK s THROUGH STEP x
+               |                                                                                                                         ^^^^^^^^^^^^^^^^
+            error[LDB-1001]: expected how many rows, at least 1, but found '0'
+              --> 1:146
+               |
+             1 | CREATE SUBSCRIPTION s; CREATE SUBSCRIPTION s ON v WITH (snapshto); CREATE SUBSCRIPTION s ON v WITH (history = '1 step', retention = '1d'); FETCH 0 FROM s; FETCH s; ACK s THROUGH 3; ACK s THROUGH STEP x
+               |                                                                                                                                                  ^
+            error[LDB-1001]: expected FROM and the subscription's name, but found 's'
+              --> 1:162
+               |
+             1 | CREATE SUBSCRIPTION s; CREATE SUBSCRIPTION s ON v WITH (snapshto); CREATE SUBSCRIPTION s ON v WITH (history = '1 step', retention = '1d'); FETCH 0 FROM s; FETCH s; ACK s THROUGH 3; ACK s THROUGH STEP x
+               |                                                                                                                                                                  ^
+            error[LDB-1001]: expected STEP, but found '3'
+              --> 1:179
+               |
+             1 | CREATE SUBSCRIPTION s; CREATE SUBSCRIPTION s ON v WITH (snapshto); CREATE SUBSCRIPTION s ON v WITH (history = '1 step', retention = '1d'); FETCH 0 FROM s; FETCH s; ACK s THROUGH 3; ACK s THROUGH STEP x
+               |                                                                                                                                                                                   ^
+            error[LDB-1001]: expected the number of a step, but found 'x'
+              --> 1:201
+               |
+             1 | CREATE SUBSCRIPTION s; CREATE SUBSCRIPTION s ON v WITH (snapshto); CREATE SUBSCRIPTION s ON v WITH (history = '1 step', retention = '1d'); FETCH 0 FROM s; FETCH s; ACK s THROUGH 3; ACK s THROUGH STEP x
+               |                                                                                                                                                                                                         ^"#]],
+    );
+}
+
+#[test]
+fn a_backup_goes_into_a_directory() {
+    check(
+        "BACKUP TO '/srv/backup'; BACKUP '/srv/backup'; BACKUP TO x",
+        expect![[r#"
+        backup to /srv/backup
+        error[LDB-1001]: expected TO, but found '/srv/backup'
+          --> 1:33
+           |
+         1 | BACKUP TO '/srv/backup'; BACKUP '/srv/backup'; BACKUP TO x
+           |                                 ^^^^^^^^^^^^^
+        error[LDB-1001]: expected the directory in quotes, but found 'x'
+          --> 1:58
+           |
+         1 | BACKUP TO '/srv/backup'; BACKUP '/srv/backup'; BACKUP TO x
+           |                                                          ^"#]],
+    );
+}
+
+#[test]
 fn settings_are_set() {
     check(
         "SET a = 1; SET a TO 'x'; SET SESSION a.b = -2; SET a TO DEFAULT; RESET a; SET TIME ZONE 'UTC'",
