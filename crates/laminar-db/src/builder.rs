@@ -123,7 +123,9 @@ impl DatabaseBuilder {
     /// The database in the directory `path`, or a new one in `":memory:"`, see [`Database::open`].
     pub fn open(self, path: &str) -> Result<Database> {
         if path == MEMORY {
-            return Ok(self.build());
+            let database = Database::new(self.parts);
+            database.lock().begin_limit()?;
+            return Ok(with_threads(database, self.hosted, None));
         }
         self.open_on(path, Arc::new(RealDisk))
     }
@@ -137,7 +139,7 @@ impl DatabaseBuilder {
         Ok(with_threads(database, self.hosted, checkpoints))
     }
 
-    /// The database, in memory. A `memory_limit` of its settings that cannot be kept is left out: [`Database::opening_notices`] says why.
+    /// The database, in memory. A `memory_limit` of its settings that cannot be kept is left out: [`Database::opening_notices`] says why; [`open`](Self::open) fails.
     pub fn build(self) -> Database {
         let database = Database::new(self.parts);
         {

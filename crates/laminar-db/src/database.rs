@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use laminar_core::alloc::StateScope;
 use laminar_core::dag::OutletId;
 use laminar_core::reactor::{LaneBudgets, Scheduler};
 use laminar_core::row::Row;
@@ -94,6 +95,7 @@ impl Database {
     /// Pushes rows with weights into a table, or into a source that was created `WITH (changelog = 'true')`: −1 retracts a row.
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
         let mut engine = self.lock_for_rows(&[name])?;
+        let _scope = StateScope::enter();
         let (id, node, changes) = engine.admitted(name, changes)?;
         engine.take_in(id, node, changes)?;
         engine.settle_for(node)?;

@@ -244,7 +244,7 @@ impl Settings {
     }
 }
 
-/// `64 MiB`, `64MB`, `1 GiB` or a number of bytes, at least `least`. As in PostgreSQL, kB, MB and GB are powers of 1024 too.
+/// `64 MiB`, `64MB`, `1 GiB`, `1 TiB` or a number of bytes, at least `least`. As in PostgreSQL, kB, MB and GB are powers of 1024 too.
 fn size(text: &str, least: usize) -> Result<usize> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -253,6 +253,7 @@ fn size(text: &str, least: usize) -> Result<usize> {
         "k" | "kb" | "kib" => Some(1 << 10),
         "m" | "mb" | "mib" => Some(1 << 20),
         "g" | "gb" | "gib" => Some(1_usize << 30),
+        "t" | "tb" | "tib" => Some(1_usize << 40),
         _ => None,
     };
     let bytes = text[..digits].parse::<usize>().ok().zip(unit).and_then(|(amount, unit)| amount.checked_mul(unit));

@@ -56,12 +56,24 @@ impl Engine {
 
     /// What a limit does not do in this program.
     pub(crate) fn notices_of_limit(&self) -> Vec<Notice> {
-        if self.memory_limit.is_none() || MemoryLimit::spills() {
-            return Vec::new();
+        let Some(limit) = &self.memory_limit else { return Vec::new() };
+        let mut notices = Vec::new();
+        let resident = MemoryLimit::usage().resident;
+        if resident > limit.bytes() / 4 * 3 {
+            let text = format!(
+                "the process takes {} already: a limit of {} leaves it hardly anything",
+                megabytes(resident),
+                size_text(limit.bytes() as usize)
+            );
+            notices.push(Notice::new(NoticeKind::Ignored, text, Some("set memory_limit to twice of that at least".to_owned())));
+        }
+        if MemoryLimit::spills() {
+            return notices;
         }
         let text = "state cannot leave memory in this program: at the limit sources wait and pushes fail".to_owned();
         let hint = "install laminar_db::core::alloc::SpillAllocator as the program's #[global_allocator]".to_owned();
-        vec![Notice::new(NoticeKind::Ignored, text, Some(hint))]
+        notices.push(Notice::new(NoticeKind::Ignored, text, Some(hint)));
+        notices
     }
 
     /// The error of a push into `object`, or of a source that waits, while the process takes all that it may.

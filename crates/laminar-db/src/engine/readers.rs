@@ -315,6 +315,11 @@ impl Reader {
         self.wanted && matches!(self.state, ReaderState::Fresh | ReaderState::Reading)
     }
 
+    /// Whether it has been read to its end.
+    pub(super) fn has_ended(&self) -> bool {
+        self.bounded && self.state == ReaderState::Ended
+    }
+
     /// Nothing more will be read.
     fn end(&mut self) {
         if self.is_open() {

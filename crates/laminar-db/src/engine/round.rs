@@ -5,9 +5,10 @@ use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::{NodeId, Result};
 
 use super::alignment::Held;
-use super::readers::Deliveries;
+use super::readers::{Deliveries, Reader};
 use super::{Engine, SideOutputs};
 use crate::StepBudget;
+use crate::catalog::ObjectId;
 
 /// What one round of work did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,10 @@ impl Engine {
             self.held_rounds = 0;
             return Ok(Round::Progressed);
         }
+        if self.can_step()? {
+            // The turn went to callers that waited.
+            return Ok(Round::Progressed);
+        }
         let again_at = self.readers.next_ask(&self.reactor, held);
         if again_at.is_none() && self.readers.some_open(&Held::default()) && !self.readers.some_open(held) {
             return self.wait_for_reader(held, self.clock.now());
@@ -84,6 +89,19 @@ impl Engine {
             (None, Some(at)) if self.readers.some_open(held) => Round::WaitUntil(at),
             (None, _) => Round::Finished,
         })
+    }
+
+    /// Whether a step would have something to do now.
+    fn can_step(&mut self) -> Result<bool> {
+        let mut components = Vec::new();
+        self.reactor.component_tasks(&mut components)?;
+        Ok(components.iter().any(|component| component.ready))
+    }
+
+    /// Whether sources of these objects will come to an end and have not, or what they delivered last is still to be stepped over.
+    pub(crate) fn waits_for_ends(&self, objects: &[ObjectId]) -> bool {
+        let has_ended = |reader: &Reader| objects.contains(&reader.object) && reader.has_ended();
+        self.readers.some_bounded_open(objects) || (self.readers.iter().any(has_ended) && !self.reactor.is_idle())
     }
 
     /// Whether steps are cut so that other threads have their turn soon. A thread alone has its steps whole, which takes less time, and its answers

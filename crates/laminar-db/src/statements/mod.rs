@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use laminar_core::alloc::StateScope;
 use laminar_core::panics::caught;
 use laminar_core::{Code, Error, Result};
 use laminar_sql::batch::relations_in;
@@ -138,6 +139,8 @@ pub(crate) fn changes_something(statement: &Statement) -> bool {
 }
 
 fn run_here(database: &Database, parsed: &ParsedStatement) -> Result<StatementOutcome> {
+    // A statement may bring as many rows as there is state.
+    let _scope = StateScope::enter();
     let text = parsed.text.as_str();
     match &parsed.statement {
         Statement::Select(query) => select::run(database, query, text),
@@ -226,15 +229,15 @@ pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> boo
     let (query, table) = match &parsed.statement {
         Statement::ExplainObject(ExplainObject { name, .. }) | Statement::Verify(VerifyView { name }) => {
             let objects: Vec<ObjectId> = engine.catalog.id_of(&name.text).into_iter().collect();
-            return engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects));
+            return engine.waits_for_ends(&engine.catalog.with_feeders(&objects));
         }
         Statement::Replay(replay) => {
             let objects: Vec<ObjectId> = engine.catalog.side(&replay.from.text).map(|side| side.object).into_iter().collect();
-            return engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects));
+            return engine.waits_for_ends(&engine.catalog.with_feeders(&objects));
         }
         Statement::Fetch(fetch) => {
             let objects: Vec<ObjectId> = engine.catalog.id_of(&fetch.subscription.text).into_iter().collect();
-            return engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects));
+            return engine.waits_for_ends(&engine.catalog.with_feeders(&objects));
         }
         Statement::Select(query) => (query, None),
         Statement::Update(change) | Statement::Delete(change) => (&change.rows, Some(change.table.text.clone())),
@@ -243,7 +246,7 @@ pub(crate) fn waits_for_inputs(engine: &Engine, parsed: &ParsedStatement) -> boo
     let names = relations_in(query).into_iter().chain(table);
     let names = names.map(|name| SideName::parse(&name).map_or(name, |side| side.object));
     let objects: Vec<ObjectId> = names.filter_map(|name| engine.catalog.id_of(&name)).collect();
-    !select::reads_stream(engine, query) && engine.readers.some_bounded_open(&engine.catalog.with_feeders(&objects))
+    !select::reads_stream(engine, query) && engine.waits_for_ends(&engine.catalog.with_feeders(&objects))
 }
 
 /// Names of side outputs belong to no object of their own.

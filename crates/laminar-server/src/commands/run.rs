@@ -152,7 +152,7 @@ impl<'a> Script<'a> {
         let builder = Database::builder().settings(settings).workers(arguments.workers.into());
         let database = match &arguments.data_dir {
             Some(path) => builder.open(&path.to_string_lossy())?,
-            None => builder.build(),
+            None => builder.open(":memory:")?,
         };
         Ok(Self {
             arguments,
@@ -246,6 +246,10 @@ impl<'a> Script<'a> {
                 return Ok(());
             }
             self.turn()?;
+        }
+        if self.interrupted() {
+            self.note("interrupted: what the script says from here on is not done\n");
+            return Ok(());
         }
         let outcome = self.database.run_in_script(parsed)?;
         self.tell(outcome.notices());

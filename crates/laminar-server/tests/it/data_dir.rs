@@ -120,3 +120,20 @@ fn a_directory_is_backed_up_and_restored_and_a_damaged_backup_is_named() {
     let nothing = say(&["restore", "nowhere", "other"]);
     assert!(nothing.code == 1 && nothing.err.contains("there is no database in 'nowhere'"), "{}", nothing.err);
 }
+
+#[test]
+fn a_select_sees_all_of_its_inputs_however_often_checkpoints_are_made() {
+    let script = "
+        SET checkpoint_interval = '10 ms';
+        CREATE SOURCE g (id BIGINT, k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)
+            FROM GENERATOR (rows = 60000, 'fields.id.max' = '30000', 'fields.k.max' = '999');
+        CREATE MATERIALIZED VIEW a AS SELECT id, count(*) AS n, sum(k) AS s FROM g GROUP BY id;
+        CREATE MATERIALIZED VIEW w AS SELECT k, window_start, count(*) AS n FROM g GROUP BY k, TUMBLE(ts, INTERVAL '1' MINUTE) EMIT ON WINDOW CLOSE;
+        SELECT sum(n) AS n FROM w;
+    ";
+    for round in 0..6 {
+        let folder = tempfile::tempdir().unwrap();
+        let ran = run(folder.path(), script, &["--data-dir", "state"]);
+        assert_eq!((ran.code, ran.out.as_str()), (0, "n\n60000\n"), "round {round}: {}", ran.err);
+    }
+}
