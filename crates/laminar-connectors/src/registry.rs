@@ -12,6 +12,7 @@ use crate::generator::GeneratorConnector;
 use crate::memory::MemoryConnector;
 use crate::nexmark::NexmarkConnector;
 use crate::options::nearest;
+use crate::retry::{Retry, RetryingSink, RetryingSource, passes};
 use crate::stdout::StdoutConnector;
 use crate::{Accepts, BadRow, Options, Sink, SinkRequest, Source, SourceRequest};
 
@@ -46,6 +47,11 @@ pub trait Connector: Send + Sync {
         Err(Error::new(Code::NotSupported, text).with_hint("INSERT the rows as they should be"))
     }
 
+    /// Whether its sinks tell when nothing has come of a call that failed ([`Sink::can_try_again`]), so that it can be made again.
+    fn retries_sinks(&self) -> bool {
+        false
+    }
+
     /// Whether a source opened anew gives the same rows again from the start (files, generators with a seed).
     fn replayable(&self) -> bool;
 }
@@ -68,7 +74,7 @@ pub struct Reread<'a> {
 /// All connectors.
 #[derive(Default)]
 pub struct Registry {
-    connectors: Vec<Box<dyn Connector>>,
+    connectors: Vec<Arc<dyn Connector>>,
     memory: MemoryConnector,
 }
 
@@ -97,7 +103,7 @@ impl Registry {
 
     /// Adds a connector; a later one of the same name wins.
     pub fn add(&mut self, connector: Box<dyn Connector>) {
-        self.connectors.insert(0, connector);
+        self.connectors.insert(0, Arc::from(connector));
     }
 
     /// The names of all connectors, sorted.
@@ -110,8 +116,77 @@ impl Registry {
 
     /// The connector called `name`, whatever its case.
     pub fn get(&self, name: &str) -> Result<&dyn Connector> {
+        self.shared(name).map(AsRef::as_ref)
+    }
+
+    fn shared(&self, name: &str) -> Result<&Arc<dyn Connector>> {
         let found = self.connectors.iter().find(|connector| connector.name().eq_ignore_ascii_case(name));
-        found.map(AsRef::as_ref).ok_or_else(|| self.unknown(name))
+        found.ok_or_else(|| self.unknown(name))
+    }
+
+    /// Opens a source of the connector called `name`. One that can go on from a position is opened again when what it reads is away for a while, as the options
+    /// `retry` and `retry_pause_max` say.
+    pub fn open_source(&self, name: &str, mut request: SourceRequest) -> Result<Box<dyn Source>> {
+        let connector = Arc::clone(self.shared(name)?);
+        let said = Retry::take(&mut request.options)?;
+        let source = connector.open_source(request.clone())?;
+        if !source.can_seek() {
+            return if said.is_some() {
+                Err(cannot_retry(&format!("this source of the connector '{name}'")))
+            } else {
+                Ok(source)
+            };
+        }
+        let schema_was_found = request.schema_was_found || request.schema.is_none();
+        let again = SourceRequest { schema: Some(source.schema()), schema_was_found, ..request };
+        let open = Box::new(move || connector.open_source(again.clone()));
+        Ok(Box::new(RetryingSource::new(said.unwrap_or(Retry::STANDARD), source, open)))
+    }
+
+    /// Which changes a sink takes.
+    pub fn sink_accepts(&self, name: &str, request: &SinkRequest) -> Result<Option<Accepts>> {
+        let mut request = request.clone();
+        Retry::take(&mut request.options)?;
+        self.shared(name)?.sink_accepts(&request)
+    }
+
+    /// Opens a sink of the connector called `name`. What it cannot take because its outside is away waits for it, as the options `retry` and `retry_pause_max` say.
+    pub fn open_sink(&self, name: &str, mut request: SinkRequest) -> Result<Box<dyn Sink>> {
+        let connector = Arc::clone(self.shared(name)?);
+        let said = Retry::take(&mut request.options)?;
+        let sink = connector.open_sink(request.clone())?;
+        if !connector.retries_sinks() {
+            return if said.is_some() { Err(cannot_retry(&format!("a sink of the connector '{name}'"))) } else { Ok(sink) };
+        }
+        let open = Box::new(move || connector.open_sink(request.clone()));
+        Ok(Box::new(RetryingSink::new(said.unwrap_or(Retry::STANDARD), sink, open)))
+    }
+
+    /// A sink that could be opened before and cannot be now, for `error`: what is written into it waits until that has passed. `None`: it will not pass.
+    pub fn open_sink_later(&self, name: &str, mut request: SinkRequest, error: &Error) -> Result<Option<Box<dyn Sink>>> {
+        let connector = Arc::clone(self.shared(name)?);
+        let retry = Retry::take(&mut request.options)?.unwrap_or(Retry::STANDARD);
+        if !passes(error) || !connector.retries_sinks() {
+            return Ok(None);
+        }
+        let open = Box::new(move || connector.open_sink(request.clone()));
+        Ok(Some(Box::new(RetryingSink::away(retry, error.clone(), open))))
+    }
+
+    /// A source that could be opened before, when `request` said its columns, and cannot be now, for `error`: it is opened when that has passed. `None`: it will
+    /// not pass.
+    pub fn open_source_later(
+        &self,
+        name: &str,
+        mut request: SourceRequest,
+        is_append: bool,
+        error: &Error,
+    ) -> Result<Option<Box<dyn Source>>> {
+        let connector = Arc::clone(self.shared(name)?);
+        let retry = Retry::take(&mut request.options)?.unwrap_or(Retry::STANDARD);
+        let Some(schema) = request.schema.clone().filter(|_| passes(error)) else { return Ok(None) };
+        let open = Box::new(move || connector.open_source(request.clone()));
+        Ok(Some(Box::new(RetryingSource::away(retry, (schema, is_append), error.clone(), open))))
     }
 
     fn unknown(&self, name: &str) -> Error {
@@ -123,4 +198,9 @@ impl Registry {
         };
         Error::new(Code::UnknownOption, format!("there is no connector '{name}'")).with_hint(hint)
     }
+}
+
+fn cannot_retry(what: &str) -> Error {
+    let text = format!("{what} cannot go on where it stood, so that 'retry' has no meaning for it");
+    Error::new(Code::InvalidOption, text).with_hint("leave the option out")
 }

@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 use laminar_core::dag::ChangeKind;
 use laminar_core::{ChangeBatch, Result, StepId};
 
-use crate::{BadRow, Options, SinkToken};
+use crate::{BadRow, Options, SinkToken, Trouble};
 
 /// A place where rows go.
 pub trait Sink: Send {
@@ -47,6 +47,22 @@ pub trait Sink: Send {
     fn abort(&mut self, epoch: u64) -> Result<()> {
         let _shown_already = epoch;
         Ok(())
+    }
+
+    /// Whether nothing has come of the [`write`](Self::write) or [`finish`](Self::finish) that has just failed, so that the call can be made again.
+    fn can_try_again(&self) -> bool {
+        false
+    }
+
+    /// Why rows wait in it, if that is because what it writes is away: it is tried again ([`RetryingSink`](crate::retry::RetryingSink)).
+    fn trouble(&self) -> Option<Trouble> {
+        None
+    }
+
+    /// Writes what waits, if it is time at `now` (wall-clock nanoseconds); gives when it is to be tried again, if something still waits.
+    fn try_again(&mut self, now: i64) -> Result<Option<i64>> {
+        let _nothing_waits = now;
+        Ok(None)
     }
 
     /// How often a row is there after a crash.

@@ -6,7 +6,7 @@ use arrow_schema::SchemaRef;
 use laminar_core::time::watermark::Partitions;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 
-use crate::{Options, Position};
+use crate::{Options, Position, Trouble};
 
 /// Rows from outside. A source is polled by one thread; between polls it may prepare data on threads of its own.
 pub trait Source: Send {
@@ -57,6 +57,11 @@ pub trait Source: Send {
     /// The partitions that it has now, before anything is read. Rows say from which they come ([`ChangeBatch::with_partition`]).
     fn partitions(&self) -> Partitions {
         Partitions::InTurn(1)
+    }
+
+    /// Why it has nothing now, if that is because what it reads is away: it is looked at again ([`RetryingSource`](crate::retry::RetryingSource)).
+    fn trouble(&self) -> Option<Trouble> {
+        None
     }
 
     /// What has been read and is not a whole row yet, told when nothing more will be read: it must not vanish.

@@ -125,6 +125,11 @@ fn log_bytes_since(durable: &Durable) -> u64 {
 }
 
 fn held_back(engine: &Engine) -> Error {
+    if let Some((sink, trouble)) = engine.waiting_sink() {
+        let text = format!("no checkpoint can be made while rows wait for sink '{sink}': {}", trouble.error.message());
+        return Error::new(Code::Backpressure, text)
+            .with_hint("the sink is tried again by itself, and so is the checkpoint; or DROP SINK");
+    }
     let text = match engine.blockers().into_iter().next() {
         Some(blocker) => {
             format!("no checkpoint can be made while a subscription to '{}' holds back rows that were read", blocker.name)

@@ -83,6 +83,6 @@ pub use notice::{Notice, NoticeKind};
 pub use rows::Rows;
 pub use settings::{Durability, Settings, StepBudget};
 pub use statements::StatementOutcome;
-pub use status::{ObjectStatus, Status};
+pub use status::{ObjectStatus, Retrying, Status};
 pub use subscription::Subscription;
 pub use turn::Turn;

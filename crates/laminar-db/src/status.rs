@@ -1,5 +1,8 @@
 //! How a database is doing, as data.
 
+use std::time::Duration;
+
+use laminar_connectors::Trouble;
 use laminar_core::budget::BudgetMetrics;
 use laminar_core::dag::NodeStatus;
 use laminar_core::time::Watermark;
@@ -60,10 +63,23 @@ pub struct ObjectStatus {
     pub out_of_memory: bool,
     /// The source of its alignment group that is too far behind, so that this one is not read for now.
     pub waits_for: Option<String>,
+    /// Why it has nothing now: what it reads is away and looked at again.
+    pub retrying: Option<Retrying>,
     /// True once nothing more will come.
     pub ended: bool,
     /// Why it does not go on.
     pub failed: Option<Error>,
+}
+
+/// What it reads is away: a file is gone, for example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retrying {
+    /// What was found when it was looked at last.
+    pub error: Error,
+    /// How often it was tried again.
+    pub attempts: u32,
+    /// When it is tried the next time.
+    pub again_in: Duration,
 }
 
 impl Status {
@@ -126,10 +142,11 @@ fn object_status(engine: &mut Engine, id: ObjectId) -> Option<ObjectStatus> {
         held_back_by: engine.blocker_of(id).map(|blocker| (blocker.name, blocker.steps)),
         out_of_memory: engine.is_out_of_memory() && engine.readers.iter().any(|reader| reader.object == id && reader.is_open()),
         waits_for: engine.waits_for(id).map(|slowest| engine.catalog.name_of(slowest).to_owned()),
+        retrying: None,
         ended: false,
         failed: None,
     };
-    describe_sink(instance, &mut status);
+    describe_sink(instance, engine.clock.now(), &mut status);
     describe_nodes(engine, &nodes, output, &mut status);
     if status.kind == ObjectKind::Table {
         let late: u64 = engine.side_outputs.targets().filter(|target| target.object == id).map(|target| target.rows).sum();
@@ -137,6 +154,9 @@ fn object_status(engine: &mut Engine, id: ObjectId) -> Option<ObjectStatus> {
     }
     for reader in engine.readers.iter().filter(|reader| reader.object == id) {
         status.position = Some(reader.describe_position());
+        let again_in = Duration::from_nanos(reader.asked_again_in(engine.clock.now()).unsigned_abs());
+        let retrying = |trouble: Trouble| Retrying { error: trouble.error, attempts: trouble.attempts, again_in };
+        status.retrying = reader.trouble().filter(|_| reader.is_open()).map(retrying);
         status.rows = status.rows.max(reader.rows);
         if let ReaderState::Failed(error) = &reader.state {
             status.failed = Some(error.clone());
@@ -145,8 +165,10 @@ fn object_status(engine: &mut Engine, id: ObjectId) -> Option<ObjectStatus> {
     Some(status)
 }
 
-fn describe_sink(instance: &Instance, status: &mut ObjectStatus) {
+fn describe_sink(instance: &Instance, now: i64, status: &mut ObjectStatus) {
     let Some((handle, _)) = instance.sink() else { return };
+    let again_in = Duration::from_nanos(handle.tried_again_in(now).unsigned_abs());
+    status.retrying = handle.trouble().map(|Trouble { error, attempts }| Retrying { error, attempts, again_in });
     status.rows = handle.rows();
     match handle.state() {
         SinkState::Writing => {}

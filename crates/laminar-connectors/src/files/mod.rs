@@ -86,6 +86,10 @@ impl Connector for FileConnector {
         reread::read_again(options, reread, records)
     }
 
+    fn retries_sinks(&self) -> bool {
+        true
+    }
+
     fn replayable(&self) -> bool {
         true
     }

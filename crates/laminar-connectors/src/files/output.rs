@@ -52,6 +52,11 @@ impl Target {
         Ok(file)
     }
 
+    /// Whether the file has been created.
+    pub(super) fn is_started(&self) -> bool {
+        self.state != State::NotStarted
+    }
+
     /// Makes the complete output visible.
     pub(super) fn publish(&mut self, file: File) -> Result<()> {
         file.sync_all().map_err(|error| self.failed(&error))?;

@@ -131,7 +131,8 @@ pub(super) fn gone(path: &Path, place: Option<&FilePlace>) -> Error {
         Some(place) => format!("it was read up to {}", place.described()),
         None => "it was among those that were still to be read".to_owned(),
     };
-    cannot_go_on(format!("'{}' is gone, and {so_far}", path.display()))
+    // It may come back, unlike what was in it.
+    Error::new(Code::Io, format!("'{}' is gone, and {so_far}", path.display())).with_hint(PUT_BACK)
 }
 
 /// Why reading cannot go on in a file that is shorter than what was read of it.
@@ -149,6 +150,7 @@ pub(super) fn replaced(path: &str, place: &FilePlace) -> Error {
 }
 
 fn cannot_go_on(message: String) -> Error {
-    Error::new(Code::BadData, message)
-        .with_hint("put the file back as it was, or DROP and CREATE the object to read from the start")
+    Error::new(Code::BadData, message).with_hint(PUT_BACK)
 }
+
+const PUT_BACK: &str = "put the file back as it was, or DROP and CREATE the object to read from the start";

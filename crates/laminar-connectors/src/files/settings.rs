@@ -16,6 +16,7 @@ use crate::formats::csv::Dialect;
 use crate::formats::envelope::Envelope;
 use crate::formats::json::JsonLayout;
 use crate::formats::parquet::ParquetCompression;
+use crate::retry::Retry;
 
 /// Rows that are looked at to find the types of a text file.
 const SAMPLE_ROWS: usize = 10_000;
@@ -137,6 +138,8 @@ pub(super) struct SourceSettings {
 
 impl SourceSettings {
     pub(super) fn parse(mut options: Options) -> Result<Self> {
+        // Who opens the connector has read these.
+        Retry::take(&mut options)?;
         options.merge_prefix("format.")?;
         let envelope = take_envelope(&mut options)?;
         options.check_names("a file source", &all_source_options())?;
@@ -235,6 +238,8 @@ pub(super) enum SinkFormat {
 
 impl SinkSettings {
     pub(super) fn parse(mut options: Options) -> Result<Self> {
+        // Who opens the connector has read these.
+        Retry::take(&mut options)?;
         options.merge_prefix("format.")?;
         options.check_names("a file sink", &all_sink_options())?;
         let path = PathBuf::from(paths::local(&options.require("path", "a file sink")?)?);

@@ -146,6 +146,10 @@ impl Sink for FileSink {
         std::mem::take(&mut self.bad_rows)
     }
 
+    fn can_try_again(&self) -> bool {
+        !self.target.is_started()
+    }
+
     fn flush(&mut self) -> Result<()> {
         match &mut self.writer {
             Some(Writer::Text { out, .. }) => out.flush().map_err(|error| self.target.failed(&error)),

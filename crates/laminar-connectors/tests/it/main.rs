@@ -18,6 +18,7 @@ mod random_tables;
 mod random_values;
 mod resume;
 mod resume_files;
+mod retry;
 mod round_trips;
 mod sources;
 mod text_json;

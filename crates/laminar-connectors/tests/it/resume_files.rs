@@ -80,7 +80,7 @@ fn text_that_is_not_what_was_read_is_named() {
         LINES.as_bytes(),
         |place| fs::remove_file(place.path("d/a.csv")).unwrap(),
         expect![[r#"
-        LDB-3002: 'd/a.csv' is gone, and it was read up to line 3; hint: put the file back as it was, or DROP and CREATE the object to read from the start"#]],
+        LDB-3001: 'd/a.csv' is gone, and it was read up to line 3; hint: put the file back as it was, or DROP and CREATE the object to read from the start"#]],
     );
     let (packed, other) = (gzip(LINES.as_bytes()), gzip(b"a\n1\n9\n3\n4\n5\n"));
     check(
@@ -149,7 +149,7 @@ fn the_files_of_a_glob_are_those_that_it_found_first() {
     fs::remove_file(place.path("in/c.csv")).unwrap();
     assert_eq!(rest(&place, "in/*.csv", &[], &position), "2: 100");
     fs::remove_file(place.path("in/d.csv")).unwrap();
-    expect!["LDB-3002: 'in/d.csv' is gone, and it was among those that were still to be read; hint: put the file back as it was, or DROP and CREATE the object to read from the start"]
+    expect!["LDB-3001: 'in/d.csv' is gone, and it was among those that were still to be read; hint: put the file back as it was, or DROP and CREATE the object to read from the start"]
         .assert_eq(&rest(&place, "in/*.csv", &[], &position));
 }
 

@@ -91,10 +91,10 @@ impl Engine {
 }
 
 impl Readers {
-    /// Tells the sources of readers that are held from now on, or no longer.
+    /// Tells the sources of readers that are held from now on, or no longer. What is away is not silent either: its rows would be late when it is back.
     fn pause(&mut self, reactor: &mut Reactor, held: &Held, now: i64) {
         for reader in self.iter_mut() {
-            let is_held = held.holds(reader);
+            let is_held = held.holds(reader) || reader.trouble().is_some();
             if reader.set_held(is_held, now) && reactor.pause(reader.node, is_held).is_err() {
                 // A node that is gone is no longer asked either.
                 reader.set_held(false, now);

@@ -29,6 +29,7 @@ pub(crate) struct Attached {
 }
 
 /// What the definition of a source says of its columns.
+#[derive(Clone)]
 pub(crate) struct Declared<'a> {
     /// `None`: nothing, the connector finds out.
     pub(crate) schema: Option<SchemaRef>,
@@ -222,19 +223,9 @@ impl Engine {
 
     /// Opens a connector for reading rows with these columns.
     pub(crate) fn open_source(&self, name: &str, connector: &ConnectorDef, columns: Declared<'_>) -> Result<Box<dyn Source>> {
-        let options = options_of(connector);
-        let request = SourceRequest {
-            name: name.to_owned(),
-            schema: columns.schema,
-            key: columns.key.to_vec(),
-            options,
-            schema_was_found: columns.were_found,
-        };
-        self.registry
-            .get(&connector.name)
-            .map_err(|error| error.at(connector.name_span))?
-            .open_source(request)
-            .map_err(|error| if error.span().is_some() { error } else { error.at(connector.span) })
+        self.registry.get(&connector.name).map_err(|error| error.at(connector.name_span))?;
+        let opened = self.registry.open_source(&connector.name, source_request(name, connector, columns));
+        opened.map_err(|error| if error.span().is_some() { error } else { error.at(connector.span) })
     }
 
     /// The nodes of an object and of its side outputs.
@@ -302,6 +293,17 @@ fn source_nodes(definition: &SourceDefinition, name: &str, spec: SourceSpec, fir
         Node { id: first, name: name.clone(), kind, inputs: Vec::new(), output: pushed },
         Node { id: NodeId(first.0 + 1), name, kind: replaced, inputs: vec![first], output: properties },
     ]
+}
+
+/// What a connector is asked for.
+pub(super) fn source_request(name: &str, connector: &ConnectorDef, columns: Declared<'_>) -> SourceRequest {
+    SourceRequest {
+        name: name.to_owned(),
+        schema: columns.schema,
+        key: columns.key.to_vec(),
+        options: options_of(connector),
+        schema_was_found: columns.were_found,
+    }
 }
 
 /// Two columns of one name could not be told apart by those who read them.

@@ -52,13 +52,14 @@ struct CapturedObject {
 pub(super) const SIDES: [(Side, &str); 2] = [(Side::Late, "late"), (Side::Errors, "errors")];
 
 impl Engine {
-    /// Takes a checkpoint, if nothing waits: `None` while a subscription holds back rows that sources have delivered already. All sources must be here.
+    /// Takes a checkpoint, if nothing waits: `None` while a subscription holds back rows that sources have delivered already, or a sink cannot be written. All sources must be here.
     pub(crate) fn capture(&mut self, epoch: u64) -> Result<Option<Captured>> {
         self.pass_on_what_was_read()?;
         self.settle_all()?;
+        self.try_sinks_again(self.clock.now());
         // What was passed on may have been logged.
         let Some(log) = self.journal.end() else { return Ok(None) };
-        if !self.reactor.is_settled() || self.readers.some_ahead() {
+        if !self.reactor.is_settled() || self.readers.some_ahead() || self.waiting_sink().is_some() {
             return Ok(None);
         }
         let graph = self.reactor.image()?;

@@ -1,6 +1,6 @@
 //! The running readers of sources and of tables with a connector: each is asked in turn, in the order in which they were created.
 
-use laminar_connectors::{Position, Source, SourcePoll};
+use laminar_connectors::{Position, Source, SourcePoll, Trouble};
 use laminar_core::limits::{BATCH_ROWS_MAX, PIECE_ROWS_START};
 use laminar_core::panics::caught;
 use laminar_core::reactor::{Reactor, Task};
@@ -47,10 +47,11 @@ pub(crate) struct Reader {
     pub(crate) node: NodeId,
     /// What is read; away while it is lent.
     source: Option<Box<dyn Source>>,
-    /// Whether it ends by itself.
+    /// Whether it ended by itself when it was lent last.
     bounded: bool,
-    /// Where it stood when it was lent last.
+    /// Where it stood when it was lent last, and why it had nothing.
     position: String,
+    trouble: Option<Trouble>,
     /// Where it stood at the last checkpoint.
     acknowledged: Position,
     /// Where it goes on, until it does.
@@ -116,6 +117,7 @@ impl Readers {
             source: Some(source),
             bounded,
             position: String::new(),
+            trouble: None,
             acknowledged: Position::default(),
             resume: None,
             ends_node,
@@ -183,7 +185,7 @@ impl Readers {
 
     /// Whether one of these objects' readers will come to an end but has not yet.
     pub(crate) fn some_bounded_open(&self, objects: &[ObjectId]) -> bool {
-        self.readers.iter().any(|reader| reader.is_open() && reader.bounded && objects.contains(&reader.object))
+        self.readers.iter().any(|reader| reader.is_open() && reader.is_bounded() && objects.contains(&reader.object))
     }
 
     /// Asks every reader whose node has taken in what it got before, but not those that are `held`. True if one delivered something.
@@ -216,7 +218,8 @@ impl Readers {
             return None;
         }
         let source = reader.source.take()?;
-        reader.position = source.describe_position();
+        (reader.position, reader.trouble) = (source.describe_position(), source.trouble());
+        reader.bounded = source.is_bounded();
         Some(Loan { node, source, polled: None })
     }
 
@@ -317,7 +320,12 @@ impl Reader {
 
     /// Whether it has been read to its end.
     pub(super) fn has_ended(&self) -> bool {
-        self.bounded && self.state == ReaderState::Ended
+        self.is_bounded() && self.state == ReaderState::Ended
+    }
+
+    /// Whether it ends by itself. Of what is away it is known when it is back.
+    fn is_bounded(&self) -> bool {
+        self.source.as_ref().map_or(self.bounded, |source| source.is_bounded())
     }
 
     /// Nothing more will be read.
@@ -354,6 +362,16 @@ impl Reader {
     /// Where it stands, as people read it.
     pub(crate) fn describe_position(&self) -> String {
         self.source.as_ref().map_or_else(|| self.position.clone(), |source| source.describe_position())
+    }
+
+    /// Why it has nothing, if what it reads is away and looked at again.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.source.as_ref().map_or_else(|| self.trouble.clone(), |source| source.trouble())
+    }
+
+    /// Nanoseconds until it is asked again.
+    pub(crate) fn asked_again_in(&self, now: i64) -> i64 {
+        self.again_at.saturating_sub(now).max(0)
     }
 
     /// Where it stands, for a checkpoint; `None` while its source is lent. What is before it will be acknowledged when the checkpoint is published.

@@ -8,6 +8,7 @@ use laminar_connectors::{BadRow, Position, SinkRequest, Source, SourcePoll};
 use laminar_core::{Error, Result};
 use laminar_sql::parse::ConnectorDef;
 
+use super::attach::source_request;
 use super::sinks::{SinkHandle, SinkState};
 use super::{Declared, Engine};
 use crate::catalog::ObjectId;
@@ -69,8 +70,15 @@ impl Engine {
     fn open_or_fail_later(&self, name: &str, connector: &ConnectorDef, columns: Declared<'_>) -> Box<dyn Source> {
         let schema = columns.schema.clone().unwrap_or_else(|| Arc::new(Schema::empty()));
         let is_append = self.recorded.context.as_ref().is_none_or(|context| !context.tells_changes);
-        let opened = self.open_source(name, connector, columns);
-        opened.unwrap_or_else(|error| Box::new(FailedSource { schema, is_append, error, position: Position::default() }))
+        let request = source_request(name, connector, columns.clone());
+        let error = match self.open_source(name, connector, columns) {
+            Ok(source) => return source,
+            Err(error) => error,
+        };
+        match self.registry.open_source_later(&connector.name, request, is_append, &error) {
+            Ok(Some(source)) => source,
+            _ => Box::new(FailedSource { schema, is_append, error, position: Position::default() }),
+        }
     }
 
     /// Opens a connector for writing: of a sink that was there before, from where the checkpoint left it.
@@ -89,11 +97,16 @@ impl Engine {
         let rows = recorded.map_or(0, |recorded| recorded.rows);
         let token = resume.clone().unwrap_or_default();
         let state = recorded.map_or(SinkState::Writing, |recorded| recorded.state.clone());
-        match self.open_sink(connector, SinkRequest { resume, transactional, ..request }) {
-            Ok(sink) => Ok(SinkHandle::resumed(sink, transactional, state, token, rows)),
-            Err(error) if self.journal.is_recovering() => Ok(SinkHandle::ended(SinkState::Failed(error), token, rows)),
-            Err(error) => Err(error),
-        }
+        let request = SinkRequest { resume, transactional, ..request };
+        let error = match self.open_sink(connector, request.clone()) {
+            Ok(sink) => return Ok(SinkHandle::resumed(sink, transactional, state, token, rows)),
+            Err(error) if self.journal.is_recovering() => error,
+            Err(error) => return Err(error),
+        };
+        Ok(match self.registry.open_sink_later(&connector.name, request, &error) {
+            Ok(Some(sink)) => SinkHandle::resumed(sink, transactional, state, token, rows),
+            _ => SinkHandle::ended(SinkState::Failed(error), token, rows),
+        })
     }
 }
 

@@ -70,6 +70,7 @@ impl Engine {
 
     /// What a round comes to in which something moved, or nothing.
     pub(crate) fn round_of(&mut self, progressed: bool, held: &Held) -> Result<Round> {
+        let sinks_at = self.try_sinks_again(self.clock.now());
         if progressed {
             self.held_rounds = 0;
             return Ok(Round::Progressed);
@@ -78,7 +79,7 @@ impl Engine {
             // The turn went to callers that waited.
             return Ok(Round::Progressed);
         }
-        let again_at = self.readers.next_ask(&self.reactor, held);
+        let again_at = self.readers.next_ask(&self.reactor, held).into_iter().chain(sinks_at).min();
         if again_at.is_none() && self.readers.some_open(&Held::default()) && !self.readers.some_open(held) {
             return self.wait_for_reader(held, self.clock.now());
         }

@@ -5,13 +5,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use laminar_connectors::{Accepts, BadRow, Sink, SinkRequest, SinkToken};
+use laminar_connectors::{Accepts, BadRow, Sink, SinkRequest, SinkToken, Trouble};
 use laminar_core::dag::Outlet;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 use laminar_sql::parse::ConnectorDef;
 
-use super::Engine;
+use super::{Engine, Instance};
+use crate::catalog::ObjectId;
 use crate::stored::{StoredSink, StoredSinkState, to_hex};
 
 /// A sink, shared between its outlet and its instance.
@@ -28,6 +29,8 @@ struct Writer {
     /// Rows that it could not write, until they are taken over.
     bad_rows: Vec<BadRow>,
     state: SinkState,
+    /// When what waits is written, if something does.
+    again_at: Option<i64>,
 }
 
 /// How far the end of a sink's output is.
@@ -52,7 +55,7 @@ impl SinkHandle {
     /// A sink that goes on from where `token` says, behind so many rows. `in_epochs`: what it writes becomes visible when epochs are committed.
     pub(super) fn resumed(sink: Box<dyn Sink>, in_epochs: bool, state: SinkState, token: SinkToken, rows: u64) -> Self {
         let last_epoch = if in_epochs { LastEpoch::Open } else { LastEpoch::Committed };
-        Self(Arc::new(Mutex::new(Writer { sink, token, last_epoch, rows, bad_rows: Vec::new(), state })))
+        Self(Arc::new(Mutex::new(Writer { sink, token, last_epoch, rows, bad_rows: Vec::new(), state, again_at: None })))
     }
 
     /// A sink that takes nothing more, since it is in this state.
@@ -64,6 +67,7 @@ impl SinkHandle {
             rows,
             bad_rows: Vec::new(),
             state,
+            again_at: None,
         })))
     }
 
@@ -82,6 +86,22 @@ impl SinkHandle {
     /// The rows since the last call that it could not write.
     pub(crate) fn take_bad_rows(&self) -> Vec<BadRow> {
         std::mem::take(&mut self.lock().bad_rows)
+    }
+
+    /// Why rows wait in it.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let writer = self.lock();
+        if matches!(writer.state, SinkState::Failed(_)) { None } else { writer.sink.trouble() }
+    }
+
+    /// Nanoseconds until it is tried again.
+    pub(crate) fn tried_again_in(&self, now: i64) -> i64 {
+        self.lock().again_at.map_or(0, |at| at.saturating_sub(now).max(0))
+    }
+
+    /// Writes what waits, if it is time; gives when it is tried again, if something still waits.
+    pub(crate) fn try_again(&self, now: i64) -> Option<i64> {
+        self.lock().try_again(now)
     }
 
     /// Makes what was written in `epoch` last. Gives what a checkpoint says of the sink; one that cannot has failed.
@@ -114,9 +134,13 @@ impl SinkHandle {
         }
     }
 
-    /// Completes the output and makes it visible, without a checkpoint: nothing will be written any more.
+    /// Completes the output and makes it visible, without a checkpoint: nothing will be written any more. Rows that wait have their last chance.
     pub(crate) fn close(&self) {
         self.finish();
+        self.try_again(i64::MAX);
+        if let Some(Trouble { error, .. }) = self.trouble() {
+            self.lock().state = SinkState::Failed(error);
+        }
         self.prepare(u64::MAX);
         self.commit(u64::MAX);
     }
@@ -161,8 +185,25 @@ impl Writer {
         if let Err(error) = self.sink.write(step, batch) {
             self.state = SinkState::Failed(error);
         }
+        self.rows += batch.len() as u64;
+        self.take_bad_rows();
+    }
+
+    fn try_again(&mut self, now: i64) -> Option<i64> {
+        if matches!(self.state, SinkState::Failed(_)) {
+            return None;
+        }
+        self.again_at = self.sink.try_again(now).unwrap_or_else(|error| {
+            self.state = SinkState::Failed(error);
+            None
+        });
+        self.take_bad_rows();
+        self.again_at
+    }
+
+    fn take_bad_rows(&mut self) {
         let bad_rows = self.sink.take_bad_rows();
-        self.rows += (batch.len() as u64).saturating_sub(bad_rows.len() as u64);
+        self.rows = self.rows.saturating_sub(bad_rows.len() as u64);
         self.bad_rows.extend(bad_rows);
     }
 }
@@ -170,16 +211,29 @@ impl Writer {
 impl Engine {
     /// Which changes the sink takes.
     pub(crate) fn sink_accepts(&self, connector: &ConnectorDef, request: &SinkRequest) -> Result<Accepts> {
-        let found = self.registry.get(&connector.name).map_err(|error| error.at(connector.name_span))?;
-        found.sink_accepts(request).map_err(|error| placed(error, connector))?.ok_or_else(|| {
+        self.registry.get(&connector.name).map_err(|error| error.at(connector.name_span))?;
+        let accepts = self.registry.sink_accepts(&connector.name, request);
+        accepts.map_err(|error| placed(error, connector))?.ok_or_else(|| {
             Error::new(Code::NotSupported, format!("the connector '{}' has no sinks", connector.name)).at(connector.name_span)
         })
     }
 
     /// Opens a connector for writing.
     pub(crate) fn open_sink(&self, connector: &ConnectorDef, request: SinkRequest) -> Result<Box<dyn Sink>> {
-        let found = self.registry.get(&connector.name).map_err(|error| error.at(connector.name_span))?;
-        found.open_sink(request).map_err(|error| placed(error, connector))
+        self.registry.get(&connector.name).map_err(|error| error.at(connector.name_span))?;
+        self.registry.open_sink(&connector.name, request).map_err(|error| placed(error, connector))
+    }
+
+    /// Lets sinks whose outside was away write what waits for them, if it is time; gives when the next one is to be tried.
+    pub(super) fn try_sinks_again(&self, now: i64) -> Option<i64> {
+        let sinks = self.instances.iter().filter_map(|(_, instance)| instance.sink());
+        sinks.filter_map(|(handle, _)| handle.try_again(now)).min()
+    }
+
+    /// The first sink for which rows wait, and why: what has been read must not count as done.
+    pub(crate) fn waiting_sink(&self) -> Option<(&str, Trouble)> {
+        let waits = |(id, instance): (ObjectId, &Instance)| Some((self.catalog.name_of(id), instance.sink()?.0.trouble()?));
+        self.instances.iter().find_map(waits)
     }
 
     /// Takes over the rows that sinks could not write since the last call.
@@ -217,9 +271,10 @@ impl Sink for NoSink {
 struct SinkOutlet(SinkHandle);
 
 impl Outlet for SinkOutlet {
-    fn deliver(&mut self, step: StepId, changes: &[ChangeBatch], watermark: Watermark, _: i64) {
+    fn deliver(&mut self, step: StepId, changes: &[ChangeBatch], watermark: Watermark, now: i64) {
         {
             let mut writer = self.0.lock();
+            writer.try_again(now);
             for batch in changes {
                 if writer.state != SinkState::Writing {
                     return;

@@ -7,7 +7,7 @@ use laminar_sql::parse::{Name, Show};
 use super::{StatementOutcome, checkpoint, fetch, text_rows};
 use crate::catalog::{Definition, Object, ObjectKind, kind_name};
 use crate::engine::Engine;
-use crate::{ObjectStatus, Status};
+use crate::{ObjectStatus, Retrying, Status};
 
 pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> {
     match show {
@@ -68,6 +68,10 @@ fn jobs(engine: &mut Engine) -> Result<StatementOutcome> {
 
 /// What an object is doing, in words.
 fn state_of(object: &ObjectStatus) -> String {
+    if let (None, Some(Retrying { error, attempts, again_in })) = (&object.failed, &object.retrying) {
+        let again_in = length(u64::try_from(again_in.as_nanos()).unwrap_or(u64::MAX));
+        return format!("retrying in {again_in}, because {} (attempt {attempts})", error.message());
+    }
     match (&object.failed, &object.held_back_by, &object.waits_for) {
         (Some(error), ..) => format!("failed: {}", error.message()),
         _ if object.ended => "ended".to_owned(),

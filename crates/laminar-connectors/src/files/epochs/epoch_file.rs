@@ -145,7 +145,10 @@ pub(super) fn not_ours(path: &Path) -> Error {
 
 /// The same, of a file that is not there at all.
 pub(super) fn gone(path: &Path) -> Error {
-    Error::new(Code::BadData, format!("'{}' is gone, and the sink has written into it", path.display()))
+    // A directory that is gone may come back with all that was in it.
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let code = if directory.is_some_and(|directory| !directory.exists()) { Code::Io } else { Code::BadData };
+    Error::new(code, format!("'{}' is gone, and the sink has written into it", path.display()))
         .with_hint("put it back, or DROP and CREATE the sink to write it anew")
 }
 

@@ -59,18 +59,24 @@ impl Segments {
 
     /// Adds bytes to the current epoch.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let segment = match &mut self.open {
+        self.begin()?.write(bytes)
+    }
+
+    /// The segment of the current epoch.
+    pub(super) fn begin(&mut self) -> Result<&mut EpochFile> {
+        if self.open.is_none() && self.prepared.bytes == 0 {
+            // A sink that is gone may have left some.
+            check_overwrite(&self.path, self.overwrite)?;
+            self.remove_all()?;
+        }
+        Ok(match &mut self.open {
             Some(segment) => segment,
-            None => {
-                if self.prepared.bytes == 0 {
-                    // A sink that is gone may have left some.
-                    check_overwrite(&self.path, self.overwrite)?;
-                    self.remove_all()?;
-                }
-                self.open.insert(EpochFile::create(segment_path(&self.path, self.prepared.bytes), self.compression)?)
-            }
-        };
-        segment.write(bytes)
+            open => open.insert(EpochFile::create(segment_path(&self.path, self.prepared.bytes), self.compression)?),
+        })
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.open.is_some()
     }
 
     /// Whether nothing has been written at all.

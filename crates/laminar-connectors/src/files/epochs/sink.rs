@@ -120,6 +120,21 @@ impl Output {
         }
     }
 
+    /// Creates the file of the current epoch, unless that has been done. Nothing has come of it if it fails.
+    fn begin(&mut self) -> Result<()> {
+        match self {
+            Output::AtOnce(segments) => segments.begin().map(|_| ()),
+            Output::AtEnd(file) => file.begin().map(|_| ()),
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        match self {
+            Output::AtOnce(segments) => segments.has_begun(),
+            Output::AtEnd(file) => file.has_begun(),
+        }
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Output::AtOnce(segments) => segments.write(bytes),
@@ -192,6 +207,7 @@ impl Sink for EpochSink {
         if rows.num_rows() == 0 {
             return Ok(());
         }
+        self.output.begin()?;
         for Unwritable { row, reason } in self.encoder.encode(&rows, &self.schema, &mut self.bytes)? {
             self.bad_rows.push(BadRow { raw: pairs(&rows, row)?, reason, position: format!("step {step}") });
         }
@@ -202,6 +218,10 @@ impl Sink for EpochSink {
         std::mem::take(&mut self.bad_rows)
     }
 
+    fn can_try_again(&self) -> bool {
+        !self.output.has_begun()
+    }
+
     fn flush(&mut self) -> Result<()> {
         // Readers see what is committed.
         Ok(())
@@ -209,6 +229,7 @@ impl Sink for EpochSink {
 
     fn finish(&mut self) -> Result<()> {
         if !self.is_finished && self.output.is_empty() {
+            self.output.begin()?;
             self.encoder.begin(&self.schema, &mut self.bytes)?;
             self.send()?;
         }

@@ -102,14 +102,22 @@ impl WholeFile {
 
     /// Adds bytes to the current epoch.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let file = match &mut self.file {
+        self.begin()?.write(bytes)
+    }
+
+    /// The file that is written.
+    pub(super) fn begin(&mut self) -> Result<&mut EpochFile> {
+        if self.file.is_none() {
+            check_overwrite(&self.path, self.overwrite)?;
+        }
+        Ok(match &mut self.file {
             Some(file) => file,
-            None => {
-                check_overwrite(&self.path, self.overwrite)?;
-                self.file.insert(EpochFile::create(self.written.clone(), self.compression)?)
-            }
-        };
-        file.write(bytes)
+            file => file.insert(EpochFile::create(self.written.clone(), self.compression)?),
+        })
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Ends the epoch, and gives back all that is durable.

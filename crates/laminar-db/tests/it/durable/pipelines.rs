@@ -142,7 +142,7 @@ fn a_file_that_has_gone_stops_its_source_alone_and_the_source_goes_on_when_it_is
     std::fs::write(folder.file("in.csv"), &text).unwrap();
     let db = folder.open();
     execute(&db, "CREATE TABLE t (a BIGINT)");
-    execute(&db, &format!("CREATE SOURCE f FROM FILE (path = '{}')", folder.file("in.csv")));
+    execute(&db, &format!("CREATE SOURCE f FROM FILE (path = '{}', retry = 'never')", folder.file("in.csv")));
     execute(&db, "CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n, sum(b) AS b FROM f");
     db.turn().unwrap();
     db.checkpoint().unwrap();
@@ -249,4 +249,76 @@ fn rows_of_a_tables_file_are_there_once_wherever_it_was_left() {
     }
     let db = folder.open();
     assert_eq!(rows(&db, "SELECT count(*), count(DISTINCT a) FROM t"), [["89910", "89910"]]);
+}
+
+/// What `SHOW JOBS` says of an object.
+fn state_of(db: &Database, name: &str) -> String {
+    rows(db, "SHOW JOBS").into_iter().find(|row| row[0] == name).unwrap().remove(2)
+}
+
+#[test]
+fn a_source_whose_file_is_away_says_so_holds_up_nothing_and_goes_on_by_itself_when_it_is_back() {
+    let folder = Folder::new();
+    std::fs::write(folder.file("in.csv"), csv(0..90_000)).unwrap();
+    let db = folder.open();
+    execute(&db, "CREATE TABLE t (a BIGINT); CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t");
+    execute(&db, &format!("CREATE SOURCE f FROM FILE (path = '{}')", folder.file("in.csv")));
+    execute(&db, "CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n, count(DISTINCT a) AS d FROM f");
+    db.turn().unwrap();
+    db.checkpoint().unwrap();
+    let some = rows(&db, "SELECT n FROM n");
+    drop(db);
+    std::fs::rename(folder.file("in.csv"), folder.file("away.csv")).unwrap();
+    for _ in 0..2 {
+        // Also a database that is closed meanwhile knows where the source stood.
+        let db = folder.open();
+        (0..10).for_each(|_| assert_ne!(db.turn().unwrap(), Turn::Finished));
+        let state = state_of(&db, "f");
+        assert!(state.starts_with("retrying in ") && state.contains("because there is no file"), "{state}");
+        let retrying = db.status().object("f").unwrap().retrying.clone().unwrap();
+        assert!(retrying.attempts > 0 && retrying.again_in.as_secs() < 10, "{retrying:?}");
+        assert_eq!(rows(&db, "SELECT n FROM n"), some);
+        execute(&db, "INSERT INTO t VALUES (1); CHECKPOINT");
+    }
+    let db = folder.open();
+    db.turn().unwrap();
+    assert_eq!(rows(&db, "SELECT n FROM m"), [["2"]]);
+    std::fs::rename(folder.file("away.csv"), folder.file("in.csv")).unwrap();
+    db.run_until_finished(&AtomicBool::new(false)).unwrap();
+    assert_eq!(state_of(&db, "f"), "ended");
+    assert_eq!(rows(&db, "SELECT n, d FROM n"), [["90000", "90000"]], "each row once");
+}
+
+#[test]
+fn what_a_sink_cannot_write_waits_and_so_does_the_checkpoint() {
+    let folder = Folder::new();
+    let out = folder.file("out/rows.csv");
+    let db = folder.open();
+    execute(&db, "CREATE TABLE t (a BIGINT)");
+    execute(
+        &db,
+        &format!("CREATE SINK o FROM t INTO FILE (path = '{out}', changelog = 'true'); INSERT INTO t VALUES (1); CHECKPOINT"),
+    );
+    std::fs::rename(folder.file("out"), folder.file("away")).unwrap();
+    std::fs::write(folder.file("out"), "in the way").unwrap();
+    execute(&db, "INSERT INTO t VALUES (2); INSERT INTO t VALUES (3)");
+    let state = state_of(&db, "o");
+    assert!(state.starts_with("retrying in ") && state.contains("cannot be written"), "{state}");
+    let error = db.checkpoint().unwrap_err();
+    assert!(error.message().contains("no checkpoint can be made while rows wait for sink 'o'"), "{error}");
+    drop(db);
+    // What waited was not in the checkpoint: it comes again.
+    let db = folder.open();
+    execute(&db, "INSERT INTO t VALUES (4)");
+    assert!(state_of(&db, "o").starts_with("retrying in "), "{}", state_of(&db, "o"));
+    std::fs::remove_file(folder.file("out")).unwrap();
+    std::fs::rename(folder.file("away"), folder.file("out")).unwrap();
+    while state_of(&db, "o").starts_with("retrying") {
+        db.turn_or_wait(std::time::Duration::from_millis(20)).unwrap();
+    }
+    execute(&db, "INSERT INTO t VALUES (5); CHECKPOINT");
+    let text = std::fs::read_to_string(&out).unwrap();
+    let mut lines: Vec<&str> = text.lines().skip(1).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["+I,1", "+I,2", "+I,3", "+I,4", "+I,5"]);
 }
