@@ -1,5 +1,7 @@
 //! What a statement says: the types that parsing yields and that planning reads.
 //!
+//! Long because the statements of the language stand in one list, and nothing but data is here.
+//!
 //! All spans are byte ranges of [`ParsedStatement::text`]. Queries and expressions are sqlparser's syntax tree, in which every
 //! window syntax has already become marker calls (see [`super::windows`]).
 

@@ -1,4 +1,6 @@
 //! What each form of each statement means.
+//!
+//! Long because each statement is shown with what it was read as.
 
 use expect_test::expect;
 
