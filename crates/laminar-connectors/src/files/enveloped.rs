@@ -7,6 +7,7 @@ use laminar_core::{Code, Error, Result};
 use super::settings::OnBadRow;
 use super::text_file::bad_row_error;
 use crate::formats::envelope::{Envelope, EnvelopeDecoder};
+use crate::retry::Trouble;
 use crate::{BadRow, Position, Source, SourcePoll};
 
 /// The decoder of `envelope` for a source with these columns.
@@ -79,6 +80,10 @@ impl Source for EnvelopedSource {
 
     fn partitions(&self) -> Partitions {
         self.records.partitions()
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        self.records.trouble()
     }
 
     fn give_up(&mut self) -> Vec<BadRow> {

@@ -2,7 +2,7 @@
 
 use arrow_schema::SchemaRef;
 use laminar_core::time::watermark::Partitions;
-use laminar_core::{Error, Result};
+use laminar_core::{Code, Error, Result};
 
 use super::{Attempts, PAUSE_MIN, Retry, Trouble, passes};
 use crate::{BadRow, Position, Source, SourcePoll};
@@ -62,6 +62,11 @@ impl RetryingSource {
     /// The source, opened and put where the last one stood.
     fn opened(&self) -> Result<Box<dyn Source>> {
         let mut source = (self.open)()?;
+        if !source.can_seek() {
+            let text =
+                "it was away when the database was opened, and can be read only once: what it has would be lost in a crash";
+            return Err(Error::new(Code::NotSupported, text).with_hint("open the database again while it is there"));
+        }
         if !self.known.position.is_empty() {
             source.seek(&self.known.position)?;
         }

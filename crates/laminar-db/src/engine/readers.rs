@@ -296,17 +296,17 @@ impl Readers {
     }
 
     /// Reads what will be asked for next, while other threads are at work: [`read`](Self::read) then takes it from here.
-    pub(crate) fn read_ahead(&mut self, held: &Held) {
-        for reader in self.readers.iter_mut().filter(|reader| reader.can_read_ahead(held)) {
-            reader.read_ahead(READ_ROWS);
+    pub(crate) fn read_ahead(&mut self, held: &Held, now: i64) {
+        for reader in self.readers.iter_mut().filter(|reader| reader.can_read_ahead(held, now)) {
+            reader.read_ahead(READ_ROWS, now);
         }
     }
 
     /// The same for one reader, and as many rows as its last piece might have.
     pub(super) fn read_piece_ahead(&mut self, held: &Held, clock: &dyn Clock) {
-        if let Some(reader) = self.readers.iter_mut().find(|reader| reader.can_read_ahead(held)) {
-            let began = clock.now();
-            reader.read_ahead(reader.piece_rows);
+        let began = clock.now();
+        if let Some(reader) = self.readers.iter_mut().find(|reader| reader.can_read_ahead(held, began)) {
+            reader.read_ahead(reader.piece_rows, began);
             reader.ahead_ns = u64::try_from(clock.now().saturating_sub(began)).unwrap_or(0);
         }
     }
@@ -321,6 +321,11 @@ impl Reader {
     /// Whether it has been read to its end.
     pub(super) fn has_ended(&self) -> bool {
         self.is_bounded() && self.state == ReaderState::Ended
+    }
+
+    /// Whether its end is that of its node.
+    pub(super) fn ends_node(&self) -> bool {
+        self.ends_node
     }
 
     /// Whether it ends by itself. Of what is away it is known when it is back.
@@ -405,14 +410,19 @@ impl Reader {
         self.can_be_asked(reactor, held) && self.again_at <= now
     }
 
-    fn can_read_ahead(&self, held: &Held) -> bool {
-        self.wanted && self.state == ReaderState::Reading && self.ahead.is_none() && !held.holds(self)
+    fn can_read_ahead(&self, held: &Held, now: i64) -> bool {
+        let is_due = self.again_at <= now && self.ahead.is_none();
+        self.wanted && self.state == ReaderState::Reading && is_due && !held.holds(self)
     }
 
-    /// Keeps what comes next.
-    fn read_ahead(&mut self, rows_max: usize) {
+    /// Keeps what comes next, or when to look again.
+    fn read_ahead(&mut self, rows_max: usize, now: i64) {
         self.ahead = match self.source.as_mut().map(|source| source.poll(rows_max)) {
-            None | Some(Ok(SourcePoll::Pending(_))) => None,
+            None => None,
+            Some(Ok(SourcePoll::Pending(wait))) => {
+                self.again_at = now.saturating_add(i64::try_from(wait.as_nanos()).unwrap_or(i64::MAX));
+                None
+            }
             other => other,
         };
     }

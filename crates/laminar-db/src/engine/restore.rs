@@ -11,7 +11,7 @@ use laminar_core::{Code, Error, NodeId, Result, StepId};
 use laminar_storage::EncodedRows;
 
 use super::Engine;
-use super::capture::SIDES;
+use super::capture::{SIDES, without_partitions};
 use super::instances::required;
 use super::readers::ReaderState;
 use super::recorded::RecordedSink;
@@ -89,7 +89,7 @@ impl Engine {
         }
         for (node, stored) in now.into_iter().zip(stored) {
             let plan = self.plan_of(node);
-            if plan != stored.plan {
+            if without_partitions(&plan) != without_partitions(&stored.plan) {
                 return Err(other_plan(object, &stored.plan, &plan));
             }
             nodes.insert(node, stored);

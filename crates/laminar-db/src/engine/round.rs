@@ -1,5 +1,6 @@
 //! What is done under the engine's lock: rounds over everything, the pieces of turns that keep to a budget, and what a push does.
 
+use laminar_core::dag::NodeStatus;
 use laminar_core::limits::HELD_ROUND_NS;
 use laminar_core::reactor::{Poll, Reactor};
 use laminar_core::{NodeId, Result};
@@ -32,7 +33,7 @@ impl Engine {
         self.forward_rejected()?;
         let started = self.reactor.start_poll()?;
         if started.is_running() && self.settings.workers > 1 {
-            self.readers.read_ahead(&held);
+            self.readers.read_ahead(&held, now);
         }
         let poll = self.reactor.finish_poll(started, Some(&mut self.side_outputs))?;
         let progressed = self.forward_rejected()? || poll.progressed || read;
@@ -101,8 +102,11 @@ impl Engine {
 
     /// Whether sources of these objects will come to an end and have not, or what they delivered last is still to be stepped over.
     pub(crate) fn waits_for_ends(&self, objects: &[ObjectId]) -> bool {
-        let has_ended = |reader: &Reader| objects.contains(&reader.object) && reader.has_ended();
-        self.readers.some_bounded_open(objects) || (self.readers.iter().any(has_ended) && !self.reactor.is_idle())
+        let is_running = |node: NodeId| self.reactor.graph().status(node) == Ok(NodeStatus::Running);
+        let is_behind =
+            |reader: &Reader| self.reactor.waiting_rows(reader.node) > 0 || reader.ends_node() && is_running(reader.node);
+        let has_ended = |reader: &&Reader| objects.contains(&reader.object) && reader.has_ended();
+        self.readers.some_bounded_open(objects) || self.readers.iter().filter(has_ended).any(is_behind)
     }
 
     /// Whether steps are cut so that other threads have their turn soon. A thread alone has its steps whole, which takes less time, and its answers

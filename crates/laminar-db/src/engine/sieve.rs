@@ -4,6 +4,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_connectors::formats::Encoder;
 use laminar_connectors::formats::ndjson::NdjsonEncoder;
+use laminar_connectors::retry::Trouble;
 use laminar_connectors::{BadRow, Position, Source, SourcePoll};
 use laminar_core::Result;
 use laminar_core::time::watermark::Partitions;
@@ -77,6 +78,10 @@ impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for Siev
 
     fn partitions(&self) -> Partitions {
         self.source.partitions()
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        self.source.trouble()
     }
 
     fn is_bounded(&self) -> bool {

@@ -245,7 +245,9 @@ impl<'a> Script<'a> {
             if self.is_unread() {
                 return Ok(());
             }
-            self.turn()?;
+            if self.turn()? == Turn::Finished {
+                break;
+            }
         }
         if self.interrupted() {
             self.note("interrupted: what the script says from here on is not done\n");

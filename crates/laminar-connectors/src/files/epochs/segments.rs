@@ -114,7 +114,7 @@ impl Segments {
         let path = segment_path(&self.path, segment.from);
         let bytes = segment.to - segment.from;
         let extent = Extent { bytes, ..Extent::default() };
-        let Some(mut file) = open_at(&path, &extent)? else { return Ok(()) };
+        let Some(mut file) = open_at(&path, &extent)? else { return self.check_shown(segment) };
         if segment.from == 0 {
             check_overwrite(&self.path, self.overwrite)?;
             rename(&path, &self.path)?;
@@ -136,6 +136,15 @@ impl Segments {
         std::io::copy(&mut file, output).map_err(failed)?;
         output.sync_all().map_err(failed)?;
         remove(&path)
+    }
+
+    /// A segment that is not there was shown before; then the output is as long.
+    fn check_shown(&self, segment: &Segment) -> Result<()> {
+        match fs::metadata(&self.path) {
+            Ok(output) if output.len() >= segment.to => Ok(()),
+            Ok(_) => Err(not_ours(&self.path)),
+            Err(error) => Err(cannot_write(&self.path, &error)),
+        }
     }
 
     /// Removes all segments: what they hold belongs to no output.
