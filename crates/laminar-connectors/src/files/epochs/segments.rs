@@ -138,13 +138,12 @@ impl Segments {
         remove(&path)
     }
 
-    /// A segment that is not there was shown before; then the output is as long.
+    /// A segment that is not there was shown before, unless its whole directory is away. Whether the output still holds it is looked at when it is
+    /// opened again.
     fn check_shown(&self, segment: &Segment) -> Result<()> {
-        match fs::metadata(&self.path) {
-            Ok(output) if output.len() >= segment.to => Ok(()),
-            Ok(_) => Err(not_ours(&self.path)),
-            Err(error) => Err(cannot_write(&self.path, &error)),
-        }
+        let path = segment_path(&self.path, segment.from);
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::metadata(directory).map(|_| ()).map_err(|error| cannot_write(&self.path, &error))
     }
 
     /// Removes all segments: what they hold belongs to no output.
