@@ -168,8 +168,13 @@ pub(super) fn cannot_read(path: &Path, error: &std::io::Error) -> Error {
             Error::new(Code::Io, format!("'{}' cannot be read: permission denied", path.display()))
                 .with_hint("let the user that runs the program read the file")
         }
-        _ => Error::new(Code::Io, format!("'{}' cannot be read", path.display())).with_detail(error.to_string()),
+        _ => Error::new(code_of(error), format!("'{}' cannot be read", path.display())).with_detail(error.to_string()),
     }
+}
+
+/// What the system does not say is wrong with the bytes, and stays so however often they are read.
+pub(super) fn code_of(error: &std::io::Error) -> Code {
+    if error.raw_os_error().is_some() { Code::Io } else { Code::BadData }
 }
 
 /// Endings of compressed files: those that are read, and those that are refused by their first bytes.

@@ -8,7 +8,7 @@ use laminar_core::{Code, Error, Result};
 
 use super::encoding::Encoding;
 use super::input::Input;
-use super::paths::told;
+use super::paths::{code_of, told};
 use super::place::{FilePlace, Progress, TextPlace, replaced, shorter};
 use super::settings::{OnBadRow, SourceSettings};
 use crate::BadRow;
@@ -178,7 +178,7 @@ impl TextFile {
     fn unreadable(&self, error: &std::io::Error) -> Error {
         // What is wrong with the file as a whole has a message of its own.
         told(error).unwrap_or_else(|| {
-            Error::new(Code::Io, format!("'{}' cannot be read beyond line {}", self.name, self.line))
+            Error::new(code_of(error), format!("'{}' cannot be read beyond line {}", self.name, self.line))
                 .with_detail(error.to_string())
                 .with_hint("the file is damaged or cut off; copy it again")
         })
