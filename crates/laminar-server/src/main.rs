@@ -29,7 +29,7 @@ enum Command {
     Run(commands::run::Arguments),
     /// Looks at every file of a database's directory and says which are whole; changes nothing.
     Check(commands::check::Arguments),
-    /// Kills a script's process at random moments, lets it go on, and compares with a run that nobody killed.
+    /// Kills a script's process at random moments, lets it go on, and compares with a run that was not killed.
     CrashTest(commands::crash_test::Arguments),
     /// Copies a database that no process has open.
     Backup(commands::backup::BackupArguments),

@@ -13,7 +13,7 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Opens the sink that is to be written.
 pub type OpenSink = Box<dyn Fn() -> Result<Box<dyn Sink>> + Send>;
 
-/// A sink that is tried again. While something waits no epoch can be prepared, so whoever drives it asks [`Sink::trouble`] first.
+/// A sink that is tried again. While something waits no epoch can be prepared, so the engine asks [`Sink::trouble`] first.
 pub struct RetryingSink {
     attempts: Attempts,
     open: OpenSink,

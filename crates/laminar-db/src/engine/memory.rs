@@ -23,6 +23,10 @@ impl Engine {
 
     /// The limit that `settings` ask for; the one that there is, if it is the same.
     pub(super) fn limit_memory(&mut self, settings: &Settings) -> Result<()> {
+        if settings.temp_directory != self.settings.temp_directory && MemoryLimit::smallest().is_some() {
+            return Err(Error::new(Code::InvalidOption, "temp_directory cannot change any more: state stands there already")
+                .with_hint("set temp_directory before memory_limit, when the program has just started"));
+        }
         let asked = settings.memory_limit.map(|bytes| bytes as u64);
         if asked != self.memory_limit.as_ref().map(MemoryLimit::bytes) {
             self.memory_limit = asked.map(|bytes| MemoryLimit::new(bytes, &self.temp_directory(settings))).transpose()?;

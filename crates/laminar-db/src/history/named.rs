@@ -1,5 +1,5 @@
 //! Readers with a name: where each stands, and how far it may fall behind. What they have not acknowledged is kept in the history of their
-//! object, also while nobody reads, and is part of checkpoints.
+//! object, also while no program reads, and is part of checkpoints.
 
 use laminar_core::time::length::Length;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
@@ -96,7 +96,7 @@ impl History {
         self.lock().named.get(&id).map(|reader| reader.place.clone()).unwrap_or_default()
     }
 
-    /// Puts a reader somewhere else. What nobody needs any more is kept until [`forget_read`](Self::forget_read): others may still have to be put.
+    /// Puts a reader somewhere else. What no reader needs any more is kept until [`forget_read`](Self::forget_read): others may still have to be put.
     pub(crate) fn put_named(&self, id: ObjectId, place: NamedPlace) {
         let mut steps = self.lock();
         let next = place.reads_behind().map_or(steps.end(), |step| steps.first_behind(step));

@@ -81,6 +81,18 @@ fn a_directory_that_is_memory_or_not_there_is_refused() {
 }
 
 #[test]
+fn a_temp_directory_that_would_not_count_any_more_is_refused() {
+    let directory = env!("CARGO_TARGET_TMPDIR");
+    let ran = run_script(
+        &format!("SET temp_directory = '{directory}'; SET memory_limit = '1 GB'; SET temp_directory = '/elsewhere';"),
+        &[],
+    );
+    assert_ne!(ran.code, 0);
+    assert!(ran.err.contains("error[LDB-1006]: temp_directory cannot change any more"), "{}", ran.err);
+    assert!(ran.err.contains("set temp_directory before memory_limit"), "{}", ran.err);
+}
+
+#[test]
 fn settings_can_be_given_before_a_directory_is_brought_back() {
     let directory = env!("CARGO_TARGET_TMPDIR");
     let set = format!("temp_directory={directory}");

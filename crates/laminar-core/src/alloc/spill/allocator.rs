@@ -155,7 +155,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for SpillAllocator<A> {
             // SAFETY: the caller keeps the contract of `realloc`, and the memory came from `inner`.
             return unsafe { self.inner.realloc(memory, layout, size) };
         }
-        // State stays state, whoever makes it larger.
+        // State stays state, whichever thread makes it larger.
         let pool = Pool::get().and_then(|pool| pool.take(size, layout.align(), IN_INDEX.get()));
         // SAFETY: the size is one that `realloc` may be called with, so the layout is valid; it is not 0.
         let moved = pool.unwrap_or_else(|| unsafe { self.inner.alloc(Layout::from_size_align_unchecked(size, layout.align())) });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::MemoryUsage;
@@ -28,6 +28,8 @@ static LIMITS: Mutex<Limits> = Mutex::new(Limits { all: Vec::new(), next: 0, has
 static CHANGED: Condvar = Condvar::new();
 /// Whether the process takes more than it may although everything that can be put out is.
 static IS_REACHED: AtomicBool = AtomicBool::new(false);
+/// What the program's own file took before there was any state of the pool: later both are counted as one.
+static PROGRAM: OnceLock<u64> = OnceLock::new();
 
 #[derive(Debug)]
 struct Limits {
@@ -59,7 +61,7 @@ impl MemoryLimit {
                 format!("memory_limit needs to know what the process takes: /proc/self/statm: {error}"),
             )
         })?;
-        let (_, program) = resident.bytes_and_files();
+        let program = *PROGRAM.get_or_init(|| resident.bytes_and_files().1);
         let pool = Pool::begin(directory)?;
         let mut limits = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
         if !limits.has_keeper {
@@ -124,7 +126,7 @@ impl Drop for MemoryLimit {
 struct Keeper {
     pool: &'static Pool,
     resident: Resident,
-    /// What the program's own file took when it began: these pages are not ours to put out.
+    /// What the program's own file took at first: these pages are not ours to put out.
     program: u64,
     /// Where in each part it goes on to put pages out.
     hands: [usize; 2],

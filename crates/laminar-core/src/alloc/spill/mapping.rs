@@ -102,7 +102,7 @@ impl Mapping {
     }
 }
 
-/// A new file without a name, which nobody else can open; where the file system has none, one whose name is gone.
+/// A new file without a name, which no other program can open; where the file system has none, one whose name is gone.
 fn nameless(directory: &Path) -> std::io::Result<File> {
     let mut private = OpenOptions::new();
     private.read(true).write(true).mode(0o600);
@@ -127,7 +127,7 @@ fn about(file: &File) -> Option<libc::statfs> {
 
 /// Gives addresses back that [`map`] gave.
 fn unmap<T>(start: NonNull<T>, bytes: usize) {
-    // SAFETY: the addresses were mapped a moment ago, and nobody knows of them.
+    // SAFETY: the addresses were mapped a moment ago, and no other code has them.
     unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
 }
 
@@ -138,7 +138,7 @@ fn map(file: Option<&File>, bytes: usize) -> Option<NonNull<u8>> {
         Some(file) => (libc::MAP_SHARED | libc::MAP_NORESERVE, file.as_raw_fd()),
         None => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE, -1),
     };
-    // SAFETY: asks for addresses that nobody has, then for pages at a part of these alone.
+    // SAFETY: asks for addresses that are free, then for pages at a part of these alone.
     unsafe {
         let none = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         let taken = libc::mmap(std::ptr::null_mut(), bytes + UNIT, libc::PROT_NONE, none, -1, 0);
@@ -165,7 +165,7 @@ mod tests {
         let mapping = Mapping::new(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
         let end = mapping.grow(0, 1 << 20).unwrap();
         assert!(end >= 1 << 20);
-        // SAFETY: the file has these bytes, and nobody else knows of them.
+        // SAFETY: the file has these bytes, and no other code has them.
         let bytes = unsafe { std::slice::from_raw_parts_mut(mapping.base.as_ptr(), 1 << 20) };
         bytes.iter_mut().zip(0..).for_each(|(byte, at): (_, u32)| *byte = (at / 7) as u8);
         mapping.put_out(0, 1 << 20);

@@ -180,7 +180,7 @@ impl Shard {
             class: class as u8,
             shard: self.number,
         };
-        // SAFETY: nobody uses these units yet.
+        // SAFETY: these units are not in use yet.
         (slab..slab + SLAB_UNITS).for_each(|unit| unsafe { memory.entry(unit).write(entry) });
         self.link(memory, class, slab);
     }

@@ -209,7 +209,7 @@ impl Trial<'_> {
         Ok(text)
     }
 
-    /// What the script leaves when nobody kills its process.
+    /// What the script leaves when its process is not killed.
     fn whole(&mut self) -> Result<Contents, Trouble> {
         let life = self.life("whole");
         life.prepare(&self.script.writing_below(&life.folder, None))?;

@@ -22,7 +22,7 @@ pub(super) fn measure(suite: &Suite, folder: &Path) -> Result<Vec<Figure>> {
     make_input(suite.rows, &input)?;
     let (mut with, mut without, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..suite.pairs {
-        // Whoever comes second may find warmer caches: so they take turns at it.
+        // The second of a pair may find warmer caches: so they take turns at it.
         let mut seconds = [0.0; 2];
         for turn in [pair % 2, 1 - pair % 2] {
             let data = (turn == 0).then(|| folder.join(format!("data-{pair}")));
