@@ -130,7 +130,7 @@ int laminar_subscription_schema_export(const LaminarSubscriptionHandle* subscrip
  * them lives on); or, once and last, NULL: then all inputs have ended, or `error` says why nothing more comes. */
 typedef void (*laminar_changes_callback)(void* context, const laminar_result* changes, const char* error);
 /* Calls `callback` with the changes of every step of an object, on the thread that pushes, executes or runs, before that call
- * returns. The callback must not block and must not call a function that takes a database or subscription. */
+ * returns; where several threads push, on any of them. The callback must not block and must not call a function that takes a database or subscription. */
 int laminar_subscribe_callback(laminar_database* database, const char* name, laminar_changes_callback callback, void* context, LaminarSubscriptionHandle** subscription);
 
 /* Ends a subscription of either kind and frees it, before or after the database is closed. NULL is allowed. A callback is not called

@@ -11,6 +11,7 @@ use laminar_core::dag::OutletId;
 use laminar_core::reactor::{LaneBudgets, Scheduler};
 use laminar_core::row::Row;
 use laminar_core::{ChangeBatch, Code, Error, Result};
+use laminar_storage::LogPosition;
 
 use crate::catalog::{ObjectId, kind_name};
 use crate::durability::Durable;
@@ -94,21 +95,35 @@ impl Database {
 
     /// Pushes rows with weights into a table, or into a source that was created `WITH (changelog = 'true')`: −1 retracts a row.
     pub fn push_changes(&self, name: &str, changes: ChangeBatch) -> Result<()> {
-        let mut engine = self.lock_for_rows(&[name])?;
-        let _scope = StateScope::enter();
-        let (id, node, changes) = engine.admitted(name, changes)?;
-        engine.take_in(id, node, changes)?;
-        engine.settle_for(node)?;
-        if engine.wakes(Wakeup::Work) && engine.is_settled() {
-            engine.leave_no_work();
+        let (mut changes, mut waited) = (changes, 0);
+        loop {
+            match self.try_push(name, changes, waited)? {
+                Pushed::In(end) => return self.wait_until_durable(end),
+                Pushed::HeldBack(rows) => changes = rows,
+            }
+            waited += sleep_held_back();
         }
-        self.let_go_when_durable(engine)
+    }
+
+    /// Pushes, or has it done by the thread that is inside, unless something holds the rows back.
+    fn try_push(&self, name: &str, changes: ChangeBatch, waited: i64) -> Result<Pushed> {
+        let Some(mut engine) = self.engine.try_enter(Priority::Interactive) else {
+            let name = name.to_owned();
+            return self.engine.leave_job(move |engine| pushed(engine, &name, changes, waited));
+        };
+        let outcome = pushed(&mut engine, name, changes, waited);
+        self.engine.do_jobs(&mut engine);
+        outcome
     }
 
     /// Lets others in, and returns when what was written into the log lasts as the setting `durability` says.
     pub(crate) fn let_go_when_durable(&self, engine: EngineGuard<'_, Engine>) -> Result<()> {
         let end = engine.journal.end();
         drop(engine);
+        self.wait_until_durable(end)
+    }
+
+    fn wait_until_durable(&self, end: Option<LogPosition>) -> Result<()> {
         match (&self.durable, end) {
             (Some(durable), Some(end)) => durable.wait(end),
             _ => Ok(()),
@@ -131,7 +146,7 @@ impl Database {
     }
 
     /// Calls `callback` with the changes of every step, within the step: no copy, no thread between. It must not call the
-    /// database and must not block.
+    /// database and must not block. Where several threads push, any of them may call it.
     pub fn on_changes(&self, name: &str, callback: impl FnMut(&ChangeBatch) + Send + 'static) -> Result<CallbackHandle> {
         let mut engine = self.lock();
         let target = engine.subscription_target(name)?;
@@ -214,22 +229,14 @@ impl Database {
 
     /// The engine, when nothing holds back what is to be done with `names`. Fails with what does if that takes too long.
     fn lock_when_free(&self, names: &[&str], lacks_memory: impl Fn(&Engine) -> bool) -> Result<EngineGuard<'_, Engine>> {
-        let mut engine = self.lock();
         let mut waited = 0;
         loop {
-            let blocked = engine.blocked_among(names);
-            if blocked.is_none() && !lacks_memory(&engine) {
+            let mut engine = self.lock();
+            if !is_held_back(&mut engine, names, &lacks_memory, waited)? {
                 return Ok(engine);
             }
-            if waited >= engine.settings.push_timeout {
-                let error = blocked.map(|(name, blocker)| blocker.error(name));
-                return Err(error.unwrap_or_else(|| engine.out_of_memory(names.first().copied().unwrap_or_default())));
-            }
             drop(engine);
-            // Sleeps are counted, not measured: a clock that is moved by hand stands still meanwhile.
-            std::thread::sleep(PUSH_LOOKS_EVERY);
-            waited += PUSH_LOOKS_EVERY.as_nanos() as i64;
-            engine = self.lock();
+            waited += sleep_held_back();
         }
     }
 
@@ -251,6 +258,51 @@ impl Database {
         engine.last_turn = None;
         engine
     }
+}
+
+/// What came of a push.
+enum Pushed {
+    /// The rows are in; the log's end with them.
+    In(Option<LogPosition>),
+    /// These rows are not in.
+    HeldBack(ChangeBatch),
+}
+
+/// Pushes rows into `name` and runs the steps over them, by the thread that is inside, unless something holds them back that they have not `waited` for as
+/// long as is allowed.
+fn pushed(engine: &mut EngineGuard<'_, Engine>, name: &str, changes: ChangeBatch, waited: i64) -> Result<Pushed> {
+    engine.last_turn = None;
+    if is_held_back(engine, &[name], Engine::is_out_of_memory, waited)? {
+        return Ok(Pushed::HeldBack(changes));
+    }
+    let _scope = StateScope::enter();
+    let (id, node, changes) = engine.admitted(name, changes)?;
+    engine.take_in(id, node, changes)?;
+    engine.settle_for(node)?;
+    if engine.wakes(Wakeup::Work) && engine.is_settled() {
+        engine.leave_no_work();
+    }
+    Ok(Pushed::In(engine.journal.end()))
+}
+
+/// Whether something holds back what is to be done with `names`. Fails with what does if that has taken too long.
+fn is_held_back(engine: &mut Engine, names: &[&str], lacks_memory: impl Fn(&Engine) -> bool, waited: i64) -> Result<bool> {
+    let blocked = engine.blocked_among(names);
+    if blocked.is_none() && !lacks_memory(engine) {
+        return Ok(false);
+    }
+    if waited < engine.settings.push_timeout {
+        return Ok(true);
+    }
+    let error = blocked.map(|(name, blocker)| blocker.error(name));
+    Err(error.unwrap_or_else(|| engine.out_of_memory(names.first().copied().unwrap_or_default())))
+}
+
+/// Waits before the next look whether something still holds a push back. Returns how long: sleeps are counted, not measured, since a clock that is moved by
+/// hand stands still meanwhile.
+fn sleep_held_back() -> i64 {
+    std::thread::sleep(PUSH_LOOKS_EVERY);
+    PUSH_LOOKS_EVERY.as_nanos() as i64
 }
 
 /// Stops a callback when dropped.

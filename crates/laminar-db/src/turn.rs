@@ -244,7 +244,11 @@ impl DatabaseWork<'_> {
 
     /// Lets callers in that wait for answers, as many as the lock's rule says.
     fn let_in(&mut self) -> Piece {
-        self.inside = None;
+        let lock = self.lock;
+        lock.do_jobs(self.inside.get_or_insert_with(|| lock.enter(Priority::Background)));
+        if lock.interactive_wait() {
+            self.inside = None;
+        }
         self.enter();
         Piece::default()
     }

@@ -149,14 +149,20 @@ impl Wal {
                 (tail.file.clone(), tail.end)
             };
             let done = file.sync_data();
+            let done = done.map_err(|error| self.poison(segment::path(&self.directory, end.segment), error));
             commit = lock(&self.commit);
             commit.has_leader = false;
-            self.committed.notify_all();
-            match done {
-                Ok(()) if end >= position => commit.synced = commit.synced.max(end),
-                Ok(()) => return Err(WalError::Unusable { position, reason: "the log ends before it".into() }),
-                Err(error) => return Err(self.poison(segment::path(&self.directory, end.segment), error)),
+            if done.is_ok() {
+                commit.synced = commit.synced.max(end);
             }
+            // Those who wake need the lock.
+            drop(commit);
+            self.committed.notify_all();
+            done?;
+            if end < position {
+                return Err(WalError::Unusable { position, reason: "the log ends before it".into() });
+            }
+            return Ok(());
         }
     }
 
