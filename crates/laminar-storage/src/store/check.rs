@@ -216,9 +216,9 @@ impl Check {
             }
         };
         let verdict = match read() {
-            Ok(WalReadResult::End | WalReadResult::Entry(_)) => Verdict::Whole,
+            Ok(WalReadResult::End | WalReadResult::Entry(_)) => cut_off(segment, bytes as u64, newest),
             Ok(WalReadResult::TornWrite { position, reason }) | Err(WalError::TornWrite { position, reason }) => {
-                self.torn(position, reason, is_last, newest)
+                torn(position, reason, is_last, newest)
             }
             Ok(WalReadResult::ChecksumMismatch { position, reason, .. })
             | Err(WalError::ChecksumMismatch { position, reason } | WalError::Unusable { position, reason }) => {
@@ -228,14 +228,6 @@ impl Check {
         };
         self.add(path, bytes, format!("segment {segment} of the log, {records} records"), verdict);
         Ok(())
-    }
-
-    /// Only the last segment can be torn, and only after what a checkpoint has synced.
-    fn torn(&self, position: LogPosition, reason: String, is_last: bool, newest: Option<LogPosition>) -> Verdict {
-        if is_last && newest.is_none_or(|newest| newest <= position.max(LogPosition::first_of(position.segment))) {
-            return Verdict::TornEnd { offset: position.offset, reason };
-        }
-        damaged(position.offset, reason, lost_of_log(position, newest), RESTORE)
     }
 
     fn blocks(&mut self, checkpoints: &BTreeMap<u64, Manifest>) -> Result<()> {
@@ -281,6 +273,27 @@ const RESTORE: &str = "restore the directory from a copy";
 
 fn damaged(offset: u64, reason: impl Into<String>, lost: impl Into<String>, advice: impl Into<String>) -> Verdict {
     Verdict::Damaged { offset, reason: reason.into(), lost: lost.into(), advice: advice.into() }
+}
+
+/// Only the last segment can be torn, and only after what a checkpoint has synced.
+fn torn(position: LogPosition, reason: String, is_last: bool, newest: Option<LogPosition>) -> Verdict {
+    if is_last && newest.is_none_or(|newest| newest <= position.max(LogPosition::first_of(position.segment))) {
+        return Verdict::TornEnd { offset: position.offset, reason };
+    }
+    damaged(position.offset, reason, lost_of_log(position, newest), RESTORE)
+}
+
+/// Of a segment whose records are all whole: what the newest checkpoint stands on was synced before it, and must be there.
+fn cut_off(segment: u32, bytes: u64, newest: Option<LogPosition>) -> Verdict {
+    match newest {
+        Some(newest) if newest.segment == segment && newest.offset > bytes => damaged(
+            bytes,
+            format!("the file ends here, and the newest checkpoint follows at byte {}", newest.offset),
+            "what was logged behind the newest checkpoint; the database does not open",
+            RESTORE,
+        ),
+        _ => Verdict::Whole,
+    }
 }
 
 /// What a database cannot read if the log is damaged at a position.

@@ -73,6 +73,29 @@ fn what_was_appended_and_published_is_there_when_the_directory_is_opened_again()
 }
 
 #[test]
+fn a_log_that_was_cut_off_between_two_records_before_its_checkpoint_is_damaged_and_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let store = open(&path).unwrap().store;
+    let first = store.append(&[end(1)]).unwrap();
+    let last = store.append(&[end(2)]).unwrap();
+    store.sync_to(last).unwrap();
+    store.publish(1, last, &[], b"{}").unwrap();
+    drop(store);
+    assert!(check(&path).unwrap().is_whole());
+
+    let segment = files(&path).into_iter().find(|file| file.starts_with("log/")).unwrap();
+    fs::OpenOptions::new().write(true).open(path.join(segment)).unwrap().set_len(first.offset).unwrap();
+    let report = check(&path).unwrap();
+    let damaged: Vec<_> = report.damaged().map(|file| file.verdict.clone()).collect();
+    let [Verdict::Damaged { offset, reason, .. }] = damaged.as_slice() else { panic!("{report}") };
+    assert_eq!(*offset, first.offset, "{report}");
+    assert!(reason.ends_with(&format!("the newest checkpoint follows at byte {}", last.offset)), "{report}");
+    let error = open(&path).unwrap_err();
+    assert!(error.message().contains("does not hold what is needed"), "{error}");
+}
+
+#[test]
 fn a_directory_is_open_once_and_the_error_says_where() {
     let directory = tempfile::tempdir().unwrap();
     let first = open(directory.path()).unwrap();
