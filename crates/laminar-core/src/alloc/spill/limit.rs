@@ -1,8 +1,8 @@
 //! A limit for what the process takes, and the thread that keeps it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::MemoryUsage;
@@ -19,7 +19,13 @@ const WINDOWS_AT_ONCE: usize = 8;
 const SLEEP_MAX: Duration = Duration::from_millis(50);
 const SLEEP_MIN: Duration = Duration::from_millis(1);
 /// Bytes below the limit from which on pages are put out, at least where there are many more.
-const MARGIN_MIN: u64 = 96 << 20;
+const MARGIN_MIN: u64 = 64 << 20;
+/// How often a thread that takes little looks itself, at most.
+const LOOKS_EVERY_US: u64 = 200;
+/// Who takes as much at once looks always.
+const LARGE: u64 = 1 << 20;
+/// After pages were put out, how long they are likely to come back: up to some 30 MiB a millisecond, since the system maps 16 at each fault.
+const COMES_BACK: Duration = Duration::from_secs(1);
 /// How often memory that was freed is given back to the system while the limit is reached.
 const TRIMMED_EVERY: Duration = Duration::from_secs(1);
 
@@ -28,6 +34,12 @@ static LIMITS: Mutex<Limits> = Mutex::new(Limits { all: Vec::new(), next: 0, has
 static CHANGED: Condvar = Condvar::new();
 /// Whether the process takes more than it may although everything that can be put out is.
 static IS_REACHED: AtomicBool = AtomicBool::new(false);
+/// Whether the process takes so much that pages are put out, or soon will be.
+static IS_SPILLING: AtomicBool = AtomicBool::new(false);
+/// When somebody last looked at what the process takes, in microseconds of [`micros`].
+static LOOKED_AT: AtomicU64 = AtomicU64::new(0);
+/// Who puts pages out: the thread that is there for it and those that work on state, one at a time.
+static KEEPER: Mutex<Option<Keeper>> = Mutex::new(None);
 /// What the program's own file took before there was any state of the pool: later both are counted as one.
 static PROGRAM: OnceLock<u64> = OnceLock::new();
 
@@ -63,11 +75,19 @@ impl MemoryLimit {
         })?;
         let program = *PROGRAM.get_or_init(|| resident.bytes_and_files().1);
         let pool = Pool::begin(directory)?;
-        let mut limits = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
+        lock(&KEEPER).get_or_insert_with(|| Keeper {
+            pool,
+            resident,
+            limit: bytes,
+            program,
+            hands: [0; 2],
+            trimmed: Instant::now(),
+            put_out: None,
+        });
+        let mut limits = lock(&LIMITS);
         if !limits.has_keeper {
             let keeper = std::thread::Builder::new().name("laminar-memory".to_owned());
-            let new = Keeper { pool, resident, program, hands: [0; 2], trimmed: Instant::now() };
-            let began = keeper.spawn(move || new.keep());
+            let began = keeper.spawn(keep);
             began.map_err(|error| Error::new(Code::Io, format!("the thread that keeps memory_limit: {error}")))?;
             limits.has_keeper = true;
         }
@@ -90,6 +110,15 @@ impl MemoryLimit {
         IS_REACHED.load(Ordering::Relaxed)
     }
 
+    /// Makes room for so many bytes that are about to be taken at once, where the process comes near its limit: the thread that keeps it may not have a core
+    /// before they are touched.
+    #[inline]
+    pub(super) fn make_room(bytes: u64) {
+        if IS_SPILLING.load(Ordering::Relaxed) {
+            make_room(bytes);
+        }
+    }
+
     /// Whether the program has installed [`SpillAllocator`](super::SpillAllocator), so that its state can leave memory. Asked after a limit was set.
     pub fn spills() -> bool {
         is_installed()
@@ -109,13 +138,13 @@ impl MemoryLimit {
 
     /// The limit that counts: the smallest of all databases of the process.
     pub fn smallest() -> Option<u64> {
-        LIMITS.lock().unwrap_or_else(PoisonError::into_inner).smallest()
+        lock(&LIMITS).smallest()
     }
 }
 
 impl Drop for MemoryLimit {
     fn drop(&mut self) {
-        let mut limits = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut limits = lock(&LIMITS);
         limits.all.retain(|(number, _)| *number != self.number);
         CHANGED.notify_all();
     }
@@ -126,55 +155,94 @@ impl Drop for MemoryLimit {
 struct Keeper {
     pool: &'static Pool,
     resident: Resident,
+    /// What it kept the last time. Who looks beside it may not ask for the locks of those who set limits: it may be one of them.
+    limit: u64,
     /// What the program's own file took at first: these pages are not ours to put out.
     program: u64,
     /// Where in each part it goes on to put pages out.
     hands: [usize; 2],
     /// When memory that was freed was given back to the system.
     trimmed: Instant,
+    /// When pages were put out.
+    put_out: Option<Instant>,
+}
+
+/// Keeps the limit as long as there is one.
+fn keep() {
+    let mut limits = lock(&LIMITS);
+    while let Some(limit) = limits.smallest() {
+        drop(limits);
+        let sleep = lock(&KEEPER).as_mut().map_or(SLEEP_MAX, |keeper| keeper.keep_once(limit));
+        limits = lock(&LIMITS);
+        limits = CHANGED.wait_timeout(limits, sleep).unwrap_or_else(PoisonError::into_inner).0;
+    }
+    IS_REACHED.store(false, Ordering::Relaxed);
+    IS_SPILLING.store(false, Ordering::Relaxed);
+    has_limit(false);
+    limits.has_keeper = false;
+}
+
+#[cold]
+fn make_room(bytes: u64) {
+    let now = micros();
+    if bytes < LARGE && now.saturating_sub(LOOKED_AT.load(Ordering::Relaxed)) < LOOKS_EVERY_US {
+        return;
+    }
+    if let Some(keeper) = lock(&KEEPER).as_mut() {
+        keeper.look_beside(bytes);
+    }
+}
+
+/// Microseconds since this was asked first.
+fn micros() -> u64 {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(FIRST.get_or_init(Instant::now).elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Keeper {
-    /// Keeps the limit as long as there is one.
-    fn keep(mut self) {
-        let mut limits = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(limit) = limits.smallest() {
-            drop(limits);
-            let sleep = self.keep_once(limit);
-            limits = LIMITS.lock().unwrap_or_else(PoisonError::into_inner);
-            limits = CHANGED.wait_timeout(limits, sleep).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        IS_REACHED.store(false, Ordering::Relaxed);
-        Pool::press(false);
-        has_limit(false);
-        limits.has_keeper = false;
-    }
-
     /// Looks at what the process takes and puts pages out. Says how long nothing need be done.
     fn keep_once(&mut self, limit: u64) -> Duration {
-        // Pages come back by the dozen while the thread sleeps, or waits for a core: that shall stay below the limit.
-        let high = limit - (limit / 8).max(MARGIN_MIN).min(limit / 8 * 3);
-        let low = high - limit / 8;
-        let (taken, files) = self.resident.bytes_and_files();
-        let stays = (taken - files.min(taken)) + self.program.min(files);
+        self.limit = limit;
+        let bounds = Bounds::of(limit);
+        let (taken, stays) = self.look();
         let is_reached = stays > limit - limit / 8;
         if is_reached && self.trimmed.elapsed() > TRIMMED_EVERY {
             trim();
             self.trimmed = Instant::now();
         }
         IS_REACHED.store(is_reached, Ordering::Relaxed);
-        if taken <= high {
-            Pool::press(false);
-            return if taken < limit / 2 { SLEEP_MAX } else { SLEEP_MIN };
+        IS_SPILLING.store(taken > bounds.low, Ordering::Relaxed);
+        if taken <= bounds.high {
+            let comes_back = self.put_out.is_some_and(|at| at.elapsed() < COMES_BACK);
+            return if taken < limit / 2 && !comes_back { SLEEP_MAX } else { SLEEP_MIN };
         }
-        Pool::press(taken > high + (limit - high) / 2 && !is_reached);
-        // What stays cannot be put out: only between that and the limit is there something to gain.
-        self.put_out(low.max(stays + high.saturating_sub(stays) / 2));
+        self.put_out(bounds.after(stays));
         if is_reached { SLEEP_MAX } else { SLEEP_MIN }
+    }
+
+    /// Looks for a thread that is about to take so many bytes: the keeper's own thread does the work unless it is late, or they are many.
+    fn look_beside(&mut self, bytes: u64) {
+        let bounds = Bounds::of(self.limit);
+        let (taken, stays) = self.look();
+        if taken + bytes > bounds.late {
+            self.put_out(bounds.after(stays).min(bounds.late.saturating_sub(bytes)));
+        }
+    }
+
+    /// What the process takes, and what of it cannot be put out.
+    fn look(&self) -> (u64, u64) {
+        LOOKED_AT.store(micros(), Ordering::Relaxed);
+        let (taken, files) = self.resident.bytes_and_files();
+        (taken, (taken - files.min(taken)) + self.program.min(files))
     }
 
     /// Puts pages out, from where it ended the last time, until the process takes `low` bytes or all are out.
     fn put_out(&mut self, low: u64) {
+        self.put_out = Some(Instant::now());
         for (part, hand) in [Part::Columns, Part::Indexes].into_iter().zip(&mut self.hands) {
             let range = self.pool.range(part);
             for window in 1..=range.len().div_ceil(WINDOW) {
@@ -188,5 +256,28 @@ impl Keeper {
                 }
             }
         }
+    }
+}
+
+/// How much the process may take before pages are put out.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// As much is left when they are.
+    low: u64,
+    /// More than this is put out. Pages come back by the dozen meanwhile: that shall stay below the limit.
+    high: u64,
+    /// The keeper is late.
+    late: u64,
+}
+
+impl Bounds {
+    fn of(limit: u64) -> Self {
+        let high = limit - (limit / 8).max(MARGIN_MIN).min(limit / 8 * 3);
+        Self { low: high - limit / 8, high, late: high + (limit - high) / 3 }
+    }
+
+    /// How much is left after pages were put out. What stays cannot be put out: only between that and the limit is there something to gain.
+    fn after(self, stays: u64) -> u64 {
+        self.low.max(stays + self.high.saturating_sub(stays) / 2)
     }
 }

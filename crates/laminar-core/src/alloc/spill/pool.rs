@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::allocator::outside;
+use super::limit::MemoryLimit;
 use super::mapping::Mapping;
 use super::runs::Runs;
 use super::slabs::{Memory, SLAB_UNITS, Shard, UNIT, class_of};
@@ -21,12 +22,8 @@ static BYTES: AtomicUsize = AtomicUsize::new(0);
 static POOL: OnceLock<Pool> = OnceLock::new();
 /// This process is a child of the one that began the pool, whose addresses it has not.
 static IS_FORKED: AtomicBool = AtomicBool::new(false);
-/// The process takes more than it should: who wants more waits a little.
-static IS_PRESSED: AtomicBool = AtomicBool::new(false);
 /// After the disk had no room, how long none is asked for.
 const ROOM_ASKED_EVERY: Duration = Duration::from_millis(500);
-/// How long a thread waits that allocates much while pages are put out.
-const PRESSED_WAIT: Duration = Duration::from_micros(200);
 
 thread_local! {
     /// The shard of the thread. Neither made lazily nor dropped, as everything that an allocator touches.
@@ -159,9 +156,7 @@ impl Pool {
     }
 
     fn take_units(&self, part: Part, count: u32) -> Option<u32> {
-        if IS_PRESSED.load(Ordering::Relaxed) {
-            std::thread::sleep(PRESSED_WAIT);
-        }
+        MemoryLimit::make_room(u64::from(count) * UNIT as u64);
         let half = self.half(part);
         outside(|| lock(&half.runs).take(count, |end| self.make_room(half, end))).map(|unit| half.first + unit)
     }
@@ -222,11 +217,6 @@ impl Pool {
     /// Whether the disk had no room a moment ago.
     pub(super) fn is_full(&self) -> bool {
         lock(&self.full_at).is_some()
-    }
-
-    /// Lets who allocates much wait a little, or no longer.
-    pub(super) fn press(is_pressed: bool) {
-        IS_PRESSED.store(is_pressed, Ordering::Relaxed);
     }
 }
 
