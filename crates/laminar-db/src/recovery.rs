@@ -62,8 +62,8 @@ pub(crate) fn recovered(parts: EngineParts, path: &Path, disk: Arc<dyn Disk>) ->
 fn restore(engine: &mut Engine, checkpoint: &StoredCheckpoint, store: &Store, clock: &ReplayClock) -> Result<()> {
     let body: CheckpointBody = serde_json::from_slice(&checkpoint.body)
         .map_err(|error| Error::new(Code::BadData, format!("its manifest cannot be read: {error}")))?;
-    if body.format != FORMAT {
-        let text = format!("its manifest has the format {}, and this build reads {FORMAT}", body.format);
+    if !(1..=FORMAT).contains(&body.format) {
+        let text = format!("its manifest has the format {}, and this build reads 1 to {FORMAT}", body.format);
         return Err(Error::new(Code::NotSupported, text).with_hint("open the directory with a newer version of LaminarDB"));
     }
     clock.replay(body.taken_at);

@@ -72,10 +72,10 @@ pub trait GroupAccumulator: Send {
     /// Makes `groups` empty again, exactly (no remainder of float sums), so that their numbers can be used anew.
     fn clear(&mut self, groups: &[u32]);
 
-    /// The state of all groups as columns with one row a group.
-    fn image(&self) -> Result<Vec<ArrayRef>>;
+    /// The state of `groups` as columns, a row each. How many columns there are does not depend on the state.
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>>;
 
-    /// Replaces all state by that of an image.
+    /// Replaces all state by that of an image of the groups from 0 on.
     fn restore(&mut self, image: &[ArrayRef]) -> Result<()>;
 
     /// Bytes held, roughly.

@@ -17,7 +17,7 @@ use super::partial_groups::PartialGroups;
 use super::{Operator, OperatorContext, PartialAggregation, RejectReason, RejectedRows, SentGroups};
 use crate::expr::ExprRef;
 use crate::graph::{AggregateSpec, EdgeProperties, TimeColumn, can_be_sent};
-use crate::state::{Imaged, Ownership, StateImage};
+use crate::state::{CopiedAhead, Imaged, Ownership, StateImage};
 use crate::time::Watermark;
 use crate::time::event_time::to_nanos;
 use crate::{ChangeBatch, Port, Result};
@@ -231,6 +231,8 @@ struct ClosedGroups {
     left: usize,
 }
 
+/// What the groups are called in an image.
+const GROUPS: &str = "groups";
 /// Fewer groups than this are not worth a look.
 const GROUPS_LOOKED_AT_MIN: usize = 16;
 
@@ -339,7 +341,7 @@ impl PartialAggregation for GroupAggregate {
 impl Imaged for GroupAggregate {
     fn image(&mut self) -> Result<StateImage> {
         let mut image = StateImage::default();
-        image.push("groups", self.table.image()?);
+        self.table.add_to_image(&mut image, GROUPS)?;
         let shown: ArrayRef = Arc::new(BooleanArray::from(vec![self.shown]));
         image.push("shown", RecordBatch::try_from_iter([("shown", shown)])?);
         image.push("faulty", self.faulty_keys()?);
@@ -347,14 +349,19 @@ impl Imaged for GroupAggregate {
     }
 
     fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
-        let groups = parts.iter().map(|image| image.get("groups")).collect::<Result<Vec<_>>>()?;
-        self.table.restore_parts(&groups, owned)?;
+        let groups = parts.iter().map(|image| GroupTable::image_in(image, GROUPS)).collect::<Result<Vec<_>>>()?;
+        self.table.restore_parts(&groups.iter().collect::<Vec<_>>(), owned)?;
+        drop(groups);
         for image in parts {
             let shown = image.get("shown")?;
             self.shown |= shown.num_rows() == 1 && shown.column(0).as_boolean_opt().is_some_and(|shown| shown.value(0));
             self.restore_faulty(image.get("faulty")?, owned)?;
         }
         Ok(())
+    }
+
+    fn copy_ahead(&mut self, rows: usize) -> Result<CopiedAhead> {
+        self.table.copy_ahead(rows)
     }
 
     fn rows(&self) -> usize {

@@ -151,7 +151,7 @@ impl Imaged for TemporalFilter {
         let mut image = StateImage::default();
         let [now, promised] = [self.now, self.promised.0].map(|time| Arc::new(Int64Array::from(vec![time])) as ArrayRef);
         image.push("clock", RecordBatch::try_from_iter([("now", now), ("promised", promised)])?);
-        self.rows.add_to_image(&mut image, "rows")?;
+        self.rows.add_to_image(&mut image, "rows");
         Ok(image)
     }
 

@@ -9,7 +9,7 @@ use crate::graph::{Exchange, Node, NodeKind};
 use crate::operator::check::Checker;
 use crate::operator::{Operator, OperatorContext, RejectReason, RejectedRows, SentGroups};
 use crate::panics::caught;
-use crate::state::Ownership;
+use crate::state::{CopiedAhead, Ownership};
 use crate::time::watermark::{Holds, Promise, combine};
 use crate::time::{Stopwatch, Watermark};
 use crate::{ChangeBatch, Error, Port, Result, StepId};
@@ -388,6 +388,16 @@ impl NodeState {
     pub(super) fn contents(&self) -> Option<Vec<ChangeBatch>> {
         let _scope = StateScope::enter();
         if self.failure.is_some() { None } else { self.operator.contents() }
+    }
+
+    /// Copies up to `rows` rows of what the next image will need.
+    pub(super) fn copy_ahead(&mut self, rows: usize) -> Result<CopiedAhead> {
+        let is_here = self.failure.is_none() && !self.absent;
+        let _scope = StateScope::enter();
+        match self.operator.state() {
+            Some(state) if is_here => state.copy_ahead(rows),
+            _ => Ok(CopiedAhead::default()),
+        }
     }
 
     pub(super) fn image(&mut self) -> Result<NodeImage> {

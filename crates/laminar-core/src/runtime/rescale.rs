@@ -9,9 +9,20 @@ use super::worker_pool::WorkerPool;
 use crate::changelog::split_by_key;
 use crate::graph::{Node, Partitioning};
 use crate::operator::SentGroups;
+use crate::state::CopiedAhead;
 use crate::{ChangeBatch, Error, NodeId, Port, Result};
 
 impl GraphHost {
+    /// Copies up to `rows` rows on each worker of what the next image will need.
+    pub(super) fn copy_ahead(&mut self, rows: usize) -> Result<CopiedAhead> {
+        let mut all = CopiedAhead::default();
+        for worker in &mut self.workers {
+            let CopiedAhead { copied, left } = worker.copy_ahead(rows)?;
+            all = CopiedAhead { copied: all.copied + copied, left: all.left + left };
+        }
+        Ok(all)
+    }
+
     /// The state of all nodes on all workers.
     pub(super) fn image(&mut self) -> Result<GraphImage> {
         let workers = self.workers.iter_mut().map(|worker| worker.image()).collect::<Result<_>>()?;

@@ -13,7 +13,7 @@ use crate::operator::check::Checker;
 use crate::operator::union::Union;
 use crate::operator::{Operator, RejectedRows};
 use crate::panics;
-use crate::state::Ownership;
+use crate::state::{CopiedAhead, Ownership};
 use crate::time::Watermark;
 use crate::time::timers::Timers;
 use crate::time::watermark::Promise;
@@ -338,6 +338,16 @@ impl WorkerGraph {
         let held = if state.absent { None } else { state.operator.state() };
         let (state_rows, state_bytes) = held.map_or((0, 0), |state| (state.rows(), state.bytes()));
         Ok(NodeMetrics { state_rows, state_bytes, ..state.metrics })
+    }
+
+    /// Copies up to `rows` rows of what the next image will need; what is left is not known where they were not enough for all nodes.
+    pub(super) fn copy_ahead(&mut self, rows: usize) -> Result<CopiedAhead> {
+        let mut all = CopiedAhead::default();
+        for state in &mut self.states {
+            let CopiedAhead { copied, left } = state.copy_ahead(rows.saturating_sub(all.copied))?;
+            all = CopiedAhead { copied: all.copied + copied, left: all.left + left };
+        }
+        Ok(all)
     }
 
     /// The state of all nodes, by ascending id.

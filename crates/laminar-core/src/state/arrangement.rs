@@ -236,8 +236,11 @@ impl Arrangement {
     }
 
     /// Adds the rows to `image`, as tables called `name`.
-    pub fn add_to_image(&self, image: &mut StateImage, name: &str) -> Result<()> {
-        let Some(counts) = &self.match_counts else { return self.table.add_to_image(image, name) };
+    pub fn add_to_image(&mut self, image: &mut StateImage, name: &str) -> Result<()> {
+        let Some(counts) = &self.match_counts else {
+            self.table.add_to_image(image, name);
+            return Ok(());
+        };
         let mut row_ids = self.table.store().live_row_ids();
         let schema = with_count_column(self.schema());
         for batch in self.batches() {

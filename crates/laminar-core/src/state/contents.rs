@@ -108,7 +108,7 @@ impl Contents {
 impl Imaged for Contents {
     fn image(&mut self) -> Result<StateImage> {
         let mut image = StateImage::default();
-        self.table().add_to_image(&mut image, ROWS)?;
+        self.table_mut().add_to_image(&mut image, ROWS);
         Ok(image)
     }
 
@@ -117,7 +117,9 @@ impl Imaged for Contents {
         for image in parts {
             for changes in table.changes_of_image(image, ROWS)? {
                 let columns = changes.rows().columns().to_vec();
-                table.apply(&owned.of_changes(changes, &columns)?)?;
+                let changes = owned.of_changes(changes, &columns)?;
+                // The rows of one image are all different; of several, two can have a part of the same row.
+                if parts.len() == 1 { table.insert_new(&changes)? } else { drop(table.apply(&changes)?) }
             }
         }
         Ok(())

@@ -21,7 +21,7 @@ mod tree_bytes;
 
 pub use arrangement::{Arrangement, Matches, ProbeCursor};
 pub use contents::{Contents, Outcome};
-pub use image::{ImageTable, Imaged, StateImage};
+pub use image::{CopiedAhead, ImageTable, Imaged, StateImage};
 pub(crate) use ordered::Changed;
 pub use ordered::{OrderedArrangement, OrderedView};
 pub use ownership::Ownership;

@@ -14,7 +14,7 @@ use super::image::{Imaged, StateImage};
 use super::key_prefix::{KeyPrefix, PrefixRange};
 use super::rank_tree::{Entry, RankTree, Ranked};
 use super::row_order::{RowAt, RowOrder};
-use super::row_store::{NO_ROW, RowId, RowStore, from_image_table, to_image_table};
+use super::row_store::{NO_ROW, RowId, RowStore, from_image_table};
 use crate::changelog::add_weights;
 use crate::expr::{SortDirection, SortKey};
 use crate::{ChangeBatch, Error, Result};
@@ -193,9 +193,7 @@ impl OrderedArrangement {
 impl Imaged for OrderedArrangement {
     fn image(&mut self) -> Result<StateImage> {
         let mut image = StateImage::default();
-        for batch in self.store.batches() {
-            image.push(ROWS, to_image_table(&batch)?);
-        }
+        self.store.add_to_image(&mut image, ROWS);
         Ok(image)
     }
 

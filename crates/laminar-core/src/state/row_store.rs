@@ -3,6 +3,7 @@
 //! Small appends do not make small chunks: the chunk at the tail is a list of pieces of which neighbours of like size are
 //! merged, so that a row is copied O(log rows of a chunk) times and every chunk ends as one piece.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -12,6 +13,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 
+use super::image::StateImage;
 use crate::alloc::IndexScope;
 use crate::changelog::{add_weights, take_rows};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX};
@@ -58,7 +60,7 @@ pub(crate) struct RowStore {
 #[derive(Debug, Default)]
 struct Chunk {
     pieces: Vec<Piece>,
-    weights: Vec<i64>,
+    weights: RowWeights,
     live: usize,
     bytes: usize,
 }
@@ -85,7 +87,7 @@ impl RowStore {
 
     #[inline]
     pub(crate) fn weight(&self, row_id: RowId) -> i64 {
-        self.chunks[chunk_of(row_id)].as_ref().map_or(0, |chunk| chunk.weights[row_of(row_id)])
+        self.chunks[chunk_of(row_id)].as_ref().map_or(0, |chunk| chunk.weights.get()[row_of(row_id)])
     }
 
     /// The batch that a row is in, and where in it. A dead row can be read until its chunk is freed.
@@ -103,7 +105,7 @@ impl RowStore {
         while row_ids.len() < picked.len() {
             let number = self.tail_with_room()?;
             let Some(chunk) = self.chunks[number].as_mut() else { unreachable!("the tail exists") };
-            let (from, first) = (row_ids.len(), chunk.weights.len());
+            let (from, first) = (row_ids.len(), chunk.weights.get().len());
             let to = picked.len().min(from + CHUNK_ROWS_MAX - first);
             let piece = take_rows(rows, &UInt32Array::from_iter_values(picked[from..to].iter().copied()))?;
             chunk.push(&self.schema, own_views(piece)?, &weights[from..to])?;
@@ -146,10 +148,10 @@ impl RowStore {
         let Some(chunk) = self.chunks[number].as_mut() else {
             return Err(Error::internal("a row id without chunk"));
         };
-        let old = chunk.weights[row_of(row_id)];
+        let old = chunk.weights.get()[row_of(row_id)];
         let new = add_weights(old, weight)?;
         debug_assert_ne!(old, 0, "dead rows have no row_id");
-        chunk.weights[row_of(row_id)] = new;
+        chunk.weights.to_mut()[row_of(row_id)] = new;
         if new == 0 {
             let was_sparse = chunk.is_sparse();
             chunk.live -= 1;
@@ -164,7 +166,7 @@ impl RowStore {
     /// A chunk that should be compacted: its number, the row ids of its live rows.
     pub(crate) fn next_sparse(&mut self) -> Option<(usize, Vec<RowId>)> {
         let number = self.sparse.pop()?;
-        let weights = self.chunks[number].as_ref().map_or(&[][..], |chunk| &chunk.weights);
+        let weights = self.chunks[number].as_ref().map_or(&[][..], |chunk| chunk.weights.get());
         let live = weights.iter().enumerate().filter(|(_, weight)| **weight != 0);
         Some((number, live.map(|(row, _)| slot_at(number, row)).collect()))
     }
@@ -225,37 +227,117 @@ impl RowStore {
         let mut batches = Vec::new();
         for chunk in self.chunks.iter().flatten() {
             for piece in &chunk.pieces {
-                let weights = &chunk.weights[piece.start..piece.start + piece.rows.num_rows()];
-                batches.push(live_rows(&piece.rows, weights));
+                batches.push(live_rows(&piece.rows, &chunk.weights.get()[piece.range()]));
             }
         }
         batches.retain(|batch| !batch.is_empty());
         batches
     }
 
+    /// Adds all live rows to `image`, as tables called `name`. No row is looked at before the image is read, and the first change of a weight in a chunk
+    /// copies the chunk's weights.
+    pub(crate) fn add_to_image(&mut self, image: &mut StateImage, name: &str) {
+        for chunk in self.chunks.iter_mut().flatten().filter(|chunk| chunk.live > 0) {
+            let weights = chunk.weights.freeze();
+            for piece in &chunk.pieces {
+                image.push_frozen(
+                    name,
+                    FrozenRows { rows: piece.rows.clone(), weights: Arc::clone(&weights), range: piece.range() },
+                );
+            }
+        }
+    }
+
     /// The row ids of all live rows, in the order of [`Self::batches`].
     pub(crate) fn live_row_ids(&self) -> impl Iterator<Item = RowId> {
         let chunks = self.chunks.iter().enumerate().filter_map(|(number, chunk)| Some((number, chunk.as_ref()?)));
         chunks.flat_map(|(number, chunk)| {
-            let live = chunk.weights.iter().enumerate().filter(|(_, weight)| **weight != 0);
+            let live = chunk.weights.get().iter().enumerate().filter(|(_, weight)| **weight != 0);
             live.map(move |(row, _)| slot_at(number, row))
         })
     }
 
     /// Bytes of the columns and the weights.
     pub(crate) fn bytes(&self) -> usize {
-        self.chunks.iter().flatten().map(|chunk| chunk.bytes + chunk.weights.capacity() * 8).sum()
+        self.chunks.iter().flatten().map(|chunk| chunk.bytes + chunk.weights.bytes()).sum()
+    }
+}
+
+impl Piece {
+    /// Where its weights stand in its chunk.
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.rows.num_rows()
+    }
+}
+
+/// The weights of a chunk's rows, copied before they change while an image has them too.
+#[derive(Debug, Default)]
+struct RowWeights {
+    own: Vec<i64>,
+    /// What an image has, or had. Then `own` is empty.
+    frozen: Option<Arc<Vec<i64>>>,
+}
+
+impl RowWeights {
+    #[inline]
+    fn get(&self) -> &[i64] {
+        self.frozen.as_deref().unwrap_or(&self.own)
+    }
+
+    #[inline]
+    fn to_mut(&mut self) -> &mut Vec<i64> {
+        if self.frozen.is_some() {
+            self.thaw();
+        }
+        &mut self.own
+    }
+
+    #[cold]
+    fn thaw(&mut self) {
+        let _scope = IndexScope::enter();
+        if let Some(frozen) = self.frozen.take() {
+            self.own = Arc::unwrap_or_clone(frozen);
+        }
+    }
+
+    fn freeze(&mut self) -> Arc<Vec<i64>> {
+        let own = &mut self.own;
+        Arc::clone(self.frozen.get_or_insert_with(|| Arc::new(std::mem::take(own))))
+    }
+
+    fn bytes(&self) -> usize {
+        self.frozen.as_ref().map_or(self.own.capacity(), |frozen| frozen.capacity()) * 8
+    }
+}
+
+/// Rows of a store as they stood when an image was taken.
+#[derive(Debug, Clone)]
+pub(crate) struct FrozenRows {
+    rows: RecordBatch,
+    /// Those of the whole chunk.
+    weights: Arc<Vec<i64>>,
+    /// Where those of `rows` are among them.
+    range: Range<usize>,
+}
+
+impl FrozenRows {
+    /// Those that are live, as a table of an image.
+    pub(crate) fn to_table(&self) -> RecordBatch {
+        match to_image_table(&live_rows(&self.rows, &self.weights[self.range.clone()])) {
+            Ok(table) => table,
+            Err(error) => unreachable!("rows have one weight each: {error}"),
+        }
     }
 }
 
 impl Chunk {
     fn is_full(&self) -> bool {
-        self.weights.len() == CHUNK_ROWS_MAX || self.bytes >= CHUNK_BYTES_MAX
+        self.weights.get().len() == CHUNK_ROWS_MAX || self.bytes >= CHUNK_BYTES_MAX
     }
 
     /// At least half dead. Only asked of full chunks.
     fn is_sparse(&self) -> bool {
-        self.live * 2 <= self.weights.len()
+        self.live * 2 <= self.weights.get().len()
     }
 
     fn position(&self, row: usize) -> (usize, usize) {
@@ -267,10 +349,10 @@ impl Chunk {
     }
 
     fn push(&mut self, schema: &SchemaRef, rows: RecordBatch, weights: &[i64]) -> Result<()> {
-        self.pieces.push(Piece { start: self.weights.len(), rows });
+        self.pieces.push(Piece { start: self.weights.get().len(), rows });
         {
             let _scope = IndexScope::enter();
-            self.weights.extend_from_slice(weights);
+            self.weights.to_mut().extend_from_slice(weights);
         }
         self.live += weights.len();
         self.count_bytes();

@@ -6,7 +6,7 @@ use arrow_select::take::take_arrays;
 use hashbrown::HashTable;
 
 use super::image::StateImage;
-use super::row_store::{NO_ROW, RowId, RowStore, from_image_table, to_image_table};
+use super::row_store::{NO_ROW, RowId, RowStore, from_image_table};
 use crate::changelog::{equal_rows, hash_rows};
 use crate::{ChangeBatch, Result};
 
@@ -171,6 +171,13 @@ impl RowTable {
         Ok(picked.into_iter().zip(row_ids).collect())
     }
 
+    /// Appends changes none of whose rows is there yet.
+    pub(crate) fn insert_new(&mut self, changes: &ChangeBatch) -> Result<()> {
+        let hashes = if self.index.is_some() { self.hashes(changes.rows())? } else { Vec::new() };
+        let fresh: Vec<(u32, i64)> = (0_u32..).zip(changes.weights().to_vec(changes.len())).collect();
+        self.insert(changes.rows(), &fresh, &hashes).map(drop)
+    }
+
     fn forget(&mut self, hash: u64, row_id: RowId) {
         if let Some(index) = &mut self.index
             && let Ok(entry) = index.find_entry(hash, |entry| entry.row_id == row_id)
@@ -213,11 +220,8 @@ impl RowTable {
     }
 
     /// Adds all rows to `image`, as tables called `name`.
-    pub(crate) fn add_to_image(&self, image: &mut StateImage, name: &str) -> Result<()> {
-        self.store.batches().iter().try_for_each(|batch| {
-            image.push(name, to_image_table(batch)?);
-            Ok(())
-        })
+    pub(crate) fn add_to_image(&mut self, image: &mut StateImage, name: &str) {
+        self.store.add_to_image(image, name);
     }
 
     /// The rows that [`Self::add_to_image`] put into `image`, ready to be applied.

@@ -169,8 +169,8 @@ impl ScheduledRows {
     }
 
     /// Adds the rows to `image`, as tables called `name`.
-    pub(crate) fn add_to_image(&self, image: &mut StateImage, name: &str) -> Result<()> {
-        self.table.add_to_image(image, name)
+    pub(crate) fn add_to_image(&mut self, image: &mut StateImage, name: &str) {
+        self.table.add_to_image(image, name);
     }
 
     /// Adds the rows that [`Self::add_to_image`] put into `image` at `now`, as far as `owned` says so of their columns.

@@ -49,6 +49,11 @@ impl<O: Operator> Harness<O> {
         Ok(out)
     }
 
+    /// Copies some of the state for the next image.
+    pub(crate) fn copy_ahead(&mut self, rows: usize) -> Result<()> {
+        self.operator.state().map_or(Ok(()), |state| state.copy_ahead(rows).map(drop))
+    }
+
     /// Goes on with `fresh`, which gets the state as it stands.
     pub(crate) fn replace_by_image(&mut self, mut fresh: O) -> Result<()> {
         if let Some(state) = self.operator.state() {

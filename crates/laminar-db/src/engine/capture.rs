@@ -14,6 +14,7 @@ use laminar_storage::{BlockId, LogPosition, Store};
 use super::Engine;
 use super::journal::context_of;
 use super::readers::ReaderState;
+use super::sinks::SinkHandle;
 use crate::catalog::{Object, ObjectId, Side, SideId};
 use crate::history::HistoryImage;
 use crate::stored::{
@@ -39,13 +40,19 @@ struct CapturedObject {
     nodes: Vec<(NodeId, String)>,
     reads: Vec<(u64, usize)>,
     readers: Vec<StoredReader>,
-    sink: Option<StoredSink>,
+    sink: Option<CapturedSink>,
     history: Option<HistoryImage>,
     subscription: Option<StoredSubscription>,
     late: ((u64, u64), Vec<RecordBatch>),
     errors: ((u64, u64), Vec<RecordBatch>),
     reporter: Option<usize>,
     side_streams: Vec<(Side, bool, NodeId, String)>,
+}
+
+/// A sink, and what the checkpoint says of it once it is prepared.
+struct CapturedSink {
+    handle: SinkHandle,
+    prepared: Option<StoredSink>,
 }
 
 /// The name of a side in a manifest.
@@ -65,16 +72,15 @@ impl Engine {
         let graph = self.reactor.image()?;
         let mut objects = Vec::new();
         for id in self.in_order_of_needs() {
-            objects.push(self.captured(id, epoch)?);
+            objects.push(self.captured(id)?);
         }
         let (taken_at, next_object) = (self.clock.now(), self.catalog.next_id().0);
         Ok(Some(Captured { epoch, log, graph, taken_at, next_object, objects, script: self.journal.script.clone() }))
     }
 
-    /// What is in the checkpoint of this epoch, whose last step is `step`, becomes visible outside, and will not be read again.
-    pub(crate) fn commit_epoch(&mut self, epoch: u64, step: StepId) {
+    /// What is in a checkpoint whose last step is `step` will not be read again.
+    pub(crate) fn acknowledge_checkpoint(&mut self, step: StepId) {
         self.checkpointed = step;
-        self.instances.iter().filter_map(|(_, instance)| instance.sink()).for_each(|(handle, _)| handle.commit(epoch));
         self.readers.acknowledge();
     }
 
@@ -101,12 +107,15 @@ impl Engine {
         order
     }
 
-    fn captured(&mut self, id: ObjectId, epoch: u64) -> Result<CapturedObject> {
+    fn captured(&mut self, id: ObjectId) -> Result<CapturedObject> {
         let definition = super::instances::required(self.catalog.object(id), id)?.clone();
         let nodes = self.kept_nodes(id);
         let readers = nodes.iter().enumerate().filter_map(|(index, node)| self.stored_reader(index, *node)).collect();
         let place = |node: NodeId| nodes.iter().position(|own| *own == node);
-        let sink = self.instances.get(id).and_then(|instance| instance.sink()).map(|(handle, _)| handle.prepare(epoch));
+        let sink = self.instances.get(id).and_then(|instance| instance.sink()).map(|(handle, _)| {
+            handle.cut();
+            CapturedSink { handle: handle.clone(), prepared: None }
+        });
         let side = |side| {
             let id = SideId { object: id, side };
             let rows = self.side_outputs.table(id).map(|(_, rows)| rows).unwrap_or_default();
@@ -214,6 +223,18 @@ pub(super) fn without_partitions(plan: &str) -> String {
 }
 
 impl Captured {
+    /// Makes what sinks have written up to the checkpoint last. They are written again as soon as it does.
+    pub(crate) fn prepare_sinks(&mut self) {
+        for sink in self.objects.iter_mut().filter_map(|object| object.sink.as_mut()) {
+            sink.prepared = Some(sink.handle.prepare(self.epoch));
+        }
+    }
+
+    /// The sinks that have an epoch in it.
+    pub(crate) fn sinks(&self) -> Vec<SinkHandle> {
+        self.objects.iter().filter_map(|object| Some(object.sink.as_ref()?.handle.clone())).collect()
+    }
+
     /// Writes everything into blocks; gives what the manifest says, and all blocks that it names.
     pub(crate) fn write(self, store: &Store) -> Result<(CheckpointBody, Vec<BlockId>)> {
         let mut blocks = BlockWriter::new(store);
@@ -253,7 +274,7 @@ impl CapturedObject {
             nodes,
             reads: self.reads,
             readers: self.readers,
-            sink: self.sink,
+            sink: self.sink.and_then(|sink| sink.prepared),
             history: self.history.map(|image| StoredHistory::write(&image, blocks)).transpose()?,
             subscription: self.subscription,
             late,

@@ -1,12 +1,15 @@
 //! Sinks at the end of a graph: what a step emits is written within the step.
 //!
 //! In a database with a directory what a sink writes belongs to an epoch: [`SinkHandle::prepare`] makes it last before the checkpoint is
-//! published, [`SinkHandle::commit`] makes it visible afterwards.
+//! published, [`SinkHandle::commit`] makes it visible afterwards. Both wait for the outside, and happen without the engine's lock: from the
+//! [cut](SinkHandle::cut) between two steps on, what steps bring waits until the epoch is prepared, and so while one is committed.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use laminar_connectors::{Accepts, BadRow, Sink, SinkRequest, SinkToken, Trouble};
 use laminar_core::dag::Outlet;
+use laminar_core::panics::caught;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 use laminar_sql::parse::ConnectorDef;
@@ -17,7 +20,33 @@ use crate::stored::{StoredSink, StoredSinkState, to_hex};
 
 /// A sink, shared between its outlet and its instance.
 #[derive(Clone)]
-pub(crate) struct SinkHandle(Arc<Mutex<Writer>>);
+pub(crate) struct SinkHandle(Arc<Shared>);
+
+struct Shared {
+    writer: Mutex<Writer>,
+    queue: Mutex<Queue>,
+    /// The queue is closed again.
+    closed: Condvar,
+}
+
+/// What steps have brought while an epoch is prepared or committed.
+#[derive(Default)]
+struct Queue {
+    /// Whether steps leave here what they bring, and write nothing.
+    is_open: bool,
+    waiting: VecDeque<Delivery>,
+    bytes: usize,
+}
+
+/// Bytes that wait in the queue before a step waits for its end.
+const QUEUE_BYTES_MAX: usize = 64 << 20;
+
+/// What a step brings.
+enum Delivery {
+    Changes(StepId, ChangeBatch),
+    End,
+    Failure(Error),
+}
 
 struct Writer {
     sink: Box<dyn Sink>,
@@ -55,20 +84,17 @@ impl SinkHandle {
     /// A sink that goes on from where `token` says, behind so many rows. `in_epochs`: what it writes becomes visible when epochs are committed.
     pub(super) fn resumed(sink: Box<dyn Sink>, in_epochs: bool, state: SinkState, token: SinkToken, rows: u64) -> Self {
         let last_epoch = if in_epochs { LastEpoch::Open } else { LastEpoch::Committed };
-        Self(Arc::new(Mutex::new(Writer { sink, token, last_epoch, rows, bad_rows: Vec::new(), state, again_at: None })))
+        Self::of(Writer { sink, token, last_epoch, rows, bad_rows: Vec::new(), state, again_at: None })
     }
 
     /// A sink that takes nothing more, since it is in this state.
     pub(super) fn ended(state: SinkState, token: SinkToken, rows: u64) -> Self {
-        Self(Arc::new(Mutex::new(Writer {
-            sink: Box::new(NoSink),
-            token,
-            last_epoch: LastEpoch::Committed,
-            rows,
-            bad_rows: Vec::new(),
-            state,
-            again_at: None,
-        })))
+        let last_epoch = LastEpoch::Committed;
+        Self::of(Writer { sink: Box::new(NoSink), token, last_epoch, rows, bad_rows: Vec::new(), state, again_at: None })
+    }
+
+    fn of(writer: Writer) -> Self {
+        Self(Arc::new(Shared { writer: Mutex::new(writer), queue: Mutex::default(), closed: Condvar::new() }))
     }
 
     pub(crate) fn outlet(&self) -> Box<dyn Outlet> {
@@ -83,9 +109,9 @@ impl SinkHandle {
         self.lock().state.clone()
     }
 
-    /// The rows since the last call that it could not write.
+    /// The rows since the last call that it could not write. While it is busy there are none: they are told later.
     pub(crate) fn take_bad_rows(&self) -> Vec<BadRow> {
-        std::mem::take(&mut self.lock().bad_rows)
+        self.try_lock().map(|mut writer| std::mem::take(&mut writer.bad_rows)).unwrap_or_default()
     }
 
     /// Why rows wait in it.
@@ -99,16 +125,53 @@ impl SinkHandle {
         self.lock().again_at.map_or(0, |at| at.saturating_sub(now).max(0))
     }
 
-    /// Writes what waits, if it is time; gives when it is tried again, if something still waits.
+    /// Writes what waits for its outside, if it is time; gives when it is tried again, if something still waits. While it is busy nothing does.
     pub(crate) fn try_again(&self, now: i64) -> Option<i64> {
-        self.lock().try_again(now)
+        self.try_lock()?.try_again(now)
     }
 
-    /// Makes what was written in `epoch` last. Gives what a checkpoint says of the sink; one that cannot has failed.
+    /// An epoch ends here, between two steps: what comes now belongs to the next one, and waits until this one is prepared or aborted.
+    pub(crate) fn cut(&self) {
+        self.queue().is_open = true;
+    }
+
+    /// Writes what came since the [cut](Self::cut), and closes the queue.
+    fn catch_up(&self, writer: &mut Writer) {
+        loop {
+            let mut queue = self.queue();
+            let waiting = std::mem::take(&mut queue.waiting);
+            queue.bytes = 0;
+            if waiting.is_empty() {
+                queue.is_open = false;
+                self.0.closed.notify_all();
+                return;
+            }
+            drop(queue);
+            waiting.into_iter().for_each(|delivery| writer.take(delivery));
+        }
+    }
+
+    /// Takes what a step brings: writes it, unless an epoch is being prepared or committed.
+    fn deliver(&self, delivery: Delivery) {
+        let mut queue = self.queue();
+        while queue.is_open {
+            if queue.bytes <= QUEUE_BYTES_MAX {
+                if let Delivery::Changes(_, changes) = &delivery {
+                    queue.bytes += changes.rows().get_array_memory_size();
+                }
+                return queue.waiting.push_back(delivery);
+            }
+            queue = self.0.closed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(queue);
+        self.lock().take(delivery);
+    }
+
+    /// Makes what was written in `epoch` last, up to its [cut](Self::cut). Gives what a checkpoint says of the sink; one that cannot has failed.
     pub(crate) fn prepare(&self, epoch: u64) -> StoredSink {
         let mut writer = self.lock();
         if writer.works_in_epochs() {
-            match writer.sink.prepare(epoch) {
+            match caught(|| writer.sink.prepare(epoch)) {
                 Ok(token) => writer.token = token,
                 Err(error) => writer.state = SinkState::Failed(error),
             }
@@ -122,22 +185,26 @@ impl SinkHandle {
             SinkState::Finished => StoredSinkState::Finished,
             SinkState::Failed(error) => StoredSinkState::Failed(error.message().to_owned()),
         };
-        StoredSink { state, token: to_hex(writer.token.as_stored()), rows: writer.rows }
+        let stored = StoredSink { state, token: to_hex(writer.token.as_stored()), rows: writer.rows };
+        self.catch_up(&mut writer);
+        stored
     }
 
     /// What was prepared up to `epoch` becomes visible.
     pub(crate) fn commit(&self, epoch: u64) {
-        self.end_epoch(|sink| sink.commit(epoch));
-        let mut writer = self.lock();
-        if writer.last_epoch == LastEpoch::Prepared(epoch) {
-            writer.last_epoch = LastEpoch::Committed;
-        }
+        self.end_epoch(|writer| {
+            writer.sink.commit(epoch)?;
+            if writer.last_epoch == LastEpoch::Prepared(epoch) {
+                writer.last_epoch = LastEpoch::Committed;
+            }
+            Ok(())
+        });
     }
 
     /// Completes the output and makes it visible, without a checkpoint: nothing will be written any more. Rows that wait have their last chance.
     pub(crate) fn close(&self) {
         self.finish();
-        self.try_again(i64::MAX);
+        self.lock().try_again(i64::MAX);
         if let Some(Trouble { error, .. }) = self.trouble() {
             self.lock().state = SinkState::Failed(error);
         }
@@ -147,31 +214,40 @@ impl SinkHandle {
 
     /// The checkpoint of `epoch` has not come about.
     pub(crate) fn abort(&self, epoch: u64) {
-        self.end_epoch(|sink| sink.abort(epoch));
+        self.end_epoch(|writer| writer.sink.abort(epoch));
     }
 
-    fn end_epoch(&self, end: impl FnOnce(&mut dyn Sink) -> Result<()>) {
+    fn end_epoch(&self, end: impl FnOnce(&mut Writer) -> Result<()>) {
+        self.cut();
         let mut writer = self.lock();
         if writer.works_in_epochs()
-            && let Err(error) = end(&mut *writer.sink)
+            && let Err(error) = caught(|| end(&mut writer))
         {
             writer.state = SinkState::Failed(error);
         }
+        self.catch_up(&mut writer);
     }
 
     /// Completes the output, once.
     pub(crate) fn finish(&self) {
-        let mut writer = self.lock();
-        if writer.state == SinkState::Writing {
-            writer.state = match writer.sink.finish() {
-                Ok(()) => SinkState::Finished,
-                Err(error) => SinkState::Failed(error),
-            };
-        }
+        self.lock().finish();
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The writer, if no thread has it.
+    fn try_lock(&self) -> Option<MutexGuard<'_, Writer>> {
+        match self.0.writer.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -179,6 +255,26 @@ impl Writer {
     /// Whether something of what it has written may not be visible yet.
     fn works_in_epochs(&self) -> bool {
         !matches!(self.state, SinkState::Failed(_)) && self.last_epoch != LastEpoch::Committed
+    }
+
+    fn take(&mut self, delivery: Delivery) {
+        if self.state != SinkState::Writing {
+            return;
+        }
+        match delivery {
+            Delivery::Changes(step, changes) => self.write(step, &changes),
+            Delivery::End => self.finish(),
+            Delivery::Failure(error) => self.state = SinkState::Failed(error),
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.state == SinkState::Writing {
+            self.state = match self.sink.finish() {
+                Ok(()) => SinkState::Finished,
+                Err(error) => SinkState::Failed(error),
+            };
+        }
     }
 
     fn write(&mut self, step: StepId, batch: &ChangeBatch) {
@@ -272,25 +368,111 @@ struct SinkOutlet(SinkHandle);
 
 impl Outlet for SinkOutlet {
     fn deliver(&mut self, step: StepId, changes: &[ChangeBatch], watermark: Watermark, now: i64) {
-        {
-            let mut writer = self.0.lock();
-            writer.try_again(now);
-            for batch in changes {
-                if writer.state != SinkState::Writing {
-                    return;
-                }
-                writer.write(step, batch);
-            }
-        }
+        self.0.try_again(now);
+        changes.iter().for_each(|changes| self.0.deliver(Delivery::Changes(step, changes.clone())));
         if watermark.is_end() {
-            self.0.finish();
+            self.0.deliver(Delivery::End);
         }
     }
 
     fn failed(&mut self, error: &Error) {
-        let mut writer = self.0.lock();
-        if writer.state == SinkState::Writing {
-            writer.state = SinkState::Failed(error.clone());
+        self.0.deliver(Delivery::Failure(error.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread;
+
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+
+    use super::*;
+
+    /// A sink that tells what it does, and goes on with epochs when it is let.
+    struct SlowSink {
+        told: Sender<String>,
+        goes_on: Receiver<()>,
+    }
+
+    impl Sink for SlowSink {
+        fn write(&mut self, step: StepId, _: &ChangeBatch) -> Result<()> {
+            self.told.send(format!("write {}", step.0)).map_err(|_| Error::internal("nobody listens"))
         }
+
+        fn flush(&mut self) -> Result<()> {
+            Ok(())
+        }
+
+        fn finish(&mut self) -> Result<()> {
+            self.told.send("finish".into()).map_err(|_| Error::internal("nobody listens"))
+        }
+
+        fn prepare(&mut self, epoch: u64) -> Result<SinkToken> {
+            self.told.send(format!("prepare {epoch}")).unwrap();
+            self.goes_on.recv().unwrap();
+            Ok(SinkToken::default())
+        }
+
+        fn commit(&mut self, epoch: u64) -> Result<()> {
+            self.told.send(format!("commit {epoch}")).unwrap();
+            self.goes_on.recv().unwrap();
+            Ok(())
+        }
+    }
+
+    fn handle() -> (SinkHandle, Receiver<String>, Sender<()>) {
+        let ((told, hears), (lets, goes_on)) = (channel(), channel());
+        let sink = SlowSink { told, goes_on };
+        (SinkHandle::resumed(Box::new(sink), true, SinkState::Writing, SinkToken::default(), 0), hears, lets)
+    }
+
+    fn deliver(handle: &SinkHandle, step: u64) {
+        let rows = RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]).unwrap();
+        handle.outlet().deliver(StepId(step), &[ChangeBatch::append(rows)], Watermark::START, 0);
+    }
+
+    #[test]
+    fn steps_go_on_while_an_epoch_is_prepared_or_committed_and_what_they_bring_is_written_behind_it() {
+        let (handle, hears, lets) = handle();
+        deliver(&handle, 1);
+        handle.cut();
+        deliver(&handle, 2);
+        let preparing = thread::spawn({
+            let handle = handle.clone();
+            move || handle.prepare(7)
+        });
+        let heard = |count: usize| -> Vec<String> { hears.iter().take(count).collect() };
+        assert_eq!(heard(2), ["write 1", "prepare 7"]);
+        deliver(&handle, 3);
+        assert!(hears.try_recv().is_err(), "it waits");
+        lets.send(()).unwrap();
+        assert_eq!(preparing.join().unwrap().rows, 1, "of the epoch");
+        assert_eq!(heard(2), ["write 2", "write 3"]);
+        let committing = thread::spawn({
+            let handle = handle.clone();
+            move || handle.commit(7)
+        });
+        assert_eq!(heard(1), ["commit 7"]);
+        deliver(&handle, 4);
+        handle.outlet().deliver(StepId(5), &[], Watermark::END, 0);
+        deliver(&handle, 6);
+        assert!(hears.try_recv().is_err(), "it waits");
+        lets.send(()).unwrap();
+        committing.join().unwrap();
+        assert_eq!(heard(2), ["write 4", "finish"]);
+        assert_eq!((handle.rows(), handle.state()), (4, SinkState::Finished));
+        assert!(hears.try_recv().is_err(), "nothing is written behind the end");
+    }
+
+    #[test]
+    fn an_epoch_that_is_given_up_lets_go_of_what_came_after_it() {
+        let (handle, hears, _lets) = handle();
+        handle.cut();
+        deliver(&handle, 1);
+        assert!(hears.try_recv().is_err(), "it waits");
+        handle.abort(7);
+        deliver(&handle, 2);
+        assert_eq!(hears.try_iter().collect::<Vec<_>>(), ["write 1", "write 2"]);
     }
 }

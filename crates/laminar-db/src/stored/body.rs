@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ObjectContext, StoredHistory, StoredSubscription};
 
-/// The version of this format.
-pub(crate) const FORMAT: u32 = 1;
+/// The version of this format. Since 2 the groups of an aggregate can stand in several tables of its state, and again in others where they changed while
+/// they were copied.
+pub(crate) const FORMAT: u32 = 2;
 
 /// One checkpoint.
 #[derive(Debug, Serialize, Deserialize)]

@@ -30,7 +30,7 @@ impl<'a> BlockWriter<'a> {
     pub(crate) fn state(&mut self, image: StateImage) -> Result<Vec<String>> {
         let (mut blocks, mut open, mut bytes) = (Vec::new(), StateImage::default(), 0);
         for table in image.tables {
-            let size = table.rows.get_array_memory_size();
+            let size = table.rows().get_array_memory_size();
             if bytes > 0 && bytes + size > BLOCK_BYTES_MIN {
                 blocks.push(self.image(&std::mem::take(&mut open))?);
                 bytes = 0;

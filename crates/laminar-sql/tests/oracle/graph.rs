@@ -151,10 +151,14 @@ impl Run<'_> {
 
 impl Running for Run<'_> {
     fn step(&mut self, batches: Vec<(usize, ChangeBatch)>) -> Result<()> {
-        if self.graph.restarts && self.steps % 2 == 1 {
+        if self.graph.restarts && self.steps % 3 == 2 {
             self.restart()?;
         }
         self.steps += 1;
+        if self.graph.restarts && self.steps % 2 == 1 {
+            // Of some of it the next image holds copies that later changes have to find.
+            self.reactor.copy_ahead(self.steps)?;
+        }
         for (table, changes) in batches {
             self.reactor.push(self.graph.inlets[table], changes)?;
         }

@@ -21,7 +21,7 @@ fn write_named(table: &ImageTable, into: &mut Vec<u8>) -> Result<()> {
     put_text(&table.name, into)?;
     let length_at = into.len();
     into.extend_from_slice(&[0; 8]);
-    write_table(&table.rows, into)?;
+    write_table(table.rows(), into)?;
     let length = (into.len() - length_at - 8) as u64;
     into[length_at..length_at + 8].copy_from_slice(&length.to_le_bytes());
     Ok(())

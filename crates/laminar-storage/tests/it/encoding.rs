@@ -45,7 +45,7 @@ fn images_come_back_as_they_were() {
     for tables in 0..=3 {
         let image = StateImage { tables: image.tables[..tables].to_vec() };
         let back = decode_image(&encode_image(&image).unwrap()).unwrap();
-        let pairs = |image: &StateImage| image.tables.iter().map(|t| (t.name.clone(), t.rows.clone())).collect::<Vec<_>>();
+        let pairs = |image: &StateImage| image.tables.iter().map(|t| (t.name.clone(), t.rows().clone())).collect::<Vec<_>>();
         assert_eq!(pairs(&back), pairs(&image));
     }
 }

@@ -145,9 +145,10 @@ where
         groups.iter().for_each(|group| self.group_mut(*group).fill(0));
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let field = Arc::new(Field::new_list_field(DataType::Int64, false));
-        let values = Arc::new(Int64Array::from(self.counts.clone()));
+        let counts = groups.iter().flat_map(|group| &self.counts[*group as usize * Self::WIDTH..][..Self::WIDTH]);
+        let values = Arc::new(counts.copied().collect::<Int64Array>());
         Ok(vec![Arc::new(FixedSizeListArray::try_new(field, Self::WIDTH as i32, values, None)?)])
     }
 

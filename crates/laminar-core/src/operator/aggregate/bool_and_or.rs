@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array};
 use arrow_schema::DataType;
 
-use super::rows::{each_valid, image_column, only_arg, same_kind};
+use super::rows::{each_valid, image_column, numbers, only_arg, same_kind};
 use super::{AggregateFunction, Fault, GroupAccumulator};
 use crate::Result;
 use crate::changelog::Weights;
@@ -95,10 +95,8 @@ impl GroupAccumulator for BoolAccumulator {
         groups.iter().for_each(|group| self.counts[*group as usize] = [0; 2]);
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
-        let column =
-            |side: usize| -> ArrayRef { Arc::new(self.counts.iter().map(|counts| counts[side]).collect::<Int64Array>()) };
-        Ok(vec![column(0), column(1)])
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        Ok([0, 1].map(|side| numbers(groups, |group| self.counts[group][side])).into())
     }
 
     fn restore(&mut self, image: &[ArrayRef]) -> Result<()> {

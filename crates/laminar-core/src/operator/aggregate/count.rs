@@ -7,7 +7,7 @@ use arrow_array::{Array, ArrayRef, Int64Array};
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 
-use super::rows::{each_valid, image_column, same_kind};
+use super::rows::{each_valid, image_column, numbers, same_kind};
 use super::{AggregateFunction, Fault, GroupAccumulator, Words};
 use crate::Result;
 use crate::changelog::Weights;
@@ -81,8 +81,8 @@ impl GroupAccumulator for Counts {
         groups.iter().for_each(|group| self.0[*group as usize] = 0);
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
-        Ok(vec![Arc::new(Int64Array::from(self.0.clone()))])
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        Ok(vec![numbers(groups, |group| self.0[group])])
     }
 
     fn restore(&mut self, image: &[ArrayRef]) -> Result<()> {

@@ -124,9 +124,9 @@ impl GroupAccumulator for DistinctAccumulator {
         self.inner.clear(groups);
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
-        let mut image = self.seen.image(&self.encoding)?;
-        image.extend(self.inner.image()?);
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let mut image = self.seen.image_of(groups, &self.encoding)?;
+        image.extend(self.inner.image_of(groups)?);
         Ok(image)
     }
 

@@ -131,8 +131,8 @@ impl GroupAccumulator for RetractableExtreme {
         self.groups.clear(groups);
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
-        self.groups.image(&self.rows.encoding)
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.groups.image_of(groups, &self.rows.encoding)
     }
 
     fn restore(&mut self, image: &[ArrayRef]) -> Result<()> {
@@ -201,11 +201,12 @@ impl GroupAccumulator for AppendExtreme {
         groups.iter().for_each(|group| self.best[*group as usize] = None);
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let best = || groups.iter().map(|group| self.best[*group as usize].as_deref());
         // A first value may be NULL, so that which groups have a row is a column of its own.
-        let present = self.best.iter().map(|row| Some(row.is_some())).collect::<arrow_array::BooleanArray>();
+        let present = best().map(|row| Some(row.is_some())).collect::<arrow_array::BooleanArray>();
         let mut image: Vec<ArrayRef> = vec![Arc::new(present)];
-        image.extend(self.rows.encoding.decode_optional(self.best.iter().map(Option::as_deref))?);
+        image.extend(self.rows.encoding.decode_optional(best())?);
         Ok(image)
     }
 

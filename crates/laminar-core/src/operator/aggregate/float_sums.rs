@@ -9,7 +9,7 @@ use arrow_array::types::Float64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, ListArray};
 
 use super::exact_sum::ExactSum;
-use super::rows::image_column;
+use super::rows::{image_column, numbers};
 use crate::Result;
 
 /// From here on (2^900) values are summed apart, scaled down, so that no sum overflows on the way to a finite result.
@@ -124,19 +124,19 @@ impl FloatSums {
         }
     }
 
-    pub(super) fn image(&self) -> Vec<ArrayRef> {
-        let groups = || 0..u32::try_from(self.count.len()).expect("group numbers have 32 bits");
+    pub(super) fn image_of(&self, groups: &[u32]) -> Vec<ArrayRef> {
         let odd = |count: fn(&Odd) -> i64| -> ArrayRef {
-            Arc::new(groups().map(|group| self.odd.get(&group).map_or(0, count)).collect::<Int64Array>())
+            Arc::new(groups.iter().map(|group| self.odd.get(group).map_or(0, count)).collect::<Int64Array>())
         };
-        let huge: Vec<_> = groups().map(|group| self.odd.get(&group).map(|odd| odd.huge.clone()).unwrap_or_default()).collect();
+        let none = ExactSum::default();
+        let huge = |group: &u32| self.odd.get(group).map_or(&none, |odd| &odd.huge);
         vec![
-            Arc::new(Int64Array::from(self.count.clone())),
-            sums_column(&self.sums),
+            numbers(groups, |group| self.count[group]),
+            sums_column(groups.iter().map(|group| &self.sums[*group as usize])),
             odd(|odd| odd.nan),
             odd(|odd| odd.infinite),
             odd(|odd| odd.negative_infinite),
-            sums_column(&huge),
+            sums_column(groups.iter().map(huge)),
         ]
     }
 
@@ -165,7 +165,7 @@ impl FloatSums {
 }
 
 /// Exact sums as a column: a list of the floats that add up to each.
-pub(super) fn sums_column(sums: &[ExactSum]) -> ArrayRef {
+pub(super) fn sums_column<'a>(sums: impl Iterator<Item = &'a ExactSum>) -> ArrayRef {
     let mut lists = ListBuilder::new(Float64Builder::new());
     for sum in sums {
         sum.parts().for_each(|part| lists.values().append_value(part));

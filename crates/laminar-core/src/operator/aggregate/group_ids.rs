@@ -82,9 +82,15 @@ impl GroupIdAllocator {
         self.end - self.free_count
     }
 
+    /// Whether a number that was ever used is in use.
+    #[inline]
+    pub(super) fn is_live(&self, group: u32) -> bool {
+        self.free[group as usize / 64] >> (group % 64) & 1 == 0
+    }
+
     /// The numbers in use, ascending.
     pub(super) fn live(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..number(self.end)).filter(|group| self.free[*group as usize / 64] >> (group % 64) & 1 == 0)
+        (0..number(self.end)).filter(|group| self.is_live(*group))
     }
 
     /// Bytes held.

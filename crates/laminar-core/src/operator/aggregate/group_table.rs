@@ -11,6 +11,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take;
 
+use super::group_copies::GroupCopies;
 use super::group_ids::GroupIdAllocator;
 use super::group_keys::GroupKeys;
 use super::inputs::CallInputs;
@@ -18,7 +19,7 @@ use super::namespaces::{Block, Namespace, Numbers, RowNamespaces};
 use super::rows::each_valid;
 use super::{AggregateCall, Fault, GroupAccumulator, ResultColumn};
 use crate::changelog::Weights;
-use crate::state::{Ownership, prefetch_groups};
+use crate::state::{CopiedAhead, Ownership, StateImage, prefetch_groups};
 use crate::{Error, Result};
 
 /// Groups by key, numbered from 0, with one accumulator for each aggregate call and the weight of all rows of each group.
@@ -31,6 +32,8 @@ pub struct GroupTable {
     numbers: Numbers,
     weights: Vec<i64>,
     calls: Vec<Call>,
+    /// What is copied already of the next image.
+    copies: Option<GroupCopies>,
 }
 
 /// How the result of an aggregate call comes about.
@@ -54,7 +57,13 @@ impl GroupTable {
     /// An empty table. `retracts`: whether weights other than +1 can come.
     pub fn new(key_types: &[DataType], calls: &[AggregateCall], retracts: bool) -> Result<Self> {
         let calls = calls.iter().map(|call| Call::new(call, retracts)).collect::<Result<_>>()?;
-        Ok(Self { keys: GroupKeys::new(key_types, !retracts)?, numbers: Numbers::default(), weights: Vec::new(), calls })
+        Ok(Self {
+            keys: GroupKeys::new(key_types, !retracts)?,
+            numbers: Numbers::default(),
+            weights: Vec::new(),
+            calls,
+            copies: None,
+        })
     }
 
     /// The group of each of `rows` rows with these keys in the first namespace. New keys get new, empty groups. NULL is a key like
@@ -68,7 +77,16 @@ impl GroupTable {
         debug_assert!(keys.iter().all(|key| key.len() == rows), "one key a row");
         let groups = self.keys.assign(keys, rows, namespaces, &mut self.numbers)?;
         self.make_room();
+        self.note_changed(&groups);
         Ok(groups)
+    }
+
+    /// Remembers that these groups are, or are about to be, other than they were copied.
+    #[inline]
+    fn note_changed(&mut self, groups: &[u32]) {
+        if let Some(copies) = &mut self.copies {
+            copies.note_changed(groups);
+        }
     }
 
     fn make_room(&mut self) {
@@ -121,6 +139,7 @@ impl GroupTable {
     }
 
     fn clear(&mut self, groups: &[u32]) {
+        self.note_changed(groups);
         self.accumulators().for_each(|accumulator| accumulator.clear(groups));
         groups.iter().for_each(|group| self.weights[*group as usize] = 0);
     }
@@ -208,6 +227,7 @@ impl GroupTable {
 
     /// Adds group `from[i]` of another table of the same calls to group `into[i]` here, whatever their keys are.
     pub fn merge_into(&mut self, other: &GroupTable, from: &[u32], into: &[u32]) -> Result<()> {
+        self.note_changed(into);
         for (from, into) in from.iter().zip(into) {
             self.weights[*into as usize] += other.weights[*from as usize];
         }
@@ -255,6 +275,7 @@ impl GroupTable {
     pub fn take_out(&mut self, other: &GroupTable, groups_of_other: &[u32]) -> Result<()> {
         let groups = self.keys.assign_from(&other.keys, groups_of_other, &mut self.numbers)?;
         debug_assert_eq!(self.weights.len(), self.end(), "all groups were merged before");
+        self.note_changed(&groups);
         for (from, into) in groups_of_other.iter().zip(&groups) {
             self.weights[*into as usize] -= other.weights[*from as usize];
         }
@@ -305,38 +326,66 @@ impl GroupTable {
     /// The state, one row for each group number: whether it is live, its weight, its keys, then the accumulators' columns.
     /// Namespaces are not part of it, see [`image_of`](Self::image_of).
     pub fn image(&self) -> Result<RecordBatch> {
-        let live: Vec<u32> = self.groups().collect();
-        // A number that is not in use has no key; it repeats the NULL that `take` gives for no row.
-        let mut places = vec![None; self.end()];
-        for (place, group) in (0u32..).zip(&live) {
-            places[*group as usize] = Some(place);
+        self.image_of_numbers(&(0..self.end() as u32).collect::<Vec<_>>())
+    }
+
+    /// The rows of the [image](Self::image) that these numbers have.
+    fn image_of_numbers(&self, numbers: &[u32]) -> Result<RecordBatch> {
+        let live: Vec<u32> = numbers.iter().copied().filter(|group| self.numbers.ids.is_live(*group)).collect();
+        let weights = numbers.iter().map(|group| self.weights[*group as usize]);
+        let is_live: BooleanArray = numbers.iter().map(|group| Some(self.numbers.ids.is_live(*group))).collect();
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(is_live.clone()), Arc::new(Int64Array::from_iter_values(weights))];
+        let mut keys = self.keys.columns(&live)?;
+        if live.len() < numbers.len() {
+            // A number that is not in use has no key; it repeats the NULL that `take` gives for no row.
+            let mut next = 0_u32..;
+            let places: UInt32Array = is_live.values().iter().map(|is_live| if is_live { next.next() } else { None }).collect();
+            keys = keys.iter().map(|key| Ok(take(key, &places, None)?)).collect::<Result<_>>()?;
         }
-        let is_live: BooleanArray = places.iter().map(|place| Some(place.is_some())).collect();
-        let places = UInt32Array::from(places);
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(is_live), Arc::new(Int64Array::from(self.weights.clone()))];
-        for key in self.keys.columns(&live)? {
-            columns.push(take(&key, &places, None)?);
+        columns.extend(keys);
+        columns.extend(self.accumulator_images(numbers)?);
+        image_rows(columns, numbers.len())
+    }
+
+    /// Copies up to `rows` groups of what the next [`add_to_image`](Self::add_to_image) will add.
+    pub fn copy_ahead(&mut self, rows: usize) -> Result<CopiedAhead> {
+        let (mut copies, end) = (self.copies.take().unwrap_or_default(), self.end());
+        let numbers = copies.next(rows, end);
+        if rows > 0 {
+            copies.add(&numbers, self.image_of_numbers(&numbers)?)?;
         }
-        columns.extend(self.accumulator_images()?);
-        image_rows(columns, self.end())
+        let left = copies.left(end);
+        self.copies = Some(copies);
+        Ok(CopiedAhead { copied: numbers.len(), left })
+    }
+
+    /// Adds the [image](Self::image) to one of an operator: what was copied ahead, and what is left, as tables called `name`.
+    pub fn add_to_image(&mut self, image: &mut StateImage, name: &str) -> Result<()> {
+        while self.copy_ahead(usize::MAX)?.left > 0 {}
+        if let Some(copies) = self.copies.take() {
+            copies.add_to_image(image, name);
+        }
+        Ok(())
+    }
+
+    /// The image that [`add_to_image`](Self::add_to_image) has added.
+    pub fn image_in(image: &StateImage, name: &str) -> Result<RecordBatch> {
+        GroupCopies::of_image(image, name)
     }
 
     /// The state of these groups, one row each: its weight, its keys, then the accumulators' columns.
     pub fn image_of(&self, groups: &[u32]) -> Result<RecordBatch> {
-        let rows = UInt32Array::from(groups.to_vec());
         let weights: Int64Array = groups.iter().map(|group| self.weight(*group)).collect();
         let mut columns: Vec<ArrayRef> = vec![Arc::new(weights)];
         columns.extend(self.keys.columns(groups)?);
-        for column in self.accumulator_images()? {
-            columns.push(take(&column, &rows, None)?);
-        }
+        columns.extend(self.accumulator_images(groups)?);
         image_rows(columns, groups.len())
     }
 
-    fn accumulator_images(&self) -> Result<Vec<ArrayRef>> {
+    fn accumulator_images(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let images = self.calls.iter().map(|call| match call {
             Call::Rows => Ok(Vec::new()),
-            Call::Own(accumulator) => accumulator.image(),
+            Call::Own(accumulator) => accumulator.image_of(groups),
         });
         Ok(images.collect::<Result<Vec<_>>>()?.concat())
     }
@@ -405,8 +454,7 @@ impl GroupTable {
 
     fn restore_accumulators(&mut self, mut columns: &[ArrayRef]) -> Result<()> {
         for accumulator in self.accumulators() {
-            // How many columns an accumulator writes does not depend on its state.
-            let width = accumulator.image()?.len();
+            let width = accumulator.image_of(&[])?.len();
             let (own, rest) = columns.split_at_checked(width).ok_or_else(broken)?;
             accumulator.restore(own)?;
             columns = rest;

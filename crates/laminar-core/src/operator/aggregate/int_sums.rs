@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Decimal128Array, Int64Array};
 
-use super::rows::image_column;
+use super::rows::{image_column, numbers};
 use crate::Result;
 use crate::state::prefetch_groups;
 
@@ -34,8 +34,8 @@ pub(super) trait Sums<N>: Default + Send + 'static {
     /// Makes groups empty.
     fn clear(&mut self, groups: &[u32]);
 
-    /// The state of all groups as columns.
-    fn image(&self) -> Vec<ArrayRef>;
+    /// The state of groups as columns.
+    fn image_of(&self, groups: &[u32]) -> Vec<ArrayRef>;
 
     /// Replaces all state by that of an image.
     fn restore(&mut self, image: &[ArrayRef]) -> Result<()>;
@@ -168,12 +168,12 @@ impl<N: Into<i128>> Sums<N> for IntSums {
         groups.iter().for_each(|group| self.0[*group as usize] = IntSum::default());
     }
 
-    fn image(&self) -> Vec<ArrayRef> {
+    fn image_of(&self, groups: &[u32]) -> Vec<ArrayRef> {
         // The 128 bits travel as a decimal without a check of its digits.
         vec![
-            Arc::new(Decimal128Array::from_iter_values(self.0.iter().map(|sum| sum.low))),
-            Arc::new(Int64Array::from_iter_values(self.0.iter().map(|sum| sum.high))),
-            Arc::new(Int64Array::from_iter_values(self.0.iter().map(|sum| sum.count))),
+            Arc::new(Decimal128Array::from_iter_values(groups.iter().map(|group| self.0[*group as usize].low))),
+            numbers(groups, |group| self.0[group].high),
+            numbers(groups, |group| self.0[group].count),
         ]
     }
 

@@ -134,9 +134,10 @@ impl<T: ArrowPrimitiveType> GroupAccumulator for Best<T> {
         groups.iter().for_each(|group| self.present[*group as usize] = false);
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
-        let nulls: NullBuffer = self.present.iter().copied().collect();
-        let column = PrimitiveArray::<T>::try_new(self.values.clone().into(), Some(nulls))?;
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let nulls: NullBuffer = groups.iter().map(|group| self.present[*group as usize]).collect();
+        let values: Vec<T::Native> = groups.iter().map(|group| self.values[*group as usize]).collect();
+        let column = PrimitiveArray::<T>::try_new(values.into(), Some(nulls))?;
         Ok(vec![Arc::new(column.with_data_type(self.data_type.clone()))])
     }
 

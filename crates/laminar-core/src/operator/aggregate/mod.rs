@@ -8,6 +8,7 @@ mod distinct;
 mod exact_sum;
 mod extreme;
 mod float_sums;
+mod group_copies;
 mod group_ids;
 mod group_keys;
 mod group_table;

@@ -86,21 +86,22 @@ impl Multisets {
     }
 
     /// A list of weights, then a list for each column of the rows.
-    pub(super) fn image(&self, encoding: &OrderedRows) -> Result<Vec<ArrayRef>> {
-        let offsets = OffsetBuffer::from_lengths(self.groups.iter().map(BTreeMap::len));
+    pub(super) fn image_of(&self, groups: &[u32], encoding: &OrderedRows) -> Result<Vec<ArrayRef>> {
+        let rows = || groups.iter().map(|group| &self.groups[*group as usize]);
+        let offsets = OffsetBuffer::from_lengths(rows().map(BTreeMap::len));
         let list = |values: ArrayRef| -> Result<ArrayRef> {
             let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
             Ok(Arc::new(ListArray::try_new(field, offsets.clone(), values, None)?))
         };
-        let weights: Int64Array = self.groups.iter().flat_map(BTreeMap::values).copied().collect();
+        let weights: Int64Array = rows().flat_map(BTreeMap::values).copied().collect();
         let mut image = vec![list(Arc::new(weights))?];
-        for column in encoding.decode(self.groups.iter().flat_map(BTreeMap::keys).map(RowBytes::as_slice))? {
+        for column in encoding.decode(rows().flat_map(BTreeMap::keys).map(RowBytes::as_slice))? {
             image.push(list(column)?);
         }
         Ok(image)
     }
 
-    /// The opposite of [`image`](Self::image).
+    /// The opposite of [`image_of`](Self::image_of).
     pub(super) fn restore(&mut self, image: &[ArrayRef], encoding: &OrderedRows) -> Result<()> {
         let weights: &ListArray = image_column(image, 0)?;
         let columns = (1..=encoding.width()).map(|index| Ok(elements(image_column(image, index)?)));

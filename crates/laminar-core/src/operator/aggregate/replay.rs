@@ -166,8 +166,8 @@ impl GroupAccumulator for ReplayAccumulator {
         self.groups.clear(groups);
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
-        self.groups.image(&self.encoding)
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.groups.image_of(groups, &self.encoding)
     }
 
     fn restore(&mut self, image: &[ArrayRef]) -> Result<()> {

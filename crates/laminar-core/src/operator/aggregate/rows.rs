@@ -1,10 +1,11 @@
 //! The inner loop of accumulators: rows with a value, their groups and weights.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
-use arrow_array::{Array, ArrayRef, Float64Array};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array};
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 
@@ -46,6 +47,11 @@ pub(super) fn only_arg(args: &[ArrayRef]) -> Result<&ArrayRef> {
 /// `other` as the accumulator type that merges it.
 pub(super) fn same_kind<A: Any>(other: &dyn GroupAccumulator) -> Result<&A> {
     other.as_any().downcast_ref().ok_or_else(|| Error::internal("accumulators of different kinds are merged"))
+}
+
+/// A column of an image: a number of each of `groups`.
+pub(super) fn numbers(groups: &[u32], number: impl Fn(usize) -> i64) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(groups.iter().map(|group| number(*group as usize))))
 }
 
 /// Column `index` of an image as the array type that was written.

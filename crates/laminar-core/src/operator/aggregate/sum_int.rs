@@ -206,8 +206,8 @@ where
         self.sums.clear(groups);
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
-        Ok(self.sums.image())
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        Ok(self.sums.image_of(groups))
     }
 
     fn restore(&mut self, image: &[ArrayRef]) -> Result<()> {

@@ -11,7 +11,7 @@ use arrow_schema::DataType;
 
 use super::exact_sum::{ExactSum, grow, rounded, two_product};
 use super::float_sums::{column_sums, sums_column};
-use super::rows::{each_valid, image_column, only_arg, same_kind, wide_floats};
+use super::rows::{each_valid, image_column, numbers, only_arg, same_kind, wide_floats};
 use super::{AggregateFunction, Fault, GroupAccumulator};
 use crate::Result;
 use crate::changelog::Weights;
@@ -173,16 +173,14 @@ impl GroupAccumulator for Moments {
         groups.iter().for_each(|group| self.groups[*group as usize] = Moment::default());
     }
 
-    fn image(&self) -> Result<Vec<ArrayRef>> {
-        let numbers =
-            |number: fn(&Moment) -> i64| -> ArrayRef { Arc::new(self.groups.iter().map(number).collect::<Int64Array>()) };
-        let sums = |sum: fn(&Moment) -> ExactSum| sums_column(&self.groups.iter().map(sum).collect::<Vec<_>>());
+    fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let sums = |sum: fn(&Moment) -> &ExactSum| sums_column(groups.iter().map(|group| sum(&self.groups[*group as usize])));
         Ok(vec![
-            numbers(|moment| moment.count),
-            sums(|moment| moment.sum.clone()),
-            sums(|moment| moment.squares.clone()),
-            numbers(|moment| moment.not_finite),
-            numbers(|moment| moment.too_large),
+            numbers(groups, |group| self.groups[group].count),
+            sums(|moment| &moment.sum),
+            sums(|moment| &moment.squares),
+            numbers(groups, |group| self.groups[group].not_finite),
+            numbers(groups, |group| self.groups[group].too_large),
         ])
     }
 

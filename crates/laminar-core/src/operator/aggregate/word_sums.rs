@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array};
 
 use super::int_sums::Sums;
-use super::rows::image_column;
+use super::rows::{image_column, numbers};
 use crate::Result;
 use crate::state::prefetch_groups;
 
@@ -117,12 +117,11 @@ impl<N: Into<i64>> Sums<N> for WordSums {
         }
     }
 
-    fn image(&self) -> Vec<ArrayRef> {
-        let groups = 0..u32::try_from(self.sums.len()).expect("group numbers have 32 bits");
+    fn image_of(&self, groups: &[u32]) -> Vec<ArrayRef> {
         vec![
-            Arc::new(Int64Array::from_iter_values(self.sums.iter().map(|sum| sum.low))),
-            Arc::new(Int64Array::from_iter_values(groups.map(|group| self.carry_of(group)))),
-            Arc::new(Int64Array::from_iter_values(self.sums.iter().map(|sum| sum.count))),
+            numbers(groups, |group| self.sums[group].low),
+            Arc::new(Int64Array::from_iter_values(groups.iter().map(|group| self.carry_of(*group)))),
+            numbers(groups, |group| self.sums[group].count),
         ]
     }
 
@@ -168,7 +167,7 @@ mod tests {
         Sums::<i64>::merge(&mut both, &sums, 0, 0);
         assert_eq!(sum(&both), Some(expected + 5));
         let mut restored = WordSums::default();
-        Sums::<i64>::restore(&mut restored, &Sums::<i64>::image(&both)).unwrap();
+        Sums::<i64>::restore(&mut restored, &Sums::<i64>::image_of(&both, &[0])).unwrap();
         Sums::<i64>::take_out(&mut restored, &sums, 0, 0);
         assert_eq!((sum(&restored), restored.carries.len()), (Some(5), 0));
     }

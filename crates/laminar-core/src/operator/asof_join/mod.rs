@@ -212,7 +212,7 @@ impl Operator for AsofJoin {
 impl Imaged for AsofJoin {
     fn image(&mut self) -> Result<StateImage> {
         let mut image = StateImage::default();
-        self.sides.iter().zip(SIDES).try_for_each(|(side, name)| side.add_to_image(&mut image, name))?;
+        self.sides.iter_mut().zip(SIDES).for_each(|(side, name)| side.add_to_image(&mut image, name));
         Ok(image)
     }
 

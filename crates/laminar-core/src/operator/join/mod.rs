@@ -238,8 +238,8 @@ impl Operator for JoinOperator {
 impl Imaged for JoinOperator {
     fn image(&mut self) -> Result<StateImage> {
         let mut image = StateImage::default();
-        for (side, name) in self.sides.iter().zip(SIDES) {
-            side.arrangement().add_to_image(&mut image, name)?;
+        for (side, name) in self.sides.iter_mut().zip(SIDES) {
+            side.arrangement_mut().add_to_image(&mut image, name)?;
         }
         Ok(image)
     }

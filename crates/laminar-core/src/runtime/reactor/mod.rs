@@ -57,6 +57,7 @@ use super::{GraphHost, GraphImage, NodeStatus, Outlet, OutletId, RejectedRowsHan
 use crate::budget::{BudgetMetrics, TaskBudget};
 use crate::graph::{Node, NodeKind};
 use crate::limits::{MEASURED_ROWS_MIN, MEASURED_STEPS, STEP_ROWS_MAX};
+use crate::state::CopiedAhead;
 use crate::time::{Clock, Watermark};
 use crate::{ChangeBatch, Code, Error, NodeId, Result, StepId, hot_path};
 
@@ -362,6 +363,11 @@ impl Reactor {
     /// [`MEASURED_ROWS_MIN`] rows move only every [`MEASURED_STEPS`]th is looked at.
     pub fn budget_metrics(&self) -> BudgetMetrics {
         self.budget.metrics()
+    }
+
+    /// Copies up to `rows` rows, groups or the like on each worker of what the next [`image`](Self::image) will need, so that it takes less time.
+    pub fn copy_ahead(&mut self, rows: usize) -> Result<CopiedAhead> {
+        self.graph.copy_ahead(rows)
     }
 
     /// The state of all nodes after the last step. What waits in inboxes is not part of it.

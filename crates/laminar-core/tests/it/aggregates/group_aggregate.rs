@@ -38,6 +38,9 @@ fn run(functions: &[Tested], random: &mut StdRng) {
         assert_eq!(harness.rejected_rows(), 0, "nothing is rejected");
         shown.integrate(&emitted, keys.len());
         shown.check(&functions, &contents, keys);
+        if random.random_bool(0.4) {
+            harness.copy_ahead(random.random_range(0..5)).unwrap();
+        }
         if random.random_bool(0.2) {
             harness.replace_by_image(new()).unwrap();
         }

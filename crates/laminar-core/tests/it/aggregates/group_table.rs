@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow_schema::DataType;
 use laminar_core::operator::aggregate::{AggregateCall, CallInputs, GroupTable};
+use laminar_core::state::StateImage;
 use laminar_core::{ChangeBatch, Weights};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -23,7 +24,7 @@ fn run(functions: &[Tested], calls: &[AggregateCall], random: &mut StdRng) {
     let domain = Domain::random(random);
     let new = || GroupTable::new(&[DataType::Int64], calls, domain.retracts).unwrap();
     let (mut table, mut contents) = (new(), Contents::default());
-    for _ in 0..random.random_range(1..4) {
+    for _ in 0..random.random_range(1..7) {
         let mut other = new();
         for changes in cut(step(domain, &mut contents, random), random) {
             let into = if random.random_bool(0.3) { &mut other } else { &mut table };
@@ -33,10 +34,14 @@ fn run(functions: &[Tested], calls: &[AggregateCall], random: &mut StdRng) {
         table.merge_from(&other, &groups).unwrap();
         check(&mut table, functions, &contents);
         release_empty(&mut table);
-        if random.random_bool(0.2) {
-            let image = table.image().unwrap();
+        if random.random_bool(0.5) {
+            table.copy_ahead(random.random_range(0..4)).unwrap();
+        }
+        if random.random_bool(0.3) {
+            let mut image = StateImage::default();
+            table.add_to_image(&mut image, "groups").unwrap();
             table = new();
-            table.restore(&image).unwrap();
+            table.restore(&GroupTable::image_in(&image, "groups").unwrap()).unwrap();
             check(&mut table, functions, &contents);
         }
     }

@@ -63,7 +63,8 @@ impl Case {
     }
 
     fn poll(&self, rng: &mut StdRng, graph: &mut Graph) {
-        match rng.random_range(0..7) {
+        match rng.random_range(0..8) {
+            7 => drop(graph.reactor.copy_ahead(rng.random_range(0..5)).unwrap()),
             0..3 => drop(graph.reactor.poll_rows(rng.random_range(1..20)).unwrap()),
             3 => graph.reactor.defer(self.sources[rng.random_range(0..self.sources.len())].0).unwrap(),
             4 => drop(graph.reactor.poll_urgent(Some(self.sources[0].0), None).unwrap()),

@@ -1,0 +1,165 @@
+//! A group table's image that is copied in pieces between steps, ahead of the moment at which it is taken.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_schema::{DataType, Field, Schema};
+use arrow_select::concat::concat_batches;
+use arrow_select::interleave::interleave_record_batch;
+
+use crate::state::StateImage;
+use crate::{Error, Result};
+
+/// Groups that are copied, and which of them have changed since.
+#[derive(Debug, Default)]
+pub(super) struct GroupCopies {
+    /// The groups from number 0 on, in their order.
+    pieces: Vec<RecordBatch>,
+    /// One past the last of them.
+    end: usize,
+    /// Groups that were copied again since, later ones last. Their numbers are the last column.
+    again: Vec<RecordBatch>,
+    /// Groups below `end` that have changed since they were copied last, each once.
+    changed: Vec<u32>,
+    /// The same, a bit each.
+    is_changed: Vec<u64>,
+}
+
+impl GroupCopies {
+    /// Remembers that groups are no longer as they were copied.
+    pub(super) fn note_changed(&mut self, groups: &[u32]) {
+        for group in groups.iter().filter(|group| (**group as usize) < self.end) {
+            let (word, bit) = (*group as usize / 64, 1 << (group % 64));
+            if self.is_changed[word] & bit == 0 {
+                self.is_changed[word] |= bit;
+                self.changed.push(*group);
+            }
+        }
+    }
+
+    /// How many groups of a table that ends at `end` are not copied as they are.
+    pub(super) fn left(&self, end: usize) -> usize {
+        end - self.end + self.changed.len()
+    }
+
+    /// The numbers to be copied next, so many at most: all once, then those that have changed.
+    pub(super) fn next(&self, most: usize, end: usize) -> Vec<u32> {
+        let new = self.end..end.min(self.end.saturating_add(most));
+        match new.is_empty() {
+            false => new.map(|group| group as u32).collect(),
+            true => self.changed[self.changed.len().saturating_sub(most)..].to_vec(),
+        }
+    }
+
+    /// Takes the copy of the numbers that [`next`](Self::next) has given.
+    pub(super) fn add(&mut self, numbers: &[u32], rows: RecordBatch) -> Result<()> {
+        if numbers.first().is_none_or(|first| *first as usize >= self.end) {
+            self.end += numbers.len();
+            self.is_changed.resize(self.end.div_ceil(64), 0);
+            if self.pieces.is_empty() || !numbers.is_empty() {
+                self.pieces.push(rows);
+            }
+            return Ok(());
+        }
+        self.changed.truncate(self.changed.len() - numbers.len());
+        numbers.iter().for_each(|group| self.is_changed[*group as usize / 64] &= !(1 << (group % 64)));
+        let numbers: ArrayRef = Arc::new(UInt32Array::from(numbers.to_vec()));
+        let fields = rows.schema_ref().fields().iter().cloned();
+        let schema = Schema::new(fields.chain([Arc::new(Field::new("number", DataType::UInt32, false))]).collect::<Vec<_>>());
+        let columns = rows.columns().iter().cloned().chain([numbers]).collect();
+        self.again.push(RecordBatch::try_new(Arc::new(schema), columns)?);
+        Ok(())
+    }
+
+    /// Adds all to an operator's image.
+    pub(super) fn add_to_image(self, image: &mut StateImage, name: &str) {
+        let again = again(name);
+        self.pieces.into_iter().for_each(|rows| image.push(name, rows));
+        self.again.into_iter().for_each(|rows| image.push(again.clone(), rows));
+    }
+
+    /// The image of the table that [`add_to_image`](Self::add_to_image) has added.
+    pub(super) fn of_image(image: &StateImage, name: &str) -> Result<RecordBatch> {
+        let pieces: Vec<&RecordBatch> = image.all(name).collect();
+        let whole = match pieces.as_slice() {
+            [] => return image.get(name).cloned(),
+            [whole] => (*whole).clone(),
+            [first, ..] => concat_batches(first.schema_ref(), pieces)?,
+        };
+        let again: Vec<&RecordBatch> = image.all(&again(name)).collect();
+        if again.is_empty() { Ok(whole) } else { replaced(&whole, &again) }
+    }
+}
+
+/// What a table of groups that were copied again is called.
+fn again(name: &str) -> String {
+    format!("{name}_again")
+}
+
+/// The rows with those of `again`, later ones last, in place of those of the same numbers.
+fn replaced(whole: &RecordBatch, again: &[&RecordBatch]) -> Result<RecordBatch> {
+    let mut places: Vec<(usize, usize)> = (0..whole.num_rows()).map(|row| (0, row)).collect();
+    let mut batches = vec![whole.clone()];
+    for (batch, rows) in (1..).zip(again) {
+        let width = rows.num_columns().saturating_sub(1);
+        let numbers = rows.columns().last().and_then(|numbers| numbers.as_primitive_opt::<UInt32Type>()).ok_or_else(broken)?;
+        for (row, number) in numbers.values().iter().enumerate() {
+            *places.get_mut(*number as usize).ok_or_else(broken)? = (batch, row);
+        }
+        batches.push(rows.project(&(0..width).collect::<Vec<_>>())?);
+    }
+    Ok(interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places)?)
+}
+
+fn broken() -> Error {
+    Error::internal("not the image of a group table")
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Int64Array;
+    use rand::rngs::SmallRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    fn rows(values: &[i64], numbers: &[u32]) -> RecordBatch {
+        let column: Int64Array = numbers.iter().map(|number| values[*number as usize]).collect();
+        RecordBatch::try_from_iter([("value", Arc::new(column) as ArrayRef)]).unwrap()
+    }
+
+    #[test]
+    fn the_image_is_what_stands_at_last_however_copies_and_changes_came() {
+        for seed in 0..200 {
+            let mut random = SmallRng::seed_from_u64(seed);
+            let (mut values, mut copies) = (Vec::new(), GroupCopies::default());
+            for round in 0..random.random_range(0..30) {
+                if random.random_bool(0.5) {
+                    values.push(round);
+                }
+                if !values.is_empty() {
+                    let changed = random.random_range(0..values.len());
+                    values[changed] = 100 + round;
+                    copies.note_changed(&[changed as u32]);
+                }
+                if random.random_bool(0.5) {
+                    let numbers = copies.next(random.random_range(1..4), values.len());
+                    copies.add(&numbers, rows(&values, &numbers)).unwrap();
+                }
+            }
+            loop {
+                let numbers = copies.next(usize::MAX, values.len());
+                copies.add(&numbers, rows(&values, &numbers)).unwrap();
+                if copies.left(values.len()) == 0 {
+                    break;
+                }
+            }
+            let mut image = StateImage::default();
+            copies.add_to_image(&mut image, "rows");
+            let all: Vec<u32> = (0..values.len() as u32).collect();
+            assert_eq!(GroupCopies::of_image(&image, "rows").unwrap(), rows(&values, &all), "seed {seed}");
+        }
+    }
+}
