@@ -10,6 +10,7 @@ use laminar_core::alloc::StateScope;
 use laminar_core::dag::OutletId;
 use laminar_core::reactor::{LaneBudgets, Scheduler};
 use laminar_core::row::Row;
+use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 use laminar_storage::LogPosition;
 
@@ -143,6 +144,37 @@ impl Database {
         engine.take_end(id, node)?;
         engine.settle_for(node)?;
         self.let_go_when_durable(engine)
+    }
+
+    /// Says that no row before `watermark` will be pushed into a source any more, although its rows do not say so: windows that end by then close. A
+    /// watermark never goes back: an earlier one changes nothing. A source without `WATERMARK FOR` has none that could be moved.
+    ///
+    /// ```
+    /// use laminar_db::Database;
+    /// use laminar_db::core::time::Watermark;
+    ///
+    /// # fn main() -> laminar_db::Result<()> {
+    /// let db = Database::open(":memory:")?;
+    /// db.execute(
+    ///     "CREATE SOURCE clicks (ts TIMESTAMP, WATERMARK FOR ts AS ts);
+    ///      CREATE MATERIALIZED VIEW minutes AS
+    ///          SELECT window_start, count(*) AS n FROM clicks GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE) EMIT ON WINDOW CLOSE;
+    ///      INSERT INTO clicks VALUES ('1970-01-01 00:00:10')",
+    /// )?;
+    /// db.advance_watermark("clicks", Watermark(60_000_000_000))?;
+    /// assert_eq!(db.query("SELECT n FROM minutes")?.to_strings(), [["1"]]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn advance_watermark(&self, name: &str, watermark: Watermark) -> Result<()> {
+        if self.durable.is_some() {
+            return Err(Error::new(Code::NotSupported, "the watermark of a database with a directory follows from rows alone")
+                .with_hint("push a row with that time, or end the source"));
+        }
+        let mut engine = self.lock();
+        let node = engine.watermark_target(name)?;
+        engine.reactor.advance(node, watermark)?;
+        engine.settle_for(node)
     }
 
     /// Calls `callback` with the changes of every step, within the step: no copy, no thread between. It must not call the

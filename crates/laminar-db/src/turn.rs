@@ -82,6 +82,12 @@ impl Database {
         Ok(())
     }
 
+    /// When something happens by itself next, in nanoseconds of the database's clock: a source is to be looked at again, a window that waits for the clock
+    /// closes, a row is over. Who moves a clock by hand ([`DatabaseBuilder::clock`](crate::DatabaseBuilder::clock)) can stop there and let a [`turn`](Self::turn) do it.
+    pub fn wakes_at(&self) -> Option<i64> {
+        self.lock_with_sources().wakes_at()
+    }
+
     /// One round of work for a reader that has nothing to read; false if nothing will come without a push.
     pub(crate) fn poll_or_wait(&self) -> Result<bool> {
         Ok(self.turn_or_wait(SLEEP_MAX)? != Turn::Finished)

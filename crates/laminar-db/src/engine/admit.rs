@@ -9,7 +9,7 @@ use super::Engine;
 use super::instances::{Parts, SourceInstance, required};
 use super::table_rules::{DefaultValue, TableRules, nullable, repeated};
 use crate::block_on::block_on;
-use crate::catalog::{Object, ObjectId, ObjectKind, kind_name};
+use crate::catalog::{Definition, Object, ObjectId, ObjectKind, kind_name};
 
 impl Engine {
     /// The object called `name`, where changes that a program pushes into it go in, and the changes with all columns. Fails if a row that comes breaks a rule. A push looks
@@ -40,6 +40,18 @@ impl Engine {
             }
             _ => Err(takes_no_rows(required(self.catalog.object(id), id)?)),
         }
+    }
+
+    /// The node whose watermark a program moves for the source called `name`.
+    pub(crate) fn watermark_target(&mut self, name: &str) -> Result<NodeId> {
+        let object = self.catalog.named(name)?;
+        let id = object.id;
+        if !matches!(&object.definition, Definition::Source(source) if source.watermark.is_some()) {
+            let text = format!("{} '{name}' has no watermark that could be moved", kind_name(object.kind()));
+            return Err(Error::new(Code::InvalidWindow, text)
+                .with_hint("a source has one if it is created with WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"));
+        }
+        self.push_target(id)
     }
 
     /// The node into which rows of a side output are pushed for an object: also that of a connector which is being read.

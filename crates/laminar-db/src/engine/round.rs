@@ -93,6 +93,12 @@ impl Engine {
         })
     }
 
+    /// When something happens by itself next, in wall-clock nanoseconds: a source is to be looked at again, or a timer is due.
+    pub(crate) fn wakes_at(&mut self) -> Option<i64> {
+        let held = self.hold(self.clock.now());
+        self.readers.next_ask(&self.reactor, &held).into_iter().chain(self.reactor.next_wake()).min()
+    }
+
     /// Whether a step would have something to do now.
     fn can_step(&mut self) -> Result<bool> {
         let mut components = Vec::new();
