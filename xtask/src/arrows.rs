@@ -17,7 +17,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("laminar-storage", &["laminar-core"]),
     ("laminar-connectors", &["laminar-core"]),
     ("laminar-db", &["laminar-core", "laminar-derive", "laminar-sql", "laminar-storage", "laminar-connectors"]),
-    ("laminar-server", &["laminar-core", "laminar-db"]),
+    ("laminar-slt", &["laminar-core", "laminar-db"]),
+    ("laminar-server", &["laminar-core", "laminar-db", "laminar-slt"]),
     ("laminar-testkit", &["laminar-core", "laminar-sql"]),
     ("laminar-c", &["laminar-core", "laminar-db"]),
     ("laminar-python", &["laminar-db"]),
@@ -31,7 +32,7 @@ const MAY_TEST_WITH_KIT: &[&str] = &["laminar-sql", "laminar-db", "laminar-serve
 const ONLY_IN_TESTS: &[(&str, &str)] = &[("laminar-derive", "laminar-core")];
 
 /// The crates whose rooms stand in an order.
-const WITH_ROOMS: &[&str] = &["laminar-core", "laminar-db"];
+const WITH_ROOMS: &[&str] = &["laminar-core", "laminar-db", "laminar-slt"];
 
 /// What must not be found anywhere below the core.
 const NEVER_IN_CORE: &[&str] = &["datafusion", "tokio", "sqlparser"];

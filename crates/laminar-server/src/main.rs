@@ -27,6 +27,8 @@ struct Arguments {
 enum Command {
     /// Runs a script of SQL statements.
     Run(commands::run::Arguments),
+    /// Runs tests of views and streams, written in SQL, with a clock that they move themselves.
+    Test(commands::test::Arguments),
     /// Looks at every file of a database's directory and says which are whole; changes nothing.
     Check(commands::check::Arguments),
     /// Kills a script's process at random moments, lets it go on, and compares with a run that was not killed.
@@ -46,6 +48,7 @@ const EXAMPLES: &str = "Examples:
   echo \"SELECT 1 + 1\" | laminar run -             read the script from standard input
   laminar run job.sql --data-dir state            go on where the last run stopped, however it did
   laminar run big.sql --set memory_limit=1GB      state that is more stands on disk
+  laminar test tests                              run every .slt file below tests: what comes in, and what must come out
   laminar check state                             is every byte of the directory as it was written?
   laminar crash-test job.sql --kills 50           does this script survive kill -9? writes none of its outputs
   laminar backup state /srv/copy                  copy a database; restore brings it back
@@ -55,6 +58,7 @@ const EXAMPLES: &str = "Examples:
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(arguments) => commands::run::run(&arguments),
+        Command::Test(arguments) => commands::test::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::CrashTest(arguments) => commands::crash_test::run(&arguments),
         Command::Backup(arguments) => commands::backup::backup(&arguments),

@@ -5,3 +5,4 @@ pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod crash_test;
 pub(crate) mod run;
+pub(crate) mod test;
