@@ -48,6 +48,18 @@ impl Failure {
         Self { detail: Detail::Error(error), ..Self::new(line, "") }
     }
 
+    /// An error of a directive: it has a place in what was said for it, and not in the file.
+    pub(crate) fn of_directive(line: usize, error: &Error) -> Self {
+        let mut placeless = Error::new(error.code(), error.message());
+        if let Some(detail) = error.detail() {
+            placeless = placeless.with_detail(detail);
+        }
+        if let Some(hint) = error.hint() {
+            placeless = placeless.with_hint(hint);
+        }
+        Self { detail: Detail::Error(placeless), ..Self::new(line, "") }
+    }
+
     pub(crate) fn of_rows(line: usize, what: impl Into<String>, difference: Difference) -> Self {
         Self { detail: Detail::Rows(difference), ..Self::new(line, what) }
     }

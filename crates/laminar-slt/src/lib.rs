@@ -23,8 +23,8 @@
 //! assert_eq!(report.checks, 3);
 //! ```
 //!
-//! The language stands in docs/09-testing.md. A test is a list of records ([`syntax`]), which a [`session`] does one after the other; [`run`] holds what comes
-//! against what is expected, and repeats the test with rows in other orders ([`any_order`]).
+//! The language stands in docs/09-testing.md. A test is a list of records (`syntax`), which a `session` does one after the other; `run` holds what comes
+//! against what is expected, and repeats the test with rows in other orders (`any_order`).
 
 mod moment;
 mod values;

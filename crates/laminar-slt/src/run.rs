@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use laminar_db::diagnostic::Style;
-use laminar_db::{ParsedStatement, Result, parse_script};
+use laminar_db::{Error, ParsedStatement, Result, parse_script};
 
 use crate::any_order::{arrivals, describe, drawn, first_behind, with_rows};
 use crate::difference::Difference;
@@ -145,7 +145,8 @@ impl<'a> Run<'a> {
             }
         }
         let session = Session::new(options.workers, folder, looks);
-        let (update, order) = (options.update, Vec::new());
+        // What is expected is written as it comes in the order of the file.
+        let (update, order) = (options.update && seed.is_none(), Vec::new());
         Self { records, session, update, seed, checks: 0, failures: Vec::new(), edits: Vec::new(), order }
     }
 
@@ -183,7 +184,7 @@ impl<'a> Run<'a> {
     /// Does one record, or the block of records from `at` to `end`. Rows that differ are noted; anything else that fails is the answer.
     fn record(&mut self, record: &Record, at: usize, end: usize) -> Result<(), Failure> {
         let line = record.line;
-        let failed = |error| Failure::of_error(line, error, 0);
+        let failed = |error: Error| Failure::of_directive(line, &error);
         match &record.step {
             Step::Statement { sql, expected } => self.statement(line, sql, expected),
             Step::Query { sql, letters, sorted, rows } => self.query(line, sql, letters.as_deref(), *sorted, rows),
@@ -268,7 +269,7 @@ impl<'a> Run<'a> {
 
     fn look(&mut self, line: usize, at: LookAt, object: &str, rows: &ExpectedRows) -> Result<(), Failure> {
         self.checks += 1;
-        let steps = self.session.look(at, object).map_err(|error| Failure::of_error(line, error, 0))?;
+        let steps = self.session.look(at, object).map_err(|error| Failure::of_directive(line, &error))?;
         let what = match at {
             LookAt::Changes => format!("the changes of '{object}' since the last look are others than expected"),
             LookAt::Late => format!("the late rows of '{object}' since the last look are others than expected"),
@@ -334,12 +335,15 @@ impl<'a> Run<'a> {
         }
         let parsed: Vec<ParsedStatement> = statements.iter().map(|(_, _, parsed)| parsed.clone()).collect();
         let first = statements.first().map_or(0, |(line, ..)| *line);
-        let rows =
-            arrivals(&parsed, &self.session.times, &self.session.database).map_err(|error| Failure::of_error(first, error, 0))?;
+        let rows = arrivals(&parsed, &self.session.times, &self.session.database)
+            .map_err(|error| Failure::of_directive(first, &error))?;
         if let Some((behind, by)) = first_behind(&rows) {
             let (row, latest) = (&rows[behind], &rows[by]);
             let line = statements[row.statement].0;
-            let text = format!("a row of `any order` comes behind the watermark as it is written: {}", describe(&parsed[row.statement], &[row.row]));
+            let text = format!(
+                "a row of `any order` comes behind the watermark as it is written: {}",
+                describe(&parsed[row.statement], &[row.row])
+            );
             return Err(Failure::new(line, text)
                 .note(format!(
                     "this one comes before it, and is so much later: {}",
