@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use laminar_db::core::time::Watermark;
 use laminar_db::{Code, Database};
 
 use super::{Folder, execute, rows};
@@ -192,4 +193,13 @@ fn a_damaged_block_is_named_and_a_damaged_manifest_is_stepped_over_with_a_notice
     let error = Database::open(&folder.data()).err().unwrap();
     assert_ne!(error.code(), Code::Internal, "{error}");
     assert!(error.to_string().contains("blocks/"), "{error}");
+}
+
+#[test]
+fn a_watermark_that_the_log_would_not_hold_is_not_moved_by_hand() {
+    let folder = Folder::new();
+    let db = folder.open();
+    execute(&db, "CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts)");
+    let error = db.advance_watermark("s", Watermark(1)).err().unwrap();
+    assert_eq!(error.code(), Code::NotSupported, "{error}");
 }
