@@ -10,7 +10,7 @@ use laminar_core::time::{Clock, SystemClock};
 use laminar_storage::disk::{Disk, RealDisk};
 
 use crate::Database;
-use crate::checkpoint::CheckpointThread;
+use crate::durability::DurabilityThreads;
 use crate::engine::EngineParts;
 use crate::hosted::EngineThread;
 use crate::notice::{Notice, NoticeKind};
@@ -134,9 +134,12 @@ impl DatabaseBuilder {
     #[doc(hidden)]
     pub fn open_on(self, path: &str, disk: Arc<dyn Disk>) -> Result<Database> {
         let database = recovered(self.parts, Path::new(path), disk)?;
-        let checkpoints =
-            database.durable.clone().map(|durable| CheckpointThread::start(database.clone(), durable)).transpose()?;
-        Ok(with_threads(database, self.hosted, checkpoints))
+        let started = database.durable.clone().map(|durable| {
+            let database = database.clone();
+            DurabilityThreads::start(durable, move |durable| database.keep_checkpoints(durable))
+        });
+        let durability = started.transpose()?;
+        Ok(with_threads(database, self.hosted, durability))
     }
 
     /// The database, in memory. A `memory_limit` of its settings that cannot be kept is left out: [`Database::opening_notices`] says why; [`open`](Self::open) fails.
@@ -155,8 +158,8 @@ impl DatabaseBuilder {
 }
 
 /// The database with the threads that work for it until its last handle is gone.
-fn with_threads(database: Database, hosted: bool, checkpoints: Option<CheckpointThread>) -> Database {
+fn with_threads(database: Database, hosted: bool, durability: Option<DurabilityThreads>) -> Database {
     // Without a thread of its own callers do the work, with the same answers.
     let engine = hosted.then(|| EngineThread::start(database.clone())).and_then(Result::ok);
-    database.with_threads(engine.is_some(), (engine, checkpoints))
+    database.with_threads(engine.is_some(), (engine, durability))
 }

@@ -5,11 +5,10 @@
 //! forget what they delivered. A crash
 //! before the manifest stands leaves the checkpoint before; a crash after it, and sinks find out what they had prepared when they are opened again.
 
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use laminar_core::alloc::StateScope;
-use laminar_core::limits::{CHECKPOINT_LOG_BYTES, GROUP_SYNC_MS};
+use laminar_core::limits::CHECKPOINT_LOG_BYTES;
 use laminar_core::panics::caught;
 use laminar_core::state::CopiedAhead;
 use laminar_core::time::{Clock, SystemClock};
@@ -17,7 +16,7 @@ use laminar_core::{Code, Error, Result, StepId};
 use laminar_storage::LogPosition;
 
 use crate::Database;
-use crate::durability::{Checkpoints, Durable, Signal};
+use crate::durability::{Checkpoints, Durable};
 use crate::engine::{Captured, Engine};
 use crate::engine_lock::Priority;
 
@@ -55,7 +54,7 @@ impl Database {
         let (mut least, mut in_vain) = (usize::MAX, 0);
         while in_vain < COPIES_IN_VAIN {
             let mut engine = self.engine.enter(Priority::Background);
-            if has_nothing_new(&engine, last) {
+            if has_nothing_new(&engine, last) || engine.holds_back_checkpoints() {
                 return Ok(());
             }
             let CopiedAhead { left, .. } = engine.reactor.copy_ahead(COPIED_ROWS)?;
@@ -76,7 +75,7 @@ impl Database {
         }
         last.attempted += 1;
         let epoch = last.attempted;
-        match engine.capture(epoch) {
+        match caught(|| engine.capture(epoch)) {
             Ok(Some(captured)) => Ok(Some((captured, engine.reactor.graph().last_step().0))),
             Ok(None) => Err(held_back(&engine)),
             Err(error) => {
@@ -106,24 +105,14 @@ impl Database {
 
     /// What the thread that makes checkpoints does until it is told to stop. It comes to the engine's lock for checkpoints alone: other threads would
     /// cut their steps for it.
-    fn keep_checkpoints(&self, durable: &Durable) {
+    pub(crate) fn keep_checkpoints(&self, durable: &Durable) {
         let mut last = SystemClock.now();
         loop {
             let interval = durable.checkpoint_interval();
             let remaining = interval.map_or(i64::MAX, |interval| (last + interval).saturating_sub(SystemClock.now()));
             let at_most = Duration::from_nanos(remaining.max(0).unsigned_abs()).min(LOOKS_EVERY);
-            match durable.wait_for_signal(at_most) {
-                Signal::Stop => {
-                    // What could not be synced is told by the store when it is opened again.
-                    let _ = durable.store().sync_to(durable.store().end());
-                    return;
-                }
-                Signal::Unsynced => {
-                    thread::sleep(Duration::from_millis(GROUP_SYNC_MS));
-                    // What could not be synced is told to the next push: the store takes nothing more.
-                    let _ = durable.store().sync_to(durable.store().end());
-                }
-                Signal::Time => {}
+            if durable.wait_for_stop(at_most) {
+                return;
             }
             let Some(interval) = durable.checkpoint_interval() else { continue };
             if SystemClock.now() - last >= interval || log_bytes_since(durable) > CHECKPOINT_LOG_BYTES {
@@ -172,37 +161,4 @@ fn held_back(engine: &Engine) -> Error {
     };
     Error::new(Code::Backpressure, text)
         .with_hint("read the subscription or drop it, or make room on the disk; the next checkpoint is tried by itself")
-}
-
-/// The thread that makes checkpoints; it ends with the last handle to its database.
-pub(crate) struct CheckpointThread {
-    durable: Durable,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl CheckpointThread {
-    /// Starts it for `database`, which must not be one of the handles that end it.
-    pub(crate) fn start(database: Database, durable: Durable) -> Result<Self> {
-        let kept = durable.clone();
-        let thread = thread::Builder::new()
-            .name("laminar-checkpoint".to_owned())
-            .spawn(move || database.keep_checkpoints(&kept))
-            .map_err(|error| {
-                Error::new(Code::LimitReached, format!("the thread that makes checkpoints could not be started: {error}"))
-                    .with_hint("raise the limit of threads")
-            })?;
-        Ok(Self { durable, thread: Some(thread) })
-    }
-}
-
-impl Drop for CheckpointThread {
-    fn drop(&mut self) {
-        self.durable.stop();
-        if let Some(thread) = self.thread.take()
-            && thread.thread().id() != thread::current().id()
-        {
-            // A panic has been printed.
-            let _ = thread.join();
-        }
-    }
 }

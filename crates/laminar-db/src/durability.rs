@@ -2,9 +2,11 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use laminar_core::Result;
+use laminar_core::limits::GROUP_SYNC_MS;
+use laminar_core::{Code, Error, Result};
 use laminar_storage::{LogPosition, Store};
 
 use crate::settings::{Durability, Settings};
@@ -21,25 +23,18 @@ struct Shared {
     /// What checkpoints have been made; who holds it makes the next one.
     checkpoints: Mutex<Checkpoints>,
     signals: Mutex<Signals>,
-    wakeups: Condvar,
+    /// Wakes the thread that syncs the log.
+    unsynced: Condvar,
+    /// Wakes the thread that makes checkpoints.
+    stopped: Condvar,
 }
 
-/// What the thread that makes checkpoints is told.
+/// What the threads of a database with a directory are told.
 #[derive(Debug, Clone, Copy, Default)]
 struct Signals {
     /// The log holds what no thread waits for to be on the disk.
     unsynced: bool,
     stop: bool,
-}
-
-/// Why the thread that makes checkpoints goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// The log is to be synced.
-    Unsynced,
-    /// Nothing has happened for so long.
-    Time,
-    Stop,
 }
 
 /// The last checkpoint.
@@ -57,7 +52,8 @@ impl Durable {
     pub(crate) fn new(store: Store, settings: &Settings, epoch: u64) -> Self {
         let checkpoints = Mutex::new(Checkpoints { epoch, attempted: epoch, taken: None });
         let (level, interval) = (AtomicU8::default(), AtomicI64::default());
-        let shared = Shared { store, level, interval, checkpoints, signals: Mutex::default(), wakeups: Condvar::new() };
+        let (unsynced, stopped) = (Condvar::new(), Condvar::new());
+        let shared = Shared { store, level, interval, checkpoints, signals: Mutex::default(), unsynced, stopped };
         let durable = Self(Arc::new(shared));
         durable.set(settings);
         durable
@@ -84,7 +80,7 @@ impl Durable {
             level if level == Durability::Full as u8 => self.0.store.sync_to(end),
             level if level == Durability::Group as u8 => {
                 if !std::mem::replace(&mut locked(&self.0.signals).unsynced, true) {
-                    self.0.wakeups.notify_all();
+                    self.0.unsynced.notify_all();
                 }
                 Ok(())
             }
@@ -92,22 +88,38 @@ impl Durable {
         }
     }
 
-    /// Waits until there is something to do for the thread that makes checkpoints, or so much time has passed.
-    pub(crate) fn wait_for_signal(&self, at_most: Duration) -> Signal {
-        let none = |signals: &mut Signals| !signals.unsynced && !signals.stop;
-        let waited = self.0.wakeups.wait_timeout_while(locked(&self.0.signals), at_most, none);
-        let (mut signals, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match (signals.stop, std::mem::replace(&mut signals.unsynced, false)) {
-            (true, _) => Signal::Stop,
-            (false, true) => Signal::Unsynced,
-            (false, false) => Signal::Time,
+    /// Syncs what was written with the durability `group`, soon after it was written, until it is told to stop. Neither a checkpoint nor a copy of the database
+    /// holds this up.
+    fn keep_synced(&self) {
+        while self.wait_for_unsynced() {
+            thread::sleep(Duration::from_millis(GROUP_SYNC_MS));
+            // What could not be synced is told to the next push: the store takes nothing more.
+            let _ = self.0.store.sync_to(self.0.store.end());
         }
+        // And when the store is opened again.
+        let _ = self.0.store.sync_to(self.0.store.end());
     }
 
-    /// Tells the thread that makes checkpoints to end.
-    pub(crate) fn stop(&self) {
+    /// Waits until the log is to be synced; false: the database is closed.
+    fn wait_for_unsynced(&self) -> bool {
+        let waits = |signals: &mut Signals| !signals.unsynced && !signals.stop;
+        let mut signals = self.0.unsynced.wait_while(locked(&self.0.signals), waits).unwrap_or_else(PoisonError::into_inner);
+        signals.unsynced = false;
+        !signals.stop
+    }
+
+    /// Waits so long, or until the database is closed. Whether it is.
+    pub(crate) fn wait_for_stop(&self, at_most: Duration) -> bool {
+        let goes_on = |signals: &mut Signals| !signals.stop;
+        let waited = self.0.stopped.wait_timeout_while(locked(&self.0.signals), at_most, goes_on);
+        waited.unwrap_or_else(PoisonError::into_inner).0.stop
+    }
+
+    /// Tells the threads of the database to end.
+    fn stop(&self) {
         locked(&self.0.signals).stop = true;
-        self.0.wakeups.notify_all();
+        self.0.unsynced.notify_all();
+        self.0.stopped.notify_all();
     }
 
     /// The right to make a checkpoint, and the last one.
@@ -116,6 +128,74 @@ impl Durable {
     }
 }
 
+/// The threads of a database with a directory; they end with the last handle to it.
+pub(crate) struct DurabilityThreads {
+    durable: Durable,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl DurabilityThreads {
+    /// Starts one that syncs the log, and one for `checkpoints`, which must keep no handle of those that end it.
+    pub(crate) fn start(durable: Durable, checkpoints: impl FnOnce(&Durable) + Send + 'static) -> Result<Self> {
+        let (synced, kept) = (durable.clone(), durable.clone());
+        let mut started = Self { durable, threads: Vec::new() };
+        started.add("laminar-sync", move || synced.keep_synced())?;
+        started.add("laminar-checkpoint", move || checkpoints(&kept))?;
+        Ok(started)
+    }
+
+    fn add(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| {
+            Error::new(Code::LimitReached, format!("the thread '{name}' of a database could not be started: {error}"))
+                .with_hint("raise the limit of threads")
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+impl Drop for DurabilityThreads {
+    fn drop(&mut self) {
+        self.durable.stop();
+        for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != thread::current().id()) {
+            // A panic has been printed.
+            let _ = thread.join();
+        }
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Instant;
+
+    use laminar_storage::disk::SimulatedDisk;
+    use laminar_storage::{LogRecord, StoreOptions};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_by_group_is_synced_while_a_checkpoint_is_made() {
+        let disk = Arc::new(SimulatedDisk::new(1));
+        let store = Store::open(Path::new("/db"), disk, StoreOptions::STANDARD).unwrap().store;
+        let settings = Settings { durability: Durability::Group, ..Settings::default() };
+        let durable = Durable::new(store, &settings, 0);
+        let threads = DurabilityThreads::start(durable.clone(), |durable| drop(durable.checkpoints())).unwrap();
+        let a_long_checkpoint = durable.checkpoints();
+        for object in 0..3 {
+            let end = durable.store().append(&[LogRecord::End { now: 0, object }]).unwrap();
+            durable.wait(end).unwrap();
+            let since = Instant::now();
+            while durable.store().synced() < end {
+                assert!(since.elapsed() < Duration::from_secs(60), "it is not synced");
+                thread::yield_now();
+            }
+        }
+        drop(a_long_checkpoint);
+        drop(threads);
+    }
 }

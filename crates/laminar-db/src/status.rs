@@ -167,10 +167,11 @@ fn object_status(engine: &mut Engine, id: ObjectId) -> Option<ObjectStatus> {
 
 fn describe_sink(instance: &Instance, now: i64, status: &mut ObjectStatus) {
     let Some((handle, _)) = instance.sink() else { return };
-    let again_in = Duration::from_nanos(handle.tried_again_in(now).unsigned_abs());
-    status.retrying = handle.trouble().map(|Trouble { error, attempts }| Retrying { error, attempts, again_in });
-    status.rows = handle.rows();
-    match handle.state() {
+    let sink = handle.status();
+    let again_in = Duration::from_nanos(sink.tried_again_in(now).unsigned_abs());
+    status.retrying = sink.trouble.map(|Trouble { error, attempts }| Retrying { error, attempts, again_in });
+    status.rows = sink.rows;
+    match sink.state {
         SinkState::Writing => {}
         SinkState::Finished => status.ended = true,
         SinkState::Failed(error) => status.failed = Some(error),

@@ -73,6 +73,8 @@ pub struct WorkerGraph {
     pub(super) failed: Vec<(NodeId, Error)>,
     output: StepOutput,
     pub(super) violation: Option<Error>,
+    /// The index of the node whose turn it is to be copied ahead of an image.
+    copies_next: usize,
 }
 
 impl WorkerGraph {
@@ -97,6 +99,7 @@ impl WorkerGraph {
             failed: Vec::new(),
             output: StepOutput::default(),
             violation: None,
+            copies_next: 0,
         }
     }
 
@@ -343,9 +346,14 @@ impl WorkerGraph {
     /// Copies up to `rows` rows of what the next image will need; what is left is not known where they were not enough for all nodes.
     pub(super) fn copy_ahead(&mut self, rows: usize) -> Result<CopiedAhead> {
         let mut all = CopiedAhead::default();
-        for state in &mut self.states {
-            let CopiedAhead { copied, left } = state.copy_ahead(rows.saturating_sub(all.copied))?;
+        // One that changes fast keeps the others from their turn only once.
+        let first = self.copies_next % self.states.len().max(1);
+        for index in (first..self.states.len()).chain(0..first) {
+            let CopiedAhead { copied, left } = self.states[index].copy_ahead(rows.saturating_sub(all.copied))?;
             all = CopiedAhead { copied: all.copied + copied, left: all.left + left };
+            if copied > 0 {
+                self.copies_next = index + 1;
+            }
         }
         Ok(all)
     }

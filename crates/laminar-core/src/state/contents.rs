@@ -1,5 +1,6 @@
 //! What a stored object holds: the rows of a table or a materialized view, as they stand after each step.
 
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::Ownership;
@@ -114,6 +115,9 @@ impl Imaged for Contents {
 
     fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
         let table = self.table_mut();
+        if let ([image], Ownership::All) = (parts, owned) {
+            table.reserve(image.all(ROWS).map(RecordBatch::num_rows).sum());
+        }
         for image in parts {
             for changes in table.changes_of_image(image, ROWS)? {
                 let columns = changes.rows().columns().to_vec();

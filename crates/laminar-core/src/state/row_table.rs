@@ -171,6 +171,13 @@ impl RowTable {
         Ok(picked.into_iter().zip(row_ids).collect())
     }
 
+    /// Makes room for so many more rows, at once instead of by doubling.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        if let Some(index) = &mut self.index {
+            index.reserve(rows, |entry| entry.hash);
+        }
+    }
+
     /// Appends changes none of whose rows is there yet.
     pub(crate) fn insert_new(&mut self, changes: &ChangeBatch) -> Result<()> {
         let hashes = if self.index.is_some() { self.hashes(changes.rows())? } else { Vec::new() };

@@ -78,6 +78,11 @@ impl Engine {
         Ok(Some(Captured { epoch, log, graph, taken_at, next_object, objects, script: self.journal.script.clone() }))
     }
 
+    /// Whether it is likely that no checkpoint can be taken now: a subscription holds rows back, or a sink cannot be written.
+    pub(crate) fn holds_back_checkpoints(&self) -> bool {
+        self.waiting_sink().is_some() || !self.blockers().is_empty()
+    }
+
     /// What is in a checkpoint whose last step is `step` will not be read again.
     pub(crate) fn acknowledge_checkpoint(&mut self, step: StepId) {
         self.checkpointed = step;

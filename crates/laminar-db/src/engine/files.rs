@@ -59,5 +59,5 @@ impl Engine {
 
 /// Whether the output of a sink is not complete.
 fn is_writing(sink: &Instance) -> bool {
-    sink.sink().is_none_or(|(handle, _)| handle.state() != SinkState::Finished)
+    sink.sink().is_none_or(|(handle, _)| handle.status().state != SinkState::Finished)
 }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
 
 use laminar_connectors::{Accepts, BadRow, Sink, SinkRequest, SinkToken, Trouble};
 use laminar_core::dag::Outlet;
@@ -25,8 +26,28 @@ pub(crate) struct SinkHandle(Arc<Shared>);
 struct Shared {
     writer: Mutex<Writer>,
     queue: Mutex<Queue>,
-    /// The queue is closed again.
-    closed: Condvar,
+    /// The queue has room again, or is closed.
+    taken: Condvar,
+    /// What was seen of the writer last, for those who ask while it is busy.
+    seen: Mutex<SinkStatus>,
+}
+
+/// How a sink is doing, as of the last moment at which it was not busy.
+#[derive(Debug, Clone)]
+pub(crate) struct SinkStatus {
+    pub(crate) rows: u64,
+    pub(crate) state: SinkState,
+    /// Why rows wait in it.
+    pub(crate) trouble: Option<Trouble>,
+    /// When it is tried again, if something waits.
+    again_at: Option<i64>,
+}
+
+impl SinkStatus {
+    /// Nanoseconds until it is tried again.
+    pub(crate) fn tried_again_in(&self, now: i64) -> i64 {
+        self.again_at.map_or(0, |at| at.saturating_sub(now).max(0))
+    }
 }
 
 /// What steps have brought while an epoch is prepared or committed.
@@ -38,8 +59,8 @@ struct Queue {
     bytes: usize,
 }
 
-/// Bytes that wait in the queue before a step waits for its end.
-const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Bytes that wait in the queue before a step waits for room. Fewer than wait for a sink that is away: it has to take them.
+const QUEUE_BYTES_MAX: usize = 16 << 20;
 
 /// What a step brings.
 enum Delivery {
@@ -94,35 +115,27 @@ impl SinkHandle {
     }
 
     fn of(writer: Writer) -> Self {
-        Self(Arc::new(Shared { writer: Mutex::new(writer), queue: Mutex::default(), closed: Condvar::new() }))
+        let seen = Mutex::new(writer.status());
+        Self(Arc::new(Shared { writer: Mutex::new(writer), queue: Mutex::default(), taken: Condvar::new(), seen }))
     }
 
     pub(crate) fn outlet(&self) -> Box<dyn Outlet> {
         Box::new(SinkOutlet(self.clone()))
     }
 
-    pub(crate) fn rows(&self) -> u64 {
-        self.lock().rows
-    }
-
-    pub(crate) fn state(&self) -> SinkState {
-        self.lock().state.clone()
+    /// How it is doing; waits for nothing.
+    pub(crate) fn status(&self) -> SinkStatus {
+        let now = self.try_lock().map(|writer| writer.status());
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(now) = now {
+            *seen = now;
+        }
+        seen.clone()
     }
 
     /// The rows since the last call that it could not write. While it is busy there are none: they are told later.
     pub(crate) fn take_bad_rows(&self) -> Vec<BadRow> {
         self.try_lock().map(|mut writer| std::mem::take(&mut writer.bad_rows)).unwrap_or_default()
-    }
-
-    /// Why rows wait in it.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        let writer = self.lock();
-        if matches!(writer.state, SinkState::Failed(_)) { None } else { writer.sink.trouble() }
-    }
-
-    /// Nanoseconds until it is tried again.
-    pub(crate) fn tried_again_in(&self, now: i64) -> i64 {
-        self.lock().again_at.map_or(0, |at| at.saturating_sub(now).max(0))
     }
 
     /// Writes what waits for its outside, if it is time; gives when it is tried again, if something still waits. While it is busy nothing does.
@@ -140,31 +153,41 @@ impl SinkHandle {
         loop {
             let mut queue = self.queue();
             let waiting = std::mem::take(&mut queue.waiting);
-            queue.bytes = 0;
+            (queue.bytes, queue.is_open) = (0, !waiting.is_empty());
+            drop(queue);
+            self.0.taken.notify_all();
             if waiting.is_empty() {
-                queue.is_open = false;
-                self.0.closed.notify_all();
                 return;
             }
-            drop(queue);
-            waiting.into_iter().for_each(|delivery| writer.take(delivery));
+            for delivery in waiting {
+                // What waits behind a panic would be lost with it, without a word.
+                if let Err(error) = caught(|| Ok(writer.take(delivery))) {
+                    writer.state = SinkState::Failed(error);
+                }
+            }
         }
     }
 
     /// Takes what a step brings: writes it, unless an epoch is being prepared or committed.
     fn deliver(&self, delivery: Delivery) {
-        let mut queue = self.queue();
-        while queue.is_open {
-            if queue.bytes <= QUEUE_BYTES_MAX {
-                if let Delivery::Changes(_, changes) = &delivery {
-                    queue.bytes += changes.rows().get_array_memory_size();
+        loop {
+            let mut queue = self.queue();
+            while queue.is_open {
+                if queue.bytes <= QUEUE_BYTES_MAX {
+                    if let Delivery::Changes(_, changes) = &delivery {
+                        queue.bytes += changes.rows().get_array_memory_size();
+                    }
+                    return queue.waiting.push_back(delivery);
                 }
-                return queue.waiting.push_back(delivery);
+                queue = self.0.taken.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
-            queue = self.0.closed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            drop(queue);
+            // Who has it meanwhile has opened the queue, or will soon be done.
+            match self.try_lock() {
+                Some(mut writer) => return writer.take(delivery),
+                None => thread::yield_now(),
+            }
         }
-        drop(queue);
-        self.lock().take(delivery);
     }
 
     /// Makes what was written in `epoch` last, up to its [cut](Self::cut). Gives what a checkpoint says of the sink; one that cannot has failed.
@@ -203,10 +226,14 @@ impl SinkHandle {
 
     /// Completes the output and makes it visible, without a checkpoint: nothing will be written any more. Rows that wait have their last chance.
     pub(crate) fn close(&self) {
-        self.finish();
-        self.lock().try_again(i64::MAX);
-        if let Some(Trouble { error, .. }) = self.trouble() {
-            self.lock().state = SinkState::Failed(error);
+        {
+            let mut writer = self.lock();
+            self.catch_up(&mut writer);
+            writer.finish();
+            writer.try_again(i64::MAX);
+            if let Some(Trouble { error, .. }) = writer.trouble() {
+                writer.state = SinkState::Failed(error);
+            }
         }
         self.prepare(u64::MAX);
         self.commit(u64::MAX);
@@ -226,11 +253,6 @@ impl SinkHandle {
             writer.state = SinkState::Failed(error);
         }
         self.catch_up(&mut writer);
-    }
-
-    /// Completes the output, once.
-    pub(crate) fn finish(&self) {
-        self.lock().finish();
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
@@ -255,6 +277,15 @@ impl Writer {
     /// Whether something of what it has written may not be visible yet.
     fn works_in_epochs(&self) -> bool {
         !matches!(self.state, SinkState::Failed(_)) && self.last_epoch != LastEpoch::Committed
+    }
+
+    fn status(&self) -> SinkStatus {
+        SinkStatus { rows: self.rows, state: self.state.clone(), trouble: self.trouble(), again_at: self.again_at }
+    }
+
+    /// Why rows wait in it.
+    fn trouble(&self) -> Option<Trouble> {
+        if matches!(self.state, SinkState::Failed(_)) { None } else { self.sink.trouble() }
     }
 
     fn take(&mut self, delivery: Delivery) {
@@ -328,7 +359,8 @@ impl Engine {
 
     /// The first sink for which rows wait, and why: what has been read must not count as done.
     pub(crate) fn waiting_sink(&self) -> Option<(&str, Trouble)> {
-        let waits = |(id, instance): (ObjectId, &Instance)| Some((self.catalog.name_of(id), instance.sink()?.0.trouble()?));
+        let waits =
+            |(id, instance): (ObjectId, &Instance)| Some((self.catalog.name_of(id), instance.sink()?.0.status().trouble?));
         self.instances.iter().find_map(waits)
     }
 
@@ -397,6 +429,9 @@ mod tests {
 
     impl Sink for SlowSink {
         fn write(&mut self, step: StepId, _: &ChangeBatch) -> Result<()> {
+            if step.0 == 13 {
+                panic!("step 13");
+            }
             self.told.send(format!("write {}", step.0)).map_err(|_| Error::internal("nobody listens"))
         }
 
@@ -461,8 +496,42 @@ mod tests {
         lets.send(()).unwrap();
         committing.join().unwrap();
         assert_eq!(heard(2), ["write 4", "finish"]);
-        assert_eq!((handle.rows(), handle.state()), (4, SinkState::Finished));
+        assert_eq!((handle.status().rows, handle.status().state), (4, SinkState::Finished));
         assert!(hears.try_recv().is_err(), "nothing is written behind the end");
+    }
+
+    #[test]
+    fn a_sink_that_is_closed_while_an_epoch_is_cut_writes_what_came_since() {
+        let (handle, hears, lets) = handle();
+        deliver(&handle, 1);
+        handle.cut();
+        deliver(&handle, 2);
+        // For the epoch and its commit.
+        lets.send(()).unwrap();
+        lets.send(()).unwrap();
+        handle.close();
+        assert_eq!(handle.prepare(7).state, StoredSinkState::Complete);
+        let told: Vec<String> = hears.try_iter().collect();
+        assert_eq!(told, ["write 1", "write 2", "finish", "prepare 18446744073709551615", "commit 18446744073709551615"]);
+    }
+
+    #[test]
+    fn a_panic_over_what_waited_fails_the_sink_and_its_status_can_be_asked_while_it_is_busy() {
+        let (handle, hears, lets) = handle();
+        handle.cut();
+        deliver(&handle, 13);
+        deliver(&handle, 14);
+        let preparing = thread::spawn({
+            let handle = handle.clone();
+            move || handle.prepare(7)
+        });
+        assert_eq!(hears.recv().unwrap(), "prepare 7");
+        assert_eq!(handle.status().state, SinkState::Writing);
+        lets.send(()).unwrap();
+        preparing.join().unwrap();
+        let SinkState::Failed(error) = handle.status().state else { panic!("{:?}", handle.status()) };
+        assert_eq!(error.to_string(), "LDB-9001: panicked: step 13");
+        assert!(hears.try_recv().is_err(), "nothing is written behind it");
     }
 
     #[test]

@@ -75,15 +75,7 @@ impl MemoryLimit {
         })?;
         let program = *PROGRAM.get_or_init(|| resident.bytes_and_files().1);
         let pool = Pool::begin(directory)?;
-        lock(&KEEPER).get_or_insert_with(|| Keeper {
-            pool,
-            resident,
-            limit: bytes,
-            program,
-            hands: [0; 2],
-            trimmed: Instant::now(),
-            put_out: None,
-        });
+        lock(&KEEPER).get_or_insert_with(|| Keeper { pool, resident, limit: bytes, program, hands: [0; 2], put_out: None });
         let mut limits = lock(&LIMITS);
         if !limits.has_keeper {
             let keeper = std::thread::Builder::new().name("laminar-memory".to_owned());
@@ -161,18 +153,21 @@ struct Keeper {
     program: u64,
     /// Where in each part it goes on to put pages out.
     hands: [usize; 2],
-    /// When memory that was freed was given back to the system.
-    trimmed: Instant,
     /// When pages were put out.
     put_out: Option<Instant>,
 }
 
 /// Keeps the limit as long as there is one.
 fn keep() {
+    let mut trimmed = Instant::now();
     let mut limits = lock(&LIMITS);
     while let Some(limit) = limits.smallest() {
         drop(limits);
         let sleep = lock(&KEEPER).as_mut().map_or(SLEEP_MAX, |keeper| keeper.keep_once(limit));
+        if MemoryLimit::is_reached() && trimmed.elapsed() > TRIMMED_EVERY {
+            trim();
+            trimmed = Instant::now();
+        }
         limits = lock(&LIMITS);
         limits = CHANGED.wait_timeout(limits, sleep).unwrap_or_else(PoisonError::into_inner).0;
     }
@@ -188,7 +183,9 @@ fn make_room(bytes: u64) {
     if bytes < LARGE && now.saturating_sub(LOOKED_AT.load(Ordering::Relaxed)) < LOOKS_EVERY_US {
         return;
     }
-    if let Some(keeper) = lock(&KEEPER).as_mut() {
+    // Who wants little does not wait for one that puts pages out already.
+    let mut keeper = if bytes < LARGE { KEEPER.try_lock().ok() } else { Some(lock(&KEEPER)) };
+    if let Some(keeper) = keeper.as_deref_mut().and_then(Option::as_mut) {
         keeper.look_beside(bytes);
     }
 }
@@ -210,10 +207,6 @@ impl Keeper {
         let bounds = Bounds::of(limit);
         let (taken, stays) = self.look();
         let is_reached = stays > limit - limit / 8;
-        if is_reached && self.trimmed.elapsed() > TRIMMED_EVERY {
-            trim();
-            self.trimmed = Instant::now();
-        }
         IS_REACHED.store(is_reached, Ordering::Relaxed);
         IS_SPILLING.store(taken > bounds.low, Ordering::Relaxed);
         if taken <= bounds.high {
@@ -228,8 +221,11 @@ impl Keeper {
     fn look_beside(&mut self, bytes: u64) {
         let bounds = Bounds::of(self.limit);
         let (taken, stays) = self.look();
-        if taken + bytes > bounds.late {
-            self.put_out(bounds.after(stays).min(bounds.late.saturating_sub(bytes)));
+        let low = bounds.after(stays).min(bounds.late.saturating_sub(bytes));
+        // Where what stays is more than what should be left, all that can go is out soon, and to look for more would be in vain.
+        let is_in_vain = low <= stays && self.put_out.is_some_and(|at| at.elapsed() < SLEEP_MAX);
+        if taken + bytes > bounds.late && !is_in_vain {
+            self.put_out(low);
         }
     }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave_record_batch;
 
 use crate::state::StateImage;
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 
 /// Groups that are copied, and which of them have changed since.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(super) struct GroupCopies {
     end: usize,
     /// Groups that were copied again since, later ones last. Their numbers are the last column.
     again: Vec<RecordBatch>,
+    /// How many rows these have.
+    again_rows: usize,
     /// Groups below `end` that have changed since they were copied last, each once.
     changed: Vec<u32>,
     /// The same, a bit each.
@@ -53,8 +55,13 @@ impl GroupCopies {
         }
     }
 
-    /// Takes the copy of the numbers that [`next`](Self::next) has given.
+    /// Takes the copy of the numbers that [`next`](Self::next) has given. When more was copied again than once, all begins anew: an image that is never taken
+    /// does not grow.
     pub(super) fn add(&mut self, numbers: &[u32], rows: RecordBatch) -> Result<()> {
+        if self.again_rows > self.end {
+            *self = Self::default();
+            return Ok(());
+        }
         if numbers.first().is_none_or(|first| *first as usize >= self.end) {
             self.end += numbers.len();
             self.is_changed.resize(self.end.div_ceil(64), 0);
@@ -69,15 +76,25 @@ impl GroupCopies {
         let fields = rows.schema_ref().fields().iter().cloned();
         let schema = Schema::new(fields.chain([Arc::new(Field::new("number", DataType::UInt32, false))]).collect::<Vec<_>>());
         let columns = rows.columns().iter().cloned().chain([numbers]).collect();
-        self.again.push(RecordBatch::try_new(Arc::new(schema), columns)?);
+        let again = RecordBatch::try_new(Arc::new(schema), columns)?;
+        self.again_rows += again.num_rows();
+        self.again.push(again);
         Ok(())
     }
 
-    /// Adds all to an operator's image.
-    pub(super) fn add_to_image(self, image: &mut StateImage, name: &str) {
+    /// Adds all to an operator's image. What could not be put together again is refused here, while the log still has it.
+    pub(super) fn add_to_image(self, image: &mut StateImage, name: &str) -> Result<()> {
+        check_put_together(&self.pieces, COLUMN_BYTES_MAX)?;
         let again = again(name);
         self.pieces.into_iter().for_each(|rows| image.push(name, rows));
         self.again.into_iter().for_each(|rows| image.push(again.clone(), rows));
+        Ok(())
+    }
+
+    /// Bytes of the copies.
+    pub(super) fn bytes(&self) -> usize {
+        let copies = self.pieces.iter().chain(&self.again).map(RecordBatch::get_array_memory_size);
+        copies.sum::<usize>() + self.changed.capacity() * 4 + self.is_changed.capacity() * 8
     }
 
     /// The image of the table that [`add_to_image`](Self::add_to_image) has added.
@@ -91,6 +108,22 @@ impl GroupCopies {
         let again: Vec<&RecordBatch> = image.all(&again(name)).collect();
         if again.is_empty() { Ok(whole) } else { replaced(&whole, &again) }
     }
+}
+
+/// Bytes that a column of texts or lists can have: Arrow counts them in 31 bits.
+const COLUMN_BYTES_MAX: usize = i32::MAX as usize;
+
+/// Whether the columns of all pieces together are short enough to become one.
+fn check_put_together(pieces: &[RecordBatch], bytes_max: usize) -> Result<()> {
+    let columns = pieces.first().map_or(0, RecordBatch::num_columns);
+    for column in (0..columns).filter(|column| !pieces[0].column(*column).data_type().is_primitive()) {
+        let bytes: usize = pieces.iter().map(|rows| rows.column(column).get_array_memory_size()).sum();
+        if bytes > bytes_max {
+            let text = "the groups of one aggregate have more than 2 GiB of texts or lists in one column, which a checkpoint cannot hold";
+            return Err(Error::new(Code::LimitReached, text));
+        }
+    }
+    Ok(())
 }
 
 /// What a table of groups that were copied again is called.
@@ -135,7 +168,8 @@ mod tests {
         for seed in 0..200 {
             let mut random = SmallRng::seed_from_u64(seed);
             let (mut values, mut copies) = (Vec::new(), GroupCopies::default());
-            for round in 0..random.random_range(0..30) {
+            let rounds = random.random_range(0..30);
+            for round in 0..rounds {
                 if random.random_bool(0.5) {
                     values.push(round);
                 }
@@ -157,9 +191,31 @@ mod tests {
                 }
             }
             let mut image = StateImage::default();
-            copies.add_to_image(&mut image, "rows");
+            copies.add_to_image(&mut image, "rows").unwrap();
             let all: Vec<u32> = (0..values.len() as u32).collect();
             assert_eq!(GroupCopies::of_image(&image, "rows").unwrap(), rows(&values, &all), "seed {seed}");
         }
+    }
+
+    #[test]
+    fn copies_of_an_image_that_is_never_taken_do_not_grow() {
+        let (values, mut copies) = ((0..100).collect::<Vec<i64>>(), GroupCopies::default());
+        for round in 0..1000_u32 {
+            copies.note_changed(&[round % 100, (round + 1) % 100]);
+            let numbers = copies.next(10, values.len());
+            copies.add(&numbers, rows(&values, &numbers)).unwrap();
+            let copied = copies.pieces.iter().chain(&copies.again).map(RecordBatch::num_rows).sum::<usize>();
+            assert!(copied <= 210, "{copied} rows in round {round}");
+        }
+        assert!(copies.bytes() > 0);
+    }
+
+    #[test]
+    fn texts_that_would_not_fit_into_one_column_are_refused() {
+        let texts: ArrayRef = Arc::new(arrow_array::StringArray::from(vec!["x".repeat(1000)]));
+        let pieces = vec![RecordBatch::try_from_iter([("text", texts)]).unwrap(); 3];
+        assert_eq!(check_put_together(&pieces, 2000).unwrap_err().code(), Code::LimitReached);
+        assert!(check_put_together(&pieces, 10_000).is_ok());
+        assert!(check_put_together(&[rows(&[1, 2], &[0, 1])], 1).is_ok(), "numbers have no offsets");
     }
 }

@@ -320,7 +320,8 @@ impl GroupTable {
             Call::Rows => 0,
             Call::Own(accumulator) => accumulator.bytes(),
         });
-        self.keys.bytes() + self.weights.capacity() * 8 + self.numbers.bytes() + accumulators.sum::<usize>()
+        let copies = self.copies.as_ref().map_or(0, GroupCopies::bytes);
+        self.keys.bytes() + self.weights.capacity() * 8 + self.numbers.bytes() + accumulators.sum::<usize>() + copies
     }
 
     /// The state, one row for each group number: whether it is live, its weight, its keys, then the accumulators' columns.
@@ -363,7 +364,7 @@ impl GroupTable {
     pub fn add_to_image(&mut self, image: &mut StateImage, name: &str) -> Result<()> {
         while self.copy_ahead(usize::MAX)?.left > 0 {}
         if let Some(copies) = self.copies.take() {
-            copies.add_to_image(image, name);
+            copies.add_to_image(image, name)?;
         }
         Ok(())
     }

@@ -178,9 +178,10 @@ fn source(engine: &Engine, node: &NodeFacts) -> SourceFacts {
 
 fn sink(engine: &Engine, id: ObjectId) -> (Option<Error>, Option<u64>) {
     let Some((handle, _)) = engine.instances.get(id).and_then(|instance| instance.sink()) else { return (None, None) };
-    let failed = match handle.state() {
+    let status = handle.status();
+    let failed = match status.state {
         SinkState::Failed(error) => Some(error),
         SinkState::Writing | SinkState::Finished => None,
     };
-    (failed, Some(handle.rows()))
+    (failed, Some(status.rows))
 }
