@@ -2,6 +2,7 @@
 
 mod backup;
 mod crash;
+mod formats;
 mod oracle;
 mod pipelines;
 mod plain;
