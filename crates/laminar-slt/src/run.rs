@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
                     Answer::Done(rows) => rows,
                     Answer::Rows { lines, .. } => lines.len() as u64,
                 };
-                self.failures.push(Failure::new(line, format!("the statement has changed {rows} rows, expected were {count}")));
+                self.failures.push(Failure::new(line, format!("rows that the statement has changed: {rows}, expected: {count}")));
                 Ok(())
             }
             (Expected::Error(_), Ok(_)) => {

@@ -12,6 +12,7 @@ mod outputs;
 #[cfg(unix)]
 mod pipes;
 mod scripts;
+mod test_files;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
