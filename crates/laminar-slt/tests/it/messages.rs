@@ -40,13 +40,16 @@ fn rows_that_differ_stand_beside_each_other_with_the_time() {
               = the watermark of clicks is 2024-01-01 10:01:00; late rows: 1 of minutes; the clock shows 2024-01-01 00:00:00
         "#]],
     );
-    check(&format!("{MINUTES}\nexpect changes minutes\n+I / 2024-01-01T10:00:00 2\n"), &expect![[r#"
+    check(
+        &format!("{MINUTES}\nexpect changes minutes\n+I / 2024-01-01T10:00:00 2\n"),
+        &expect![[r#"
         test.slt:10: the changes of 'minutes' since the last look are others than expected
           10 | expect changes minutes
             - expected (1 row)   + came (0 rows)
             - +I  /  2024-01-01T10:00:00  2
           = the watermark of clicks is 2024-01-01 10:00:04; the clock shows 2024-01-01 00:00:00
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -74,12 +77,17 @@ fn a_statement_that_fails_ends_the_test_and_shows_where() {
 
 #[test]
 fn what_ends_otherwise_is_told() {
-    check("statement error LDB-1003\nSELECT 1\n", &expect![[r#"
+    check(
+        "statement error LDB-1003\nSELECT 1\n",
+        &expect![[r#"
         test.slt:1: the statement works, expected was an error
           1 | statement error LDB-1003
           2 | SELECT 1
-    "#]]);
-    check("statement error LDB-1003\nSELECT nothing.x FROM nothing\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "statement error LDB-1003\nSELECT nothing.x FROM nothing\n",
+        &expect![[r#"
         test.slt:1: error[LDB-1002]: there is no source, table, stream or view 'nothing'
           --> test.slt:2:23
            |
@@ -87,72 +95,106 @@ fn what_ends_otherwise_is_told() {
            |                       ^^^^^^^
            = hint: nothing exists yet: begin with CREATE SOURCE or CREATE TABLE
           = expected was another error, with: LDB-1003
-    "#]]);
-    check("statement count 3\nVALUES (1)\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "statement count 3\nVALUES (1)\n",
+        &expect![[r#"
         test.slt:1: rows that the statement has changed: 1, expected: 3
           1 | statement count 3
           2 | VALUES (1)
-    "#]]);
-    check("query T\nSELECT 1\n----\n1\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "query T\nSELECT 1\n----\n1\n",
+        &expect![[r#"
         test.slt:1: the columns are of the types I, expected were T
           1 | query T
           2 | SELECT 1
           = I whole numbers, R other numbers, T texts, P points in time, D dates, B booleans, ? everything else
-    "#]]);
-    check("statement ok\nSUBSCRIBE SELECT 1\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "statement ok\nSUBSCRIBE SELECT 1\n",
+        &expect![[r#"
         test.slt:1: error[LDB-1010]: a test reads no endless rows
           --> test.slt:2:1
            |
          2 | SUBSCRIBE SELECT 1
            | ^^^^^^^^^^^^^^^^^^
            = hint: `expect changes <view>` shows what has changed since the last look
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn directives_that_cannot_be_done_say_why() {
-    check("advance clock to '2023-01-01'\n", &expect![[r#"
+    check(
+        "advance clock to '2023-01-01'\n",
+        &expect![[r#"
         test.slt:1: error[LDB-1011]: the clock shows 2024-01-01 00:00:00 and does not go back to 2023-01-01 00:00:00
           1 | advance clock to '2023-01-01'
           = hint: `start clock at` lets it begin earlier
-    "#]]);
-    check("advance clock 5s\n\nstart clock at '2023-01-01'\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "advance clock 5s\n\nstart clock at '2023-01-01'\n",
+        &expect![[r#"
         test.slt:3: error[LDB-1011]: the clock has begun already
           3 | start clock at '2023-01-01'
           = hint: `start clock at` stands before everything else; `advance clock to` moves it on
-    "#]]);
-    check("statement ok\nCREATE TABLE t (a BIGINT)\n\nadvance watermark t to 10:00:00\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "statement ok\nCREATE TABLE t (a BIGINT)\n\nadvance watermark t to 10:00:00\n",
+        &expect![[r#"
         test.slt:4: error[LDB-1008]: TABLE 't' has no watermark that could be moved
           4 | advance watermark t to 10:00:00
           = hint: a source has one if it is created with WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
-    "#]]);
-    check("end clicks\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "end clicks\n",
+        &expect![[r#"
         test.slt:1: error[LDB-1002]: there is no source, table, stream, view or sink 'clicks'
           1 | end clicks
           = hint: nothing exists yet: begin with CREATE SOURCE or CREATE TABLE
-    "#]]);
-    check("expect changes nothing\n+I 1\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "expect changes nothing\n+I 1\n",
+        &expect![[r#"
         test.slt:1: error[LDB-1002]: there is no source, table, stream, view or sink 'nothing'
           1 | expect changes nothing
           = hint: nothing exists yet: begin with CREATE SOURCE or CREATE TABLE
-    "#]]);
-    check("load nothing.sql\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "load nothing.sql\n",
+        &expect![[r#"
         test.slt:1: the script cannot be loaded
           1 | load nothing.sql
         error[LDB-3001]: 'no-such-folder/nothing.sql' cannot be read: No such file or directory (os error 2)
           = hint: the path begins at the folder of the test
-    "#]]);
-    check("statment ok\nSELECT 1\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "statment ok\nSELECT 1\n",
+        &expect![[r#"
         test.slt:1: error[LDB-1001]: 'statment' is no directive
           1 | statment ok
           2 | SELECT 1
           = hint: did you mean 'statement'?
-    "#]]);
-    check("statement ok\nCREATE SOURCE s (a BIGINT) FROM GENERATOR ()\n\nexpect changes s\n", &expect![[r#"
+    "#]],
+    );
+    check(
+        "statement ok\nCREATE SOURCE s (a BIGINT) FROM GENERATOR ()\n\nexpect changes s\n",
+        &expect![[r#"
         test.slt:4: error[LDB-4001]: a source of this test never ends
           4 | expect changes s
           = hint: give the source an end: `rows = 1000` of a generator, a file without `follow`; or push its rows with `insert`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -195,7 +237,8 @@ fn a_script_is_loaded_without_its_connectors() {
          1 | CREATE SOURCE s FROM FILE (path = 'a.csv');
            |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^
            = hint: a test reads no connectors: declare the columns in CREATE SOURCE
-    "#]].assert_eq(&load("CREATE SOURCE s FROM FILE (path = 'a.csv');", ""));
+    "#]]
+    .assert_eq(&load("CREATE SOURCE s FROM FILE (path = 'a.csv');", ""));
     expect![[r#"
         test.slt:1: the script cannot be loaded
           1 | load pipeline.sql
@@ -207,5 +250,5 @@ fn a_script_is_loaded_without_its_connectors() {
            = hint: the columns are: a
           = the record below it is not run
     "#]]
-        .assert_eq(&load("CREATE TABLE t (a BIGINT);\n\nCREATE VIEW v AS SELECT b FROM t;", "statement ok\nSELECT 1\n"));
+    .assert_eq(&load("CREATE TABLE t (a BIGINT);\n\nCREATE VIEW v AS SELECT b FROM t;", "statement ok\nSELECT 1\n"));
 }

@@ -69,7 +69,8 @@ milk 2
           = it passes as it is written, and differs when the rows of `any order` come as
               insert INTO prices VALUES ('milk', 2), ('tea', 4), ('tea', 3)
           = repeat this order: laminar test test.slt --seed 0 --permutations 1
-    "#]].assert_eq(&shown);
+    "#]]
+    .assert_eq(&shown);
     let seed = shown.split("--seed ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap();
     let again = run_with(text, &Options { seed, permutations: 1, ..Options::default() });
     assert_eq!(again.render(), shown, "its number repeats an order");
@@ -92,11 +93,13 @@ fn blocks_that_promise_nothing_are_refused() {
           5 | statement ok
           6 | UPDATE s SET v = 1
           = hint: end the block with `in order` before other statements; ON CONFLICT and RETURNING stand outside of it
-    "#]].assert_eq(&run(&format!("{SOURCE}\n{other}")).render());
+    "#]]
+    .assert_eq(&run(&format!("{SOURCE}\n{other}")).render());
     let marked = "statement ok\nCREATE SOURCE m (ts TIMESTAMP, is_last BOOLEAN, WATERMARK FOR ts WITH (strategy = 'punctuated', marker = 'is_last'))\n\nany order\ninsert INTO m VALUES ('2024-01-01', true)\nin order\n";
     expect![[r#"
         test.slt:5: error[LDB-1010]: rows of 'm' cannot come in any order: marked rows say how far its time is
           5 | insert INTO m VALUES ('2024-01-01', true)
           = hint: the order of such rows is what they say: leave out `any order`
-    "#]].assert_eq(&run(marked).render());
+    "#]]
+    .assert_eq(&run(marked).render());
 }
