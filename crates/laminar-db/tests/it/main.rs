@@ -23,6 +23,8 @@ mod library;
 mod limits;
 mod memory;
 mod notices;
+mod postgres;
+mod queries;
 mod rename;
 mod replays;
 mod snapshots;

@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 
 mod cell;
 mod history;
+pub mod query;
 mod table;
 
 pub use cell::{Cell, Row, cells_of, column_of};

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What an expression gave.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A value in PostgreSQL's form; NULL is `NULL`.
     Text(String),
     /// An error of the statement or of the row.

@@ -4,13 +4,13 @@
 //! stands, which are made with random values and, where PostgreSQL is installed, compared with it.
 
 mod compare;
-mod postgres;
 mod values;
 
 use laminar_db::{Database, Result};
 
-use compare::{Answer, same};
-use postgres::Postgres;
+use crate::postgres::Postgres;
+pub(crate) use compare::Answer;
+use compare::same;
 use values::{Call, Random};
 
 /// What PostgreSQL answered to an expression, and what we answer where that differs on purpose.

@@ -1,15 +1,15 @@
 //! A PostgreSQL of one's own for the length of a test, where Debian's package is installed.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::compare::Answer;
+use crate::functions::Answer;
 
 /// A running server; it ends with the value.
-pub(super) struct Postgres {
+pub(crate) struct Postgres {
     programs: PathBuf,
     folder: TempDir,
 }
@@ -19,7 +19,7 @@ const MARK: &str = "@@@";
 
 impl Postgres {
     /// Starts a server; without PostgreSQL it says so and gives nothing.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             println!("skipped: PostgreSQL is not installed (apt-get install postgresql)");
             return None;
@@ -61,7 +61,7 @@ impl Postgres {
     }
 
     /// What each expression gives.
-    pub(super) fn evaluate(&self, expressions: &[String]) -> Vec<Answer> {
+    pub(crate) fn evaluate(&self, expressions: &[String]) -> Vec<Answer> {
         let folder = self.folder.path().display();
         let mut psql = self
             .command(&format!("psql -h {folder} -U postgres -X -q -A -t -d postgres -f -"))
@@ -81,6 +81,57 @@ impl Postgres {
             .skip(1)
             .map(|part| part.strip_suffix('\n').map_or(Answer::Error, |text| Answer::Text(text.to_owned())))
             .collect()
+    }
+
+    /// A connection that stays.
+    pub(crate) fn connect(&self) -> Connection {
+        let folder = self.folder.path().display();
+        let mut psql = self
+            .command(&format!("psql -h {folder} -U postgres -X -q -A -t -F '{COLUMN}' -P null=NULL -d postgres -f -"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("psql starts");
+        let input = psql.stdin.take().expect("psql has an input");
+        let output = BufReader::new(psql.stdout.take().expect("psql has an output"));
+        Connection { psql, input, output }
+    }
+}
+
+/// What parts the columns of an answer.
+const COLUMN: char = '\u{1f}';
+
+/// A psql that answers one statement after the other.
+pub(crate) struct Connection {
+    psql: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Connection {
+    /// The rows that the statements give, as text; `None` if the last one is refused.
+    pub(crate) fn ask(&mut self, sql: &str) -> Option<Vec<Vec<String>>> {
+        write!(self.input, "{sql};\n\\echo {MARK} :ERROR\n").and_then(|()| self.input.flush()).expect("psql reads its input");
+        let mut rows = Vec::new();
+        loop {
+            let mut line = String::new();
+            self.output.read_line(&mut line).expect("psql answers");
+            assert!(!line.is_empty(), "psql has ended at: {sql}");
+            let line = line.trim_end_matches('\n');
+            match line.strip_prefix(MARK) {
+                Some(error) => return (error.trim() == "false").then_some(rows),
+                None => rows.push(line.split(COLUMN).map(str::to_owned).collect()),
+            }
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // One that is gone already needs no end.
+        let _ = self.psql.kill();
+        let _ = self.psql.wait();
     }
 }
 

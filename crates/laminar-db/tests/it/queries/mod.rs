@@ -1,0 +1,59 @@
+//! Random queries as materialized views over tables that change: after every step a view holds what its query answers ad hoc, and in
+//! the end, where PostgreSQL is installed, what that answers over the same rows.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `LAMINAR_QUERY_CASES` | how many queries (400) |
+//! | `LAMINAR_QUERY_SEED` | the one to repeat; with `LAMINAR_QUERY_CASES` the first one |
+//!
+//! A query that is refused counts by what it is told; the test fails if that is not in [`REFUSALS`].
+
+mod case;
+mod report;
+mod shrink;
+
+use std::time::Instant;
+
+use laminar_testkit::random::query::random_query;
+
+use crate::postgres::Postgres;
+use case::{Case, Outcome, tables};
+use report::Report;
+
+/// Queries that follow the same changes, in one database.
+const TOGETHER: u64 = 8;
+
+/// What may be refused, by code and message without its names and numbers, and why.
+const REFUSALS: &[(&str, &str)] = &[];
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number, not '{text}'")))
+}
+
+#[test]
+fn random_queries_hold_what_they_answer() {
+    let postgres = Postgres::start();
+    let mut connection = postgres.as_ref().map(Postgres::connect);
+    let first = number("LAMINAR_QUERY_SEED");
+    let cases = number("LAMINAR_QUERY_CASES").unwrap_or(if first.is_some() { 1 } else { 400 });
+    let seeds: Vec<u64> = (first.unwrap_or(0)..).take(cases as usize).collect();
+    let (mut report, began) = (Report::default(), Instant::now());
+    for group in seeds.chunk_by(|a, b| a / TOGETHER == b / TOGETHER) {
+        let queries = group.iter().map(|seed| random_query(&tables(), *seed)).collect();
+        let case = Case::new(group[0] / TOGETHER, queries);
+        for (at, outcome) in case.run(&mut connection).into_iter().enumerate() {
+            let alone = case.only(at);
+            match outcome {
+                Outcome::Differs(_) => report.differs(group[at], shrink::smallest(&alone, &mut connection)),
+                Outcome::Refused(refusal) if report.is_new(&refusal) => {
+                    report.refused(&refusal, &shrink::smallest(&alone, &mut connection).0);
+                }
+                Outcome::Refused(refusal) => report.refused(&refusal, &alone),
+                other => report.count(&other),
+            }
+        }
+    }
+    println!("{report}in {:.1?}", began.elapsed());
+    report.assert_nothing_unexpected(REFUSALS);
+}

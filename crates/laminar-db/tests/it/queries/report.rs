@@ -1,0 +1,76 @@
+//! What became of all queries.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::case::{Case, Outcome, Postgres};
+
+/// Counts, and what is to be looked at.
+#[derive(Default)]
+pub(super) struct Report {
+    same: usize,
+    with_rows: usize,
+    no_answer: usize,
+    postgres: usize,
+    postgres_refuses: usize,
+    /// By what was said: how often, and the smallest query.
+    refusals: BTreeMap<String, (usize, String)>,
+    failures: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Same { rows, postgres } => {
+                self.same += 1;
+                self.with_rows += usize::from(*rows > 0);
+                self.postgres += usize::from(*postgres == Postgres::Agrees);
+                self.postgres_refuses += usize::from(*postgres == Postgres::Refuses);
+            }
+            _ => self.no_answer += 1,
+        }
+    }
+
+    pub(super) fn is_new(&self, refusal: &str) -> bool {
+        !self.refusals.contains_key(refusal)
+    }
+
+    pub(super) fn refused(&mut self, refusal: &str, case: &Case) {
+        let entry = self.refusals.entry(refusal.to_owned()).or_insert_with(|| (0, case.queries[0].to_string()));
+        entry.0 += 1;
+    }
+
+    pub(super) fn differs(&mut self, seed: u64, (smallest, how): (Case, String)) {
+        let repeat = format!("LAMINAR_QUERY_SEED={seed} cargo nextest run -E 'test(random_queries_hold)'");
+        let failure = format!("{repeat}\n{}{how}", smallest.display());
+        println!("{failure}");
+        self.failures.push(failure);
+    }
+
+    pub(super) fn assert_nothing_unexpected(&self, allowed: &[(&str, &str)]) {
+        let unexpected: Vec<String> = self
+            .refusals
+            .iter()
+            .filter(|(refusal, _)| !allowed.iter().any(|(allowed, _)| refusal.contains(allowed)))
+            .map(|(refusal, (count, query))| format!("{count} × {refusal}\n    {query}\n"))
+            .collect();
+        assert!(self.failures.is_empty(), "{} queries differ:\n{}", self.failures.len(), self.failures.join("\n"));
+        assert!(unexpected.is_empty(), "{} kinds of refusals are not expected:\n{}", unexpected.len(), unexpected.concat());
+        let all = self.same + self.no_answer;
+        assert!(all < 100 || self.with_rows * 2 > all, "most queries say nothing: {self}");
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { same, with_rows, no_answer, postgres, postgres_refuses, .. } = self;
+        writeln!(
+            f,
+            "{same} queries agree, {with_rows} of them with rows, {postgres} with PostgreSQL, which refuses {postgres_refuses}; {no_answer} have no answer"
+        )?;
+        for (refusal, (count, query)) in &self.refusals {
+            writeln!(f, "{count} × {refusal}\n    {query}")?;
+        }
+        Ok(())
+    }
+}

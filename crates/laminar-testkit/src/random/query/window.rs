@@ -1,0 +1,84 @@
+//! Calls with OVER.
+
+use super::expression::Scope;
+use super::generate::Maker;
+use super::tree::{Expr, Kind, Part};
+
+impl Maker<'_> {
+    /// A call with OVER whose value no tie leaves open: equal rows of all columns have equal values, or are exchangeable.
+    pub(super) fn over(&mut self, kind: Kind, scope: &Scope) -> Expr {
+        let scope = Scope { queries: false, ready: Vec::new(), outer: Vec::new(), ..scope.clone() };
+        let argument = Part::Expr(self.expr(kind, &scope, 1));
+        let (call, by_place) = match self.below(10) {
+            0..3 if kind == Kind::Int => {
+                (self.one_of(&["row_number()", "rank()", "dense_rank()", "ntile(3)", "count(*)"]).to_owned(), true)
+            }
+            0..3 if kind == Kind::Double => (self.one_of(&["percent_rank()", "cume_dist()"]).to_owned(), true),
+            3..6 => {
+                let call = self.one_of(&[
+                    "lag({})",
+                    "lead({})",
+                    "lag({}, 2)",
+                    "lead({}, 2)",
+                    "first_value({})",
+                    "last_value({})",
+                    "nth_value({}, 2)",
+                ]);
+                (call.to_owned(), true)
+            }
+            _ if kind == Kind::Bool => ("bool_or({})".to_owned(), false),
+            6 if matches!(kind, Kind::Double | Kind::Decimal) => ("sum({})".to_owned(), false),
+            6 if kind == Kind::Int => ("count({})".to_owned(), false),
+            _ => (self.one_of(&["min({})", "max({})"]).to_owned(), false),
+        };
+        let has_frame =
+            !["row_number", "rank", "dense", "ntile", "percent", "cume", "lag", "lead"].iter().any(|name| call.starts_with(name));
+        let window = self.window(&scope, by_place, has_frame);
+        let parts = if call.contains("{}") { vec![argument] } else { Vec::new() };
+        Expr::of(kind, &format!("{call} OVER ({window})"), parts)
+    }
+
+    fn window(&mut self, scope: &Scope, by_place: bool, has_frame: bool) -> String {
+        let mut columns: Vec<String> = scope.columns.iter().map(|column| column.0.clone()).collect();
+        let partition =
+            if self.chance(0.5) { format!("PARTITION BY {} ", columns[self.below(columns.len())]) } else { String::new() };
+        let places = by_place || self.chance(0.5);
+        if !places {
+            if self.chance(0.3) {
+                return partition;
+            }
+            let first = self.below(columns.len());
+            columns = vec![columns[first].clone()];
+        }
+        for at in (1..columns.len()).rev() {
+            let other = self.below(at + 1);
+            columns.swap(at, other);
+        }
+        let order: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{column}{}", self.one_of(&["", "", " DESC", " NULLS FIRST", " DESC NULLS LAST"])))
+            .collect();
+        let order = format!("ORDER BY {}", order.join(", "));
+        if !has_frame || self.chance(0.4) {
+            return format!("{partition}{order}");
+        }
+        let rows = self.one_of(&[
+            "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW",
+            "ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING",
+            "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING",
+            "ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING",
+            "ROWS 2 PRECEDING",
+        ]);
+        let peers = self.one_of(&[
+            "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+            "RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+            "GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
+            "GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING",
+            "RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+        ]);
+        let frame = if places && self.chance(0.5) { rows } else { peers };
+        let exclude =
+            if self.chance(0.25) { self.one_of(&[" EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES"]) } else { "" };
+        format!("{partition}{order} {frame}{exclude}")
+    }
+}
