@@ -23,7 +23,7 @@ use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{
-    assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
+    NeverTrue, assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
     joins_by_time, keep_late_columns, reads_clock, refuse_ambiguous_orders, refuse_unstreamable,
 };
 use super::shapes;
@@ -244,6 +244,7 @@ fn streaming_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     vec![
         Arc::new(o::optimize_unions::OptimizeUnions::new()),
         Arc::new(o::simplify_expressions::SimplifyExpressions::new()),
+        Arc::new(NeverTrue),
         Arc::new(o::replace_distinct_aggregate::ReplaceDistinctWithAggregate::new()),
         Arc::new(o::eliminate_outer_join::EliminateOuterJoin::new()),
         Arc::new(o::extract_equijoin_predicate::ExtractEquijoinPredicate::new()),
