@@ -85,7 +85,8 @@ fn renamed(input: &LogicalPlan, columns: &[Column]) -> Result<LogicalPlanBuilder
 }
 
 fn column_name(index: usize) -> String {
-    format!("c{index}")
+    // A name that no column of a query has: beside its own ones, these are not always told apart by their relation.
+    format!("__c{index}")
 }
 
 /// The columns of a schema.

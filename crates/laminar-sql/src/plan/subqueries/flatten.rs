@@ -151,7 +151,7 @@ impl Flattening {
                     .then(|| Expr::Exists(Exists { subquery: of(&exists.subquery, plan), negated: exists.negated }))
             }
             Expr::InSubquery(found) if !has_subquery(&found.expr) => {
-                let plan = self.plan(found.subquery.subquery.as_ref().clone())?;
+                let plan = with_head(self.plan(found.subquery.subquery.as_ref().clone())?)?;
                 let uncorrelated = outer_columns(&plan)?.is_empty();
                 // NOT IN is a join by the value; one that is the same for all rows is no key.
                 let is_key = !found.expr.column_refs().is_empty();
@@ -359,6 +359,15 @@ fn any_row(plan: LogicalPlan) -> Result<LogicalPlan> {
         },
         other => Ok(other),
     }
+}
+
+/// `plan` with a column that DataFusion finds at its head, which it does not in VALUES.
+fn with_head(plan: LogicalPlan) -> Result<LogicalPlan> {
+    if plan.head_output_expr()?.is_some() {
+        return Ok(plan);
+    }
+    let columns = columns_in(plan.schema());
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
 }
 
 /// `x = ANY (…)` as `x IN (…)`, and `x <> ALL (…)` as `x NOT IN (…)`.
