@@ -19,7 +19,7 @@ use super::arithmetic::{ArithmeticOp, arithmetic};
 use super::cast;
 use super::common_type::common_type;
 use super::interval::{by_length, is_interval};
-use super::meeting::{cast_to, compare, compares, type_of};
+use super::meeting::{binary, cast_to, compare, compares, type_of};
 use super::operands::compute;
 use super::untyped::{beside, constant_as, is_text, untyped_text, widest_instant};
 
@@ -141,7 +141,8 @@ fn coerce_union(mut union: Union) -> Result<Union> {
         LogicalPlanBuilder::from(input.as_ref().clone()).project(exprs)?.build().map(Arc::new)
     });
     union.inputs = inputs.collect::<Result<_>>()?;
-    Union::try_new(union.inputs)
+    // The other columns meet by DataFusion's rule, which comes after this one.
+    Union::try_new_with_loose_types(union.inputs)
 }
 
 /// An interval in the form in which equal ones are the same; other expressions as they are.
@@ -164,6 +165,13 @@ fn coerce(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             Transformed::yes(coerced)
         }
         Expr::Negative(inner) => Transformed::yes(negative(*inner, schema)),
+        // DataFusion runs these as comparisons, which it takes for nullable then and not before.
+        Expr::IsUnknown(inner) => Transformed::yes(Expr::IsNull(inner)),
+        Expr::IsNotUnknown(inner) => Transformed::yes(Expr::IsNotNull(inner)),
+        Expr::IsTrue(inner) => Transformed::yes(binary(*inner, Operator::IsNotDistinctFrom, lit(true))),
+        Expr::IsFalse(inner) => Transformed::yes(binary(*inner, Operator::IsNotDistinctFrom, lit(false))),
+        Expr::IsNotTrue(inner) => Transformed::yes(binary(*inner, Operator::IsDistinctFrom, lit(true))),
+        Expr::IsNotFalse(inner) => Transformed::yes(binary(*inner, Operator::IsDistinctFrom, lit(false))),
         Expr::Cast(PlainCast { expr, field }) => match (untyped_text(&expr), field.data_type()) {
             (Some(text), DataType::Timestamp(TimeUnit::Nanosecond, zone)) => {
                 let value = widest_instant(&ScalarValue::Utf8(Some(text.to_owned())), zone.clone())?;
