@@ -1,10 +1,10 @@
 //! The first thing that every GROUP BY does with a batch: evaluate keys and arguments, and reject the rows where that fails.
 
 use arrow_array::{ArrayRef, UInt32Array};
-use arrow_select::take::take_record_batch;
 
 use super::AggregateCall;
 use super::inputs::{CallInputs, passing};
+use crate::changelog::take_rows;
 use crate::expr::{BadRow, ExprRef, evaluate_all_isolating, evaluate_isolating};
 use crate::operator::{OperatorContext, RejectReason, RejectedRows};
 use crate::{ChangeBatch, Result};
@@ -94,7 +94,7 @@ fn bad_rows(keys: &[ExprRef], calls: &[AggregateCall], changes: &ChangeBatch) ->
         let (passed, failed) = evaluate_isolating(filter.as_ref(), rows)?;
         bad.extend(failed);
         let passed = passing(&passed)?;
-        let behind = evaluate_all_isolating(&call.args, &take_record_batch(rows, &passed)?)?.bad;
+        let behind = evaluate_all_isolating(&call.args, &take_rows(rows, &passed)?)?.bad;
         bad.extend(behind.into_iter().map(|bad| BadRow { row: passed.value(bad.row) as usize, ..bad }));
     }
     // The sort is stable: the reason that stays is the first in the order of evaluation.
@@ -106,7 +106,7 @@ fn bad_rows(keys: &[ExprRef], calls: &[AggregateCall], changes: &ChangeBatch) ->
 fn reject(changes: &ChangeBatch, bad: &[BadRow], cx: &mut OperatorContext<'_>) -> Result<()> {
     let inserted = bad.iter().filter(|bad| changes.weight(bad.row) > 0);
     let (rows, reasons): (Vec<u32>, Vec<String>) = inserted.map(|bad| (bad.row as u32, bad.reason.clone())).unzip();
-    let rows = take_record_batch(changes.rows(), &UInt32Array::from(rows))?;
+    let rows = take_rows(changes.rows(), &UInt32Array::from(rows))?;
     cx.reject(RejectedRows { reason: RejectReason::Error, rows, reasons });
     Ok(())
 }

@@ -3,9 +3,10 @@
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_schema::DataType;
-use arrow_select::take::{take, take_record_batch};
+use arrow_select::take::take;
 
 use super::AggregateCall;
+use crate::changelog::take_rows;
 use crate::expr::ExprRef;
 use crate::{Error, Result};
 
@@ -77,7 +78,7 @@ impl CallInput {
         let Some(filter) = &call.filter else { return self.evaluate_args(&call.args, rows) };
         // The arguments are evaluated behind the FILTER, which may be there to keep a division by zero away from them.
         let selected = passing(&filter.evaluate(rows)?)?;
-        self.evaluate_args(&call.args, &take_record_batch(rows, &selected)?)?;
+        self.evaluate_args(&call.args, &take_rows(rows, &selected)?)?;
         self.selected = Some(selected);
         Ok(())
     }
