@@ -57,7 +57,7 @@ pub(super) enum Outcome {
     Same { rows: usize, postgres: Postgres },
     /// It cannot be a view, or not even asked: code and message.
     Refused(String),
-    /// A value overflowed, or the like: its row is in `$errors` and the query has no answer.
+    /// A value overflowed, or the like, so that there is no answer; or it is no query.
     NoAnswer,
     /// They do not agree.
     Differs(String),
@@ -157,12 +157,6 @@ impl<'a> Followed<'a> {
             return;
         }
         let name = format!("v{view}");
-        let status = db.status();
-        let object = status.objects.iter().find(|object| object.name == name);
-        if object.is_some_and(|object| object.errors > 0) {
-            self.ended = Some(Outcome::NoAnswer);
-            return;
-        }
         let answer = match db.query(&self.text) {
             Ok(rows) => rows,
             Err(error) => {
@@ -170,6 +164,12 @@ impl<'a> Followed<'a> {
                 return;
             }
         };
+        let status = db.status();
+        if status.objects.iter().any(|object| object.name == name && object.errors > 0) {
+            let rejected = db.query(&format!("SELECT * FROM {name}$errors")).map(|rows| rows.to_strings());
+            self.ended = Some(Outcome::Differs(format!("the view has rejected rows by step {}: {rejected:?}\n", step + 1)));
+            return;
+        }
         let shown = match db.query(&format!("SELECT * FROM {name}")) {
             Ok(rows) => rows,
             Err(error) => {

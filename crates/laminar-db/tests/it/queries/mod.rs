@@ -23,8 +23,20 @@ use report::Report;
 /// Queries that follow the same changes, in one database.
 const TOGETHER: u64 = 8;
 
+/// After so many that differ the rest is left.
+const FAILURES_MAX: usize = 12;
+
 /// What may be refused, by code and message without its names and numbers, and why.
-const REFUSALS: &[(&str, &str)] = &[];
+const REFUSALS: &[(&str, &str)] = &[
+    ("WITH TIES of DISTINCT is not built yet", "the order is that of rows which are there once only behind it"),
+    ("WITH TIES of a set operation is not built yet", "the same"),
+    ("a correlated sub-query with EXCEPT", "rows would have to be numbered for each outer row"),
+    ("a correlated sub-query with INTERSECT", "the same"),
+    ("a correlated sub-query with GROUPING SETS", "a set would need the outer values among its keys"),
+    ("a sub-query inside of WINDOWAGGR", "arguments of OVER are computed below it, where nothing is joined yet"),
+    ("generate_series() in a continuous query is not built yet", "a table function with constants reads no table"),
+    ("unary operator '…' only supports signed", "ranks are unsigned numbers"),
+];
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -40,6 +52,9 @@ fn random_queries_hold_what_they_answer() {
     let seeds: Vec<u64> = (first.unwrap_or(0)..).take(cases as usize).collect();
     let (mut report, began) = (Report::default(), Instant::now());
     for group in seeds.chunk_by(|a, b| a / TOGETHER == b / TOGETHER) {
+        if report.failures() >= FAILURES_MAX {
+            break;
+        }
         let queries = group.iter().map(|seed| random_query(&tables(), *seed)).collect();
         let case = Case::new(group[0] / TOGETHER, queries);
         for (at, outcome) in case.run(&mut connection).into_iter().enumerate() {
@@ -50,7 +65,7 @@ fn random_queries_hold_what_they_answer() {
                     report.refused(&refusal, &shrink::smallest(&alone, &mut connection).0);
                 }
                 Outcome::Refused(refusal) => report.refused(&refusal, &alone),
-                other => report.count(&other),
+                other => report.count(&other, &alone),
             }
         }
     }

@@ -5,6 +5,9 @@ use std::fmt;
 
 use super::case::{Case, Outcome, Postgres};
 
+/// So many queries that only PostgreSQL refuses are printed.
+const STRANGE_SHOWN: usize = 5;
+
 /// Counts, and what is to be looked at.
 #[derive(Default)]
 pub(super) struct Report {
@@ -12,23 +15,32 @@ pub(super) struct Report {
     with_rows: usize,
     no_answer: usize,
     postgres: usize,
-    postgres_refuses: usize,
+    /// What PostgreSQL alone refuses.
+    strange: Vec<String>,
     /// By what was said: how often, and the smallest query.
     refusals: BTreeMap<String, (usize, String)>,
     failures: Vec<String>,
 }
 
 impl Report {
-    pub(super) fn count(&mut self, outcome: &Outcome) {
+    pub(super) fn count(&mut self, outcome: &Outcome, case: &Case) {
         match outcome {
             Outcome::Same { rows, postgres } => {
                 self.same += 1;
                 self.with_rows += usize::from(*rows > 0);
-                self.postgres += usize::from(*postgres == Postgres::Agrees);
-                self.postgres_refuses += usize::from(*postgres == Postgres::Refuses);
+                match postgres {
+                    Postgres::Agrees => self.postgres += 1,
+                    Postgres::Refuses => self.strange.push(case.queries[0].to_string()),
+                    Postgres::Absent => {}
+                }
             }
             _ => self.no_answer += 1,
         }
+    }
+
+    /// How many queries differ.
+    pub(super) fn failures(&self) -> usize {
+        self.failures.len()
     }
 
     pub(super) fn is_new(&self, refusal: &str) -> bool {
@@ -63,11 +75,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { same, with_rows, no_answer, postgres, postgres_refuses, .. } = self;
+        let Self { same, with_rows, no_answer, postgres, strange, .. } = self;
+        let refuses = strange.len();
         writeln!(
             f,
-            "{same} queries agree, {with_rows} of them with rows, {postgres} with PostgreSQL, which refuses {postgres_refuses}; {no_answer} have no answer"
+            "{same} queries agree, {with_rows} of them with rows, {postgres} with PostgreSQL, which refuses {refuses}; {no_answer} have no answer"
         )?;
+        strange.iter().take(STRANGE_SHOWN).try_for_each(|query| writeln!(f, "only PostgreSQL refuses {query}"))?;
         for (refusal, (count, query)) in &self.refusals {
             writeln!(f, "{count} × {refusal}\n    {query}")?;
         }

@@ -261,11 +261,11 @@ impl Maker<'_> {
                 (From::Table { name, alias }, columns)
             }
             7 => {
-                let scope = Scope { columns: beside.to_vec(), outer: outer.to_vec(), ..Scope::default() };
+                let scope = Scope { columns: beside.to_vec(), ..Scope::default() };
                 let [a, b] = [(), ()].map(|()| Part::Expr(self.leaf(Kind::Int, &scope)));
                 let call = match self.below(2) {
                     0 => Expr::of(Kind::Int, "unnest(ARRAY[{}, {}, 2])", [a, b]),
-                    _ => Expr::of(Kind::Int, "generate_series(1, {})", [a]),
+                    _ => Expr::leaf(Kind::Int, format!("generate_series(1, {})", 1 + self.below(4))),
                 };
                 let alias = self.name("r");
                 let columns = named(&alias, vec![Kind::Int]);

@@ -77,8 +77,6 @@ impl Maker<'_> {
             "RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
         ]);
         let frame = if places && self.chance(0.5) { rows } else { peers };
-        let exclude =
-            if self.chance(0.25) { self.one_of(&[" EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES"]) } else { "" };
-        format!("{partition}{order} {frame}{exclude}")
+        format!("{partition}{order} {frame}")
     }
 }
