@@ -3,9 +3,9 @@
 use std::fmt;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::DataType;
+use arrow_array::types::{Int64Type, TimestampNanosecondType};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_schema::{DataType, TimeUnit};
 use laminar_core::ChangeBatch;
 use laminar_core::changelog::hash_rows;
 use laminar_db::Result;
@@ -17,7 +17,8 @@ pub(super) struct Answer {
     pub(super) rows: i64,
     /// The sum of all rows' hashes, each times its weight.
     hash: u64,
-    /// The sum of every BIGINT column, in their order, for engines that hash in another way; wraps around.
+    /// For engines that hash in another way: what the columns add up to, in their order and wrapping around; whole numbers, bytes
+    /// of texts, microseconds of times.
     pub(super) sums: Vec<i64>,
 }
 
@@ -45,17 +46,27 @@ impl Answer {
             self.rows += weight(row);
             self.hash = self.hash.wrapping_add(hash.wrapping_mul(weight(row) as u64));
         }
-        let numbers = rows.columns().iter().filter(|column| *column.data_type() == DataType::Int64);
-        for (index, column) in numbers.enumerate() {
+        for (index, column) in rows.columns().iter().filter_map(numbers).enumerate() {
             if self.sums.len() == index {
                 self.sums.push(0);
             }
-            let values = column.as_primitive::<Int64Type>();
-            for row in (0..values.len()).filter(|row| values.is_valid(*row)) {
-                self.sums[index] = self.sums[index].wrapping_add(values.value(row).wrapping_mul(weight(row)));
+            for row in (0..column.len()).filter(|row| column.is_valid(*row)) {
+                self.sums[index] = self.sums[index].wrapping_add(column.value(row).wrapping_mul(weight(row)));
             }
         }
         Ok(())
+    }
+}
+
+/// A column as whole numbers that every engine has: its own, the bytes of its texts, or the microseconds of its times, rounded.
+fn numbers(column: &ArrayRef) -> Option<Int64Array> {
+    match column.data_type() {
+        DataType::Int64 => Some(column.as_primitive::<Int64Type>().clone()),
+        DataType::Utf8 => Some(column.as_string::<i32>().iter().map(|text| text.map(|text| text.len() as i64)).collect()),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            Some(column.as_primitive::<TimestampNanosecondType>().unary(|nanos| (nanos + 500).div_euclid(1_000)))
+        }
+        _ => None,
     }
 }
 
@@ -68,8 +79,6 @@ impl fmt::Display for Answer {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use arrow_array::{ArrayRef, Int64Array};
 
     use super::*;
 

@@ -12,7 +12,7 @@ use super::duckdb::{self, Answered, DuckDb};
 use super::durability::{self, Suite};
 use super::input::Input;
 use super::pipeline::Threads;
-use super::report::{Comparison, Measured, Report, print_workloads};
+use super::report::{Agreement, Comparison, Measured, Report, print_workloads};
 use super::workload::{DURABILITY, Kind, NEXMARK, Workload, find, workloads};
 use super::{latency, throughput};
 use crate::files::failed;
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Runs of each workload, 3 by default (1 for durability --quick); a comparison has at least five pairs.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     runs: Option<u16>,
-    /// Does not ask the batch engine for the same answer.
+    /// Does not ask the batch engine, and DuckDB where Python has it, for the same answer.
     #[arg(long)]
     no_check: bool,
     /// Runs the same rows there too, in turns, and tells the ratio.
@@ -178,7 +178,7 @@ fn check_comparison(arguments: &Arguments, chosen: &[&Workload]) -> Result<()> {
     }
     match chosen.iter().find(|workload| workload.duckdb.is_none()) {
         Some(workload) => {
-            let text = format!("{} has no counterpart in DuckDB that reads the rows once", workload.name);
+            let text = format!("{} has no counterpart in DuckDB", workload.name);
             Err(Error::new(Code::InvalidOption, text).with_hint(hint))
         }
         None => duckdb::assert_installed(),
@@ -204,8 +204,8 @@ fn measure_durability(arguments: &Arguments, report: &mut Report) -> Result<()> 
 }
 
 fn measure_throughput(arguments: &Arguments, workload: &Workload, input: &Input, report: &mut Report) -> Result<()> {
-    let opponent = arguments.compare.and(workload.duckdb);
-    let mut duckdb = opponent.map(|query| DuckDb::start(input, query, arguments.workers)).transpose()?;
+    let opponent = arguments.compare.and(workload.duckdb_select());
+    let mut duckdb = opponent.map(|query| DuckDb::start(workload, &query, input, arguments.workers)).transpose()?;
     let runs = if duckdb.is_some() { arguments.runs().max(PAIRS_MIN) } else { arguments.runs() };
     let (mut ours, mut theirs, mut peak) = (Vec::new(), Vec::new(), None);
     for number in 0..runs {
@@ -227,6 +227,7 @@ fn measure_throughput(arguments: &Arguments, workload: &Workload, input: &Input,
     let mut measured = measured(arguments, workload, input, answer, peak);
     measured.emitted = ours.last().map_or(0, |run| run.emitted);
     if let Some(duckdb) = &duckdb {
+        measured.duckdb_agrees = Agreement::Yes;
         report.compared.push(Comparison::new(&measured, &ours, &theirs, &duckdb.version));
     }
     report.throughput.push((measured, ours));
@@ -274,7 +275,8 @@ fn measured(arguments: &Arguments, workload: &Workload, input: &Input, answer: A
         input_mib: input.bytes() as f64 / MIB,
         emitted: 0,
         answer,
-        batch_agrees: None,
+        batch_agrees: Agreement::NotAsked,
+        duckdb_agrees: Agreement::NotAsked,
     }
 }
 
@@ -285,6 +287,18 @@ fn confirm_last(arguments: &Arguments, workload: &Workload, input: &Input, measu
     };
     complain("  asking the batch engine for the same\n");
     let confirmed = confirm(workload, input, &measured.answer);
-    measured.batch_agrees = Some(confirmed.is_ok());
-    confirmed
+    measured.batch_agrees = confirmed.is_ok().into();
+    confirmed?;
+    // A comparison has asked it already.
+    if let Some(query) = workload.duckdb_select().filter(|_| measured.duckdb_agrees == Agreement::NotAsked) {
+        if duckdb::assert_installed().is_err() {
+            measured.duckdb_agrees = Agreement::Absent;
+            return Ok(());
+        }
+        complain("  asking DuckDB for the same\n");
+        let confirmed = DuckDb::start(workload, &query, input, arguments.workers)?.run()?.assert_same(&measured.answer);
+        measured.duckdb_agrees = confirmed.is_ok().into();
+        confirmed?;
+    }
+    Ok(())
 }

@@ -1,9 +1,11 @@
-"""Runs one query over the rows of a Parquet file in DuckDB, once for each line on standard input.
+"""Runs one query over the rows of Parquet files in DuckDB, once for each line on standard input.
 
-Arguments: the file, the table's name, the number of threads, the query. Prints `ready VERSION` when the rows are in memory, then
-for each run: seconds of wall clock, seconds of CPU, rows, and the sum of every BIGINT column.
+Arguments: a folder with a file for each table, the number of threads, statements that come before the query, the query. Prints
+`ready VERSION` when the rows are in memory, then for each run: seconds of wall clock, seconds of CPU, rows, and what the columns add
+up to: whole numbers, bytes of texts, microseconds of times.
 """
 
+import pathlib
 import sys
 import time
 
@@ -11,22 +13,40 @@ import duckdb
 import pyarrow
 import pyarrow.compute
 
-path, table, threads, query = sys.argv[1:5]
+folder, threads, setup, query = sys.argv[1:5]
 connection = duckdb.connect(config={"threads": int(threads)})
 # It would be written among the answers.
 connection.execute("SET enable_progress_bar = false")
-# DuckDB's own time type: its functions would convert nanoseconds row by row.
-times = ", ".join(
-    f'CAST("{name}" AS TIMESTAMP) AS "{name}"' if kind.startswith("TIMESTAMP") else f'"{name}"'
-    for name, kind, *_ in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()
+# PostgreSQL's patterns, as far as the queries have them.
+connection.execute(
+    "CREATE MACRO to_char(moment, pattern) AS CASE pattern WHEN 'HH24:MI' THEN strftime(moment, '%H:%M') ELSE strftime(moment, '%Y-%m-%d') END"
 )
-connection.execute(f"CREATE TABLE {table} AS SELECT {times} FROM read_parquet(?)", [path])
+for file in pathlib.Path(folder).glob("*.parquet"):
+    # DuckDB's own time type: its functions would convert nanoseconds row by row.
+    times = ", ".join(
+        f'CAST("{name}" AS TIMESTAMP) AS "{name}"' if kind.startswith("TIMESTAMP") else f'"{name}"'
+        for name, kind, *_ in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
+    )
+    connection.execute(f"CREATE TABLE {file.stem} AS SELECT {times} FROM read_parquet(?)", [str(file)])
+connection.execute(setup)
 print("ready", duckdb.__version__, flush=True)
+
+
+def total(column):
+    """What a column adds up to, as a whole number of 64 bits that wraps around; None for one of another type."""
+    kind = column.type
+    if pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind):
+        column = pyarrow.compute.binary_length(column)
+    elif pyarrow.types.is_timestamp(kind):
+        column = column.cast(pyarrow.timestamp("us")).cast(pyarrow.int64())
+    elif not pyarrow.types.is_int64(kind):
+        return None
+    return pyarrow.compute.sum(column.cast(pyarrow.int64())).as_py() or 0
+
 
 for _ in sys.stdin:
     began, cpu = time.perf_counter(), time.process_time()
     answer = connection.sql(query).to_arrow_table()
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
-    numbers = [column for column in answer.columns if pyarrow.types.is_int64(column.type)]
-    sums = [pyarrow.compute.sum(column).as_py() or 0 for column in numbers]
+    sums = [sum for column in answer.columns if (sum := total(column)) is not None]
     print(wall, cpu, answer.num_rows, *sums, flush=True)

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::answer::Answer;
 use super::input::{Input, Table};
+use super::workload::Workload;
 
 const SCRIPT: &str = include_str!("duckdb.py");
 const PYTHON: &str = "python3";
@@ -44,14 +45,16 @@ pub(super) struct Answered {
 }
 
 impl DuckDb {
-    /// Hands the rows over as a Parquet file and waits until they are in DuckDB's memory.
-    pub(super) fn start(input: &Input, query: &str, threads: u16) -> Result<Self> {
+    /// Hands the rows over as Parquet files and waits until they are in DuckDB's memory.
+    pub(super) fn start(workload: &Workload, query: &str, input: &Input, threads: u16) -> Result<Self> {
         let folder = TempDir::new()?;
-        let path = folder.path().join("rows.parquet").display().to_string();
-        write_parquet(input, &path)?;
-        let threads = threads.to_string();
+        for table in input.source.tables() {
+            write_parquet(input, table, &folder.path().join(format!("{}.parquet", table.name)).display().to_string())?;
+        }
         let mut process = Command::new(PYTHON)
-            .args(["-c", SCRIPT, path.as_str(), table(input).name, threads.as_str(), query])
+            .args(["-c", SCRIPT])
+            .arg(folder.path())
+            .args([&threads.to_string(), workload.setup, query])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -108,19 +111,14 @@ fn parse(line: &str) -> Option<Answered> {
     Some(Answered { wall, cpu, rows, sums })
 }
 
-/// The only stream of a workload that DuckDB knows.
-fn table(input: &Input) -> &'static Table {
-    &input.source.tables()[0]
-}
-
-fn write_parquet(input: &Input, path: &str) -> Result<()> {
-    let Table { name, columns } = table(input);
+fn write_parquet(input: &Input, table: &Table, path: &str) -> Result<()> {
+    let Table { name, columns } = table;
     let path = path.replace('\'', "''");
     let database = Database::builder().build();
     database.execute(&format!(
         "CREATE SOURCE {name} ({columns}); CREATE SINK file FROM {name} INTO FILE (path = '{path}', compression = 'none')"
     ))?;
-    for batch in &input.batches {
+    for batch in input.batches.iter().filter(|batch| batch.table == *name) {
         database.push(name, batch.rows.clone())?;
     }
     database.finish()?;

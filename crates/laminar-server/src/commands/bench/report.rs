@@ -30,7 +30,39 @@ pub(super) struct Measured {
     /// What they add up to.
     pub(super) answer: Answer,
     /// Whether the batch engine gave the same, if it was asked.
-    pub(super) batch_agrees: Option<bool>,
+    pub(super) batch_agrees: Agreement,
+    /// Whether DuckDB did.
+    pub(super) duckdb_agrees: Agreement,
+}
+
+/// What another engine says to an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Agreement {
+    /// It gives the same.
+    Yes,
+    /// It gives another one.
+    No,
+    /// Nobody wanted to know, or the question cannot be asked there.
+    NotAsked,
+    /// The engine is not installed.
+    Absent,
+}
+
+impl From<bool> for Agreement {
+    fn from(agrees: bool) -> Self {
+        if agrees { Self::Yes } else { Self::No }
+    }
+}
+
+impl Agreement {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "NO",
+            Self::NotAsked => "not asked",
+            Self::Absent => "not installed",
+        }
+    }
 }
 
 /// How a workload compares with another engine: below 1 we are faster.
@@ -175,16 +207,9 @@ fn tail<L>(lines: &[L], of: impl Fn(&L) -> &Measured) -> Vec<(&'static str, Arra
         ("input_mib", number(lines, |line| Some(of(line).input_mib))),
         ("rows_out", whole(lines, |line| of(line).emitted)),
         ("checksum", text(lines, |line| of(line).answer.to_string())),
-        ("batch_agrees", text(lines, |line| agreement(of(line).batch_agrees).to_owned())),
+        ("batch_agrees", text(lines, |line| of(line).batch_agrees.as_str().to_owned())),
+        ("duckdb_agrees", text(lines, |line| of(line).duckdb_agrees.as_str().to_owned())),
     ]
-}
-
-fn agreement(batch_agrees: Option<bool>) -> &'static str {
-    match batch_agrees {
-        Some(true) => "yes",
-        Some(false) => "NO",
-        None => "not asked",
-    }
 }
 
 fn text<L>(lines: &[L], cell: impl Fn(&L) -> String) -> ArrayRef {

@@ -16,7 +16,7 @@ pub(super) struct Workload {
     /// The query. Lines of comment stand before it, and when the stream shows results, which the batch engine is not told, on a
     /// line behind it.
     pub(super) sql: &'static str,
-    /// The same question in DuckDB's words, if it can be asked in one pass.
+    /// The same question in DuckDB's words, if it can be asked there.
     pub(super) duckdb: Option<&'static str>,
     /// Rows of a run that says nothing about them.
     pub(super) rows: usize,
@@ -43,23 +43,32 @@ impl Workload {
 
     /// The query on one line, without comments.
     pub(super) fn query(&self) -> String {
-        self.lines(|line| !line.starts_with("--"))
+        lines(self.sql, |line| !line.starts_with("--"))
     }
 
     /// The same as the batch engine takes it: without EMIT, and with tables as they are.
     pub(super) fn select(&self) -> String {
-        let select = self.lines(|line| !line.starts_with("--") && !line.starts_with("EMIT"));
-        select.replace(" FOR SYSTEM_TIME AS OF PROCTIME()", "")
+        batch_select(self.sql)
     }
 
-    fn lines(&self, keep: impl Fn(&str) -> bool) -> String {
-        self.sql.lines().filter(|line| keep(line)).map(str::trim).collect::<Vec<_>>().join(" ")
+    /// The same as DuckDB takes it.
+    pub(super) fn duckdb_select(&self) -> Option<String> {
+        self.duckdb.map(batch_select)
     }
 
     /// Rows a second of a run that says nothing about it.
     pub(super) fn rate_by_default(&self) -> u32 {
         if self.beside.is_some() { 1_000 } else { 100_000 }
     }
+}
+
+fn batch_select(sql: &str) -> String {
+    let select = lines(sql, |line| !line.starts_with("--") && !line.starts_with("EMIT"));
+    select.replace(" FOR SYSTEM_TIME AS OF PROCTIME()", "")
+}
+
+fn lines(sql: &str, keep: impl Fn(&str) -> bool) -> String {
+    sql.lines().filter(|line| keep(line)).map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// The workloads that `name` means: one, or all queries of Nexmark.
