@@ -84,6 +84,7 @@ fn blocks_that_promise_nothing_are_refused() {
     expect![[r#"
         test.slt:5: a row of `any order` comes behind the watermark as it is written: insert INTO s VALUES ('b', 2, '2024-01-01 00:00:19')
           5 | insert INTO s VALUES ('a', 1, '2024-01-01 00:00:30'), ('b', 2, '2024-01-01 00:00:19')
+          6 | in order
           = this one comes before it, and is so much later: insert INTO s VALUES ('a', 1, '2024-01-01 00:00:30')
           = let it come earlier, or behind `in order` if it is to be late
     "#]].assert_eq(&run(&format!("{SOURCE}\n{late}")).render());
@@ -92,6 +93,7 @@ fn blocks_that_promise_nothing_are_refused() {
         test.slt:5: error[LDB-1010]: only INSERT … VALUES can come in any order
           5 | statement ok
           6 | UPDATE s SET v = 1
+          7 | in order
           = hint: end the block with `in order` before other statements; ON CONFLICT and RETURNING stand outside of it
     "#]]
     .assert_eq(&run(&format!("{SOURCE}\n{other}")).render());
@@ -99,6 +101,7 @@ fn blocks_that_promise_nothing_are_refused() {
     expect![[r#"
         test.slt:5: error[LDB-1010]: rows of 'm' cannot come in any order: marked rows say how far its time is
           5 | insert INTO m VALUES ('2024-01-01', true)
+          6 | in order
           = hint: the order of such rows is what they say: leave out `any order`
     "#]]
     .assert_eq(&run(marked).render());
