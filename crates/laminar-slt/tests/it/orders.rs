@@ -27,7 +27,7 @@ fn windows_within_the_tolerance_of_the_watermark_do_not_depend_on_the_order() {
     let rows = "a 2024-01-01T00:00:00 4 2\na 2024-01-01T00:00:10 4 1\nb 2024-01-01T00:00:00 2 1\nb 2024-01-01T00:00:20 5 1";
     let text = test(view, rows);
     for workers in [1, 3] {
-        let report = run_with(&text, &Options { permutations: 200, workers, ..Options::default() });
+        let report = run_with(&text, &Options { permutations: 50, workers, ..Options::default() });
         assert_eq!(report.render(), "");
         assert_eq!(report.checks, 4, "two statements, a query, and the orders");
     }
