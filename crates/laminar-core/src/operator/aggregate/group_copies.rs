@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave_record_batch;
@@ -146,7 +146,15 @@ fn replaced(whole: &RecordBatch, again: &[&RecordBatch]) -> Result<RecordBatch> 
     Ok(interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places)?)
 }
 
-fn broken() -> Error {
+/// The columns of an image, named by number.
+pub(super) fn image_rows(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let fields = columns.iter().enumerate().map(|(i, column)| Field::new(format!("c{i}"), column.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+}
+
+pub(super) fn broken() -> Error {
     Error::internal("not the image of a group table")
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow_schema::DataType;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take;
 
-use super::group_copies::GroupCopies;
+use super::group_copies::{GroupCopies, broken, image_rows};
 use super::group_ids::GroupIdAllocator;
 use super::group_keys::GroupKeys;
 use super::inputs::CallInputs;
@@ -464,10 +464,6 @@ impl GroupTable {
     }
 }
 
-fn broken() -> Error {
-    Error::internal("not the image of a group table")
-}
-
 /// The accumulators of two tables with the same calls.
 fn pairs<'a>(
     ours: &'a mut [Call],
@@ -479,13 +475,6 @@ fn pairs<'a>(
     })
 }
 
-fn image_rows(columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
-    let fields = columns.iter().enumerate().map(|(i, column)| Field::new(format!("c{i}"), column.data_type().clone(), true));
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
-}
-
 /// The groups of the rows at `rows`.
 fn pick(groups: &[u32], rows: &UInt32Array) -> Vec<u32> {
     rows.values().iter().map(|row| groups[*row as usize]).collect()
@@ -494,6 +483,7 @@ fn pick(groups: &[u32], rows: &UInt32Array) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use arrow_array::{Float64Array, StringArray};
+    use arrow_schema::{Field, Schema};
 
     use super::*;
     use crate::expr::Column;
