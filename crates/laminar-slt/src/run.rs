@@ -11,7 +11,7 @@ use crate::any_order::{arrivals, describe, drawn, first_behind, with_rows};
 use crate::difference::Difference;
 use crate::failure::{Detail, Failure};
 use crate::session::{Answer, ScriptError, Session};
-use crate::syntax::{Expected, ExpectedRows, LookAt, Record, Sql, Step, parse};
+use crate::syntax::{Expected, ExpectedRows, LookAt, Record, Sql, Step, begins_record, parse};
 use crate::values::comparable;
 
 /// Pieces of an order of rows that are shown.
@@ -76,9 +76,16 @@ pub fn run_text(name: &str, text: &str, folder: &Path, options: &Options) -> Rep
     let written = Run::new(&records, folder, options, None).all();
     report.checks = written.checks;
     report.failures = written.failures;
+    if report.checks == 0 && report.failures.is_empty() {
+        report.failures.push(Failure::new(1, "nothing is checked: there is no `statement`, `query` or `expect` in it"));
+    }
     if !written.edits.is_empty() {
-        report.updated = Some(edited(text, &written.edits));
-    } else if report.failures.is_empty() && options.permutations > 0 && first_block(&records).is_some() {
+        let updated = edited(text, &written.edits);
+        // What was written must pass, in other orders too.
+        let again = run_text(name, &updated, folder, &Options { update: false, ..options.clone() });
+        return Report { updated: Some(updated), ..again };
+    }
+    if report.failures.is_empty() && options.permutations > 0 && first_block(&records).is_some() {
         report.checks += 1;
         report.failures.extend(in_other_orders(&records, name, folder, options));
     }
@@ -105,18 +112,29 @@ fn in_other_orders(records: &[Record], name: &str, folder: &Path, options: &Opti
 }
 
 /// The text with other rows in place of those at these lines (from 0).
+/// Comments between these stay, in front of them, and so do the ends of lines.
 fn edited(text: &str, edits: &[(Range<usize>, Vec<String>)]) -> String {
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     for (range, rows) in edits.iter().rev() {
         let (start, end) = (range.start.min(lines.len()), range.end.min(lines.len()));
-        if let Some(line) = lines.get_mut(range.start.wrapping_sub(1))
-            && line.trim_start().starts_with("expect no ")
-        {
-            *line = line.replacen("expect no ", "expect ", 1);
+        if let Some(line) = lines.get_mut(range.start.wrapping_sub(1)) {
+            *line = without_no(line);
         }
-        lines.splice(start..end, rows.iter().cloned());
+        let comments = lines[start..end].iter().filter(|line| line.starts_with('#')).cloned();
+        let kept: Vec<String> = comments.chain(rows.iter().cloned()).collect();
+        lines.splice(start..end, kept);
     }
-    lines.join("\n") + "\n"
+    let end = if text.ends_with('\n') { newline } else { "" };
+    lines.join(newline) + end
+}
+
+/// `expect changes v` for `expect no changes v`, since rows came; other lines as they are.
+fn without_no(line: &str) -> String {
+    match line.split_ascii_whitespace().collect::<Vec<_>>().as_slice() {
+        ["expect", "no", rest @ ..] => format!("expect {}", rest.join(" ")),
+        _ => line.to_owned(),
+    }
 }
 
 /// One way through a test.
@@ -234,7 +252,7 @@ impl<'a> Run<'a> {
                 }
                 Ok(())
             }
-            (_, Err(error)) => Err(Failure::of_error(line, error, sql.start)),
+            (_, Err(error)) => Err(of_sql(line, error, sql)),
         }
     }
 
@@ -248,7 +266,7 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             Err(error) => {
-                self.failures.push(Failure::of_error(line, error, sql.start));
+                self.failures.push(of_sql(line, error, sql));
                 return Ok(());
             }
         };
@@ -380,6 +398,15 @@ impl<'a> Run<'a> {
             lines.push(format!("      … {} more", self.order.len() - SHOWN_PIECES_MAX));
         }
         lines.join("\n")
+    }
+}
+
+/// The error of SQL; where the next record may have been taken for a part of it, that too.
+fn of_sql(line: usize, error: Error, sql: &Sql) -> Failure {
+    let failure = Failure::of_error(line, error, sql.start);
+    match sql.text.lines().skip(1).find(|line| begins_record(line)) {
+        Some(next) => failure.note(format!("an empty line must stand before the next record, as in front of `{}`", next.trim())),
+        None => failure,
     }
 }
 

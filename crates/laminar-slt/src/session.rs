@@ -168,7 +168,12 @@ impl Session {
 
     pub(crate) fn advance_watermark(&mut self, source: &str, to: Moment) -> Result<()> {
         self.has_begun = true;
-        self.database.advance_watermark(source, Watermark(to.when(self.now())))?;
+        let (to, status) = (Watermark(to.when(self.now())), self.database.status());
+        if let Some(reached) = status.object(source).map(|object| object.watermark).filter(|reached| *reached > to) {
+            let text = format!("the watermark of '{source}' is {reached} already, and never goes back");
+            return Err(Error::new(Code::InvalidQuery, text));
+        }
+        self.database.advance_watermark(source, to)?;
         self.settle()
     }
 

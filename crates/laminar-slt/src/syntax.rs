@@ -348,6 +348,14 @@ fn begins_nothing(line: &str) -> bool {
     !first.starts_with('#') && !DIRECTIVES.iter().any(|directive| directive.split(' ').next() == Some(first.as_str()))
 }
 
+/// Whether a line among those of SQL is more likely the begin of the next record.
+pub(crate) fn begins_record(line: &str) -> bool {
+    matches!(
+        line.split_whitespace().collect::<Vec<_>>().as_slice(),
+        ["statement" | "query" | "expect" | "advance" | "load", ..] | ["any" | "in", "order"] | ["insert", "at", ..]
+    )
+}
+
 /// What a record can begin with.
 const DIRECTIVES: [&str; 13] = [
     "statement ok",

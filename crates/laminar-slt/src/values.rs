@@ -31,7 +31,8 @@ fn letter_of(data_type: &DataType) -> char {
     }
 }
 
-/// The rows of a batch, each as one line with a blank between two values. NULL is `NULL`, the empty text `(empty)`, a time `2024-01-01T00:00:10`.
+/// The rows of a batch, each as one line with a blank between two values. NULL is `NULL`, the empty text `(empty)`, one of blanks alone `(blank)`, a text that reads
+/// like one of these stands in quotes; a time is `2024-01-01T00:00:10`.
 pub(crate) fn lines_of(batch: &RecordBatch) -> Result<Vec<String>> {
     let columns = batch.columns().iter().map(print_column).collect::<Result<Vec<_>>>()?;
     let line = |row: usize| columns.iter().map(|column| column[row].as_str()).collect::<Vec<_>>().join(" ");
@@ -59,6 +60,8 @@ fn print_column(column: &ArrayRef) -> Result<Vec<String>> {
     let print = |row: usize| match formatter.value(row).to_string() {
         _ if column.is_null(row) => "NULL".to_owned(),
         text if text.is_empty() => "(empty)".to_owned(),
+        text if text.trim().is_empty() => "(blank)".to_owned(),
+        text if ["NULL", "(empty)", "(blank)"].contains(&text.as_str()) => format!("'{text}'"),
         text => text,
     };
     Ok((0..column.len()).map(print).collect())
@@ -91,7 +94,8 @@ mod tests {
         let floats = vec![Some(0.1 + 0.2), Some(1.0), Some(-0.0), Some(1e300), Some(f64::NAN), None];
         let big = format!("{}", 1e300);
         check(Arc::new(Float64Array::from(floats)), &["0.3", "1", "0", &big, "NaN", "NULL"]);
-        check(Arc::new(StringArray::from(vec![Some(""), Some("a b"), None])), &["(empty)", "a b", "NULL"]);
+        let texts = vec![Some(""), Some("a b"), None, Some(" "), Some("NULL")];
+        check(Arc::new(StringArray::from(texts)), &["(empty)", "a b", "NULL", "(blank)", "'NULL'"]);
         assert_eq!(
             comparable("a 2024-01-01 10:00:05 2 2024-01-01T10:00 10:00"),
             "a 2024-01-01T10:00:05 2 2024-01-01T10:00 10:00"

@@ -1,7 +1,7 @@
 //! `laminar test FILE|DIR…`: runs tests of views and streams that are written in SQL, and shows how what came differs from what was expected.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use laminar_db::diagnostic::Style;
@@ -79,7 +79,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn files(arguments: &Arguments) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in &arguments.paths {
-        files.extend(find(path)?);
+        let found: Vec<PathBuf> = find(path)?.into_iter().filter(|file| !files.contains(file)).collect();
+        files.extend(found);
     }
     if let Some(text) = &arguments.filter {
         files.retain(|file| file.to_string_lossy().contains(text.as_str()));
@@ -100,7 +101,14 @@ fn test(arguments: &Arguments, files: &[PathBuf]) -> Result<u8> {
     let style = style();
     let (mut checks, mut failed, mut updated) = (0, 0, 0);
     for file in files {
-        let report = run_file(file, &options)?;
+        let report = match run_file(file, &options) {
+            Ok(report) => report,
+            Err(error) => {
+                failed += 1;
+                print_text(&unreadable(file, &error, style));
+                continue;
+            }
+        };
         (checks, failed) = (checks + report.checks, failed + report.failures.len());
         updated += usize::from(report.updated.is_some());
         print_text(&shown(&report, style));
@@ -111,10 +119,18 @@ fn test(arguments: &Arguments, files: &[PathBuf]) -> Result<u8> {
     Ok(if failed == 0 { PASSED } else { FAILED })
 }
 
+/// A file that is no test: the others are run all the same.
+fn unreadable(file: &Path, error: &Error, style: Style) -> String {
+    format!("{}  {}\n\n{}\n\n", paint(style, "31", "FAILED"), file.display(), describe(error))
+}
+
+fn paint(style: Style, code: &str, word: &str) -> String {
+    if style == Style::Ansi { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
+}
+
 /// A line for a test, and what failed in it.
 fn shown(report: &Report, style: Style) -> String {
-    let paint =
-        |code: &str, word: &str| if style == Style::Ansi { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
+    let paint = |code: &str, word: &str| paint(style, code, word);
     match (report.failures.is_empty(), &report.updated) {
         (true, None) => format!("{}  {}\n", paint("32", "ok    "), report.name),
         (true, Some(_)) => format!("{}  {}\n", paint("33", "update"), report.name),

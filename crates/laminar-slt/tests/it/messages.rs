@@ -252,3 +252,41 @@ fn a_script_is_loaded_without_its_connectors() {
     "#]]
     .assert_eq(&load("CREATE TABLE t (a BIGINT);\n\nCREATE VIEW v AS SELECT b FROM t;", "statement ok\nSELECT 1\n"));
 }
+
+/// What failed, as text: it must hold `expected`.
+#[track_caller]
+fn holds(text: &str, expected: &str) {
+    let shown = run(text).render();
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
+fn a_record_without_an_empty_line_before_it_is_pointed_at() {
+    let text = "statement ok\nCREATE TABLE t (a BIGINT)\nquery I\nSELECT * FROM t\n----\n";
+    holds(text, "an empty line must stand before the next record, as in front of `query I`");
+}
+
+#[test]
+fn a_test_that_checks_nothing_and_a_watermark_that_goes_back_fail() {
+    holds("# only a comment\n", "nothing is checked");
+    holds("", "nothing is checked");
+    let back = format!("{MINUTES}\nadvance watermark clicks to 10:05:00\n\nadvance watermark clicks to 10:04:59\n");
+    holds(&back, "the watermark of 'clicks' is 2024-01-01 10:05:00 already, and never goes back");
+}
+
+#[test]
+fn update_writes_rows_and_leaves_everything_else_as_it_was() {
+    let before = "statement ok\r\nCREATE TABLE t (a VARCHAR)\r\n\r\ninsert INTO t VALUES (' ')\r\n\r\n# why\r\nquery T\r\nSELECT a FROM t\r\n----\r\n# what comes\r\nold\r\nrows\r\n\r\nexpect  no changes t";
+    let report = run_with(before, &Options { update: true, ..Options::default() });
+    let after = "statement ok\r\nCREATE TABLE t (a VARCHAR)\r\n\r\ninsert INTO t VALUES (' ')\r\n\r\n# why\r\nquery T\r\nSELECT a FROM t\r\n----\r\n# what comes\r\n(blank)\r\n\r\nexpect changes t\r\n+I (blank)";
+    assert_eq!((report.updated.as_deref(), report.render().as_str()), (Some(after), ""));
+    assert_eq!(run(after).render(), "");
+}
+
+#[test]
+fn update_says_that_what_it_wrote_depends_on_the_order() {
+    let text = "statement ok\nCREATE SOURCE s (a BIGINT)\n\nstatement ok\nCREATE MATERIALIZED VIEW v AS SELECT a FROM s LIMIT 1\n\nany order\n\ninsert INTO s VALUES (1), (2), (3), (4)\n\nin order\n\nquery I\nSELECT a FROM v\n----\n9\n";
+    let report = run_with(text, &Options { update: true, ..Options::default() });
+    assert!(report.updated.as_ref().is_some_and(|wrote| wrote.ends_with("----\n1\n")), "{:?}", report.updated);
+    assert!(report.render().contains("it passes as it is written, and differs"), "{}", report.render());
+}
