@@ -287,6 +287,13 @@ impl<'a> Run<'a> {
 
     fn look(&mut self, line: usize, at: LookAt, object: &str, rows: &ExpectedRows) -> Result<(), Failure> {
         self.checks += 1;
+        if at == LookAt::Changes
+            && let Some(row) =
+                rows.rows.iter().find(|row| !["+I ", "-D ", "-U ", "+U "].iter().any(|change| row.starts_with(change)))
+        {
+            return Err(Failure::new(line, format!("this is no change: `{row}`"))
+                .note("a change begins with +I, -D, -U or +U; an empty line must stand before the next record"));
+        }
         let steps = self.session.look(at, object).map_err(|error| Failure::of_directive(line, &error))?;
         let what = match at {
             LookAt::Changes => format!("the changes of '{object}' since the last look are others than expected"),
@@ -331,10 +338,14 @@ impl<'a> Run<'a> {
         came: Vec<String>,
     ) {
         let Some(difference) = Difference::of(expected, actual) else { return };
-        if self.update {
+        let begins_next = rows.rows.iter().find(|row| begins_record(row));
+        if self.update && begins_next.is_none() {
             return self.edits.push((rows.lines.clone(), came));
         }
-        let failure = Failure::of_rows(line, what, difference);
+        let mut failure = Failure::of_rows(line, what, difference);
+        if let Some(next) = begins_next {
+            failure = failure.note(format!("an empty line must stand before the next record, as in front of `{next}`"));
+        }
         self.failures.push(match self.session.describe_times() {
             Some(times) => failure.note(times),
             None => failure,

@@ -201,14 +201,13 @@ impl Session {
         while let Some(changes) = subscription.try_next()? {
             let rows = changes.with_operations()?;
             // Before the columns stand the step and, for changes, what happens.
+            let schema = rows.schema();
+            // A column of the rows may be called so too; it stands before the reason.
+            let reason = (2..rows.num_columns()).rev().find(|column| schema.field(*column).name() == "reason");
             let columns: Vec<usize> = match at {
                 LookAt::Changes => (1..rows.num_columns()).collect(),
-                LookAt::Late => {
-                    (2..rows.num_columns()).filter(|column| rows.schema().field(*column).name() != "reason").collect()
-                }
-                LookAt::Errors => {
-                    (2..rows.num_columns()).filter(|column| rows.schema().field(*column).name() == "reason").collect()
-                }
+                LookAt::Late => (2..rows.num_columns()).filter(|column| Some(*column) != reason).collect(),
+                LookAt::Errors => reason.into_iter().collect(),
             };
             steps.push(lines_of(&rows.project(&columns)?)?);
         }
@@ -263,6 +262,7 @@ impl Session {
 
     fn note_source(&mut self, statement: &Statement) {
         let Statement::CreateSource(source) = statement else { return };
+        self.times.remove(&source.name.text);
         let columns: Vec<String> = source.columns.iter().map(|column| column.name.text.clone()).collect();
         let Some(watermark) = &source.watermark else { return };
         let Some(column) = columns.iter().position(|column| *column == watermark.column.text) else { return };

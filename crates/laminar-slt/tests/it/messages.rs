@@ -290,3 +290,15 @@ fn update_says_that_what_it_wrote_depends_on_the_order() {
     assert!(report.updated.as_ref().is_some_and(|wrote| wrote.ends_with("----\n1\n")), "{:?}", report.updated);
     assert!(report.render().contains("it passes as it is written, and differs"), "{}", report.render());
 }
+
+#[test]
+fn what_follows_without_an_empty_line_is_never_taken_for_rows_and_overwritten() {
+    let text = "statement ok\nCREATE TABLE t (a BIGINT)\n\nexpect changes t\ninsert INTO t VALUES (1)\n";
+    let report = run_with(text, &Options { update: true, ..Options::default() });
+    assert_eq!(report.updated, None);
+    assert!(report.render().contains("this is no change: `insert INTO t VALUES (1)`"), "{}", report.render());
+    let text = "query I\nSELECT 1\n----\n1\nquery I\nSELECT 2\n----\n2\n";
+    let report = run_with(text, &Options { update: true, ..Options::default() });
+    assert_eq!(report.updated, None);
+    assert!(report.render().contains("as in front of `query I`"), "{}", report.render());
+}

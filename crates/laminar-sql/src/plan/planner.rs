@@ -23,8 +23,8 @@ use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{
-    NeverTrue, assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
-    joins_by_time, keep_late_columns, reads_clock, refuse_ambiguous_orders, refuse_unstreamable,
+    assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
+    joins_by_time, keep_late_columns, reads_clock, refuse_ambiguous_orders, refuse_unstreamable, with_fences,
 };
 use super::shapes;
 use super::subqueries;
@@ -86,6 +86,7 @@ impl Planner {
             .with_default_features()
             .with_config(config)
             .with_analyzer_rules(analyzer_rules())
+            .with_optimizer_rules(with_fences(Optimizer::new().rules))
             .with_physical_optimizer_rule(Arc::new(GuardedPlans))
             .build();
         // It answers for operators that no other planner of expressions does, so there is nothing to be refused.
@@ -241,10 +242,9 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 /// table at rest, that need a limit, and that put an empty relation, which nothing feeds, in place of `WHERE false`.
 fn streaming_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     use datafusion::optimizer as o;
-    vec![
+    with_fences(vec![
         Arc::new(o::optimize_unions::OptimizeUnions::new()),
         Arc::new(o::simplify_expressions::SimplifyExpressions::new()),
-        Arc::new(NeverTrue),
         Arc::new(o::replace_distinct_aggregate::ReplaceDistinctWithAggregate::new()),
         Arc::new(o::eliminate_outer_join::EliminateOuterJoin::new()),
         Arc::new(o::extract_equijoin_predicate::ExtractEquijoinPredicate::new()),
@@ -252,7 +252,7 @@ fn streaming_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(o::push_down_filter::PushDownFilter::new()),
         Arc::new(common_subexpr_eliminate::CommonSubexprEliminate::new()),
         Arc::new(o::optimize_projections::OptimizeProjections::new()),
-    ]
+    ])
 }
 
 /// Whether the plan groups by a window anywhere.
