@@ -84,7 +84,7 @@ fn a_log_that_was_cut_off_between_two_records_before_its_checkpoint_is_damaged_a
     drop(store);
     assert!(check(&path).unwrap().is_whole());
 
-    let segment = files(&path).into_iter().find(|file| file.starts_with("log/")).unwrap();
+    let segment = files(&path).into_iter().find(|file| file.starts_with("wal/")).unwrap();
     fs::OpenOptions::new().write(true).open(path.join(segment)).unwrap().set_len(first.offset).unwrap();
     let report = check(&path).unwrap();
     let damaged: Vec<_> = report.damaged().map(|file| file.verdict.clone()).collect();
