@@ -11,7 +11,7 @@ use crate::any_order::{arrivals, describe, drawn, first_behind, with_rows};
 use crate::difference::Difference;
 use crate::failure::{Detail, Failure};
 use crate::session::{Answer, ScriptError, Session};
-use crate::syntax::{Expected, ExpectedRows, LookAt, Record, Sql, Step, begins_record, parse};
+use crate::syntax::{Expected, ExpectedRows, LookAt, Record, Sql, Step, begins_record, next_record_in, parse};
 use crate::values::comparable;
 
 /// Pieces of an order of rows that are shown.
@@ -112,7 +112,7 @@ fn in_other_orders(records: &[Record], name: &str, folder: &Path, options: &Opti
 }
 
 /// The text with other rows in place of those at these lines (from 0).
-/// Comments between these stay, in front of them, and so do the ends of lines.
+/// Everything else stays, the ends of lines too.
 fn edited(text: &str, edits: &[(Range<usize>, Vec<String>)]) -> String {
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -121,9 +121,7 @@ fn edited(text: &str, edits: &[(Range<usize>, Vec<String>)]) -> String {
         if let Some(line) = lines.get_mut(range.start.wrapping_sub(1)) {
             *line = without_no(line);
         }
-        let comments = lines[start..end].iter().filter(|line| line.starts_with('#')).cloned();
-        let kept: Vec<String> = comments.chain(rows.iter().cloned()).collect();
-        lines.splice(start..end, kept);
+        lines.splice(start..end, rows.iter().cloned());
     }
     let end = if text.ends_with('\n') { newline } else { "" };
     lines.join(newline) + end
@@ -415,8 +413,8 @@ impl<'a> Run<'a> {
 /// The error of SQL; where the next record may have been taken for a part of it, that too.
 fn of_sql(line: usize, error: Error, sql: &Sql) -> Failure {
     let failure = Failure::of_error(line, error, sql.start);
-    match sql.text.lines().skip(1).find(|line| begins_record(line)) {
-        Some(next) => failure.note(format!("an empty line must stand before the next record, as in front of `{}`", next.trim())),
+    match next_record_in(&sql.text) {
+        Some(note) => failure.note(note),
         None => failure,
     }
 }

@@ -240,7 +240,8 @@ impl<'a> Parser<'a> {
         let sql = self.sql()?;
         match self.lines.get(self.at) {
             Some((_, line)) if is_rule(line) => {
-                Err(wrong("a statement has no rows").with_hint("write `query` in place of `statement`"))
+                let hint = next_record_in(&sql.text).unwrap_or_else(|| "write `query` in place of `statement`".to_owned());
+                Err(wrong("a statement has no rows").with_hint(hint))
             }
             _ => Ok(Step::Statement { sql, expected }),
         }
@@ -346,6 +347,12 @@ fn ends_block(line: &str) -> bool {
 fn begins_nothing(line: &str) -> bool {
     let first = line.split_whitespace().next().unwrap_or("#").to_lowercase();
     !first.starts_with('#') && !DIRECTIVES.iter().any(|directive| directive.split(' ').next() == Some(first.as_str()))
+}
+
+/// What to say of SQL in which the next record seems to stand.
+pub(crate) fn next_record_in(sql: &str) -> Option<String> {
+    let next = sql.lines().skip(1).find(|line| begins_record(line))?;
+    Some(format!("an empty line must stand before the next record, as in front of `{}`", next.trim()))
 }
 
 /// Whether a line among those of SQL is more likely the begin of the next record.

@@ -262,6 +262,8 @@ fn holds(text: &str, expected: &str) {
 
 #[test]
 fn a_record_without_an_empty_line_before_it_is_pointed_at() {
+    let text = "statement ok\nCREATE TABLE t (a BIGINT)\nexpect no changes t\n";
+    holds(text, "an empty line must stand before the next record, as in front of `expect no changes t`");
     let text = "statement ok\nCREATE TABLE t (a BIGINT)\nquery I\nSELECT * FROM t\n----\n";
     holds(text, "an empty line must stand before the next record, as in front of `query I`");
 }
@@ -276,9 +278,9 @@ fn a_test_that_checks_nothing_and_a_watermark_that_goes_back_fail() {
 
 #[test]
 fn update_writes_rows_and_leaves_everything_else_as_it_was() {
-    let before = "statement ok\r\nCREATE TABLE t (a VARCHAR)\r\n\r\ninsert INTO t VALUES (' ')\r\n\r\n# why\r\nquery T\r\nSELECT a FROM t\r\n----\r\n# what comes\r\nold\r\nrows\r\n\r\nexpect  no changes t";
+    let before = "statement ok\r\nCREATE TABLE t (a VARCHAR)\r\n\r\ninsert INTO t VALUES (' ')\r\n\r\n# why\r\nquery T\r\nSELECT a FROM t\r\n----\r\nold\r\nrows\r\n\r\nexpect  no changes t";
     let report = run_with(before, &Options { update: true, ..Options::default() });
-    let after = "statement ok\r\nCREATE TABLE t (a VARCHAR)\r\n\r\ninsert INTO t VALUES (' ')\r\n\r\n# why\r\nquery T\r\nSELECT a FROM t\r\n----\r\n# what comes\r\n(blank)\r\n\r\nexpect changes t\r\n+I (blank)";
+    let after = "statement ok\r\nCREATE TABLE t (a VARCHAR)\r\n\r\ninsert INTO t VALUES (' ')\r\n\r\n# why\r\nquery T\r\nSELECT a FROM t\r\n----\r\n(blank)\r\n\r\nexpect changes t\r\n+I (blank)";
     assert_eq!((report.updated.as_deref(), report.render().as_str()), (Some(after), ""));
     assert_eq!(run(after).render(), "");
 }

@@ -92,7 +92,8 @@ fn a_log_that_was_cut_off_between_two_records_before_its_checkpoint_is_damaged_a
     assert_eq!(*offset, first.offset, "{report}");
     assert!(reason.ends_with(&format!("the newest checkpoint follows at byte {}", last.offset)), "{report}");
     let error = open(&path).unwrap_err();
-    assert!(error.message().contains("does not hold what is needed"), "{error}");
+    assert_eq!(error.code(), Code::BadData, "{error}");
+    assert!(error.message().contains("wal-0000000001.log' cannot be used at byte"), "{error}");
 }
 
 #[test]
