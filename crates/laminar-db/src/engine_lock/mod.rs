@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use laminar_core::Result;
-use laminar_core::limits::CONTENTION_NS;
+use laminar_core::limits::{CONTENTION_NS, LATENCY_BUDGET_NS};
 use laminar_core::panics::caught;
 use laminar_core::time::Clock;
 
@@ -137,10 +137,14 @@ impl<T> EngineLock<T> {
         outcome.unwrap_or_else(|| Err(laminar_core::Error::internal("a job at the engine's lock was not done")))
     }
 
-    /// Does the jobs of those who are waiting now, as long as the next of them has left one.
+    /// Does the jobs of those who are waiting now, as long as the next of them has left one and for about a millisecond: this thread has a caller of its own.
     pub(crate) fn do_jobs(&self, inside: &mut EngineGuard<'_, T>) {
+        let mut began = None;
         for _ in 0..self.waiting.load(Ordering::Acquire) {
             let now = self.clock.now();
+            if now.saturating_sub(*began.get_or_insert(now)) > LATENCY_BUDGET_NS as i64 {
+                return;
+            }
             let mut queue = locked(&self.queue);
             let Some((waiter, job)) = queue.take_job(now) else { return };
             self.count(&queue);
@@ -375,6 +379,30 @@ mod tests {
         });
         let done: Vec<_> = lock.enter(Priority::Interactive).iter().map(|(number, _)| *number).collect();
         assert_eq!(done, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_thread_that_has_done_jobs_for_a_millisecond_goes_and_the_next_one_does_its_own() {
+        let clock = ManualClock::at(0);
+        let lock = EngineLock::new(Vec::new(), Arc::new(clock.clone()));
+        thread::scope(|scope| {
+            let mut inside = lock.enter(Priority::Interactive);
+            for number in 1..=3 {
+                let (lock, clock) = (&lock, clock.clone());
+                scope.spawn(move || {
+                    lock.leave_job(move |inside| {
+                        clock.advance(LATENCY_BUDGET_NS as i64 + 1);
+                        Ok(inside.push((number, thread::current().id())))
+                    })
+                });
+                until(|| lock.waiting.load(Ordering::Acquire) == number);
+            }
+            lock.do_jobs(&mut inside);
+            assert_eq!(*inside, [(1, thread::current().id())]);
+        });
+        let done = lock.enter(Priority::Interactive);
+        assert_eq!(done.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(done[1..].iter().all(|(_, thread)| *thread != thread::current().id()));
     }
 
     #[test]
