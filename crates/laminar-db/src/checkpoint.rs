@@ -63,6 +63,9 @@ impl Database {
             }
             in_vain = if left < least { 0 } else { in_vain + 1 };
             least = least.min(left);
+            drop(engine);
+            // A caller that was woken by that may have been given this processor.
+            std::thread::yield_now();
         }
         Ok(())
     }
