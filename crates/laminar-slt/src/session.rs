@@ -171,7 +171,7 @@ impl Session {
         let (to, status) = (Watermark(to.when(self.now())), self.database.status());
         if let Some(reached) = status.object(source).map(|object| object.watermark).filter(|reached| *reached > to) {
             let text = format!("the watermark of '{source}' is {reached} already, and never goes back");
-            return Err(Error::new(Code::InvalidQuery, text));
+            return Err(Error::new(Code::InvalidQuery, text).with_hint("write a later time"));
         }
         self.database.advance_watermark(source, to)?;
         self.settle()
@@ -214,7 +214,7 @@ impl Session {
         Ok(steps)
     }
 
-    /// The clock, and how far the watermark of each source is, for somebody who wonders why a window is still open.
+    /// The clock, and how far the watermark of each source is, for an author who wonders why a window is still open.
     pub(crate) fn describe_times(&self) -> Option<String> {
         let status = self.database.status();
         let watermarks = self.times.keys().filter_map(|name| {

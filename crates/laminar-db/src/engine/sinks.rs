@@ -432,7 +432,7 @@ mod tests {
             if step.0 == 13 {
                 panic!("step 13");
             }
-            self.told.send(format!("write {}", step.0)).map_err(|_| Error::internal("nobody listens"))
+            self.told.send(format!("write {}", step.0)).map_err(|_| Error::internal("the test has ended"))
         }
 
         fn flush(&mut self) -> Result<()> {
@@ -440,7 +440,7 @@ mod tests {
         }
 
         fn finish(&mut self) -> Result<()> {
-            self.told.send("finish".into()).map_err(|_| Error::internal("nobody listens"))
+            self.told.send("finish".into()).map_err(|_| Error::internal("the test has ended"))
         }
 
         fn prepare(&mut self, epoch: u64) -> Result<SinkToken> {
@@ -477,25 +477,25 @@ mod tests {
             let handle = handle.clone();
             move || handle.prepare(7)
         });
-        let heard = |count: usize| -> Vec<String> { hears.iter().take(count).collect() };
-        assert_eq!(heard(2), ["write 1", "prepare 7"]);
+        let told = |count: usize| -> Vec<String> { hears.iter().take(count).collect() };
+        assert_eq!(told(2), ["write 1", "prepare 7"]);
         deliver(&handle, 3);
         assert!(hears.try_recv().is_err(), "it waits");
         lets.send(()).unwrap();
         assert_eq!(preparing.join().unwrap().rows, 1, "of the epoch");
-        assert_eq!(heard(2), ["write 2", "write 3"]);
+        assert_eq!(told(2), ["write 2", "write 3"]);
         let committing = thread::spawn({
             let handle = handle.clone();
             move || handle.commit(7)
         });
-        assert_eq!(heard(1), ["commit 7"]);
+        assert_eq!(told(1), ["commit 7"]);
         deliver(&handle, 4);
         handle.outlet().deliver(StepId(5), &[], Watermark::END, 0);
         deliver(&handle, 6);
         assert!(hears.try_recv().is_err(), "it waits");
         lets.send(()).unwrap();
         committing.join().unwrap();
-        assert_eq!(heard(2), ["write 4", "finish"]);
+        assert_eq!(told(2), ["write 4", "finish"]);
         assert_eq!((handle.status().rows, handle.status().state), (4, SinkState::Finished));
         assert!(hears.try_recv().is_err(), "nothing is written behind the end");
     }

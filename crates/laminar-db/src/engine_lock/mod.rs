@@ -117,7 +117,7 @@ impl<T> EngineLock<T> {
         self.try_lock().map(|guard| self.guarded(guard, priority))
     }
 
-    /// Has `job` done as an interactive thread: by whoever is inside when it is its turn, or by this one. A panic in it becomes an error.
+    /// Has `job` done as an interactive thread: by the thread that is inside when it is its turn, or by this one. A panic in it becomes an error.
     #[cold]
     pub(crate) fn leave_job<R: Send + 'static>(
         &self,
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_turns_and_sleeps_of_a_crowd_are_all_done_and_nobody_is_forgotten() {
+    fn jobs_turns_and_sleeps_of_a_crowd_are_all_done_and_none_is_forgotten() {
         let lock = lock((0, 0_usize));
         let alone = |inside: &mut (i32, usize)| {
             inside.0 += 1;

@@ -9,7 +9,7 @@ use laminar_core::limits::{INTERACTIVE_PASS_MAX, LATENCY_BUDGET_NS, SPIN_LOOKS};
 
 use super::{Priority, locked};
 
-/// A thread in the queue, and the job that it has left for whoever is inside.
+/// A thread in the queue, and the job that it has left for the one inside.
 pub(super) struct Waiter<J> {
     state: AtomicU8,
     thread: Thread,

@@ -1,4 +1,4 @@
-//! What somebody reads whose test fails.
+//! What the author of a test reads when it fails.
 
 use expect_test::{Expect, expect};
 use laminar_slt::Options;

@@ -36,7 +36,7 @@ static CHANGED: Condvar = Condvar::new();
 static IS_REACHED: AtomicBool = AtomicBool::new(false);
 /// Whether the process takes so much that pages are put out, or soon will be.
 static IS_SPILLING: AtomicBool = AtomicBool::new(false);
-/// When somebody last looked at what the process takes, in microseconds of [`micros`].
+/// When a thread last looked at what the process takes, in microseconds of [`micros`].
 static LOOKED_AT: AtomicU64 = AtomicU64::new(0);
 /// Who puts pages out: the thread that is there for it and those that work on state, one at a time.
 static KEEPER: Mutex<Option<Keeper>> = Mutex::new(None);

@@ -120,7 +120,8 @@ fn check_put_together(pieces: &[RecordBatch], bytes_max: usize) -> Result<()> {
         let bytes: usize = pieces.iter().map(|rows| rows.column(column).get_array_memory_size()).sum();
         if bytes > bytes_max {
             let text = "the groups of one aggregate have more than 2 GiB of texts or lists in one column, which a checkpoint cannot hold";
-            return Err(Error::new(Code::LimitReached, text));
+            return Err(Error::new(Code::LimitReached, text)
+                .with_hint("spread the groups over more workers (SET workers), or keep shorter texts in them"));
         }
     }
     Ok(())

@@ -42,7 +42,7 @@ pub(super) enum Agreement {
     Yes,
     /// It gives another one.
     No,
-    /// Nobody wanted to know, or the question cannot be asked there.
+    /// It was not asked for, or the question cannot be asked there.
     NotAsked,
     /// The engine is not installed.
     Absent,

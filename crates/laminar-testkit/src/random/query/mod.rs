@@ -2,7 +2,7 @@
 //!
 //! What leaves an answer open is not written: rows are cut off (LIMIT, `row_number()`, frames in rows) only behind an order by all
 //! columns, sums are of numbers that add up exactly, and numbers stay small. [`Query`] is a tree, so that one that fails can be made
-//! smaller ([`Query::smaller`]) without knowing what makes it valid: a part is taken out, and whoever asks sees whether it still fails.
+//! smaller ([`Query::smaller`]) without knowing what makes it valid: a part is taken out, and the caller sees whether it still fails.
 
 mod aggregate;
 mod expression;
