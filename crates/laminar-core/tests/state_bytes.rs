@@ -6,8 +6,9 @@ use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::alloc::{CountingAllocator, thread_allocations};
 use laminar_core::dag::{
-    AggregateSpec, AsofDirection, AsofJoinSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType, OutputSpec,
-    SessionSpec, TemporalFilterSpec, TimeBound, TimeColumn, TopNSpec, WindowEmission, WindowSpec,
+    AggregateSpec, AsofDirection, AsofJoinSpec, ChangeKind, ComputeSpec, EdgeProperties, EmitSpec, EmitWhen, JoinSpec, JoinType,
+    Node, NodeKind, OutputSpec, RecursionSpec, SessionSpec, TemporalFilterSpec, TermInput, TermNode, TimeBound, TimeColumn,
+    TopNSpec, WindowEmission, WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -16,6 +17,7 @@ use laminar_core::operator::egress::Egress;
 use laminar_core::operator::emit::Emit;
 use laminar_core::operator::group_aggregate::GroupAggregate;
 use laminar_core::operator::join::JoinOperator;
+use laminar_core::operator::recursion::Recursion;
 use laminar_core::operator::session_window::SessionOperator;
 use laminar_core::operator::temporal_filter::TemporalFilter;
 use laminar_core::operator::top_n::TopN;
@@ -23,7 +25,7 @@ use laminar_core::operator::window::WindowOperator;
 use laminar_core::operator::{Operator, OperatorContext};
 use laminar_core::time::Watermark;
 use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
-use laminar_core::{ChangeBatch, Port, StepId};
+use laminar_core::{ChangeBatch, NodeId, Port, StepId};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::new();
@@ -202,6 +204,42 @@ fn joins_say_what_both_sides_hold() {
                 check(&name, make, &[Port::LEFT, Port::RIGHT]);
             }
         }
+    }
+}
+
+#[test]
+fn recursions_say_what_their_rounds_and_their_terms_hold() {
+    let round = Field::new("round", DataType::Int64, true);
+    let with_round = |schema: &Schema| -> Vec<Field> {
+        schema.fields().iter().map(|field| field.as_ref().clone()).chain([round.clone()]).collect()
+    };
+    let rounds = Arc::new(Schema::new(with_round(&schema())));
+    let pairs = Arc::new(Schema::new([with_round(&schema()), with_round(&schema())[..5].to_vec()].concat()));
+    let node = |kind: NodeKind, schema: &SchemaRef, inputs: Vec<TermInput>| {
+        let output = EdgeProperties::new(schema.clone(), ChangeKind::Retract);
+        TermNode { node: Node { id: NodeId(0), name: "r".to_owned(), kind, inputs: Vec::new(), output }, inputs }
+    };
+    for distinct in [false, true] {
+        let key = |schema: &SchemaRef| vec![Column::new(schema, 0)];
+        let join = NodeKind::Join(JoinSpec::inner(key(&rounds), key(&schema())));
+        let columns = (0..5).map(|column| Column::new(&pairs, column + 6)).chain([Column::new(&pairs, 5)]).collect();
+        let compute = NodeKind::Compute(ComputeSpec { filter: None, projection: Some(columns) });
+        let term = vec![
+            node(join, &pairs, vec![TermInput::Rounds, TermInput::Input(1)]),
+            node(compute, &rounds, vec![TermInput::Node(0)]),
+        ];
+        let spec = RecursionSpec {
+            distinct,
+            rounds: EdgeProperties::new(rounds.clone(), ChangeKind::Retract),
+            term,
+            result: TermInput::Node(1),
+            rounds_max: 10,
+        };
+        let make =
+            || Box::new(Recursion::new(&spec, &[&edge(ChangeKind::Append), &edge(ChangeKind::Append)], schema()).unwrap()) as _;
+        // With the right side UNION ALL would have no end.
+        let ports = if distinct { &[Port::LEFT, Port::RIGHT][..] } else { &[Port::LEFT] };
+        check(&format!("recursion, distinct: {distinct}"), make, ports);
     }
 }
 

@@ -26,7 +26,7 @@ pub use node::{Node, NodeKind};
 pub use nodes::{
     AggregateSpec, AsofDirection, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, EmitWhen, Frame,
     FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec, MissingElements, OutputSpec, OverCall, OverFunction, OverSpec, Pick,
-    SessionSpec, SourceSpec, TemporalFilterSpec, TimeBound, TopNSpec, UnnestColumn, UnnestSpec, WindowEmission, WindowSpec,
-    can_be_sent, is_asof_type, late_schema,
+    RecursionSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TermInput, TermNode, TimeBound, TopNSpec, UnnestColumn,
+    UnnestSpec, WindowEmission, WindowSpec, can_be_sent, is_asof_type, late_schema,
 };
 pub use validate::validate;

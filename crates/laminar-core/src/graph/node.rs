@@ -9,7 +9,7 @@ use super::edge::EdgeProperties;
 use super::kept::{KeptInput, NodeKeeps};
 use super::nodes::{
     AggregateSpec, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec,
-    OverSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
+    OverSpec, RecursionSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
 };
 use crate::{NodeId, Result};
 
@@ -61,6 +61,8 @@ pub enum NodeKind {
     TopN(TopNSpec),
     /// Adds columns that are computed from the rows around each row.
     Over(OverSpec),
+    /// Rows that follow from rows.
+    Recursion(RecursionSpec),
     /// Holds changes back until they are due.
     Emit(EmitSpec),
     /// Tells changes as rows.
@@ -88,6 +90,7 @@ impl NodeKind {
             NodeKind::Limit(spec) => spec,
             NodeKind::TopN(spec) => spec,
             NodeKind::Over(spec) => spec,
+            NodeKind::Recursion(spec) => spec,
             NodeKind::Emit(spec) => spec,
             NodeKind::Changes(spec) => spec,
             NodeKind::Output(spec) => spec,

@@ -13,6 +13,7 @@ use super::ingress::Ingress;
 use super::join::JoinOperator;
 use super::limit::Limit;
 use super::over::Over;
+use super::recursion::Recursion;
 use super::session_window::SessionOperator;
 use super::temporal_filter::TemporalFilter;
 use super::top_n::TopN;
@@ -41,6 +42,7 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
         (NodeKind::Limit(spec), [_]) => Box::new(Limit::new(spec)),
         (NodeKind::TopN(spec), [input]) => Box::new(TopN::new(spec, input, output)?),
         (NodeKind::Over(spec), [input]) => Box::new(Over::new(spec, input, output)?),
+        (NodeKind::Recursion(spec), inputs) => Box::new(Recursion::new(spec, inputs, output)?),
         (NodeKind::Emit(spec), [input]) => Box::new(Emit::new(spec, input, output)),
         (NodeKind::Changes(_), [input]) => Box::new(Changes::new(input, output)),
         (NodeKind::Output(spec), [input]) => Box::new(Egress::new(spec, input)?),

@@ -31,6 +31,7 @@ pub mod limit;
 pub mod over;
 mod partial_aggregation;
 mod partial_groups;
+pub mod recursion;
 pub mod session_window;
 pub mod sliding_window;
 pub mod stream_join;
@@ -150,6 +151,18 @@ impl<'a> OperatorContext<'a> {
         wake_at: &'a mut Option<i64>,
     ) -> Self {
         Self { step, now, watermark, out, rejected, wake_at }
+    }
+
+    /// The same context for an operator inside of this one, which emits into `out`.
+    pub(super) fn inside<'b>(&'b mut self, out: &'b mut Vec<ChangeBatch>) -> OperatorContext<'b> {
+        OperatorContext {
+            step: self.step,
+            now: self.now,
+            watermark: self.watermark,
+            out,
+            rejected: self.rejected,
+            wake_at: self.wake_at,
+        }
     }
 
     /// The number of the step.

@@ -25,6 +25,7 @@ mod memory;
 mod notices;
 mod postgres;
 mod queries;
+mod recursion;
 mod rename;
 mod replays;
 mod snapshots;

@@ -10,6 +10,7 @@ mod key_columns;
 mod limit;
 mod output;
 mod over;
+mod recursion;
 mod scan;
 mod temporal_filter;
 mod time_bound;
@@ -24,7 +25,7 @@ use laminar_core::dag::{EdgeProperties, Node, NodeKind, derive};
 use laminar_core::{Code, Error, NodeId, Result};
 
 use crate::deep::with_deep_stack;
-use crate::plan::nodes::{AsofJoin, AssignWindow, LookupJoin, WindowAggregate};
+use crate::plan::nodes::{AsofJoin, AssignWindow, LookupJoin, Recursion, Rounds, WindowAggregate};
 use crate::plan::{ContinuousPlan, Emission};
 
 pub use output::lower;
@@ -54,13 +55,23 @@ struct Lowering {
     name: String,
     next: NodeId,
     nodes: Vec<Node>,
-    reads: Vec<NodeId>,
+    /// Nodes of other objects.
+    reads: Vec<Lowered>,
+    /// The recursions whose terms are being lowered.
+    rounds: Vec<recursion::OpenRounds>,
     emission: Emission,
 }
 
 impl Lowering {
     fn new(name: &str, first: NodeId, plan: &ContinuousPlan) -> Self {
-        Self { name: name.to_owned(), next: first, nodes: Vec::new(), reads: Vec::new(), emission: plan.emission }
+        Self {
+            name: name.to_owned(),
+            next: first,
+            nodes: Vec::new(),
+            reads: Vec::new(),
+            rounds: Vec::new(),
+            emission: plan.emission,
+        }
     }
 
     /// Adds a node behind `inputs`, whose columns are `schema`. What else holds for its rows, the graph says.
@@ -72,11 +83,17 @@ impl Lowering {
 
     /// Adds a node of whose rows more is known than the graph can tell.
     fn add_known(&mut self, kind: NodeKind, inputs: &[&Lowered], edge: EdgeProperties) -> Lowered {
-        let id = self.next;
-        self.next = NodeId(id.0 + 1);
+        let id = self.next_id();
         let name = self.name.clone();
         self.nodes.push(Node { id, name, kind, inputs: inputs.iter().map(|input| input.node).collect(), output: edge.clone() });
         Lowered { node: id, edge }
+    }
+
+    /// A number that no node has.
+    fn next_id(&mut self) -> NodeId {
+        let id = self.next;
+        self.next = NodeId(id.0 + 1);
+        id
     }
 
     fn plan(&mut self, plan: &LogicalPlan) -> Result<Lowered> {
@@ -114,6 +131,10 @@ impl Lowering {
             self.asof_join(join)
         } else if let Some(join) = any.downcast_ref::<LookupJoin>() {
             self.lookup_join(join)
+        } else if let Some(recursion) = any.downcast_ref::<Recursion>() {
+            self.recursion(recursion)
+        } else if let Some(rounds) = any.downcast_ref::<Rounds>() {
+            self.rounds(rounds)
         } else {
             Err(Error::internal(format!("unknown plan node {}", extension.node.name())))
         }

@@ -20,5 +20,10 @@ pub fn lower(plan: &ContinuousPlan, name: &str, first: NodeId) -> Result<Fragmen
     let schema = edge_schema(plan.logical.schema());
     let spec = OutputSpec { stored: plan.purpose == Purpose::View, pushed: false, primary_key: None, schema: schema.clone() };
     let root = lowering.add(NodeKind::Output(spec), &[&held], schema);
-    Ok(Fragment { root: root.node, properties: root.edge, nodes: lowering.nodes, reads: lowering.reads })
+    Ok(Fragment {
+        root: root.node,
+        properties: root.edge,
+        nodes: lowering.nodes,
+        reads: lowering.reads.iter().map(|read| read.node).collect(),
+    })
 }

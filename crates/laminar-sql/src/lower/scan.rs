@@ -14,15 +14,14 @@ impl Lowering {
             return Err(Error::new(Code::NotSupported, format!("{} in a continuous query is not built yet", scan.table_name))
                 .with_hint("table functions can be used in ad-hoc SELECTs"));
         };
-        if !self.reads.contains(&relation.node) {
-            self.reads.push(relation.node);
+        let edge = relation.changes_of.as_ref().unwrap_or(&relation.properties).clone();
+        let read = Lowered { node: relation.node, edge };
+        if !self.reads.iter().any(|known| known.node == read.node) {
+            self.reads.push(read.clone());
         }
         let read = match &relation.changes_of {
-            None => Lowered { node: relation.node, edge: relation.properties.clone() },
-            Some(changes) => {
-                let changes = Lowered { node: relation.node, edge: changes.clone() };
-                self.add(NodeKind::Changes(ChangesSpec), &[&changes], relation.properties.schema.clone())
-            }
+            None => read,
+            Some(_) => self.add(NodeKind::Changes(ChangesSpec), &[&read], relation.properties.schema.clone()),
         };
         let Some(columns) = &scan.projection else { return Ok(read) };
         if columns.iter().copied().eq(0..read.edge.schema.fields().len()) {

@@ -34,7 +34,7 @@ impl Lowering {
     }
 
     /// `below` with the names and nullability of `schema`; the types are the same already.
-    fn renamed(&mut self, below: Lowered, schema: &arrow_schema::SchemaRef) -> Lowered {
+    pub(super) fn renamed(&mut self, below: Lowered, schema: &arrow_schema::SchemaRef) -> Lowered {
         if below.edge.schema == *schema {
             return below;
         }

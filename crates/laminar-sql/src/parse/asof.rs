@@ -49,7 +49,7 @@ fn rewrite(tokens: &mut Vec<TokenWithSpan>, asof: usize) {
 }
 
 /// Where the condition of a join begins whose relation stands at `from`.
-fn constraint_of(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {
+pub(super) fn constraint_of(tokens: &[TokenWithSpan], from: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(from) {
         match &token.token {

@@ -30,6 +30,7 @@ mod objects;
 mod on_conflict;
 mod origin;
 pub mod position;
+mod probe;
 mod query;
 mod refusals;
 mod replay;

@@ -2,8 +2,8 @@
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, ObjectName, Query,
-    Select, SelectFlavor, SelectItem, SetExpr, TableFactor, TableWithJoins, Value,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Interval,
+    ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr, TableFactor, TableWithJoins, Value,
 };
 
 /// `name(args)`.
@@ -29,6 +29,17 @@ pub(crate) fn quoted(name: String) -> Ident {
 /// `'text'`.
 pub(crate) fn string(text: String) -> Expr {
     Expr::Value(Value::SingleQuotedString(text).with_empty_span())
+}
+
+/// `INTERVAL 'text'`.
+pub(crate) fn interval(text: String) -> Expr {
+    Expr::Interval(Interval {
+        value: Box::new(string(text)),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    })
 }
 
 /// A whole number.
@@ -94,9 +105,14 @@ pub(crate) fn select_of(projection: Vec<SelectItem>, relation: TableFactor) -> S
 
 /// A query that is one `SELECT`.
 pub(crate) fn query_of(select: Select) -> Query {
+    query_of_body(SetExpr::Select(Box::new(select)))
+}
+
+/// A body as a whole query.
+pub(crate) fn query_of_body(body: SetExpr) -> Query {
     Query {
         with: None,
-        body: Box::new(SetExpr::Select(Box::new(select))),
+        body: Box::new(body),
         order_by: None,
         limit_clause: None,
         fetch: None,

@@ -170,13 +170,18 @@ pub(super) fn with_likely_cause(error: Error, cursor: &Cursor<'_>, number: usize
     error
 }
 
-/// A join that sqlparser does not know, nor do we: `TEMPORAL PROBE JOIN`, and INNER with a MATCH_CONDITION.
+/// A join that sqlparser does not know, nor do we: INNER with a MATCH_CONDITION, and `TEMPORAL PROBE JOIN` in another form than ours.
 fn join_not_built(cursor: &Cursor<'_>, number: usize) -> Option<Error> {
     let is_word = |number: usize, word: &str| cursor.token(number).is_some_and(|token| token_is_word(token, word));
     let before = number.checked_sub(1)?;
-    let (what, hint) = if is_word(before, "TEMPORAL") && is_word(number, "PROBE") {
-        ("TEMPORAL PROBE JOIN is not built yet", "write one ASOF JOIN for each offset: … ON k AND r.ts <= l.ts + INTERVAL …")
-    } else if is_word(before, "ASOF") && is_word(number, "INNER") {
+    // What stands before it may have been read as a name with the alias TEMPORAL.
+    if let Some(at) = [before, number].into_iter().find(|at| is_word(*at, "TEMPORAL") && is_word(at + 1, "PROBE")) {
+        let form = "write l TEMPORAL PROBE JOIN r ON (key) TIMESTAMPS (l_time, r_time) RANGE FROM 0s TO 30s STEP 5s AS p, \
+                    or LIST (0s, 1s, 5s) AS p";
+        let error = Error::new(Code::Syntax, "a TEMPORAL PROBE JOIN that is not written whole");
+        return Some(error.with_hint(form).at(cursor.span_of(at)));
+    }
+    let (what, hint) = if is_word(before, "ASOF") && is_word(number, "INNER") {
         let hint = "leave MATCH_CONDITION out and write ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts, which is inner";
         ("ASOF INNER JOIN … MATCH_CONDITION is not built yet: with MATCH_CONDITION all left rows are kept", hint)
     } else {

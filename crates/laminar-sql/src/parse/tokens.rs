@@ -12,6 +12,7 @@ use super::dialect::LaminarDialect;
 use super::names;
 use super::nested_error;
 use super::position::{Follower, LineIndex};
+use super::probe;
 use super::statement::Name;
 use super::syntax_error;
 
@@ -42,6 +43,7 @@ impl<'a> Tokens<'a> {
                 digits.retain(|c| c != '_');
             }
         }
+        probe::with_calls(&mut tokens);
         with_match_conditions(&mut tokens);
         let mut follower = Follower::new(text);
         let spans = tokens

@@ -24,7 +24,8 @@ use super::names::{Names, ResolveTable};
 use super::nodes::WindowAggregate;
 use super::rules::{
     assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
-    joins_by_time, keep_late_columns, reads_clock, refuse_ambiguous_orders, refuse_unstreamable, with_fences,
+    joins_by_time, keep_late_columns, reads_clock, recursions, refuse_ambiguous_orders, refuse_lossy_terms, refuse_unstreamable,
+    with_fences,
 };
 use super::shapes;
 use super::subqueries;
@@ -124,6 +125,7 @@ impl Planner {
         let plan = read_clock(plan)
             .and_then(|plan| expand_set_operations(plan.data))
             .and_then(|plan| self.membership.optimize(plan, &self.state, |_, _| {}))
+            .and_then(recursions)
             .map_err(explain)?;
         refuse_unstreamable(&plan)?;
         let plan = group_by_window(plan).and_then(first_of_each).map_err(explain)?;
@@ -204,6 +206,7 @@ impl Planner {
             None => plan(query)?,
         };
         refuse_ambiguous_orders(&plan)?;
+        refuse_lossy_terms(&plan)?;
         let plan = group_keys_once(plan)?;
         let analyzed = |plan| {
             self.state

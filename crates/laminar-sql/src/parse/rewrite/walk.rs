@@ -7,7 +7,10 @@ use datafusion::sql::sqlparser::tokenizer;
 use laminar_core::{Error, Result};
 
 use super::distinct_from::DistinctFrom;
-use super::{any_all, changes, joins_by_time, like_escape, rows, set_operations, set_returning, string_agg, subscript};
+use super::{
+    any_all, changes, joins_by_time, like_escape, recursive, rows, set_operations, set_returning, string_agg, subscript,
+    temporal_probe,
+};
 use crate::ast_walk::walk_mut;
 use crate::parse::position::LineIndex;
 
@@ -50,6 +53,8 @@ impl VisitorMut for Rewrites<'_> {
     type Break = Error;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        recursive::rewrite(query).map_break(|refused| self.at(refused))?;
+        temporal_probe::rewrite(query).map_break(|refused| self.at(refused))?;
         set_operations::rewrite(query);
         ControlFlow::Continue(())
     }

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, Ident, Interval, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor,
+    BinaryOperator, Expr, GroupByExpr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor,
     TableWithJoins, VisitMut, VisitorMut,
 };
 
@@ -135,12 +135,6 @@ impl VisitorMut for Replacer {
 }
 
 fn a_millisecond_before(end: Expr) -> Expr {
-    let millisecond = Expr::Interval(Interval {
-        value: Box::new(syntax::string("1 millisecond".to_owned())),
-        leading_field: None,
-        leading_precision: None,
-        last_field: None,
-        fractional_seconds_precision: None,
-    });
+    let millisecond = syntax::interval("1 millisecond".to_owned());
     Expr::Nested(Box::new(Expr::BinaryOp { left: Box::new(end), op: BinaryOperator::Minus, right: Box::new(millisecond) }))
 }

@@ -24,7 +24,6 @@ fn not_built(what: &str, hint: &str) -> Result<()> {
 
 fn check_node(node: &LogicalPlan) -> Result<()> {
     match node {
-        LogicalPlan::RecursiveQuery(_) => not_built("WITH RECURSIVE", "use it in an ad-hoc SELECT"),
         LogicalPlan::Subquery(_) => not_built("a sub-query inside an expression", "write it as a join with a derived table"),
         _ => Ok(()),
     }
