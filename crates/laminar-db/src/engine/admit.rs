@@ -46,10 +46,15 @@ impl Engine {
     pub(crate) fn watermark_target(&mut self, name: &str) -> Result<NodeId> {
         let object = self.catalog.named(name)?;
         let id = object.id;
-        if !matches!(&object.definition, Definition::Source(source) if source.watermark.is_some()) {
+        let has_watermark = match &object.definition {
+            Definition::Source(source) => source.watermark.is_some(),
+            Definition::Table(table) => !table.properties.time_columns.is_empty(),
+            _ => false,
+        };
+        if !has_watermark {
             let text = format!("{} '{name}' has no watermark that could be moved", kind_name(object.kind()));
             return Err(Error::new(Code::InvalidWindow, text)
-                .with_hint("a source has one if it is created with WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"));
+                .with_hint("a source, or a table that is APPEND ONLY, has one if it is created with WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"));
         }
         self.push_target(id)
     }

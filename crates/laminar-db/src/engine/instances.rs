@@ -77,6 +77,8 @@ pub(crate) struct TableInstance {
     pub(crate) source: NodeId,
     pub(crate) output: NodeId,
     pub(crate) rules: Arc<TableRules>,
+    /// `APPEND ONLY`.
+    pub(crate) is_append: bool,
 }
 
 impl Instances {

@@ -15,6 +15,7 @@ use super::create_query::refuse_late_to;
 use super::define_rules::{definition_of, rules_of};
 use super::select::{SnapshotReading, reads_stream};
 use super::target_table::places_of;
+use super::watermark::{Watermarked, watermark_spec};
 use super::{StatementOutcome, name_is_free};
 use crate::Database;
 use crate::block_on::{block_on, unless_interrupted};
@@ -112,8 +113,9 @@ pub(super) fn run_as(database: &Database, create: &CreateTable, query: &StreamQu
 /// Puts a table into the graph; gives the node into which its rows are pushed.
 fn make(engine: &mut Engine, create: &CreateTable, rules: &Arc<TableRules>, text: &str, files: FileSet) -> Result<NodeId> {
     let id = engine.catalog.next_id();
-    let (source, output, properties) = attach(engine, id, rules)?;
-    let parts = Parts::Table(TableInstance { source, output, rules: Arc::clone(rules) });
+    let (source, output, properties) = attach(engine, id, create, rules)?;
+    let is_append = properties.changes.is_append();
+    let parts = Parts::Table(TableInstance { source, output, rules: Arc::clone(rules), is_append });
     engine.run_instance(id, Instance::new(vec![source, output], parts).with_files(Files::Read(files)))?;
     engine.declare_sides(id, None)?;
     engine.stage(CatalogChange::Create(Object {
@@ -128,12 +130,23 @@ fn make(engine: &mut Engine, create: &CreateTable, rules: &Arc<TableRules>, text
 }
 
 /// The nodes of a table: where rows are pushed in, and where they are seen; and what holds for them there.
-fn attach(engine: &mut Engine, id: ObjectId, rules: &TableRules) -> Result<(NodeId, NodeId, EdgeProperties)> {
+fn attach(
+    engine: &mut Engine,
+    id: ObjectId,
+    create: &CreateTable,
+    rules: &TableRules,
+) -> Result<(NodeId, NodeId, EdgeProperties)> {
     let (name, schema) = (&rules.table, &rules.schema);
     let primary_key = (!rules.key.is_empty()).then(|| rules.key.clone());
     let (source, output) = (engine.next_node(), NodeId(engine.next_node().0 + 1));
-    let rows = NodeKind::Source(SourceSpec::TABLE);
-    let pushed = EdgeProperties { changes: ChangeKind::Retract, ..derive(&rows, &[], schema.clone()) };
+    let of = Watermarked { is_pushed: true, is_append: true };
+    let watermark = create.watermark.as_ref().map(|watermark| watermark_spec(of, watermark, schema)).transpose()?;
+    let rows = NodeKind::Source(match watermark {
+        Some(watermark) => SourceSpec { watermark: Some(watermark), idle_timeout: engine.idle_timeout() },
+        None => SourceSpec::TABLE,
+    });
+    let changes = if create.append_only { ChangeKind::Append } else { ChangeKind::Retract };
+    let pushed = EdgeProperties { changes, ..derive(&rows, &[], schema.clone()) };
     let table = NodeKind::Output(OutputSpec { stored: true, pushed: true, primary_key, schema: schema.clone() });
     let properties = derive(&table, &[&pushed], schema.clone());
     engine.attach_nodes(

@@ -30,6 +30,7 @@ mod target_table;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod watermark;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `CREATE TABLE name (columns, PRIMARY KEY (…)) [FROM CONNECTOR (…) FORMAT …]`, or `CREATE TABLE name AS query`.
+//! `CREATE TABLE name (columns, PRIMARY KEY (…)) [APPEND ONLY] [FROM CONNECTOR (…) FORMAT …]`, or `CREATE TABLE name AS query`.
 
 use datafusion::sql::sqlparser::tokenizer::Token;
 use laminar_core::{Code, Error, Result};
@@ -7,7 +7,6 @@ use super::columns;
 use super::connector::{self, Direction};
 use super::constraints::Constraints;
 use super::create::Head;
-use super::dispatch::not_built;
 use super::query;
 use super::statement::{CreateTable, Name};
 use super::tokens::Cursor;
@@ -19,26 +18,50 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateTable> {
     }
     let mut definition = columns::definition(cursor, &head.name)?;
     definition.constraints.name_checks(&head.name.text)?;
-    if let Some(watermark) = definition.watermark {
-        let error =
-            Error::new(Code::InvalidWindow, "a table has no watermark: its rows can change at any time").at(watermark.span);
-        return Err(error.with_hint("declare the watermark in CREATE SOURCE"));
-    }
+    let mut append_only = cursor.take_words(&["APPEND", "ONLY"]);
     let connector = connector::optional(cursor, Direction::From)?;
+    append_only |= cursor.take_words(&["APPEND", "ONLY"]);
+    refuse_changes(append_only, &definition)?;
     let Head { name, if_not_exists, or_replace, .. } = head;
     if definition.columns.is_empty() && connector.is_none() {
         let error = Error::new(Code::InvalidQuery, format!("table '{}' has no columns", name.text)).at(name.span);
         return Err(error.with_hint("declare them, as in CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR)"));
     }
-    let start = cursor.position();
-    if cursor.take_words(&["APPEND", "ONLY"]) {
-        return Err(not_built("APPEND ONLY", cursor.since(start), "write CREATE SOURCE for rows that are only ever added"));
-    }
     let mut columns = definition.columns;
     columns::require_keys(&mut columns, &definition.primary_key);
     let Constraints { defaults, generated, checks } = definition.constraints;
-    let primary_key = definition.primary_key;
-    Ok(CreateTable { name, if_not_exists, or_replace, columns, primary_key, defaults, generated, checks, connector, query: None })
+    let (primary_key, watermark, query) = (definition.primary_key, definition.watermark, None);
+    Ok(CreateTable {
+        name,
+        if_not_exists,
+        or_replace,
+        columns,
+        primary_key,
+        defaults,
+        generated,
+        checks,
+        append_only,
+        watermark,
+        connector,
+        query,
+    })
+}
+
+/// Rows that can change have no watermark, and rows that cannot are not replaced by key.
+fn refuse_changes(append_only: bool, definition: &columns::Definition) -> Result<()> {
+    match (&definition.watermark, definition.primary_key.first()) {
+        (Some(watermark), _) if !append_only => {
+            let text = "a table has no watermark: its rows can change at any time";
+            let hint = "write APPEND ONLY behind the columns, if rows are only ever inserted; or CREATE SOURCE";
+            Err(Error::new(Code::InvalidWindow, text).with_hint(hint).at(watermark.span))
+        }
+        (_, Some(key)) if append_only => {
+            let text = "a table that is APPEND ONLY has no primary key: a row with the same key would replace the one before it";
+            let hint = "leave out the key, or APPEND ONLY";
+            Err(Error::new(Code::InvalidQuery, text).with_hint(hint).at(key.span))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes `[(names)] AS` if it comes next.
@@ -76,6 +99,8 @@ fn filled(cursor: &mut Cursor<'_>, head: Head, names: Vec<Name>) -> Result<Creat
         defaults: Vec::new(),
         generated: Vec::new(),
         checks: Vec::new(),
+        append_only: false,
+        watermark: None,
         connector: None,
         query,
     })

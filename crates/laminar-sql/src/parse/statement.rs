@@ -131,6 +131,10 @@ pub struct CreateTable {
     pub generated: Vec<ColumnExpr>,
     /// `CHECK` constraints.
     pub checks: Vec<CheckDef>,
+    /// `APPEND ONLY`: its rows are never changed.
+    pub append_only: bool,
+    /// How far event time has come; only of a table that is `append_only`.
+    pub watermark: Option<WatermarkDef>,
     /// From where the table is filled, if not by `INSERT` alone.
     pub connector: Option<ConnectorDef>,
     /// `AS query`: what the table holds at first, and where its columns come from.

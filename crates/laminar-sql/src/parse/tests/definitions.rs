@@ -113,7 +113,7 @@ fn definitions_are_checked() {
            |
          1 | CREATE TABLE t (ts TIMESTAMP, WATERMARK FOR ts AS ts)
            |                               ^^^^^^^^^^^^^^^^^^^^^^
-           = hint: declare the watermark in CREATE SOURCE"#]],
+           = hint: write APPEND ONLY behind the columns, if rows are only ever inserted; or CREATE SOURCE"#]],
     );
     check(
         "CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts + INTERVAL '5' SECOND)",
