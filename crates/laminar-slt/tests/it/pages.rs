@@ -39,15 +39,15 @@ fn what_is_not_supported_is_refused_in_the_words_of_its_page() {
 }
 
 #[test]
-fn answers_differ_from_postgresql_as_the_reference_says() {
-    let differing = rows(&read("04-sql-reference.md"), ["query", "here", "PostgreSQL", "why"]);
+fn answers_differ_from_postgresql_as_the_page_says() {
+    let differing = rows(&read("04-differences.md"), ["query", "here", "PostgreSQL", "why"]);
     assert!(differing.len() > 5, "the page lists what differs: {} rows", differing.len());
     for [query, here, postgresql, _] in &differing {
         let example = match here.strip_prefix("error: ") {
             Some(message) => format!("statement error {}\n{query}\n", regex::escape(message)),
             None => format!("query\n{query}\n----\n{here}\n"),
         };
-        let report = run_text("04-sql-reference.md", &example, &folder(), &Options::default());
+        let report = run_text("04-differences.md", &example, &folder(), &Options::default());
         assert!(report.failures.is_empty(), "{}", report.render());
         assert_ne!(here, postgresql, "{query}: that does not differ");
     }
