@@ -7,7 +7,9 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{MemTable, provider_as_source};
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Volatility};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{Query, Visitor};
 use laminar_core::expr::{ExprRef, ScalarExpr};
 use laminar_core::{Code, Error, Result};
@@ -41,6 +43,10 @@ impl Planner {
             let text = format!("{what} must be an expression of the row's own columns");
             return Err(Error::new(Code::InvalidQuery, text).with_hint("compute what needs other rows in a view"));
         }
+        // Some functions are only ever run in the form that the optimiser gives them.
+        let context =
+            SimplifyContext::builder().with_schema(Arc::clone(input.schema())).with_config_options(Arc::clone(self.options()));
+        let expr = ExprSimplifier::new(context.build()).simplify(expr).map_err(from_datafusion)?;
         let expr = scalar(&expr, input.schema())?;
         let assigned = Assigned { expr, target: Arc::new(target.clone().with_nullable(true)) };
         assigned.evaluate(&RecordBatch::new_empty(Arc::clone(schema)))?;
@@ -50,7 +56,7 @@ impl Planner {
     /// The condition of `query` over rows with the columns of `schema`.
     pub fn row_condition(&self, query: &StreamQuery, what: &str, text: &str, schema: &SchemaRef) -> Result<ExprRef> {
         let (expr, input) = self.only_expression(query, what, text, Some(schema))?;
-        let data_type = scalar(&expr, input.schema())?.data_type().clone();
+        let data_type = expr.get_type(input.schema()).map_err(from_datafusion)?;
         if !matches!(data_type, DataType::Boolean | DataType::Null) {
             return Err(Error::new(Code::TypeMismatch, format!("{what} is {}, not a condition", type_name(&data_type)))
                 .with_hint("write what must be true of each row, as in CHECK (price > 0)"));

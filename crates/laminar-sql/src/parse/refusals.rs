@@ -65,6 +65,9 @@ impl VisitorMut for Refusals<'_> {
             let instead = "write the statement by itself, with its queries in FROM, USING or sub-queries";
             return ControlFlow::Break(self.not_built("a statement inside of a query", instead, query.body.span()));
         }
+        if query.for_clause.is_some() {
+            return ControlFlow::Break(self.not_built("FOR XML or FOR JSON", "leave it out", query.body.span()));
+        }
         self.fetch_as_limit(query)
     }
 
@@ -72,6 +75,10 @@ impl VisitorMut for Refusals<'_> {
         if let Some(into) = &select.into {
             let error = self.not_built("SELECT INTO", "write INSERT INTO … SELECT, or CREATE MATERIALIZED VIEW", into.span());
             return ControlFlow::Break(error);
+        }
+        if !select.connect_by.is_empty() {
+            let place = select.select_token.0.span;
+            return ControlFlow::Break(self.not_built("CONNECT BY", "write WITH RECURSIVE", place));
         }
         select.from.iter().try_for_each(|table| self.joins(table))
     }
@@ -91,7 +98,27 @@ impl VisitorMut for Refusals<'_> {
             | TableFactor::UNNEST { with_ordinality: true, .. } => {
                 not_built("WITH ORDINALITY", "number the rows with row_number() OVER (…)")
             }
+            TableFactor::Table { with_hints, .. } if !with_hints.is_empty() => {
+                not_built("WITH (…) behind a table", "leave it out")
+            }
+            TableFactor::Table { partitions, .. } if !partitions.is_empty() => {
+                not_built("PARTITION behind a table", "leave it out")
+            }
+            TableFactor::Table { index_hints, .. } if !index_hints.is_empty() => not_built("a hint for an index", "leave it out"),
             TableFactor::Table { name, .. } => match name.0.as_slice() {
+                [schema, table] if schema.as_ident().is_some_and(|schema| names::of_ident(schema) == "public") => {
+                    name.0 = vec![table.clone()];
+                    ControlFlow::Continue(())
+                }
+                [schema, .., table] => {
+                    let schema = schema.as_ident().map(names::of_ident).unwrap_or_default();
+                    let hint = match schema.as_str() {
+                        "information_schema" | "pg_catalog" => "SHOW ALL lists what there is, DESCRIBE name its columns".to_owned(),
+                        _ => format!("write '{table}' alone"),
+                    };
+                    let error = Error::new(Code::NotSupported, "there are no schemas but 'public'").with_hint(hint);
+                    ControlFlow::Break(self.at(error, name.span()))
+                }
                 [part] => part.as_ident().map_or(ControlFlow::Continue(()), |ident| self.not_reserved(ident, "a table")),
                 _ => ControlFlow::Continue(()),
             },
@@ -142,6 +169,9 @@ impl Refusals<'_> {
     fn join(&self, join: &Join) -> ControlFlow<Error> {
         use JoinOperator as J;
         let place = join.relation.span();
+        if join.global {
+            return ControlFlow::Break(self.not_built("GLOBAL JOIN", "leave GLOBAL out", place));
+        }
         match &join.join_operator {
             J::Join(JoinConstraint::None)
             | J::Inner(JoinConstraint::None)

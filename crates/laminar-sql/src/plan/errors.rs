@@ -179,7 +179,38 @@ fn explain_plan(message: &str, failed: Option<&Failed<'_>>) -> Error {
     if let Some(error) = failed.and_then(unknown_function) {
         return error;
     }
-    Error::new(Code::InvalidQuery, first_line(message))
+    not_grouped(message, failed).unwrap_or_else(|| Error::new(Code::InvalidQuery, first_line(message)))
+}
+
+/// A column that a grouped query reads outside of aggregates. DataFusion lists all that it could have read, our markers of windows among it.
+fn not_grouped(message: &str, failed: Option<&Failed<'_>>) -> Option<Error> {
+    let (before, _) = message.split_once("\" must appear in the GROUP BY clause")?;
+    let (_, column) = before.rsplit_once("column \"")?;
+    let name = column.rsplit('.').next().unwrap_or(column);
+    let error = Error::new(Code::InvalidQuery, format!("column '{name}' is neither in GROUP BY nor in an aggregate"));
+    let error = error.with_hint(format!("add it to GROUP BY, or take one of its values: max({name})"));
+    let place = failed.and_then(|failed| column_span(failed, name));
+    Some(match place {
+        Some(span) => error.at(span),
+        None => error,
+    })
+}
+
+/// Where the query first reads a column called `name`.
+fn column_span(failed: &Failed<'_>, name: &str) -> Option<Span> {
+    let found = walk_expressions(failed.query, |expr| {
+        let ident = match expr {
+            Expr::Identifier(ident) => Some(ident),
+            Expr::CompoundIdentifier(parts) => parts.last(),
+            _ => None,
+        };
+        match ident.filter(|ident| names::of_ident(ident) == name) {
+            Some(ident) => ControlFlow::Break(ident.span),
+            None => ControlFlow::Continue(()),
+        }
+    });
+    let ControlFlow::Break(span) = found else { return None };
+    Some(from_sqlparser(failed.text, span))
 }
 
 fn unknown_table(table: &str, failed: Option<&Failed<'_>>) -> Error {

@@ -10,6 +10,7 @@ mod names;
 pub(crate) mod nodes;
 mod planner;
 mod rules;
+mod scalar_clauses;
 mod shapes;
 mod subqueries;
 mod table_text;

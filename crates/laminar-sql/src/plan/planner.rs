@@ -27,6 +27,7 @@ use super::rules::{
     joins_by_time, keep_late_columns, reads_clock, recursions, refuse_ambiguous_orders, refuse_lossy_terms, refuse_unstreamable,
     with_fences,
 };
+use super::scalar_clauses::refuse_clauses_of_scalars;
 use super::shapes;
 use super::subqueries;
 use super::wildcard::{with_all_columns, without_columns};
@@ -177,6 +178,8 @@ impl Planner {
     ) -> Result<LogicalPlan, Error> {
         let names = Names { state: &self.state, tables };
         let query = &mut query.clone();
+        refuse_clauses_of_scalars(query, &self.state, text)?;
+        shapes::name_casts(query);
         exact_syntax(query, text)?;
         as_calls(query, text)?;
         let planned = self.planned(query, &names, reading);

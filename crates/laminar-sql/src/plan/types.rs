@@ -42,17 +42,27 @@ fn arrow_type(sql: &ast::DataType) -> Result<DataType> {
         S::IntUnsigned(_) | S::IntegerUnsigned(_) => DataType::UInt32,
         S::BigIntUnsigned(_) => DataType::UInt64,
         S::Real | S::Float4 => DataType::Float32,
-        S::Double(_) | S::DoublePrecision | S::Float8 | S::Float(_) | S::Float64 => DataType::Float64,
+        S::Float(ExactNumberInfo::Precision(1..=24)) => DataType::Float32,
+        S::Float(ExactNumberInfo::None | ExactNumberInfo::Precision(25..=53)) => DataType::Float64,
+        S::Double(ExactNumberInfo::None) | S::DoublePrecision | S::Float8 | S::Float64 => DataType::Float64,
+        S::Double(_) | S::Float(_) => return Err(not_kept(sql, "FLOAT(1) to FLOAT(53), or DOUBLE without digits")),
         S::Numeric(info) | S::Decimal(info) | S::Dec(info) => decimal(info)?,
         S::Varchar(_) | S::CharacterVarying(_) | S::CharVarying(_) | S::Text | S::String(_) | S::Char(_) | S::Character(_) => {
             DataType::Utf8
         }
-        S::Bytea | S::Binary(_) | S::Varbinary(_) | S::Blob(_) | S::Bytes(_) => DataType::Binary,
+        S::Bytea | S::Binary(None) | S::Varbinary(None) | S::Blob(None) | S::Bytes(None) => DataType::Binary,
+        S::Binary(_) | S::Varbinary(_) | S::Blob(_) | S::Bytes(_) => {
+            return Err(not_kept(sql, "BYTEA, and CHECK (octet_length(x) <= n)"));
+        }
         S::Date => DataType::Date32,
-        S::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => DataType::Time64(TimeUnit::Nanosecond),
+        S::Time(None | Some(9), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => DataType::Time64(TimeUnit::Nanosecond),
+        S::Time(Some(_), _) => return Err(not_kept(sql, "TIME, which has nanoseconds")),
         S::Timestamp(precision, zone) => timestamp(*precision, zone)?,
         S::Datetime(precision) => timestamp(*precision, &TimezoneInfo::None)?,
         S::Array(ast::ArrayElemTypeDef::SquareBracket(inner, None) | ast::ArrayElemTypeDef::AngleBracket(inner)) => {
+            if length_of(inner).is_some() {
+                return Err(not_kept(sql, "VARCHAR[]"));
+            }
             DataType::List(Arc::new(Field::new_list_field(arrow_type(inner)?, true)))
         }
         other => {
@@ -61,6 +71,12 @@ fn arrow_type(sql: &ast::DataType) -> Result<DataType> {
             ));
         }
     })
+}
+
+/// A length or a number of digits that values would not be held to.
+fn not_kept(sql: &ast::DataType, instead: &str) -> Error {
+    let text = format!("the length or digits of {sql} would not be kept to, and are not built yet");
+    Error::new(Code::NotSupported, text).with_hint(format!("write {instead}"))
 }
 
 fn decimal(info: &ExactNumberInfo) -> Result<DataType> {

@@ -46,7 +46,7 @@ fn replace(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         _ => return Ok(Transformed::no(expr)),
     };
     let Ok(from) = inner.get_type(schema) else { return Ok(Transformed::no(expr)) };
-    if is_no_instant(&from) && is_instant(target) {
+    if is_no_instant(&from) && is_instant(target) || is_day_or_time(&from) && is_no_instant(target) {
         return Err(no_such_cast(&from, target).into_external());
     }
     if !cast::is_ours(&from, target) {
@@ -65,11 +65,19 @@ fn is_instant(data_type: &DataType) -> bool {
     matches!(data_type, D::Date32 | D::Date64 | D::Time32(_) | D::Time64(_) | D::Timestamp(..) | D::Interval(_))
 }
 
+fn is_day_or_time(data_type: &DataType) -> bool {
+    use DataType as D;
+    matches!(data_type, D::Date32 | D::Date64 | D::Time32(_) | D::Time64(_))
+}
+
 /// The error of a conversion that has no meaning.
 pub(crate) fn no_such_cast(from: &DataType, to: &DataType) -> Error {
     let error = Error::new(Code::TypeMismatch, format!("a {} is not a {}", type_name(from), type_name(to)));
     match to {
         DataType::Timestamp(..) if from.is_numeric() => error.with_hint("for seconds since 1970 write to_timestamp(x)"),
+        to if is_no_instant(to) && is_day_or_time(from) => {
+            error.with_hint("subtract one from the other, or write extract(epoch FROM x)")
+        }
         DataType::Interval(_) => error.with_hint("write x * INTERVAL '1 second'"),
         _ => error.with_hint("write it as text, as in '2024-01-31'"),
     }

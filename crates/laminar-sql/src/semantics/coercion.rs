@@ -11,7 +11,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast as PlainCast, Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Union, lit,
+    BinaryExpr, Cast as PlainCast, Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Union, Values, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -104,10 +104,39 @@ fn coerce_plan(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
             LogicalPlanBuilder::from(input.as_ref().clone()).project(exprs)?.distinct()?.build()
         }
         // The columns' types were settled when the cells had other ones.
-        LogicalPlan::Values(values) => LogicalPlanBuilder::values(values.values)?.build(),
+        LogicalPlan::Values(values) => LogicalPlanBuilder::values(with_doubles(values))?.build(),
         LogicalPlan::Union(union) => coerce_union(union).map(LogicalPlan::Union),
         other => Ok(other),
     }
+}
+
+/// The cells of VALUES, in which DOUBLE and DECIMAL meet as DOUBLE. DataFusion has made DECIMAL of them, which has no room for most.
+fn with_doubles(values: Values) -> Vec<Vec<Expr>> {
+    let Values { schema, mut values } = values;
+    for (column, field) in schema.fields().iter().enumerate().filter(|(_, field)| is_decimal(field.data_type())) {
+        let within = |cell: &Expr| match cell {
+            Expr::Cast(PlainCast { expr, .. }) => type_of(expr, &DFSchema::empty()),
+            _ => None,
+        };
+        if !values.iter().any(|row| within(&row[column]).is_some_and(|inner| inner.is_floating())) {
+            continue;
+        }
+        for row in &mut values {
+            let cell = std::mem::take(&mut row[column]);
+            row[column] = match cell {
+                Expr::Cast(PlainCast { expr, .. }) => match type_of(&expr, &DFSchema::empty()) {
+                    Some(from) => cast_to(*expr, &from, &DataType::Float64),
+                    None => *expr,
+                },
+                other => cast_to(other, field.data_type(), &DataType::Float64),
+            };
+        }
+    }
+    values
+}
+
+fn is_decimal(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Decimal128(..) | DataType::Decimal256(..))
 }
 
 /// The branches of a UNION, each with columns at the types at which all branches meet.
@@ -115,12 +144,13 @@ fn coerce_union(mut union: Union) -> Result<Union> {
     let width = union.inputs.first().map_or(0, |input| input.schema().fields().len());
     let targets: Vec<Option<DataType>> = (0..width)
         .map(|column| {
-            let types = union
-                .inputs
-                .iter()
-                .filter_map(|input| input.schema().fields().get(column))
-                .map(|field| field.data_type().clone());
-            meeting_type(types).and_then(|(target, is_ours)| is_ours.then_some(target))
+            let type_in = |input: &Arc<LogicalPlan>| Some(input.schema().fields().get(column)?.data_type().clone());
+            let (untyped, typed): (Vec<_>, Vec<_>) = union.inputs.iter().partition(|input| is_untyped(input, column));
+            // A text without a type becomes what stands beside it, as in PostgreSQL.
+            let becomes = !untyped.is_empty() && typed.iter().any(|input| type_in(input).is_some_and(|t| !t.is_null()));
+            let inputs = if becomes { typed } else { union.inputs.iter().collect() };
+            meeting_type(inputs.into_iter().filter_map(type_in))
+                .and_then(|(target, is_ours)| (is_ours || becomes).then_some(target))
         })
         .collect();
     if targets.iter().all(Option::is_none) {
@@ -143,6 +173,12 @@ fn coerce_union(mut union: Union) -> Result<Union> {
     union.inputs = inputs.collect::<Result<_>>()?;
     // The other columns meet by DataFusion's rule, which comes after this one.
     Union::try_new_with_loose_types(union.inputs)
+}
+
+/// Whether a column of a branch is a text in quotes.
+fn is_untyped(input: &LogicalPlan, column: usize) -> bool {
+    let LogicalPlan::Projection(projection) = input else { return false };
+    projection.expr.get(column).is_some_and(|expr| untyped_text(&expr.clone().unalias()).is_some())
 }
 
 /// An interval in the form in which equal ones are the same; other expressions as they are.

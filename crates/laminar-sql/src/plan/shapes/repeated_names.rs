@@ -122,7 +122,8 @@ fn name_of(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => folded(ident),
         Expr::CompoundIdentifier(idents) => idents.last().map(folded).unwrap_or_default(),
-        Expr::Nested(inner) => name_of(inner),
+        // The planner calls a cast by what is cast.
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => name_of(inner),
         other => {
             let mut text = other.to_string();
             let quoted = walk_expressions(other, |part| match part {

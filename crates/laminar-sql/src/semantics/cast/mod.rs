@@ -44,6 +44,7 @@ pub(super) fn is_ours(from: &DataType, to: &DataType) -> bool {
         _ if from == to => false,
         (from, to) if is_text(from) => from_text::reads(to),
         (from, to) if is_text(to) => to_text::writes(from),
+        (D::Float64, D::Float32) => true,
         (from, to) if from.is_floating() => to.is_integer() || is_decimal(to),
         (D::Decimal256(..), to) => is_decimal(to),
         (from, to) if is_decimal(from) => to.is_integer() || to.is_floating() || is_decimal(to),

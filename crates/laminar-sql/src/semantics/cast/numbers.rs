@@ -69,6 +69,13 @@ fn from_double(
             })?;
             Ok(Arc::new(values.with_precision_and_scale(precision, scale)?))
         }
+        DataType::Float32 => {
+            let values = each::<_, Float32Type>(column, gives_null, |value| {
+                let real = value as f32;
+                if real.is_finite() || !value.is_finite() { Ok(real) } else { Err(out_of_range(value, target)) }
+            })?;
+            Ok(Arc::new(values))
+        }
         _ => whole!(target, double_to_whole, column, gives_null),
     }
 }
