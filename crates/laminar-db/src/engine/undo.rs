@@ -48,6 +48,8 @@ pub(crate) struct Undo {
     done: Option<Vec<Done>>,
     /// How the catalog changes if the statement succeeds.
     changes: Vec<CatalogChange>,
+    /// Objects in whose place others stand if the statement succeeds.
+    replaced: Vec<ObjectId>,
     /// For tests: the statement fails when it has done so many things.
     fails_at: Option<usize>,
 }
@@ -60,9 +62,10 @@ impl Engine {
         let result = statement(self).and_then(|value| self.commit_staged().map(|()| value));
         self.journal.forget_staged();
         self.undo.changes.clear();
-        let done = self.undo.done.take().unwrap_or_default();
-        if result.is_err() {
-            self.take_back(done)?;
+        let (done, replaced) = (self.undo.done.take().unwrap_or_default(), std::mem::take(&mut self.undo.replaced));
+        match &result {
+            Ok(_) => replaced.into_iter().try_for_each(|id| self.end_instance(id))?,
+            Err(_) => self.take_back(done)?,
         }
         result
     }
@@ -91,6 +94,14 @@ impl Engine {
     /// Says how the catalog changes if the statement succeeds.
     pub(crate) fn stage(&mut self, change: CatalogChange) {
         self.undo.changes.push(change);
+    }
+
+    /// Says that an object goes if the statement succeeds, since another one takes its place. Fails if something reads from its nodes.
+    pub(crate) fn stage_end(&mut self, id: ObjectId) -> Result<()> {
+        self.reactor.graph().check_detach(&self.nodes_with_sides(id))?;
+        self.undo.changes.push(CatalogChange::Drop(id));
+        self.undo.replaced.push(id);
+        Ok(())
     }
 
     fn commit_staged(&mut self) -> Result<()> {

@@ -5,13 +5,16 @@ use laminar_sql::parse::{CreateQuery, EmitKind, StreamQuery};
 use laminar_sql::plan::Purpose;
 
 use super::{StatementOutcome, name_is_free};
-use crate::catalog::{CatalogChange, Definition, Object, ObjectId, ObjectKind, kind_name};
+use crate::catalog::{CatalogChange, Definition, Object, ObjectId, ObjectKind, inputs_in, kind_name};
 use crate::engine::{Engine, Instance, Parts};
 use crate::settings::Retention;
 use crate::{Notice, NoticeKind};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: ObjectKind) -> Result<StatementOutcome> {
-    if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
+    let replaced = replaced(engine, create, kind)?;
+    if replaced.is_none()
+        && let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)?
+    {
         return Ok(skipped);
     }
     let history = create.history.as_ref().map(|option| Retention::parse(&option.value).map_err(|error| error.at(option.span)));
@@ -20,6 +23,10 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
     let purpose = if stored { Purpose::View } else { Purpose::Stream };
     let (id, name) = (engine.catalog.next_id(), create.name.text.clone());
     let attached = engine.attach_query((id, &name), &create.query, text, purpose)?;
+    if let Some(old) = replaced {
+        refuse_itself(engine, create, old)?;
+        engine.stage_end(old)?;
+    }
     let notices = engine.notices_of_query(&create.query).into_iter().chain(order_is_ignored(&create.query)).collect();
     let fragment = attached.fragment;
     let latest_only = shows_latest_only(&create.query);
@@ -37,6 +44,32 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
         definition: Definition::Query { properties: fragment.properties, stored, latest_only },
     }));
     Ok(StatementOutcome::Done { what: format!("CREATE {} {}", kind_name(kind), create.name.text), notices })
+}
+
+/// The object whose place the new one takes: of the same kind and name, and nothing depends on it.
+fn replaced(engine: &Engine, create: &CreateQuery, kind: ObjectKind) -> Result<Option<ObjectId>> {
+    let Some(old) = engine.catalog.get(&create.name.text).filter(|old| create.or_replace && old.kind() == kind) else {
+        return Ok(None);
+    };
+    let dependants = engine.catalog.names_of(&engine.catalog.dependants(old.id));
+    if dependants.is_empty() {
+        return Ok(Some(old.id));
+    }
+    let text = format!("'{}' is used by {}", create.name.text, dependants.join(", "));
+    Err(Error::new(Code::ObjectInUse, text)
+        .with_detail("to change the query below others that run is not built yet")
+        .with_hint("drop those first and create them again, or create it under another name")
+        .at(create.name.span))
+}
+
+/// Fails if the new query reads what it would replace.
+fn refuse_itself(engine: &Engine, create: &CreateQuery, old: ObjectId) -> Result<()> {
+    let inputs = inputs_in(&create.query, &engine.catalog);
+    if !engine.catalog.with_inputs(&inputs).contains(&old) {
+        return Ok(());
+    }
+    let error = Error::new(Code::InvalidQuery, format!("'{}' would read from itself", create.name.text));
+    Err(error.with_hint("name the tables and views below it").at(create.query.span))
 }
 
 /// Readers of an object see its rows as they change, in no order.

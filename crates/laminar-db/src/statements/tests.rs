@@ -171,7 +171,10 @@ fn random_statement(random: &mut StdRng, catalog: &Catalog) -> String {
         "source" => format!("CREATE SOURCE {name} (x BIGINT, y VARCHAR(3))"),
         "as" => format!("CREATE TABLE {name} AS SELECT 1 AS x, {column} AS \"Y y\" FROM {other}"),
         "query" => format!("CREATE {kind} {name} AS SELECT {column}, x AS z FROM {other} WHERE x > 0"),
-        "replace" => format!("CREATE OR REPLACE VIEW {name} AS SELECT {column}, 1 AS x2 FROM {other}"),
+        "replace" => format!(
+            "CREATE OR REPLACE {} {name} AS SELECT {column}, 1 AS x2 FROM {other}",
+            kind_of(name).filter(|_| column == "x").unwrap_or("VIEW")
+        ),
         "rename" => format!("ALTER {} {name} RENAME TO {other}", kind_of(name).unwrap_or(kind)),
         "drop" => format!("DROP {} {name}", kind_of(name).unwrap_or(kind)),
         _ => format!("DROP {kind} {name} CASCADE"),

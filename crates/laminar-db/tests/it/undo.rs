@@ -27,6 +27,7 @@ fn database(folder: &std::path::Path) -> Database {
          INSERT INTO names VALUES ('a', 'A'), ('b', 'B');
          CREATE MATERIALIZED VIEW totals WITH (history = '9 steps') AS SELECT symbol, sum(price) AS total FROM trades GROUP BY symbol;
          CREATE VIEW shown AS SELECT symbol, total FROM totals;
+         CREATE MATERIALIZED VIEW alone AS SELECT count(*) AS n FROM trades;
          CREATE TABLE late_rows (a BIGINT, ts TIMESTAMP, reason VARCHAR)",
     )
     .unwrap();
@@ -52,6 +53,7 @@ fn statements(folder: &std::path::Path) -> Vec<String> {
         format!("CREATE SOURCE s FROM FILE (path = '{}')", path("in.csv")),
         "CREATE VIEW v AS SELECT total + 1 AS more FROM shown".into(),
         "CREATE OR REPLACE VIEW shown AS SELECT symbol, total, 1 AS one FROM totals".into(),
+        "CREATE OR REPLACE MATERIALIZED VIEW alone WITH (history = '3 steps') AS SELECT max(n.name) AS m FROM shown s JOIN names n ON n.symbol = s.symbol".into(),
         "CREATE STREAM v AS SELECT a FROM readings WHERE a > 1".into(),
         "CREATE MATERIALIZED VIEW v WITH (history = '10 steps') AS SELECT n.name, s.total FROM shown s JOIN names n ON n.symbol = s.symbol".into(),
         "CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM readings$errors".into(),

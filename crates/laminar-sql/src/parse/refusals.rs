@@ -113,7 +113,9 @@ impl VisitorMut for Refusals<'_> {
                 [schema, .., table] => {
                     let schema = schema.as_ident().map(names::of_ident).unwrap_or_default();
                     let hint = match schema.as_str() {
-                        "information_schema" | "pg_catalog" => "SHOW ALL lists what there is, DESCRIBE name its columns".to_owned(),
+                        "information_schema" | "pg_catalog" => {
+                            "SHOW ALL lists what there is, DESCRIBE name its columns".to_owned()
+                        }
                         _ => format!("write '{table}' alone"),
                     };
                     let error = Error::new(Code::NotSupported, "there are no schemas but 'public'").with_hint(hint);

@@ -77,6 +77,11 @@ pub(super) fn action(random: &mut StdRng, views: &mut Vec<usize>, time: &mut i64
         10 => {
             let query = random.random_range(0..QUERIES.len());
             if let Some(place) = views.iter().position(|view| *view == query) {
+                // A view keeps its name and gets the query of another one, or goes.
+                if random.random_bool(0.5) {
+                    let other = QUERIES[random.random_range(0..QUERIES.len())];
+                    return Action::Statement(format!("CREATE OR REPLACE MATERIALIZED VIEW v{query} AS {other}"));
+                }
                 views.remove(place);
                 Action::Statement(format!("DROP MATERIALIZED VIEW v{query}"))
             } else {
