@@ -8,9 +8,13 @@ use super::case::{Case, Outcome, Postgres};
 /// So many queries that only PostgreSQL refuses are printed.
 const STRANGE_SHOWN: usize = 5;
 
+/// A line of progress is printed after so many queries.
+const PROGRESS: usize = 1_000;
+
 /// Counts, and what is to be looked at.
 #[derive(Default)]
 pub(super) struct Report {
+    ran: usize,
     same: usize,
     with_rows: usize,
     no_answer: usize,
@@ -23,6 +27,26 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Says from time to time how far a long run is; `ran` queries more have been run.
+    pub(super) fn progress(&mut self, ran: usize) {
+        let before = self.ran;
+        self.ran += ran;
+        if before / PROGRESS < self.ran / PROGRESS {
+            println!("{}", self.total());
+        }
+    }
+
+    /// All counts, in a line that can be added up over processes.
+    fn total(&self) -> String {
+        let Self { ran, same, with_rows, no_answer, postgres, strange, refusals, failures } = self;
+        let (strange, failures) = (strange.len(), failures.len());
+        let refused: usize = refusals.values().map(|(count, _)| count).sum();
+        format!(
+            "total: {ran} ran {same} agree {with_rows} have_rows {postgres} agree_with_postgres {strange} only_postgres_refuses \
+             {no_answer} have_no_answer {refused} are_refused {failures} differ"
+        )
+    }
+
     pub(super) fn count(&mut self, outcome: &Outcome, case: &Case) {
         match outcome {
             Outcome::Same { rows, postgres } => {
@@ -63,7 +87,7 @@ impl Report {
         let unexpected: Vec<String> = self
             .refusals
             .iter()
-            .filter(|(refusal, _)| !allowed.iter().any(|(allowed, _)| refusal.contains(allowed)))
+            .filter(|(refusal, _)| !is_expected(refusal, allowed))
             .map(|(refusal, (count, query))| format!("{count} × {refusal}\n    {query}\n"))
             .collect();
         assert!(self.failures.is_empty(), "{} queries differ:\n{}", self.failures.len(), self.failures.join("\n"));
@@ -73,15 +97,15 @@ impl Report {
     }
 }
 
+/// Whether a refusal is one of those that are known.
+pub(super) fn is_expected(refusal: &str, allowed: &[(&str, &str)]) -> bool {
+    allowed.iter().any(|(allowed, _)| refusal.contains(allowed))
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { same, with_rows, no_answer, postgres, strange, .. } = self;
-        let refuses = strange.len();
-        writeln!(
-            f,
-            "{same} queries agree, {with_rows} of them with rows, {postgres} with PostgreSQL, which refuses {refuses}; {no_answer} have no answer"
-        )?;
-        strange.iter().take(STRANGE_SHOWN).try_for_each(|query| writeln!(f, "only PostgreSQL refuses {query}"))?;
+        writeln!(f, "{}", self.total())?;
+        self.strange.iter().take(STRANGE_SHOWN).try_for_each(|query| writeln!(f, "only PostgreSQL refuses {query}"))?;
         for (refusal, (count, query)) in &self.refusals {
             writeln!(f, "{count} × {refusal}\n    {query}")?;
         }
