@@ -25,7 +25,7 @@ use super::nodes::WindowAggregate;
 use super::rules::{
     assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
     joins_by_time, keep_late_columns, reads_clock, recursions, refuse_ambiguous_orders, refuse_lossy_terms, refuse_unstreamable,
-    with_fences,
+    with_fences, with_null_safe_joins,
 };
 use super::scalar_clauses::refuse_clauses_of_scalars;
 use super::shapes;
@@ -88,7 +88,7 @@ impl Planner {
             .with_default_features()
             .with_config(config)
             .with_analyzer_rules(analyzer_rules())
-            .with_optimizer_rules(with_fences(Optimizer::new().rules))
+            .with_optimizer_rules(with_null_safe_joins(with_fences(Optimizer::new().rules)))
             .with_physical_optimizer_rule(Arc::new(GuardedPlans))
             .build();
         // It answers for operators that no other planner of expressions does, so there is nothing to be refused.
@@ -248,7 +248,7 @@ fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
 /// table at rest, that need a limit, and that put an empty relation, which nothing feeds, in place of `WHERE false`.
 fn streaming_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     use datafusion::optimizer as o;
-    with_fences(vec![
+    with_null_safe_joins(with_fences(vec![
         Arc::new(o::optimize_unions::OptimizeUnions::new()),
         Arc::new(o::simplify_expressions::SimplifyExpressions::new()),
         Arc::new(o::replace_distinct_aggregate::ReplaceDistinctWithAggregate::new()),
@@ -258,7 +258,7 @@ fn streaming_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
         Arc::new(o::push_down_filter::PushDownFilter::new()),
         Arc::new(common_subexpr_eliminate::CommonSubexprEliminate::new()),
         Arc::new(o::optimize_projections::OptimizeProjections::new()),
-    ])
+    ]))
 }
 
 /// Whether the plan groups by a window anywhere.
