@@ -286,7 +286,9 @@ impl Flattening {
     fn single(&mut self, subquery: &Subquery, input: &mut LogicalPlan) -> Result<Expr> {
         let plan = self.plan(subquery.subquery.as_ref().clone())?;
         one_column(&plan)?;
-        let stays = self.uncorrelated == Uncorrelated::StaysInside && outer_columns(&plan)?.is_empty();
+        // DataFusion takes the value for one that is never NULL if the column is not; without a row it is.
+        let is_nullable = plan.schema().field(0).is_nullable();
+        let stays = self.uncorrelated == Uncorrelated::StaysInside && is_nullable && outer_columns(&plan)?.is_empty();
         if stays || gives_one_row(&plan) {
             return self.joined(plan, input);
         }
