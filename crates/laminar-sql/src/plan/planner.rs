@@ -33,7 +33,7 @@ use super::subqueries;
 use super::wildcard::{with_all_columns, without_columns};
 use crate::deep::with_deep_stack;
 use crate::expr::read_clock;
-use crate::functions::{limit_values, register, register_shapes, with_signed_ranks};
+use crate::functions::{limit_values, register, register_shapes, with_moving_frames, with_signed_ranks};
 use crate::parse::StreamQuery;
 use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, OperatorPlanner, exact_syntax};
 
@@ -95,6 +95,7 @@ impl Planner {
         let _ = datafusion::execution::FunctionRegistry::register_expr_planner(&mut state, Arc::new(OperatorPlanner));
         register(&mut state);
         register_shapes(&mut state);
+        with_moving_frames(&mut state);
         with_signed_ranks(&mut state);
         limit_values(&mut state);
         let membership = Optimizer::with_rules(vec![Arc::new(DecorrelatePredicateSubquery::new())]);
