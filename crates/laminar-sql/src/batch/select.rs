@@ -24,7 +24,7 @@ use super::memory::QueryMemory;
 use crate::ast_walk::walk_relations;
 use crate::parse::{StreamQuery, names};
 use crate::plan::errors::from_datafusion;
-use crate::plan::{Planner, Reading, display_names, expand_set_operations, refuse_lookups};
+use crate::plan::{Planner, Reading, display_names, expand_set_operations, first_of_each, refuse_lookups};
 
 /// Something that an ad-hoc query can read.
 pub enum SnapshotRelation {
@@ -95,6 +95,7 @@ impl Planner {
                     .and_then(refuse_lookups)
                     .and_then(super::asof_joins::expand)
                     .and_then(expand_set_operations)
+                    .and_then(first_of_each)
                     .map_err(from_datafusion)
             }),
         }

@@ -23,7 +23,7 @@ pub use emission::{Emission, Purpose};
 pub use nodes::is_window_bound;
 pub(crate) use planner::Reading;
 pub use planner::{ContinuousPlan, Planner};
-pub(crate) use rules::{decides_partners, expand_set_operations, refuse_lookups, turns_more_than_once};
+pub(crate) use rules::{decides_partners, expand_set_operations, first_of_each, refuse_lookups, turns_more_than_once};
 pub(crate) use shapes::display_names;
 pub use table_text::create_table_text;
 pub use types::{columns_to_schema, longest_text};

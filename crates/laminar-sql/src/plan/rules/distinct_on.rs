@@ -17,7 +17,8 @@ pub(crate) fn first_of_each(plan: LogicalPlan) -> Result<LogicalPlan> {
     Ok(plan.data)
 }
 
-fn numbered(distinct: DistinctOn) -> Result<LogicalPlan> {
+/// The same for one of them.
+pub(crate) fn numbered(distinct: DistinctOn) -> Result<LogicalPlan> {
     let DistinctOn { on_expr, select_expr, sort_expr, input, schema } = distinct;
     let mut number = WindowFunction::new(row_number_udwf(), Vec::new());
     number.params.partition_by = on_expr;

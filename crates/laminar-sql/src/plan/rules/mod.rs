@@ -21,7 +21,7 @@ pub(crate) use aggregate_order::refuse_ambiguous_orders;
 pub(crate) use assign_windows::assign_windows;
 pub(crate) use check_constant_arguments::check_constant_arguments;
 pub(crate) use clock::{decides_partners, reads_clock, turns_more_than_once};
-pub(crate) use distinct_on::first_of_each;
+pub(crate) use distinct_on::{first_of_each, numbered};
 pub(crate) use fence_aggregates::with_fences;
 pub(crate) use group_by_window::group_by_window;
 pub(crate) use group_keys_once::group_keys_once;

@@ -2,7 +2,7 @@
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result, TableReference};
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator};
+use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator};
 
 /// Distinct values of some outer columns, as a relation under a name of its own.
 #[derive(Debug, Clone)]
@@ -92,6 +92,18 @@ fn column_name(index: usize) -> String {
 /// The columns of a schema.
 pub(super) fn columns_in(schema: &DFSchema) -> Vec<Expr> {
     schema.columns().into_iter().map(Expr::Column).collect()
+}
+
+/// The columns of a schema that expressions above can name: not that by which an aggregate tells its grouping sets apart, which is gone
+/// when GROUPING is a column.
+pub(super) fn shown_columns(schema: &DFSchema) -> Vec<Expr> {
+    let columns = schema.columns().into_iter();
+    columns.filter(|column| !is_set_number(column.relation.as_ref(), &column.name)).map(Expr::Column).collect()
+}
+
+/// Whether a column is that by which an aggregate tells its grouping sets apart.
+pub(super) fn is_set_number(relation: Option<&TableReference>, name: &str) -> bool {
+    relation.is_none() && name == Aggregate::INTERNAL_GROUPING_ID
 }
 
 /// `left IS NOT DISTINCT FROM right` for each pair.

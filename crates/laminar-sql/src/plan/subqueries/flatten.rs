@@ -9,14 +9,15 @@ use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, InSubquery, SetComparison, SetQuantifier};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    Aggregate, Expr, FetchType, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, SkipType, Sort, Subquery,
-    lit,
+    Aggregate, Distinct, Expr, FetchType, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, SkipType, Sort,
+    Subquery, Window, lit,
 };
 
-use super::domain::{Domain, columns_in, same};
+use super::domain::{Domain, columns_in, same, shown_columns};
 use super::push::{is_row_by_row, push};
 use super::references::{has_subquery, is_plain, outer_columns};
 use crate::functions::{Only, Quantified, Quantifier};
+use crate::plan::rules::numbered;
 
 /// `plan` without correlated sub-queries in its expressions.
 pub(in crate::plan) fn flatten(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -83,6 +84,8 @@ impl Flattening {
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate)?,
             LogicalPlan::Sort(sort) => self.sort(sort)?,
             LogicalPlan::Join(join) => self.join(join)?,
+            LogicalPlan::Window(window) => self.window(window)?,
+            LogicalPlan::Distinct(Distinct::On(distinct)) => self.plan(numbered(distinct)?)?,
             LogicalPlan::Values(values) => {
                 let mut rows = Vec::with_capacity(values.values.len());
                 for row in values.values {
@@ -107,7 +110,7 @@ impl Flattening {
     /// IN and EXISTS that are conjuncts of a filter stay where DataFusion makes a join of them.
     fn filter(&mut self, filter: Filter) -> Result<LogicalPlan> {
         let mut input = Arc::unwrap_or_clone(filter.input);
-        let kept = columns_in(input.schema());
+        let kept = shown_columns(input.schema());
         // A sub-query is computed for the values of the rows that the other conditions leave.
         let decides = |conjunct: &&Expr| !has_subquery(conjunct) && !conjunct.contains_outer();
         let (first, rest): (Vec<&Expr>, Vec<&Expr>) = split_conjunction(&filter.predicate).into_iter().partition(decides);
@@ -174,9 +177,16 @@ impl Flattening {
         LogicalPlanBuilder::from(input).aggregate(groups, calls)?.build()
     }
 
+    fn window(&mut self, window: Window) -> Result<LogicalPlan> {
+        let kept = columns_in(&window.schema);
+        let mut input = Arc::unwrap_or_clone(window.input);
+        let calls = self.named_exprs(window.window_expr, &mut input)?;
+        narrowed(LogicalPlan::Window(Window::try_new(calls, Arc::new(input))?), kept)
+    }
+
     fn sort(&mut self, mut sort: Sort) -> Result<LogicalPlan> {
         let mut input = Arc::unwrap_or_clone(sort.input);
-        let kept = columns_in(input.schema());
+        let kept = shown_columns(input.schema());
         for key in &mut sort.expr {
             key.expr = self.value(key.expr.clone(), &mut input)?;
         }

@@ -3,18 +3,23 @@
 
 use std::sync::Arc;
 
-use datafusion::common::{Column, DFSchema, NullEquality, Result, ScalarValue, TableReference, not_impl_err};
+use datafusion::common::{Column, DFSchema, NullEquality, Result, ScalarValue, TableReference, not_impl_err, plan_err};
 use datafusion::functions::expr_fn::coalesce;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{
-    Aggregate, Distinct, EmptyRelation, Expr, ExprFunctionExt, ExprSchemable, FetchType, Filter, Join, JoinType, Limit,
-    LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, SortExpr, Union, Window, binary_expr, lit, when,
+    Aggregate, Distinct, EmptyRelation, Expr, ExprFunctionExt, ExprSchemable, FetchType, Filter, GroupingSet, Join, JoinType,
+    Limit, LogicalPlan, LogicalPlanBuilder, Operator, Projection, SkipType, SortExpr, SubqueryAlias, Union, Window, binary_expr,
+    lit, when,
 };
 
-use super::domain::{Domain, columns_in, same};
+use super::domain::{Domain, columns_in, is_set_number, same, shown_columns};
 use super::references::outer_columns;
 use crate::parse::rewrite::SetOperation;
+use crate::plan::rules::numbered;
+
+/// As many sets as in PostgreSQL.
+const CUBE_KEYS_MAX: usize = 12;
 
 /// `plan` for every row of `domain`.
 pub(super) fn push(plan: LogicalPlan, domain: &Domain) -> Result<LogicalPlan> {
@@ -36,8 +41,8 @@ pub(super) fn push(plan: LogicalPlan, domain: &Domain) -> Result<LogicalPlan> {
             Ok(LogicalPlan::Filter(Filter::try_new(domain.bind_unnamed(filter.predicate)?, Arc::new(input))?))
         }
         LogicalPlan::SubqueryAlias(alias) => {
-            if let Some(operation) = SetOperation::of_marker(alias.alias.table()) {
-                return not_impl_err!("a correlated sub-query with {}", operation.as_str());
+            if SetOperation::of_marker(alias.alias.table()).is_some() {
+                return of_sides(alias, domain);
             }
             let schema = Arc::clone(&alias.schema);
             named(push(Arc::unwrap_or_clone(alias.input), domain)?, domain, &schema)
@@ -49,6 +54,7 @@ pub(super) fn push(plan: LogicalPlan, domain: &Domain) -> Result<LogicalPlan> {
         LogicalPlan::Distinct(Distinct::All(input)) => {
             LogicalPlanBuilder::from(push(Arc::unwrap_or_clone(input), domain)?).distinct()?.build()
         }
+        LogicalPlan::Distinct(Distinct::On(distinct)) => push(numbered(distinct)?, domain),
         // Without a LIMIT the order of a sub-query means nothing.
         LogicalPlan::Sort(sort) if sort.fetch.is_none() => push(Arc::unwrap_or_clone(sort.input), domain),
         LogicalPlan::Limit(limit) => limited(limit, domain),
@@ -86,7 +92,8 @@ fn depends(plan: &LogicalPlan, domain: &Domain) -> Result<bool> {
 fn named(plan: LogicalPlan, domain: &Domain, schema: &DFSchema) -> Result<LogicalPlan> {
     let mut columns = columns_in(plan.schema());
     let own = columns.split_off(domain.width());
-    let own = own.into_iter().zip(schema.iter());
+    let shown = schema.iter().filter(|(qualifier, field)| !is_set_number(*qualifier, field.name()));
+    let own = own.into_iter().zip(shown);
     let own = own.map(|(column, (qualifier, field))| column.alias_qualified(qualifier.cloned(), field.name()));
     let exprs: Vec<Expr> = domain.named(columns).into_iter().chain(own).collect();
     LogicalPlanBuilder::from(plan).project(exprs)?.build()
@@ -95,18 +102,37 @@ fn named(plan: LogicalPlan, domain: &Domain, schema: &DFSchema) -> Result<Logica
 /// Groups within each combination of outer values. Without GROUP BY there is a row for each, also where nothing is aggregated.
 fn aggregated(aggregate: Aggregate, domain: &Domain) -> Result<LogicalPlan> {
     let Aggregate { input, group_expr, aggr_expr, schema, .. } = aggregate;
-    if group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_))) {
-        return not_impl_err!("a correlated sub-query with GROUPING SETS, ROLLUP or CUBE");
-    }
-    let scalar = group_expr.is_empty();
     let bound = |exprs: Vec<Expr>| exprs.into_iter().map(|expr| domain.bind(expr)).collect::<Result<Vec<_>>>();
-    let (groups, calls) = (bound(group_expr)?, bound(aggr_expr.clone())?);
-    let input = push(Arc::unwrap_or_clone(input), domain)?;
-    let groups: Vec<Expr> = domain.columns().into_iter().chain(groups).collect();
-    let grouped = LogicalPlanBuilder::from(input).aggregate(groups, calls)?.build()?;
-    if !scalar {
-        return named(grouped, domain, &schema);
-    }
+    let calls = bound(aggr_expr.clone())?;
+    let pushed = LogicalPlanBuilder::from(push(Arc::unwrap_or_clone(input), domain)?);
+    let grouped = match group_expr.as_slice() {
+        [Expr::GroupingSet(sets)] => {
+            let sets = sets_of(sets)?.into_iter().map(bound).collect::<Result<Vec<_>>>()?;
+            let over_nothing = sets.iter().filter(|set| set.is_empty()).count();
+            let keyed = sets.into_iter().map(|set| domain.columns().into_iter().chain(set).collect()).collect();
+            let sets = vec![Expr::GroupingSet(GroupingSet::GroupingSets(keyed))];
+            let grouped = without_set_number(pushed.aggregate(sets, calls)?.build()?)?;
+            match over_nothing {
+                0 => return named(grouped, domain, &schema),
+                1 => grouped,
+                _ => return not_impl_err!("a correlated sub-query in which several sets of GROUPING SETS are empty"),
+            }
+        }
+        _ => {
+            let is_scalar = group_expr.is_empty();
+            let groups: Vec<Expr> = domain.columns().into_iter().chain(bound(group_expr)?).collect();
+            let grouped = pushed.aggregate(groups, calls)?.build()?;
+            if !is_scalar {
+                return named(grouped, domain, &schema);
+            }
+            grouped
+        }
+    };
+    with_a_row_for_nothing(grouped, &aggr_expr, domain, &schema)
+}
+
+/// `grouped`, whose last columns are those of `calls`, with a row for each combination of outer values that has none.
+fn with_a_row_for_nothing(grouped: LogicalPlan, calls: &[Expr], domain: &Domain, schema: &DFSchema) -> Result<LogicalPlan> {
     let found = TableReference::bare("__found");
     let mut columns = columns_in(grouped.schema());
     let results = columns.split_off(domain.width());
@@ -114,25 +140,52 @@ fn aggregated(aggregate: Aggregate, domain: &Domain) -> Result<LogicalPlan> {
     let grouped = LogicalPlanBuilder::from(grouped).project(exprs)?.build()?;
     let conditions = same(domain.columns(), domain.columns_of(&found));
     let all = LogicalPlanBuilder::from(domain.plan.clone()).join_on(grouped, JoinType::Left, conditions)?.build()?;
-    let results = all.schema().columns().into_iter().skip(2 * domain.width()).zip(&aggr_expr);
-    let results = results.map(|(column, call)| of_nothing(column, call, all.schema()));
+    let results = all.schema().columns().into_iter().skip(2 * domain.width());
+    let keys = results.len() - calls.len();
+    let results = results.enumerate().map(|(index, column)| match index.checked_sub(keys) {
+        Some(call) => of_nothing(column, &calls[call], all.schema()),
+        None => Ok(Expr::Column(column)),
+    });
     let exprs: Vec<Expr> = domain.columns().into_iter().map(Ok).chain(results).collect::<Result<_>>()?;
-    named(LogicalPlanBuilder::from(all).project(exprs)?.build()?, domain, &schema)
+    named(LogicalPlanBuilder::from(all).project(exprs)?.build()?, domain, schema)
 }
 
-/// The result of an aggregate in `column`, where NULL can mean that there was no row: a count of nothing is 0.
+/// The result of an aggregate in `column`, where NULL can mean that there was no row: a count of nothing is 0, and it has no keys.
 fn of_nothing(column: Column, call: &Expr, schema: &DFSchema) -> Result<Expr> {
-    let counts = match call.clone().unalias() {
-        Expr::AggregateFunction(call) => matches!(call.func.name(), "count" | "regr_count" | "approx_distinct"),
-        _ => false,
+    let instead = match call.clone().unalias() {
+        Expr::AggregateFunction(call) => match call.func.name() {
+            "count" | "regr_count" | "approx_distinct" => Some(0),
+            "grouping" => Some((1 << call.params.args.len()) - 1),
+            _ => None,
+        },
+        _ => None,
     };
     let name = column.name.clone();
     let column = Expr::Column(column);
-    if !counts {
-        return Ok(column);
-    }
-    let zero = ScalarValue::new_zero(&column.get_type(schema)?)?;
-    Ok(when(column.clone().is_null(), lit(zero)).otherwise(column)?.alias(name))
+    let Some(instead) = instead else { return Ok(column) };
+    let instead = ScalarValue::Int64(Some(instead)).cast_to(&column.get_type(schema)?)?;
+    Ok(when(column.clone().is_null(), lit(instead)).otherwise(column)?.alias(name))
+}
+
+/// The keys of each set, first the one with all keys: their order is that of the columns.
+fn sets_of(sets: &GroupingSet) -> Result<Vec<Vec<Expr>>> {
+    Ok(match sets {
+        GroupingSet::GroupingSets(sets) => sets.clone(),
+        GroupingSet::Rollup(keys) => (0..=keys.len()).rev().map(|length| keys[..length].to_vec()).collect(),
+        GroupingSet::Cube(keys) if keys.len() > CUBE_KEYS_MAX => {
+            return plan_err!("CUBE of {} keys has more than {} sets", keys.len(), 1_u32 << CUBE_KEYS_MAX);
+        }
+        GroupingSet::Cube(keys) => {
+            let set = |chosen: u32| keys.iter().enumerate().filter(|(key, _)| chosen >> key & 1 == 1).map(|(_, key)| key.clone()).collect();
+            (0..1_u32 << keys.len()).rev().map(set).collect()
+        }
+    })
+}
+
+/// Grouped rows without the column by which GROUPING tells sets apart: it is the aggregate's own.
+fn without_set_number(grouped: LogicalPlan) -> Result<LogicalPlan> {
+    let columns = shown_columns(grouped.schema());
+    LogicalPlanBuilder::from(grouped).project(columns)?.build()
 }
 
 /// A join needs the domain on the sides that read it, and on each side whose rows are kept without a partner.
@@ -178,6 +231,21 @@ fn renamed(plan: LogicalPlan, domain: &Domain, name: &TableReference) -> Result<
 }
 
 fn united(union: Union, domain: &Domain) -> Result<LogicalPlan> {
+    let schema = Arc::clone(&union.schema);
+    named(union_of(union, domain)?, domain, &schema)
+}
+
+/// INTERSECT and EXCEPT of rows with the outer values before them: rows of other combinations are other rows.
+fn of_sides(alias: SubqueryAlias, domain: &Domain) -> Result<LogicalPlan> {
+    let schema = Arc::clone(&alias.schema);
+    let LogicalPlan::Union(union) = Arc::unwrap_or_clone(alias.input) else {
+        return plan_err!("{} has lost its sides", alias.alias);
+    };
+    let sides = LogicalPlanBuilder::from(union_of(union, domain)?).alias(alias.alias)?.build()?;
+    named(sides, domain, &schema)
+}
+
+fn union_of(union: Union, domain: &Domain) -> Result<LogicalPlan> {
     let mut all: Option<LogicalPlanBuilder> = None;
     for input in union.inputs {
         let pushed = push(Arc::unwrap_or_clone(input), domain)?;
@@ -190,7 +258,7 @@ fn united(union: Union, domain: &Domain) -> Result<LogicalPlan> {
         });
     }
     let Some(all) = all else { return not_impl_err!("a correlated sub-query over a union of nothing") };
-    named(all.build()?, domain, &union.schema)
+    all.build()
 }
 
 /// The first rows for each combination of outer values.
@@ -204,6 +272,10 @@ fn limited(limit: Limit, domain: &Domain) -> Result<LogicalPlan> {
             let below = LogicalPlan::Limit(Limit { skip: limit.skip, fetch: limit.fetch, input: projection.input });
             let projection = Projection::try_new_with_schema(projection.expr, Arc::new(below), projection.schema)?;
             return push_projection(projection, domain);
+        }
+        LogicalPlan::Distinct(Distinct::On(distinct)) => {
+            let input = Arc::new(numbered(distinct)?);
+            return limited(Limit { skip: limit.skip, fetch: limit.fetch, input }, domain);
         }
         LogicalPlan::Sort(sort) => (Arc::unwrap_or_clone(sort.input), sort.expr),
         other => (other, Vec::new()),
