@@ -11,6 +11,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::set_operation;
+
 /// The function as which `TABLE t PARTITION BY k` inside of a table function is kept until windows are rewritten.
 pub(super) const TABLE_ARGUMENT: &str = "__table";
 
@@ -79,8 +81,12 @@ impl Dialect for LaminarDialect {
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
         let [first, second] = parser.peek_tokens_ref();
-        let is_table = matches!(&first.token, Token::Word(word) if word.keyword == Keyword::TABLE);
-        (is_table && matches!(second.token, Token::Word(_))).then(|| table_argument(parser))
+        let is_word = |token: &TokenWithSpan, keyword| matches!(&token.token, Token::Word(word) if word.keyword == keyword);
+        if is_word(first, Keyword::TABLE) && matches!(second.token, Token::Word(_)) {
+            return Some(table_argument(parser));
+        }
+        let is_values = is_word(first, Keyword::VALUES) && second.token == Token::LParen;
+        (is_values || set_operation::begins(parser)).then(|| parser.parse_query().map(Expr::Subquery))
     }
 
     fn supports_unicode_string_literal(&self) -> bool {

@@ -38,6 +38,7 @@ mod returning;
 pub(crate) mod rewrite;
 pub mod script;
 mod set;
+mod set_operation;
 mod show;
 pub mod statement;
 mod subscribe;
