@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 
 use arrow_array::types::IntervalMonthDayNano;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments,
     Ident, Interval, ObjectName, Query, Spanned, TrimWhereField, UnaryOperator, Value, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
@@ -87,16 +88,18 @@ impl Rewrite<'_> {
                 Some(text) => canonical(interval_text::parse(text)?),
                 None => call(TO_INTERVAL, span, [Some(*expr)]),
             },
+            // The planner reads the elements of a literal without the queries around it.
+            Expr::Array(array) => call("make_array", span, array.elem.into_iter().map(Some)),
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => negative(*expr),
             Expr::BinaryOp { left, op, right } => binary(*left, op, *right, span),
-            Expr::Function(function) => Expr::Function(with_defaults(function)),
+            Expr::Function(function) => Expr::Function(with_constant_orders(with_defaults(function))),
             other => other,
         };
         Ok(())
     }
 }
 
-fn call<const N: usize>(name: &str, span: Span, args: [Option<Expr>; N]) -> Expr {
+fn call(name: &str, span: Span, args: impl IntoIterator<Item = Option<Expr>>) -> Expr {
     let args = args.into_iter().flatten().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();
     Expr::Function(Function {
         name: ObjectName::from(Ident::with_span(span, name)),
@@ -195,6 +198,26 @@ fn binary(left: Expr, op: BinaryOperator, right: Expr, span: Span) -> Expr {
         op => return Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) },
     };
     negated_if(negated, call("regexp_like", span, [Some(left), Some(right), flags]))
+}
+
+/// A number in the ORDER BY of an aggregate is a constant, and no column of the result.
+fn with_constant_orders(mut function: Function) -> Function {
+    let within_group = function.within_group.iter_mut();
+    let clauses = match &mut function.args {
+        FunctionArguments::List(list) => list.clauses.as_mut_slice(),
+        _ => &mut [],
+    };
+    let ordered = clauses.iter_mut().flat_map(|clause| match clause {
+        FunctionArgumentClause::OrderBy(keys) => keys.as_mut_slice(),
+        _ => &mut [],
+    });
+    for key in ordered.chain(within_group) {
+        if matches!(&key.expr, Expr::Value(value) if matches!(value.value, Value::Number(..))) {
+            let number = std::mem::replace(&mut key.expr, Expr::Value(Value::Null.into()));
+            key.expr = Expr::Nested(Box::new(number));
+        }
+    }
+    function
 }
 
 /// The parameters of `make_interval`, all of which may be left out.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, SchemaRef};
 use datafusion::catalog::TableFunctionArgs;
-use datafusion::common::{DataFusionError, Result, TableReference};
+use datafusion::common::{Column, DataFusionError, Result, TableReference};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::cte_worktable::CteWorkTable;
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
-use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
+use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF};
 
 /// Looks a relation up by its name.
 pub(crate) type ResolveTable<'a> = dyn Fn(&str) -> Option<Arc<dyn TableSource>> + 'a;
@@ -20,6 +20,16 @@ pub(crate) type ResolveTable<'a> = dyn Fn(&str) -> Option<Arc<dyn TableSource>> 
 pub(crate) struct Names<'a> {
     pub(crate) state: &'a SessionState,
     pub(crate) tables: &'a ResolveTable<'a>,
+    pub(crate) series: Series,
+}
+
+/// How `generate_series(…)` in FROM gives its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Series {
+    /// One after the other, as many as there may be.
+    Streamed,
+    /// As the elements of an array: as a part of a plan, of which nothing has to be read.
+    Unpacked,
 }
 
 impl ContextProvider for Names<'_> {
@@ -29,6 +39,12 @@ impl ContextProvider for Names<'_> {
     }
 
     fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> Result<Arc<dyn TableSource>> {
+        if self.series == Series::Unpacked
+            && matches!(name, "generate_series" | "range")
+            && let Some(function) = self.state.scalar_functions().get(name)
+        {
+            return unpacked(function.call(args));
+        }
         let functions: &HashMap<_, _> = self.state.table_functions();
         let function = functions.get(name).ok_or_else(|| DataFusionError::Plan(format!("{UNKNOWN_TABLE_FUNCTION}{name}")))?;
         Ok(provider_as_source(function.create_table_provider_with_args(TableFunctionArgs::new(&args, self.state))?))
@@ -85,6 +101,15 @@ impl ContextProvider for Names<'_> {
     fn udwf_names(&self) -> Vec<String> {
         self.state.window_functions().keys().cloned().collect()
     }
+}
+
+/// The elements of an array as rows.
+fn unpacked(array: Expr) -> Result<Arc<dyn TableSource>> {
+    // As DataFusion's function calls it.
+    let name = "value";
+    let array = LogicalPlanBuilder::empty(true).project([array.alias(name)])?;
+    let rows = array.unnest_column(Column::from_name(name))?.build()?;
+    Ok(provider_as_source(Arc::new(ViewTable::new(rows, None))))
 }
 
 /// How [`Names`] tells `plan/errors.rs` that a relation is missing: DataFusion has no variant for it.

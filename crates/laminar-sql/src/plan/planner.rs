@@ -20,7 +20,7 @@ use super::catalog::{Catalog, RelationSource};
 use super::emission::{Emission, Purpose, never_final, nothing_is_late};
 use super::errors::{Failed, from_datafusion, from_datafusion_in};
 use super::function_syntax::as_calls;
-use super::names::{Names, ResolveTable};
+use super::names::{Names, ResolveTable, Series};
 use super::nodes::WindowAggregate;
 use super::rules::{
     assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
@@ -178,7 +178,8 @@ impl Planner {
         known: &[String],
         reading: Reading,
     ) -> Result<LogicalPlan, Error> {
-        let names = Names { state: &self.state, tables };
+        let series = if reading == Reading::Changes { Series::Unpacked } else { Series::Streamed };
+        let names = Names { state: &self.state, tables, series };
         let query = &mut query.clone();
         refuse_clauses_of_scalars(query, &self.state, text)?;
         shapes::name_casts(query);
@@ -192,7 +193,7 @@ impl Planner {
 
     /// An expression without names, not yet analyzed.
     pub(crate) fn plan_constant(&self, expr: ast::Expr) -> Result<Expr> {
-        let names = Names { state: &self.state, tables: &|_| None };
+        let names = Names { state: &self.state, tables: &|_| None, series: Series::Streamed };
         SqlToRel::new_with_options(&names, parser_options())
             .sql_to_expr(expr, &DFSchema::empty(), &mut PlannerContext::new())
             .map_err(from_datafusion)
