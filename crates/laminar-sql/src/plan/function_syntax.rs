@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use arrow_array::types::IntervalMonthDayNano;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments,
-    Ident, Interval, ObjectName, Query, Spanned, TrimWhereField, UnaryOperator, Value, VisitorMut,
+    FunctionArgumentList, FunctionArguments, Ident, Interval, ObjectName, Query, Spanned, TrimWhereField, UnaryOperator, Value,
+    VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 use laminar_core::{Error, Result};

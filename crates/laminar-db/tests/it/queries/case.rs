@@ -255,13 +255,13 @@ fn cell(text: &str) -> Cell {
 /// Puts into PostgreSQL's tables what ours hold.
 fn fill(postgres: &mut Connection, tables: &[Table], contents: &[Contents]) {
     for (table, contents) in tables.iter().zip(contents) {
-        let create = table.create_sql().replace(" DOUBLE", " DOUBLE PRECISION").replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
+        let create =
+            table.create_sql().replace(" DOUBLE", " DOUBLE PRECISION").replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
         let name = &table.name;
         let rows: Vec<String> = contents.rows.iter().map(|(row, _)| values(table, row)).collect();
         let insert = if rows.is_empty() { String::new() } else { format!("; INSERT INTO {name} VALUES {}", rows.join(", ")) };
-        let filled = postgres.ask(&format!(
-            "SET client_min_messages = error; SET statement_timeout = 5000; {create}; DELETE FROM {name}{insert}"
-        ));
+        let filled = postgres
+            .ask(&format!("SET client_min_messages = error; SET statement_timeout = 5000; {create}; DELETE FROM {name}{insert}"));
         assert!(filled.is_some(), "PostgreSQL takes the rows of {name}");
     }
 }

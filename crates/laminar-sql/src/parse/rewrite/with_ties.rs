@@ -61,7 +61,8 @@ fn ordered<'a>(body: &'a mut SetExpr, order: &[OrderByExpr]) -> Result<(&'a mut 
     let mut subquery = syntax::query_of(syntax::select_of(vec![], syntax::table_of(Ident::new("").into())));
     *subquery.body = inner;
     let alias = TableAlias { explicit: true, name: Ident::new("__result"), columns: vec![], at: None };
-    around.from[0].relation = TableFactor::Derived { lateral: false, subquery: Box::new(subquery), alias: Some(alias), sample: None };
+    around.from[0].relation =
+        TableFactor::Derived { lateral: false, subquery: Box::new(subquery), alias: Some(alias), sample: None };
     *body = SetExpr::Select(Box::new(around));
     let SetExpr::Select(select) = body else { return Err(not_here()) };
     Ok((select, order))

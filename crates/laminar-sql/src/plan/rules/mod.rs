@@ -12,8 +12,8 @@ mod group_by_window;
 mod group_keys_once;
 mod joins_by_time;
 mod keep_late_columns;
-mod recursion;
 mod null_safe_joins;
+mod recursion;
 mod refusals;
 mod set_operations;
 
@@ -27,7 +27,7 @@ pub(crate) use group_by_window::group_by_window;
 pub(crate) use group_keys_once::group_keys_once;
 pub(crate) use joins_by_time::{joins_by_time, refuse_lookups};
 pub(crate) use keep_late_columns::keep_late_columns;
-pub(crate) use recursion::{recursions, refuse_lossy_terms};
 pub(crate) use null_safe_joins::with_null_safe_joins;
+pub(crate) use recursion::{recursions, refuse_lossy_terms};
 pub(crate) use refusals::refuse_unstreamable;
 pub(crate) use set_operations::expand_set_operations;

@@ -176,7 +176,9 @@ fn sets_of(sets: &GroupingSet) -> Result<Vec<Vec<Expr>>> {
             return plan_err!("CUBE of {} keys has more than {} sets", keys.len(), 1_u32 << CUBE_KEYS_MAX);
         }
         GroupingSet::Cube(keys) => {
-            let set = |chosen: u32| keys.iter().enumerate().filter(|(key, _)| chosen >> key & 1 == 1).map(|(_, key)| key.clone()).collect();
+            let set = |chosen: u32| {
+                keys.iter().enumerate().filter(|(key, _)| chosen >> key & 1 == 1).map(|(_, key)| key.clone()).collect()
+            };
             (0..1_u32 << keys.len()).rev().map(set).collect()
         }
     })
