@@ -3,11 +3,13 @@
 //! First the statements of all objects are said again, over empty inputs and without a step; then their operators get their state; then the
 //! log is replayed, at the times that it names. Sources go on from where they stood, sinks from what they had prepared.
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
 
 use laminar_core::alloc::StateScope;
 use laminar_core::{Code, Error, Result};
+use laminar_sql::plan::Planner;
 use laminar_storage::disk::Disk;
 use laminar_storage::{LogRecord, Store, StoreOptions, StoredCheckpoint};
 
@@ -69,14 +71,34 @@ fn restore(engine: &mut Engine, checkpoint: &StoredCheckpoint, store: &Store, cl
     clock.replay(body.taken_at);
     engine.recorded.is_restoring = true;
     engine.know_sinks(&body.objects)?;
+    let planner = Arc::clone(&engine.planner);
+    let unsigned = OnceCell::new();
     for object in &body.objects {
         engine.prepare_reads(object);
-        create_again(engine, &object.sql, &object.context).map_err(|error| error.within(format!("'{}'", object.name)))?;
+        if object.nodes.iter().any(|node| has_unsigned_rank(&node.plan)) {
+            engine.planner = Arc::clone(unsigned.get_or_init(|| Arc::new(Planner::with_unsigned_ranks())));
+        }
+        let said = create_again(engine, &object.sql, &object.context);
+        engine.planner = Arc::clone(&planner);
+        said.map_err(|error| error.within(format!("'{}'", object.name)))?;
     }
     engine.catalog.set_next_id(ObjectId(body.next_object));
     engine.restore(&body, BlockReader(store))?;
     engine.recorded.is_restoring = false;
     Ok(())
+}
+
+/// Whether a node computes ranks that are unsigned, as those of earlier builds were: its state has the columns that it had then.
+fn has_unsigned_rank(plan: &str) -> bool {
+    let Some((_, columns)) = plan.rsplit_once(" -> ").filter(|_| plan.starts_with("Over ")) else { return false };
+    let unsigned = |rank: &str| {
+        columns.match_indices(rank).any(|(at, _)| {
+            let behind = &columns[at..];
+            let place = |data_type: &str| behind.find(data_type).unwrap_or(usize::MAX);
+            place(" UInt64") < place(" Int64")
+        })
+    };
+    ["row_number()", "rank()", "ntile("].into_iter().any(unsigned)
 }
 
 /// What stands in the log happens again.

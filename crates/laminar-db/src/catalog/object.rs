@@ -66,6 +66,8 @@ pub(crate) struct SourceDefinition {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TableDefinition {
     pub(crate) properties: EdgeProperties,
+    /// Wall-clock silence after which it counts as idle, as of a source, if it has a watermark; `None`: never.
+    pub(crate) idle_timeout: Option<i64>,
     /// The columns of its primary key; none if it has no key.
     pub(crate) key: Vec<usize>,
     /// How long its texts may be.

@@ -113,6 +113,7 @@ pub(super) fn run_as(database: &Database, create: &CreateTable, query: &StreamQu
 /// Puts a table into the graph; gives the node into which its rows are pushed.
 fn make(engine: &mut Engine, create: &CreateTable, rules: &Arc<TableRules>, text: &str, files: FileSet) -> Result<NodeId> {
     let id = engine.catalog.next_id();
+    let idle_timeout = create.watermark.as_ref().and(engine.idle_timeout());
     let (source, output, properties) = attach(engine, id, create, rules)?;
     let is_append = properties.changes.is_append();
     let parts = Parts::Table(TableInstance { source, output, rules: Arc::clone(rules), is_append });
@@ -124,7 +125,7 @@ fn make(engine: &mut Engine, create: &CreateTable, rules: &Arc<TableRules>, text
         sql: text.to_owned(),
         depends_on: Vec::new(),
         late_to: None,
-        definition: Definition::Table(definition_of(create, rules, properties)?),
+        definition: Definition::Table(definition_of(create, rules, properties, idle_timeout)?),
     }));
     Ok(source)
 }

@@ -28,7 +28,12 @@ pub(super) fn rules_of(engine: &Engine, create: &CreateTable, schema: &SchemaRef
 }
 
 /// What the catalog keeps of a table with these rules: what was written, from which they can be compiled again.
-pub(super) fn definition_of(create: &CreateTable, rules: &TableRules, properties: EdgeProperties) -> Result<TableDefinition> {
+pub(super) fn definition_of(
+    create: &CreateTable,
+    rules: &TableRules,
+    properties: EdgeProperties,
+    idle_timeout: Option<i64>,
+) -> Result<TableDefinition> {
     let of_column = |of: &ColumnExpr| -> Result<ColumnText> {
         let column = place_in(&rules.schema, of, &rules.table)?;
         Ok(ColumnText { column, text: of.value.text.clone() })
@@ -40,6 +45,7 @@ pub(super) fn definition_of(create: &CreateTable, rules: &TableRules, properties
     };
     Ok(TableDefinition {
         properties,
+        idle_timeout,
         key: rules.key.clone(),
         lengths: rules.lengths.clone(),
         defaults: create.defaults.iter().map(of_column).collect::<Result<_>>()?,

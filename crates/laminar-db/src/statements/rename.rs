@@ -63,7 +63,7 @@ fn under_its_name(engine: &Engine, object: &Object, to: &str) -> Result<(Object,
             // A table of which only its query's text is known has the columns that the query had.
             let create = CreateTable { query: None, ..create };
             let new = Arc::new(rules_of(engine, &create, &table.properties.schema, &parsed.text)?);
-            let definition = definition_of(&create, &new, table.properties)?;
+            let definition = definition_of(&create, &new, table.properties, table.idle_timeout)?;
             rules = Some(new);
             Definition::Table(definition)
         }

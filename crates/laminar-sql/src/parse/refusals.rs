@@ -106,8 +106,7 @@ impl VisitorMut for Refusals<'_> {
             }
             TableFactor::Table { index_hints, .. } if !index_hints.is_empty() => not_built("a hint for an index", "leave it out"),
             TableFactor::Table { name, .. } => match name.0.as_slice() {
-                [schema, table] if schema.as_ident().is_some_and(|schema| names::of_ident(schema) == "public") => {
-                    name.0 = vec![table.clone()];
+                [schema, _] if schema.as_ident().is_some_and(|schema| names::of_ident(schema) == "public") => {
                     ControlFlow::Continue(())
                 }
                 [schema, .., table] => {

@@ -78,6 +78,15 @@ impl Default for Planner {
 impl Planner {
     /// A planner with all functions.
     pub fn new() -> Self {
+        Self::with_ranks(true)
+    }
+
+    /// The same, but row_number(), rank(), dense_rank() and ntile() are unsigned, as they were: for statements whose state was written so.
+    pub fn with_unsigned_ranks() -> Self {
+        Self::with_ranks(false)
+    }
+
+    fn with_ranks(are_signed: bool) -> Self {
         let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         config.options_mut().sql_parser.collect_spans = true;
@@ -96,7 +105,9 @@ impl Planner {
         register(&mut state);
         register_shapes(&mut state);
         with_moving_frames(&mut state);
-        with_signed_ranks(&mut state);
+        if are_signed {
+            with_signed_ranks(&mut state);
+        }
         limit_values(&mut state);
         let membership = Optimizer::with_rules(vec![Arc::new(DecorrelatePredicateSubquery::new())]);
         let mut by_clock = streaming_rules();
@@ -182,7 +193,10 @@ impl Planner {
         let names = Names { state: &self.state, tables, series };
         let query = &mut query.clone();
         refuse_clauses_of_scalars(query, &self.state, text)?;
-        shapes::name_casts(query);
+        // A result shows names, a view is read by them.
+        if reading != Reading::Result {
+            shapes::name_casts(query);
+        }
         exact_syntax(query, text)?;
         as_calls(query, text)?;
         let planned = self.planned(query, &names, reading);

@@ -11,7 +11,7 @@ use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::type_union_coercion;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast as PlainCast, Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Union, Values, lit,
+    BinaryExpr, Cast as PlainCast, Distinct, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Union, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 
@@ -104,39 +104,10 @@ fn coerce_plan(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
             LogicalPlanBuilder::from(input.as_ref().clone()).project(exprs)?.distinct()?.build()
         }
         // The columns' types were settled when the cells had other ones.
-        LogicalPlan::Values(values) => LogicalPlanBuilder::values(with_doubles(values))?.build(),
+        LogicalPlan::Values(values) => LogicalPlanBuilder::values(values.values)?.build(),
         LogicalPlan::Union(union) => coerce_union(union).map(LogicalPlan::Union),
         other => Ok(other),
     }
-}
-
-/// The cells of VALUES, in which DOUBLE and DECIMAL meet as DOUBLE. DataFusion has made DECIMAL of them, which has no room for most.
-fn with_doubles(values: Values) -> Vec<Vec<Expr>> {
-    let Values { schema, mut values } = values;
-    for (column, field) in schema.fields().iter().enumerate().filter(|(_, field)| is_decimal(field.data_type())) {
-        let within = |cell: &Expr| match cell {
-            Expr::Cast(PlainCast { expr, .. }) => type_of(expr, &DFSchema::empty()),
-            _ => None,
-        };
-        if !values.iter().any(|row| within(&row[column]).is_some_and(|inner| inner.is_floating())) {
-            continue;
-        }
-        for row in &mut values {
-            let cell = std::mem::take(&mut row[column]);
-            row[column] = match cell {
-                Expr::Cast(PlainCast { expr, .. }) => match type_of(&expr, &DFSchema::empty()) {
-                    Some(from) => cast_to(*expr, &from, &DataType::Float64),
-                    None => *expr,
-                },
-                other => cast_to(other, field.data_type(), &DataType::Float64),
-            };
-        }
-    }
-    values
-}
-
-fn is_decimal(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Decimal128(..) | DataType::Decimal256(..))
 }
 
 /// The branches of a UNION, each with columns at the types at which all branches meet.

@@ -37,6 +37,29 @@ fn what_was_inserted_updated_and_deleted_is_there_again() {
 }
 
 #[test]
+fn a_table_that_is_append_only_keeps_its_watermark_and_its_idle_timeout() {
+    let folder = Folder::new();
+    let create = "CREATE TABLE c (n BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) APPEND ONLY;
+         CREATE MATERIALIZED VIEW minutes AS SELECT window_start, count(*) AS n FROM c GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE) EMIT ON WINDOW CLOSE;
+         INSERT INTO c VALUES (1, '2024-01-01 00:00:10'), (2, '2024-01-01 00:01:10')";
+    execute(&folder.open(), create);
+    for round in 0..4 {
+        let db = folder.open();
+        assert_eq!(rows(&db, "SELECT n FROM minutes"), [["1"]], "round {round}");
+        // Late for its window, whoever has opened the database since.
+        execute(&db, "INSERT INTO c VALUES (3, '2024-01-01 00:00:20')");
+        assert_eq!(rows(&db, "SELECT n FROM minutes"), [["1"]], "round {round}");
+        assert_eq!(rows(&db, "SELECT count(*) FROM minutes$late"), [[(round + 1).to_string()]]);
+        if round % 2 == 1 {
+            execute(&db, "CHECKPOINT");
+        }
+    }
+    let db = folder.open();
+    execute(&db, "INSERT INTO c VALUES (4, '2024-01-01 00:02:10')");
+    assert_eq!(rows(&db, "SELECT n FROM minutes ORDER BY window_start"), [["1"], ["1"]]);
+}
+
+#[test]
 fn definitions_come_back_with_their_names_and_what_was_dropped_does_not() {
     let folder = Folder::new();
     let db = folder.open();

@@ -50,14 +50,15 @@ fn rewrite_cte(cte: &mut Cte) -> ControlFlow<(Error, Span)> {
     ControlFlow::Continue(())
 }
 
-/// Gives the columns of a SELECT that lists as many these names.
+/// Gives the columns of a SELECT that lists as many and has no names for them these names.
 fn name_columns(body: &mut SetExpr, columns: &[Ident]) {
     if width(body) != Some(columns.len()) {
         return;
     }
     let SetExpr::Select(select) = body else { return };
     for (item, name) in select.projection.iter_mut().zip(columns) {
-        if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
+        // One that has a name may be grouped by it.
+        if let SelectItem::UnnamedExpr(expr) = item {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: name.clone() };
         }
     }

@@ -24,17 +24,30 @@ type Refused = (Error, Span);
 const OFFSET: &str = "offset_ms";
 const TIME: &str = "probe_time";
 
-/// Rewrites the probes of a query's FROM.
+/// Rewrites the probes in FROM of a query and of the parts of its set operations.
 pub(super) fn rewrite(query: &mut Query) -> ControlFlow<Refused> {
-    let SetExpr::Select(select) = query.body.as_mut() else { return ControlFlow::Continue(()) };
-    let Some((probe, left)) = probe_of(select)? else { return ControlFlow::Continue(()) };
-    // ORDER BY speaks of the probe as well.
-    let _ = walk_mut(query, &mut OfLeft { probe: names::of_ident(&probe), left });
+    let mut probes = Vec::new();
+    in_body(&mut query.body, &mut probes)?;
+    for (probe, left) in probes {
+        // ORDER BY speaks of the probe as well.
+        let _ = walk_mut(query, &mut OfLeft { probe: names::of_ident(&probe), left });
+    }
     ControlFlow::Continue(())
 }
 
-/// Rewrites the probe, if there is one; gives its name and that of the left side, which has its columns now.
-fn probe_of(select: &mut Select) -> ControlFlow<Refused, Option<(Ident, Ident)>> {
+fn in_body(body: &mut SetExpr, probes: &mut Vec<(Ident, Ident)>) -> ControlFlow<Refused> {
+    match body {
+        SetExpr::Select(select) => in_select(select, probes),
+        SetExpr::SetOperation { left, right, .. } => {
+            in_body(left, probes)?;
+            in_body(right, probes)
+        }
+        _ => ControlFlow::Continue(()),
+    }
+}
+
+/// Rewrites each probe, and gives its name and that of the left side, which has its columns now.
+fn in_select(select: &mut Select, probes: &mut Vec<(Ident, Ident)>) -> ControlFlow<Refused> {
     for tables in &mut select.from {
         for (number, join) in tables.joins.iter_mut().enumerate() {
             let Some(probe) = Probe::of(&join.join_operator) else { continue };
@@ -44,16 +57,12 @@ fn probe_of(select: &mut Select) -> ControlFlow<Refused, Option<(Ident, Ident)>>
                 ControlFlow::Break((error, place))
             };
             if number > 0 {
-                return refused(
-                    "a TEMPORAL PROBE JOIN behind another join is not built yet",
-                    "put what stands before it into a view, or into FROM (…) AS l",
-                );
+                let hint = "put what stands before it into a view, or into FROM (…) AS l";
+                return refused("a TEMPORAL PROBE JOIN behind another join is not built yet", hint);
             }
             if !(1..=OFFSETS_MAX).contains(&probe.offsets.len()) {
-                return refused(
-                    &format!("a probe has 1 to {OFFSETS_MAX} offsets"),
-                    "write RANGE FROM 0s TO 30s STEP 5s, or LIST (0s, 1s, 5s)",
-                );
+                let hint = "write RANGE FROM 0s TO 30s STEP 5s, or LIST (0s, 1s, 5s)";
+                return refused(&format!("a probe has 1 to {OFFSETS_MAX} offsets"), hint);
             }
             let (Some(left), Some(right)) = (name_of(&tables.relation), name_of(&join.relation)) else {
                 return refused("a TEMPORAL PROBE JOIN needs tables with names", "write AS name behind them");
@@ -61,10 +70,10 @@ fn probe_of(select: &mut Select) -> ControlFlow<Refused, Option<(Ident, Ident)>>
             tables.relation = probe.left(&tables.relation, &left);
             let condition = probe.condition(&left, &right);
             join.join_operator = JoinOperator::LeftOuter(JoinConstraint::On(syntax::call(Ident::new(ASOF), vec![condition])));
-            return ControlFlow::Continue(Some((probe.name, left)));
+            probes.push((probe.name, left));
         }
     }
-    ControlFlow::Continue(None)
+    ControlFlow::Continue(())
 }
 
 /// The name by which expressions know a relation.

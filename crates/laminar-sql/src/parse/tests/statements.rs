@@ -130,7 +130,7 @@ fn the_words_of_the_clauses_are_still_names() {
     check("SELECT emit, late, allow FROM t", expect!["SELECT emit, late, allow FROM t"]);
     check(
         "SELECT t.emit AS emit FROM public.emit AS emit WHERE emit > 1 ORDER BY emit",
-        expect!["SELECT t.emit AS emit FROM emit AS emit WHERE emit > 1 ORDER BY emit"],
+        expect!["SELECT t.emit AS emit FROM public.emit AS emit WHERE emit > 1 ORDER BY emit"],
     );
     check("SELECT * FROM t JOIN u emit ON emit.a = t.a", expect!["SELECT * FROM t JOIN u emit ON emit.a = t.a"]);
     check("SELECT * FROM emit emit CHANGES", expect!["SELECT * FROM emit | emit Changes"]);
