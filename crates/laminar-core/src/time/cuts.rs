@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate};
 
+use super::windows::MonthOffset;
 use super::zone::LocalClock;
 
 /// Instants in nanoseconds that cut event time.
@@ -27,8 +28,8 @@ pub(super) enum CutRule {
 pub(super) enum Calendar {
     /// `width` nanoseconds each, whole days, counted from 1970-01-01 + `offset` on.
     Days { width: i64, offset: i64 },
-    /// `width` months each, counted from January of year 0 on.
-    Months { width: i64 },
+    /// `width` months each, counted from January of year 0 + `offset` on.
+    Months { width: i64, offset: MonthOffset },
 }
 
 impl Cuts {
@@ -105,9 +106,9 @@ impl Calendar {
     pub(super) fn unit_of(self, local: i64) -> i64 {
         match self {
             Calendar::Days { width, offset } => (local - offset).div_euclid(width),
-            Calendar::Months { width } => {
-                let date = DateTime::from_timestamp_nanos(local).date_naive();
-                (i64::from(date.year()) * 12 + i64::from(date.month0())).div_euclid(width)
+            Calendar::Months { width, offset } => {
+                let date = DateTime::from_timestamp_nanos(local.saturating_sub(offset.nanos)).date_naive();
+                (i64::from(date.year()) * 12 + i64::from(date.month0()) - offset.months).div_euclid(width)
             }
         }
     }
@@ -121,8 +122,10 @@ impl Calendar {
     pub(super) fn end(self, unit: i64, length: i64) -> i64 {
         match self {
             Calendar::Days { width, offset } => unit * width + offset + length,
-            Calendar::Months { width } => start_of_month(i128::from(unit) * i128::from(width) + i128::from(length))
-                .clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64,
+            Calendar::Months { width, offset } => {
+                let month = start_of_month(i128::from(unit) * i128::from(width) + i128::from(offset.months) + i128::from(length));
+                month.saturating_add(i128::from(offset.nanos)).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+            }
         }
     }
 }

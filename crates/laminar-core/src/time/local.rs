@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::cuts::{Calendar, CutRule, Cuts};
 use super::panes::Window;
-use super::windows::{WindowKind, WindowShape, WindowUnit};
+use super::windows::{MonthOffset, WindowKind, WindowShape, WindowUnit};
 use super::zone::LocalClock;
 
 const DAY: i64 = 86_400_000_000_000;
@@ -47,7 +47,7 @@ enum Layout {
 impl LocalWindows {
     /// The windows of `shape` if it has a zone.
     pub(super) fn of(shape: &WindowShape) -> Option<Self> {
-        let (WindowUnit::Nanos { zone: Some(zone), .. } | WindowUnit::Months { zone: Some(zone) }) = shape.unit else {
+        let (WindowUnit::Nanos { zone: Some(zone), .. } | WindowUnit::Months { zone: Some(zone), .. }) = shape.unit else {
             return None;
         };
         let clock = Arc::new(LocalClock::of(zone));
@@ -151,6 +151,9 @@ fn rule_of(unit: &WindowUnit, width: i64) -> CutRule {
             CutRule::Calendar(Calendar::Days { width, offset: offset.rem_euclid(width) })
         }
         WindowUnit::Nanos { offset, .. } => CutRule::Clock { width, offset: offset.rem_euclid(width) },
-        WindowUnit::Months { .. } => CutRule::Calendar(Calendar::Months { width }),
+        WindowUnit::Months { offset, .. } => CutRule::Calendar(Calendar::Months {
+            width,
+            offset: MonthOffset { months: offset.months.rem_euclid(width), ..*offset },
+        }),
     }
 }

@@ -7,7 +7,7 @@ use arrow_array::Int64Array;
 
 use super::cuts::{Calendar, start_of_month};
 use super::local::LocalWindows;
-use super::windows::{WindowKind, WindowShape, WindowUnit};
+use super::windows::{MonthOffset, WindowKind, WindowShape, WindowUnit};
 
 /// A run of neighbouring panes, `first..end`. Windows order by their end, then by their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +52,8 @@ enum Layout {
 enum Grid {
     /// `width` nanoseconds each, pane 0 from `offset` (at least 0, less than a window) on.
     Nanos { width: i64, offset: i64 },
-    /// `width` months each, pane 0 from January of year 0 on.
-    Months { width: i64 },
+    /// `width` months each, pane 0 from January of year 0 + `offset` (of less than a window) on.
+    Months { width: i64, offset: MonthOffset },
 }
 
 /// The windows of a pane, by their order.
@@ -134,6 +134,31 @@ impl Panes {
         (panes.len() <= most).then_some(panes)
     }
 
+    /// The tumbling or hopping window that starts at an instant, if one does.
+    pub fn window_from(&self, start: i64) -> Option<Window> {
+        let pane = self.pane_of(start)?;
+        self.windows_of(pane).find(|window| self.start(*window) == start)
+    }
+
+    /// The tumbling or hopping windows that start after the one that starts at `after`, up to the one that starts at `last`, in order; none
+    /// if they are more than `most`.
+    pub fn windows_between(&self, after: i64, last: i64, most: usize) -> Option<Vec<Window>> {
+        let (after, last) = (self.pane_of(after)?, self.pane_of(last)?);
+        let windows: Vec<Window> = match &self.ruler {
+            Ruler::Even { layout: Layout::Growing { .. }, .. } => return None,
+            Ruler::Even { layout: layout @ Layout::Sliding { every, .. }, .. } => {
+                let numbers = after.div_euclid(*every) + 1..last.div_euclid(*every) + 1;
+                numbers.map(|number| layout.window(number)).take(most + 1).collect()
+            }
+            Ruler::Local(_) => {
+                let panes = std::iter::successors(Some(self.pane_after(after)), |pane| Some(self.pane_after(*pane)));
+                let starts = |pane: i64| self.windows_of(pane).find(|window| window.first == pane);
+                panes.take_while(|pane| *pane <= last).filter_map(starts).take(most + 1).collect()
+            }
+        };
+        (windows.len() <= most).then_some(windows)
+    }
+
     /// The windows that a pane belongs to, by their order.
     pub fn windows_of(&self, pane: i64) -> WindowsOf {
         WindowsOf(match &self.ruler {
@@ -165,7 +190,10 @@ fn even(shape: &WindowShape) -> (Ruler, i64) {
     let period = if matches!(layout, Layout::Growing { .. }) { size } else { step };
     let (grid, slack) = match shape.unit {
         WindowUnit::Nanos { offset, .. } => (Grid::Nanos { width, offset: offset.rem_euclid(period) }, 1),
-        WindowUnit::Months { .. } => (Grid::Months { width }, ZONE_SLACK),
+        WindowUnit::Months { offset, .. } => {
+            let months = offset.months.rem_euclid(period);
+            (Grid::Months { width, offset: MonthOffset { months, ..offset } }, ZONE_SLACK)
+        }
     };
     (Ruler::Even { layout, grid }, slack)
 }
@@ -218,14 +246,15 @@ impl Grid {
     fn pane_of(self, time: i64) -> i64 {
         match self {
             Grid::Nanos { width, offset } => (time - offset).div_euclid(width),
-            Grid::Months { width } => Calendar::Months { width }.unit_of(time),
+            Grid::Months { width, offset } => Calendar::Months { width, offset }.unit_of(time),
         }
     }
 
     fn start_of(self, pane: i64) -> i64 {
         let start = match self {
             Grid::Nanos { width, offset } => i128::from(pane) * i128::from(width) + i128::from(offset),
-            Grid::Months { width } => start_of_month(i128::from(pane) * i128::from(width)),
+            Grid::Months { width, offset } => start_of_month(i128::from(pane) * i128::from(width) + i128::from(offset.months))
+                .saturating_add(i128::from(offset.nanos)),
         };
         start.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
     }
@@ -295,11 +324,12 @@ mod tests {
 
     #[test]
     fn months_quarters_and_years_follow_the_calendar() {
-        let month = shape(WindowKind::Tumbling { size: 1 }, WindowUnit::Months { zone: None });
+        let month = shape(WindowKind::Tumbling { size: 1 }, WindowUnit::Months { offset: MonthOffset::NONE, zone: None });
         check(&month, "2024-02-29 23:59", &["2024-02-01 00:00:00 .. 2024-03-01 00:00:00"]);
-        let quarter = shape(WindowKind::Tumbling { size: 3 }, WindowUnit::Months { zone: BERLIN });
+        let quarter = shape(WindowKind::Tumbling { size: 3 }, WindowUnit::Months { offset: MonthOffset::NONE, zone: BERLIN });
         check(&quarter, "2023-12-31 23:00", &["2023-12-31 23:00:00 .. 2024-03-31 22:00:00"]);
-        let year = shape(WindowKind::Hopping { size: 12, slide: 6 }, WindowUnit::Months { zone: None });
+        let year =
+            shape(WindowKind::Hopping { size: 12, slide: 6 }, WindowUnit::Months { offset: MonthOffset::NONE, zone: None });
         check(
             &year,
             "1960-02-01 00:00",
@@ -337,6 +367,37 @@ mod tests {
     }
 
     #[test]
+    fn windows_between_two_are_those_that_start_between_them() {
+        let month = WindowUnit::Months { offset: MonthOffset { months: 1, nanos: 26 * HOUR }, zone: None };
+        for (kind, unit) in [
+            (WindowKind::Tumbling { size: 6 * HOUR }, UTC),
+            (WindowKind::Hopping { size: 7 * HOUR, slide: 2 * HOUR }, WindowUnit::Nanos { offset: HOUR, zone: None }),
+            (WindowKind::Tumbling { size: 24 * HOUR }, WindowUnit::Nanos { offset: 0, zone: BERLIN }),
+            (WindowKind::Hopping { size: 48 * HOUR, slide: 24 * HOUR }, WindowUnit::Nanos { offset: 0, zone: BERLIN }),
+            (WindowKind::Tumbling { size: 1 }, month),
+        ] {
+            let shape = shape(kind, unit);
+            let panes = shape.panes().expect("a valid shape");
+            let (from, to) = (at("2024-03-25 12:34"), at("2024-04-02 01:02"));
+            let first_at = |time| panes.windows_of(panes.pane_of(time).expect("a pane")).next().expect("a window");
+            let (first, last) = (first_at(from), first_at(to));
+            let mut expected: Vec<Window> = (from..to).step_by(HOUR as usize / 2).chain([to]).map(first_at).collect();
+            expected.dedup();
+            let [start, end] = [first, last].map(|window| panes.start(window));
+            assert_eq!(panes.window_from(start), Some(first), "{shape}");
+            assert_eq!(panes.window_from(start + 1), None, "{shape}");
+            assert_eq!(panes.windows_between(start, end, 1000).as_deref(), Some(&expected[1..]), "{shape}");
+            assert!(panes.windows_between(start, end, expected.len() - 1).is_some(), "{shape}");
+            assert_eq!(
+                panes.windows_between(start, end, expected.len().saturating_sub(2)).is_some(),
+                expected.len() == 1,
+                "{shape}"
+            );
+            assert_eq!(panes.windows_between(end, start, 5), Some(vec![]), "{shape}");
+        }
+    }
+
+    #[test]
     fn times_at_the_ends_of_the_range_have_no_windows() {
         for unit in [UTC, WindowUnit::Nanos { offset: 5, zone: BERLIN }] {
             let panes = shape(WindowKind::Hopping { size: 2 * HOUR, slide: HOUR }, unit).panes().expect("a valid shape");
@@ -357,7 +418,8 @@ mod tests {
             );
             assert_eq!((panes.start_of(i64::MIN), panes.start_of(i64::MAX)), (i64::MIN, i64::MAX));
         }
-        let months = shape(WindowKind::Tumbling { size: 1 }, WindowUnit::Months { zone: None }).panes().expect("a valid shape");
+        let unit = WindowUnit::Months { offset: MonthOffset::NONE, zone: None };
+        let months = shape(WindowKind::Tumbling { size: 1 }, unit).panes().expect("a valid shape");
         assert_eq!((months.start_of(i64::MIN), months.start_of(i64::MAX)), (i64::MIN, i64::MAX));
     }
 }

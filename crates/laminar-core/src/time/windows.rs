@@ -54,12 +54,36 @@ pub enum WindowUnit {
         /// The time zone of which midnight is midnight.
         zone: Option<chrono_tz::Tz>,
     },
-    /// Calendar months (a quarter is 3, a year 12), aligned to January of year 0, in `zone` (UTC if none).
+    /// Calendar months (a quarter is 3, a year 12), aligned to January of year 0 + `offset`, in `zone` (UTC if none).
     Months {
+        /// Shift of the alignment.
+        offset: MonthOffset,
         /// The time zone whose calendar counts.
         zone: Option<chrono_tz::Tz>,
     },
 }
+
+/// How far windows of months are shifted: a year that begins in April is shifted by 3 months, a month from the 15th on by 14 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct MonthOffset {
+    /// Whole months.
+    pub months: i64,
+    /// Nanoseconds that local clocks show beyond these, in either direction.
+    pub nanos: i64,
+}
+
+impl MonthOffset {
+    /// No shift.
+    pub const NONE: Self = Self { months: 0, nanos: 0 };
+
+    /// Whether there is no shift.
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
+}
+
+/// A month has so many days at least: a shift by more would begin some months in the next but one.
+const MONTH_DAYS_MIN: i64 = 28;
 
 /// What the greatest window of [`limits::WINDOW_PANES_MAX`] panes and everything that is added to it must fit into: a
 /// third of the range of event time.
@@ -80,6 +104,13 @@ impl WindowShape {
         }
         if matches!(self.kind, WindowKind::Cumulating { .. }) && size % step != 0 {
             return Err(self.misfit("does not divide the size", "choose a size that is a multiple of the step"));
+        }
+        if let WindowUnit::Months { offset, .. } = self.unit
+            && offset.nanos.unsigned_abs() >= (MONTH_DAYS_MIN * DAY).unsigned_abs()
+        {
+            let days = Length::Nanos(offset.nanos);
+            return Err(invalid(format!("windows of months cannot be shifted by {days}, since months have 28 to 31 days"))
+                .with_hint("write the months of the offset as months, and less than 28 days beside them"));
         }
         self.validate_panes(step, size)
     }
@@ -109,7 +140,7 @@ impl WindowShape {
         match self.unit {
             WindowUnit::Nanos { zone, .. } if cut % DAY == 0 => size.saturating_add(delay(zone)),
             WindowUnit::Nanos { .. } => size,
-            WindowUnit::Months { zone } => size.saturating_mul(31 * DAY).saturating_add(delay(zone)),
+            WindowUnit::Months { zone, .. } => size.saturating_mul(31 * DAY).saturating_add(delay(zone)),
         }
     }
 
@@ -173,11 +204,14 @@ impl fmt::Display for WindowShape {
             WindowKind::Cumulating { .. } => write!(f, "cumulate {step} / {size}")?,
         }
         let (offset, zone) = match &self.unit {
-            WindowUnit::Nanos { offset, zone } => (*offset, zone),
-            WindowUnit::Months { zone } => (0, zone),
+            WindowUnit::Nanos { offset, zone } => (MonthOffset { months: 0, nanos: *offset }, zone),
+            WindowUnit::Months { offset, zone } => (*offset, zone),
         };
-        if offset != 0 {
-            write!(f, " offset {}", Length::Nanos(offset))?;
+        match (Length::Months(offset.months), Length::Nanos(offset.nanos)) {
+            _ if offset.is_none() => {}
+            (_, nanos) if offset.months == 0 => write!(f, " offset {nanos}")?,
+            (months, _) if offset.nanos == 0 => write!(f, " offset {months}")?,
+            (months, nanos) => write!(f, " offset {months} {nanos}")?,
         }
         zone.map_or(Ok(()), |zone| write!(f, " in {zone}"))
     }
@@ -197,7 +231,16 @@ mod tests {
             (WindowKind::Tumbling { size: MINUTE }, UTC, "tumble 1m"),
             (WindowKind::Hopping { size: 60 * MINUTE, slide: 15 * MINUTE }, UTC, "hop 15m / 1h"),
             (WindowKind::Cumulating { step: MINUTE, size: 5 * MINUTE }, UTC, "cumulate 1m / 5m"),
-            (WindowKind::Tumbling { size: 3 }, WindowUnit::Months { zone: berlin }, "tumble 3mon in Europe/Berlin"),
+            (
+                WindowKind::Tumbling { size: 3 },
+                WindowUnit::Months { offset: MonthOffset::NONE, zone: berlin },
+                "tumble 3mon in Europe/Berlin",
+            ),
+            (
+                WindowKind::Tumbling { size: 12 },
+                WindowUnit::Months { offset: MonthOffset { months: 3, nanos: 5 * 1440 * MINUTE }, zone: None },
+                "tumble 1y offset 3mon 5d",
+            ),
             (WindowKind::Tumbling { size: MINUTE }, WindowUnit::Nanos { offset: 5, zone: None }, "tumble 1m offset 5ns"),
         ] {
             assert_eq!(WindowShape { kind, unit }.to_string(), text);

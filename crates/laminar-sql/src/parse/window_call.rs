@@ -6,7 +6,7 @@
 use std::fmt::{self, Write};
 
 use chrono_tz::Tz;
-use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
+use laminar_core::time::windows::{MonthOffset, WindowKind, WindowShape, WindowUnit};
 use laminar_core::{Error, Result};
 
 /// The marker function whose value is a window's start.
@@ -66,8 +66,11 @@ fn write_unit(f: &mut fmt::Formatter<'_>, unit: &WindowUnit) -> fmt::Result {
             }
             zone
         }
-        WindowUnit::Months { zone } => {
+        WindowUnit::Months { offset, zone } => {
             f.write_str(" unit=months")?;
+            if !offset.is_none() {
+                write!(f, " months={} offset={}", offset.months, offset.nanos)?;
+            }
             zone
         }
     };
@@ -100,7 +103,11 @@ fn read(spec: &str) -> Option<WindowCall> {
     let unit = match text("unit")? {
         "ns" if text("offset").is_none() => WindowUnit::Nanos { offset: 0, zone },
         "ns" => WindowUnit::Nanos { offset: number("offset")?, zone },
-        "months" => WindowUnit::Months { zone },
+        "months" if text("offset").is_none() => WindowUnit::Months { offset: MonthOffset::NONE, zone },
+        "months" => {
+            let offset = MonthOffset { months: number("months")?, nanos: number("offset")? };
+            WindowUnit::Months { offset, zone }
+        }
         _ => return None,
     };
     Some(WindowCall::Panes(WindowShape { kind, unit }))
@@ -128,7 +135,12 @@ mod tests {
             nanos(WindowKind::Hopping { size: 60, slide: 10 }, -3, Some(Tz::Europe__Berlin)),
             "hop size=60 slide=10 unit=ns offset=-3 zone=Europe/Berlin",
         );
-        let months = WindowUnit::Months { zone: Some(Tz::America__New_York) };
+        let fiscal = WindowUnit::Months { offset: MonthOffset { months: 3, nanos: -7 }, zone: None };
+        check(
+            WindowCall::Panes(WindowShape { kind: WindowKind::Tumbling { size: 12 }, unit: fiscal }),
+            "tumble size=12 unit=months months=3 offset=-7",
+        );
+        let months = WindowUnit::Months { offset: MonthOffset::NONE, zone: Some(Tz::America__New_York) };
         check(
             WindowCall::Panes(WindowShape { kind: WindowKind::Cumulating { step: 1, size: 12 }, unit: months }),
             "cumulate step=1 size=12 unit=months zone=America/New_York",

@@ -64,7 +64,7 @@ pub(in crate::operator) fn check_alignment(shape: &WindowShape, time: &Field) ->
     let unit = unit_of(time)?;
     let (width, offset, in_zone) = match shape.unit {
         WindowUnit::Nanos { offset, zone } => (shape.validate().map(|()| shape.pane_width())?, offset, zone.is_some()),
-        WindowUnit::Months { zone } => (0, 0, zone.is_some()),
+        WindowUnit::Months { offset, zone } => (0, offset.nanos, zone.is_some()),
     };
     // Clocks are set to whole seconds of UTC.
     let zone_misses = in_zone && matches!(time.data_type(), DataType::Date32);

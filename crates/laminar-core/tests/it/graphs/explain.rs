@@ -8,7 +8,7 @@ use laminar_core::dag::{
 use laminar_core::expr::Column;
 use laminar_core::operator::aggregate::{AggregateCall, native};
 use laminar_core::time::watermark::{Partitions, WatermarkPer};
-use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
+use laminar_core::time::windows::{MonthOffset, WindowKind, WindowShape, WindowUnit};
 
 use super::exprs::{greater, plus};
 use super::graph::{SECOND, pairs, timed, watermarked};
@@ -115,7 +115,10 @@ fn groups_and_windows_show_what_they_compute() {
     );
     dag.emit("e", session, EmitWhen::AtEnd);
     let zone = Some(chrono_tz::Europe::Berlin);
-    let months = WindowShape { kind: WindowKind::Cumulating { step: 1, size: 12 }, unit: WindowUnit::Months { zone } };
+    let months = WindowShape {
+        kind: WindowKind::Cumulating { step: 1, size: 12 },
+        unit: WindowUnit::Months { offset: MonthOffset::NONE, zone },
+    };
     dag.assign_window("a", source, AssignSpec { shape: months, time: 1 });
     check(
         dag,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
-use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
+use laminar_core::time::windows::{MonthOffset, WindowKind, WindowShape, WindowUnit};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -167,10 +167,11 @@ impl Walk {
     fn hopping(&self, size: i64, slide: i64, unit: &WindowUnit) -> Vec<(i64, i64)> {
         let WindowUnit::Nanos { offset, .. } = *unit else {
             let units = self.units(slide, unit);
+            let WindowUnit::Months { offset, .. } = *unit else { unreachable!("a unit of windows") };
             let end = |number: i64| {
-                let month = number * slide + size;
+                let month = number * slide + offset.months + size;
                 let first = format!("{:04}-{:02}-01 00:00", month.div_euclid(12), month.rem_euclid(12) + 1);
-                self.first_showing(at(&first))
+                self.first_showing(at(&first) + offset.nanos)
             };
             return units.into_iter().filter_map(|(number, start)| Some((start, end(number)?))).collect();
         };
@@ -186,9 +187,9 @@ impl Walk {
 fn unit_of(local: i64, width: i64, unit: &WindowUnit) -> i64 {
     match *unit {
         WindowUnit::Nanos { offset, .. } => (local - offset).div_euclid(width),
-        WindowUnit::Months { .. } => {
-            let date = DateTime::from_timestamp_nanos(local).date_naive();
-            (i64::from(date.year()) * 12 + i64::from(date.month0())).div_euclid(width)
+        WindowUnit::Months { offset, .. } => {
+            let date = DateTime::from_timestamp_nanos(local - offset.nanos).date_naive();
+            (i64::from(date.year()) * 12 + i64::from(date.month0()) - offset.months).div_euclid(width)
         }
     }
 }
@@ -218,10 +219,12 @@ fn check(rng: &mut StdRng, shape: &WindowShape, zone: Tz, turn: i64) {
 
 fn random_shape(rng: &mut StdRng, zone: Tz) -> WindowShape {
     let zone = Some(zone);
-    if rng.random_bool(0.05) {
+    if rng.random_bool(0.1) {
         let size = rng.random_range(1..3);
         let kind = if rng.random_bool(0.5) { WindowKind::Tumbling { size } } else { WindowKind::Hopping { size: 2, slide: 1 } };
-        return WindowShape { kind, unit: WindowUnit::Months { zone } };
+        let nanos = [0, 0, 14 * DAY, 6 * HOUR, -9 * DAY][rng.random_range(0..5)];
+        let offset = MonthOffset { months: rng.random_range(-1..3), nanos };
+        return WindowShape { kind, unit: WindowUnit::Months { offset, zone } };
     }
     let unit = [MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, HOUR, 6 * HOUR, DAY, DAY][rng.random_range(0..8)];
     let most = (8 * DAY / unit).min(13);

@@ -179,7 +179,7 @@ fn windows_that_cannot_work_are_refused() {
         "TUMBLE(ts, INTERVAL '0' SECOND)",
         "TUMBLE(ts, INTERVAL '-1' SECOND)",
         "TUMBLE(ts, INTERVAL '1 month 1 day')",
-        "TUMBLE(ts, INTERVAL '1' MONTH, INTERVAL '1' DAY)",
+        "TUMBLE(ts, INTERVAL '1' MONTH, INTERVAL '28' DAY)",
         "TUMBLE(ts, INTERVAL '1' DAY, INTERVAL '1' MONTH)",
         "TUMBLE(ts, INTERVAL '1' DAY, 'Europe/Berlni')",
         "TUMBLE(ts, INTERVAL '1' DAY, 'UTC', INTERVAL '1' HOUR)",
@@ -247,11 +247,12 @@ fn windows_that_cannot_work_are_refused() {
          1 | SELECT count(*) FROM t GROUP BY TUMBLE(ts, INTERVAL '1 month 1 day')
            |                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
            = hint: use months, quarters and years alone, or weeks and shorter units alone: months differ in length
-        error[LDB-1010]: an offset for windows of months is not built yet
+        error[LDB-1008]: windows of months cannot be shifted by 28d, since months have 28 to 31 days
           --> 1:33
            |
-         1 | SELECT count(*) FROM t GROUP BY TUMBLE(ts, INTERVAL '1' MONTH, INTERVAL '1' DAY)
-           |                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+         1 | SELECT count(*) FROM t GROUP BY TUMBLE(ts, INTERVAL '1' MONTH, INTERVAL '28' DAY)
+           |                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           = hint: write the months of the offset as months, and less than 28 days beside them
         error[LDB-1008]: the offset of a window cannot be counted in months
           --> 1:33
            |

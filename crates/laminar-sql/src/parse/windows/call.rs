@@ -3,7 +3,7 @@
 use chrono_tz::{TZ_VARIANTS, Tz};
 use datafusion::sql::sqlparser::ast::{Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned, Value};
 use datafusion::sql::sqlparser::tokenizer;
-use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
+use laminar_core::time::windows::{MonthOffset, WindowKind, WindowShape, WindowUnit};
 use laminar_core::{Code, Error, Result, Span};
 
 use crate::diagnostic::nearest;
@@ -235,7 +235,7 @@ fn build(family: Family, lengths: &[Length], offset: Option<Length>, zone: Optio
         (Family::Cumulate, [step, size]) => WindowKind::Cumulating { step: *step, size: *size },
         _ => return Err(Error::internal("a window has another number of lengths than its family")),
     };
-    let unit = if is_months { months(offset, zone)? } else { WindowUnit::Nanos { offset: fixed(offset)?, zone } };
+    let unit = if is_months { months(offset, zone) } else { WindowUnit::Nanos { offset: fixed(offset)?, zone } };
     let shape = WindowShape { kind, unit };
     shape.validate().map_err(|error| if error.hint().is_some() { error } else { error.with_hint(family.usage()) })?;
     Ok(WindowCall::Panes(shape))
@@ -267,11 +267,9 @@ fn one_unit(lengths: &[Length]) -> Result<(Vec<i64>, bool)> {
     Err(error.with_hint("use months, quarters and years alone, or weeks and shorter units alone: months differ in length"))
 }
 
-fn months(offset: Option<Length>, zone: Option<Tz>) -> Result<WindowUnit> {
-    match offset {
-        None | Some(Length { months: 0, nanos: 0 }) => Ok(WindowUnit::Months { zone }),
-        Some(_) => Err(Error::new(Code::NotSupported, "an offset for windows of months is not built yet")),
-    }
+fn months(offset: Option<Length>, zone: Option<Tz>) -> WindowUnit {
+    let offset = offset.map_or(MonthOffset::NONE, |Length { months, nanos }| MonthOffset { months, nanos });
+    WindowUnit::Months { offset, zone }
 }
 
 fn fixed(offset: Option<Length>) -> Result<i64> {

@@ -72,7 +72,7 @@ fn is_tumbling(call: &WindowCall) -> bool {
 /// clocks skip a day.
 fn tells_the_window(call: &WindowCall, bound: Bound) -> bool {
     let WindowCall::Panes(WindowShape { kind, unit }) = call else { return true };
-    let (WindowUnit::Nanos { zone, .. } | WindowUnit::Months { zone }) = unit;
+    let (WindowUnit::Nanos { zone, .. } | WindowUnit::Months { zone, .. }) = unit;
     match kind {
         WindowKind::Cumulating { .. } => false,
         WindowKind::Hopping { .. } => zone.is_none() || bound == Bound::Start,
