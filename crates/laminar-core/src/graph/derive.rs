@@ -18,7 +18,9 @@ pub fn derive(kind: &NodeKind, inputs: &[&EdgeProperties], schema: SchemaRef) ->
 pub(super) fn time_at(input: &EdgeProperties, expr: &ExprRef, at: usize) -> Option<TimeColumn> {
     let growth = expr.grows_with()?;
     let time = input.time_column(growth.column)?;
-    Some(TimeColumn { column: at, lag: time.lag.saturating_add(growth.behind), ..time })
+    // Times that are cut to a unit are the same in several steps.
+    let in_order = time.in_order && expr.as_column().is_some();
+    Some(TimeColumn { column: at, lag: time.lag.saturating_add(growth.behind), in_order, ..time })
 }
 
 /// Groups whose keys start at column `first`: spread by key, or all together if there is none.
@@ -26,8 +28,8 @@ pub(super) fn by_keys(first: usize, keys: usize) -> Partitioning {
     if keys == 0 { Partitioning::Single } else { Partitioning::Hash((first..first + keys).collect()) }
 }
 
-/// Results of windows over `input`, whose columns are start, end, keys and aggregates; `times` are the bounds and how far they may be
-/// behind what the operator promises. A window over rows without event time promises nothing.
+/// Results of windows over `input`, whose columns are start, end, keys and aggregates; `times` are the bounds, how far they may be
+/// behind what the operator promises, and whether windows that close later have later ones. A window over rows without event time promises nothing.
 pub(super) fn windowed(
     input: &EdgeProperties,
     schema: SchemaRef,
@@ -42,7 +44,8 @@ pub(super) fn windowed(
         WindowEmission::OnClose => true,
     };
     let changes = if once { ChangeKind::Append } else { ChangeKind::Upsert((0..2 + keys).collect()) };
-    let time_columns = if input.time_columns.is_empty() { Vec::new() } else { times };
+    let shown = |time: TimeColumn| TimeColumn { in_order: time.in_order && once, ..time };
+    let time_columns = if input.time_columns.is_empty() { Vec::new() } else { times.into_iter().map(shown).collect() };
     EdgeProperties { partitioning, time_columns, ..EdgeProperties::out_of(&[input], schema, changes) }
 }
 

@@ -42,12 +42,14 @@ pub struct TimeColumn {
     pub mixed: bool,
     /// Whether no row is ever behind the watermark: windows below have left late ones out. What is behind it is then complete.
     pub complete: bool,
+    /// Whether all rows of a step have later values than those of the steps before, as windows have that are shown once.
+    pub in_order: bool,
 }
 
 impl TimeColumn {
     /// A column of one source's rows, or of derived ones, in their order.
     pub fn new(column: usize, lag: i64) -> Self {
-        Self { column, lag, mixed: false, complete: false }
+        Self { column, lag, mixed: false, complete: false, in_order: false }
     }
 
     /// The same column of rows of which none is behind the watermark.
@@ -56,9 +58,15 @@ impl TimeColumn {
         Self { complete: true, ..self }
     }
 
+    /// The same column of rows of which each step brings later ones.
+    #[must_use]
+    pub fn in_order(self) -> Self {
+        Self { in_order: true, ..self }
+    }
+
     /// The same column of rows that come again when others do, however old they are.
     pub(super) fn incomplete(self) -> Self {
-        Self { complete: false, ..self }
+        Self { complete: false, in_order: false, ..self }
     }
 }
 

@@ -64,6 +64,11 @@ impl<O: Operator> Harness<O> {
         Ok(())
     }
 
+    /// How many rows the operator keeps.
+    pub(crate) fn kept_rows(&mut self) -> usize {
+        self.operator.state().map_or(0, |state| state.rows())
+    }
+
     /// How many rows were rejected.
     pub(crate) fn rejected_rows(&self) -> usize {
         self.rejected.iter().map(|rejected| rejected.reasons.len()).sum()

@@ -10,7 +10,10 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_core::changelog::print_all;
-use laminar_core::dag::{ChangeKind, EdgeProperties, Frame, FrameBound, FrameUnit, OverCall, OverFunction, OverSpec, Pick};
+use laminar_core::dag::{
+    ChangeKind, EdgeProperties, Exclude, Frame, FrameBound, FrameUnit, NodeKind, OverCall, OverFunction, OverSpec, Pick,
+    TimeColumn, derive,
+};
 use laminar_core::expr::{Column, ExprRef, ScalarExpr, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
 use laminar_core::operator::over::Over;
@@ -79,7 +82,7 @@ enum Bound {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Between(FrameUnit, Bound, Bound);
+struct Between(FrameUnit, Bound, Bound, Exclude);
 
 #[derive(Debug, Clone, Copy)]
 enum Call {
@@ -115,7 +118,9 @@ fn random_frame(rng: &mut StdRng, order: &InOrder) -> Between {
         FrameUnit::Range => Bound::Offset(0),
         _ => Bound::Offset(rng.random_range(-3..4)),
     };
-    Between(unit, bound(rng), bound(rng))
+    let exclude =
+        [Exclude::NoOthers, Exclude::NoOthers, Exclude::CurrentRow, Exclude::Group, Exclude::Ties][rng.random_range(0..5)];
+    Between(unit, bound(rng), bound(rng), exclude)
 }
 
 fn random_call(rng: &mut StdRng, order: &InOrder) -> Call {
@@ -152,7 +157,10 @@ fn bound(bound: Bound, descending: bool) -> FrameBound {
 }
 
 fn over_call(number: usize, call: Call, descending: bool) -> OverCall {
-    let frame = |Between(unit, start, end)| Frame { unit, start: bound(start, descending), end: bound(end, descending) };
+    let frame = |Between(unit, start, end, exclude)| {
+        let (start, end) = (bound(start, descending), bound(end, descending));
+        Frame { unit, start, end, exclude }
+    };
     let (function, data_type) = match call {
         Call::RowNumber => (OverFunction::RowNumber, DataType::Int64),
         Call::Rank => (OverFunction::Rank, DataType::UInt64),
@@ -259,9 +267,16 @@ impl At<'_> {
         self.order.order[0].direction
     }
 
-    fn frame(&self, Between(unit, start, end): Between) -> Vec<&Row> {
+    fn frame(&self, Between(unit, start, end, exclude): Between) -> Vec<&Row> {
         let (start, end) = (self.bound(unit, start, true), self.bound(unit, end, false));
-        self.rows[start as usize..end.max(start) as usize].iter().collect()
+        let peers = self.peers(self.at);
+        let is_seen = |at: &usize| match exclude {
+            Exclude::NoOthers => true,
+            Exclude::CurrentRow => *at != self.at,
+            Exclude::Group => !peers.contains(at),
+            Exclude::Ties => *at == self.at || !peers.contains(at),
+        };
+        (start as usize..end.max(start) as usize).filter(is_seen).map(|at| &self.rows[at]).collect()
     }
 
     fn shifted(&self, offset: i64, default: bool, ignore_nulls: bool) -> Option<i64> {
@@ -400,6 +415,83 @@ fn over_shows_what_looking_at_every_row_shows_after_every_step() {
     for_each_case(cases(), check_random_case);
 }
 
+/// Calls of which each looks back by at most three rows.
+fn call_that_looks_back(rng: &mut StdRng) -> Call {
+    let exclude = [Exclude::NoOthers, Exclude::CurrentRow][rng.random_range(0..2)];
+    let end = rng.random_range(-2..=0);
+    let frame = Between(FrameUnit::Rows, Bound::Offset(rng.random_range(-3..=end)), Bound::Offset(end), exclude);
+    match rng.random_range(0..3) {
+        0 => Call::Shifted { offset: rng.random_range(-3..=0), default: rng.random(), ignore_nulls: false },
+        1 => Call::Picked { pick: [Pick::Nth(1), Pick::Last][rng.random_range(0..2)], ignore_nulls: rng.random(), frame },
+        _ => aggregate(["count", "sum", "max"][rng.random_range(0..3)], frame),
+    }
+}
+
+fn check_rows_in_order(rng: &mut StdRng) {
+    let order = InOrder { partition: vec![1], order: vec![SortKey { column: 0, direction: SortDirection::ASCENDING }] };
+    let case = Case { order, calls: (0..rng.random_range(1..4)).map(|_| call_that_looks_back(rng)).collect() };
+    let spec = case.spec();
+    let input = EdgeProperties {
+        time_columns: vec![TimeColumn::new(0, 0).complete().in_order()],
+        ..EdgeProperties::new(schema(), ChangeKind::Append)
+    };
+    let operator = || Over::new(&spec, &input, output(&spec)).unwrap();
+    let mut harness = Harness::new(operator());
+    let (mut present, mut shown): (Vec<Row>, BTreeMap<String, i64>) = Default::default();
+    for step in 0..rng.random_range(1..8) {
+        let mut rows = Vec::new();
+        for _ in 0..rng.random_range(0..8) {
+            let (k, s) = (10 * step + rng.random_range(0..10), ["a", "b"][rng.random_range(0..2)]);
+            rows.push((Row { k: Some(k), s: rng.random_bool(0.8).then_some(s), v: None }, 1));
+        }
+        present.extend(rows.iter().map(|(row, _)| row.clone()));
+        let emitted = harness.step(cut(rng, &rows).into_iter().map(|rows| (Port::LEFT, rows)).collect()).unwrap();
+        assert!(emitted.iter().all(|changes| (0..changes.len()).all(|row| changes.weight(row) > 0)), "{case:?}");
+        add(&mut shown, &emitted);
+        assert_eq!(shown, model(&case, &present), "{case:?}");
+        assert!(harness.kept_rows() <= 3 * 3, "three partitions, of which three rows are looked back to: {case:?}");
+        if rng.random_bool(0.2) {
+            harness.replace_by_image(operator()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn over_rows_that_come_in_order_takes_nothing_back_and_keeps_what_it_looks_back_to() {
+    for_each_case(cases(), check_rows_in_order);
+}
+
+#[test]
+fn what_looks_ahead_or_skips_rows_keeps_all_of_them() {
+    let input = EdgeProperties {
+        time_columns: vec![TimeColumn::new(0, 0).complete().in_order()],
+        ..EdgeProperties::new(schema(), ChangeKind::Append)
+    };
+    let kind = |calls: Vec<Call>, input: &EdgeProperties| {
+        let spec = by_key(calls);
+        derive(&NodeKind::Over(spec.clone()), &[input], output(&spec)).changes
+    };
+    let lag = Call::Shifted { offset: -1, default: false, ignore_nulls: false };
+    assert_eq!(kind(vec![lag], &input), ChangeKind::Append);
+    let frame = |start, end, exclude| aggregate("sum", Between(FrameUnit::Rows, start, end, exclude));
+    let back = Bound::Offset(-1);
+    for call in [
+        Call::RowNumber,
+        Call::Shifted { offset: 1, default: false, ignore_nulls: false },
+        Call::Shifted { offset: -1, default: false, ignore_nulls: true },
+        frame(Bound::Unbounded, Bound::Offset(0), Exclude::NoOthers),
+        frame(back, Bound::Offset(1), Exclude::NoOthers),
+        frame(back, Bound::Offset(0), Exclude::Ties),
+        aggregate("sum", Between(FrameUnit::Groups, back, Bound::Offset(0), Exclude::NoOthers)),
+    ] {
+        assert_eq!(kind(vec![lag, call], &input), ChangeKind::Retract, "{call:?}");
+    }
+    let unordered = EdgeProperties { time_columns: vec![TimeColumn::new(0, 0).complete()], ..input.clone() };
+    assert_eq!(kind(vec![lag], &unordered), ChangeKind::Retract);
+    let changing = EdgeProperties { changes: ChangeKind::Retract, ..input };
+    assert_eq!(kind(vec![lag], &changing), ChangeKind::Retract);
+}
+
 fn by_key(calls: Vec<Call>) -> OverSpec {
     Case { order: InOrder { partition: vec![], order: vec![SortKey { column: 0, direction: SortDirection::ASCENDING }] }, calls }
         .spec()
@@ -425,11 +517,15 @@ fn effort(call: Call) -> (usize, u64) {
 
 #[test]
 fn a_change_costs_what_it_can_reach() {
-    let rows = |before: i64, behind: i64| Between(FrameUnit::Rows, Bound::Offset(-before), Bound::Offset(behind));
+    let rows =
+        |before: i64, behind: i64| Between(FrameUnit::Rows, Bound::Offset(-before), Bound::Offset(behind), Exclude::NoOthers);
     assert_eq!(effort(aggregate("sum", rows(9, 0))), (19, 10));
     assert_eq!(effort(aggregate("sum", rows(2, 2))), (9, 5));
-    assert_eq!(effort(aggregate("sum", Between(FrameUnit::Range, Bound::By(-30), Bound::By(0)))), (7, 4));
-    assert_eq!(effort(aggregate("sum", Between(FrameUnit::Groups, Bound::Offset(0), Bound::Offset(3)))), (7, 4));
+    assert_eq!(effort(aggregate("sum", Between(FrameUnit::Range, Bound::By(-30), Bound::By(0), Exclude::NoOthers))), (7, 4));
+    assert_eq!(
+        effort(aggregate("sum", Between(FrameUnit::Groups, Bound::Offset(0), Bound::Offset(3), Exclude::NoOthers))),
+        (7, 4)
+    );
     assert_eq!(effort(Call::Shifted { offset: -1, default: false, ignore_nulls: false }), (3, 2));
     assert_eq!(effort(Call::Shifted { offset: 2, default: false, ignore_nulls: true }), (5, 3));
     // All rows behind the new one have another number, and no row before it.
@@ -438,7 +534,7 @@ fn a_change_costs_what_it_can_reach() {
 
 #[test]
 fn a_result_that_is_too_large_is_null_and_told_once() {
-    let frame = Between(FrameUnit::Rows, Bound::Offset(-1), Bound::Offset(0));
+    let frame = Between(FrameUnit::Rows, Bound::Offset(-1), Bound::Offset(0), Exclude::NoOthers);
     let mut harness = Harness::new(operator(&by_key(vec![aggregate("sum", frame)])));
     let mut step = |rows: &[(Row, i64)]| {
         let emitted = harness.step(vec![(Port::LEFT, batch(rows))]).unwrap();
@@ -473,7 +569,7 @@ fn a_value_that_cannot_be_computed_rejects_its_row_alone() {
 
 #[test]
 fn a_bound_beyond_all_values_leaves_nulls_out() {
-    let frame = Between(FrameUnit::Range, Bound::By(0), Bound::By(i64::MAX));
+    let frame = Between(FrameUnit::Range, Bound::By(0), Bound::By(i64::MAX), Exclude::NoOthers);
     let call = Call::Picked { pick: Pick::Last, ignore_nulls: true, frame };
     let mut harness = Harness::new(operator(&by_key(vec![call])));
     let text = |k, s| (Row { k, s: Some(s), v: None }, 1);

@@ -8,8 +8,8 @@ use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use laminar_core::changelog::print_net;
 use laminar_core::dag::{
-    AggregateSpec, AsofDirection, AsofJoinSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, Frame, FrameBound, FrameUnit,
-    JoinSpec, JoinType, OutputSpec, OverCall, OverFunction, OverSpec, SessionSpec, TimeBound, TimeColumn, TopNSpec,
+    AggregateSpec, AsofDirection, AsofJoinSpec, ChangeKind, EdgeProperties, EmitSpec, EmitWhen, Exclude, Frame, FrameBound,
+    FrameUnit, JoinSpec, JoinType, OutputSpec, OverCall, OverFunction, OverSpec, SessionSpec, TimeBound, TimeColumn, TopNSpec,
     WindowEmission, WindowSpec,
 };
 use laminar_core::expr::{Column, ExprRef, ScalarExpr, SortDirection, SortKey};
@@ -327,7 +327,12 @@ fn ordered_rows_come_from_parts() {
             let spec = TopNSpec { partition: vec![0], order: vec![BY_TIME], offset: 0, limit, with_ties };
             check(|| Box::new(TopN::new(&spec, &edge(changes.clone()), schema()).unwrap()) as _, 0, steps);
         }
-        let frame = Frame { unit: FrameUnit::Rows, start: FrameBound::Offset(-1), end: FrameBound::Offset(0) };
+        let frame = Frame {
+            unit: FrameUnit::Rows,
+            start: FrameBound::Offset(-1),
+            end: FrameBound::Offset(0),
+            exclude: Exclude::NoOthers,
+        };
         let of = |call: AggregateCall| {
             let (data_type, name) = (call.function.return_type().clone(), call.name.clone());
             OverCall { function: OverFunction::Aggregate { call, frame: frame.clone() }, data_type, name }

@@ -10,7 +10,7 @@ use datafusion::logical_expr::expr::{
 use datafusion::logical_expr::{
     AggregateUDF, Expr, ExprSchemable, Operator, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
 };
-use laminar_core::dag::{Frame, FrameBound, FrameUnit, OverFunction, Pick};
+use laminar_core::dag::{Exclude, Frame, FrameBound, FrameUnit, OverFunction, Pick};
 use laminar_core::expr::{ExprRef, SortKey};
 use laminar_core::{Code, Error, Result};
 
@@ -137,7 +137,7 @@ fn frame(params: &WindowFunctionParams, keyed: &Schema, order: &[SortKey]) -> Re
         WindowFrameUnits::Groups => FrameUnit::Groups,
     };
     let bound = |bound: &WindowFrameBound| bound_of(unit, bound, keyed, order);
-    Ok(Frame { unit, start: bound(&frame.start_bound)?, end: bound(&frame.end_bound)? })
+    Ok(Frame { unit, start: bound(&frame.start_bound)?, end: bound(&frame.end_bound)?, exclude: Exclude::NoOthers })
 }
 
 fn bound_of(unit: FrameUnit, bound: &WindowFrameBound, keyed: &Schema, order: &[SortKey]) -> Result<FrameBound> {

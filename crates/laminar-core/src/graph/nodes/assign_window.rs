@@ -41,7 +41,8 @@ impl NodeSpec for AssignSpec {
         let mut time_columns = input.time_columns.clone();
         if let Some(time @ TimeColumn { lag, .. }) = input.time_column(self.time) {
             let start_lag = lag.saturating_add(self.shape.max_length_nanos());
-            time_columns.extend([TimeColumn { column: start, lag: start_lag, ..time }, TimeColumn { column: end, ..time }]);
+            let bound = TimeColumn { in_order: false, ..time };
+            time_columns.extend([TimeColumn { column: start, lag: start_lag, ..bound }, TimeColumn { column: end, ..bound }]);
         }
         EdgeProperties { schema, changes, time_columns, ..input.clone() }
     }

@@ -31,7 +31,7 @@ pub use emit::{EmitSpec, EmitWhen};
 pub use join::{JoinSpec, JoinType};
 pub use limit::LimitSpec;
 pub use output::OutputSpec;
-pub use over::{Frame, FrameBound, FrameUnit, OverCall, OverFunction, OverSpec, Pick};
+pub use over::{Exclude, Frame, FrameBound, FrameUnit, OverCall, OverFunction, OverSpec, Pick};
 pub use recursion::{RecursionSpec, TermInput, TermNode};
 pub use session::SessionSpec;
 pub use source::SourceSpec;

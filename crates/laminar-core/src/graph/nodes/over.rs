@@ -102,6 +102,22 @@ pub struct Frame {
     pub start: FrameBound,
     /// The last row.
     pub end: FrameBound,
+    /// Which of them it does not see.
+    pub exclude: Exclude,
+}
+
+/// Which rows are left out of a frame: `EXCLUDE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Exclude {
+    /// None.
+    #[default]
+    NoOthers,
+    /// The current row.
+    CurrentRow,
+    /// The current row and its peers.
+    Group,
+    /// The peers of the current row, but not the row itself.
+    Ties,
 }
 
 /// What the bounds of a frame count.
@@ -141,7 +157,14 @@ impl NodeSpec for OverSpec {
     }
 
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
-        together(inputs[0], schema, ChangeKind::Retract, &self.partition)
+        let input = inputs[0];
+        match self.rows_kept(input) {
+            Some(_) => {
+                let time_columns = input.time_columns.clone();
+                EdgeProperties { time_columns, ..together(input, schema, ChangeKind::Append, &self.partition) }
+            }
+            None => together(input, schema, ChangeKind::Retract, &self.partition),
+        }
     }
 
     fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {
@@ -166,16 +189,32 @@ impl NodeSpec for OverSpec {
         format!("Over{order}{each} compute ({})", calls.join(", "))
     }
 
-    /// All rows: the frame of any of them may still change.
-    fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
+    /// All rows, since the frame of any of them may still change; where rows come in order, those that later ones look back to.
+    fn keeps(&self, node: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
         let input = &inputs[0];
         let bytes = ORDERED_ROW_BYTES + row_bytes(&input.edge.schema);
+        if let Some(rows) = self.rows_kept(input.edge) {
+            let keys = column_names(&node.output.schema, &self.partition);
+            let rows = if rows == 1 { "the last row".to_owned() } else { format!("the last {rows} rows") };
+            let what = if keys.is_empty() { rows } else { format!("{rows} of each ({keys})") };
+            return NodeKeeps::only(Kept::new(what, &input.extent.groups(&keys), bytes, ""), input.extent.clone());
+        }
         let remedy = "GROUP BY below it, so that it keeps one row for each group; row_number() does not bound it";
         NodeKeeps::only(Kept::new("all rows in order", input.extent, bytes, remedy), input.extent.clone())
     }
 }
 
 impl OverSpec {
+    /// How many rows of each partition later ones look back to, if results never change: rows come in the order, and no row looks ahead.
+    pub(crate) fn rows_kept(&self, input: &EdgeProperties) -> Option<i64> {
+        let first = self.order.first().filter(|key| !key.direction.descending)?;
+        let time = input.time_column(first.column)?;
+        if !(input.changes.is_append() && time.in_order) {
+            return None;
+        }
+        self.calls.iter().map(|call| call.function.looks_back()).try_fold(0, |most, rows| Some(rows?.max(most)))
+    }
+
     /// The aggregates among the calls.
     pub(crate) fn aggregates(&self) -> impl Iterator<Item = &AggregateCall> {
         self.calls.iter().filter_map(|call| match &call.function {
@@ -199,6 +238,22 @@ impl OverSpec {
 }
 
 impl OverFunction {
+    /// How many rows before its own a row sees at most, if none behind it and a number that is known.
+    fn looks_back(&self) -> Option<i64> {
+        match self {
+            OverFunction::Shifted { offset, ignore_nulls: false, .. } if *offset <= 0 => offset.checked_neg(),
+            OverFunction::Picked { frame, .. } | OverFunction::Aggregate { frame, .. } => match frame {
+                Frame { unit: FrameUnit::Rows, start: FrameBound::Offset(start), end: FrameBound::Offset(end), exclude }
+                    if *end <= 0 && matches!(exclude, Exclude::NoOthers | Exclude::CurrentRow) =>
+                {
+                    start.min(&0).checked_neg()
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn text(&self) -> String {
         let nulls = |ignore: bool| if ignore { " ignore nulls" } else { "" };
         match self {
@@ -242,6 +297,12 @@ impl Frame {
             FrameBound::Offset(offset) => format!("{offset:+}"),
             FrameBound::Value { value, .. } => value.display(),
         };
-        format!("{unit} {} to {}", bound(&self.start, "first"), bound(&self.end, "last"))
+        let exclude = match self.exclude {
+            Exclude::NoOthers => "",
+            Exclude::CurrentRow => " without current",
+            Exclude::Group => " without its group",
+            Exclude::Ties => " without ties",
+        };
+        format!("{unit} {} to {}{exclude}", bound(&self.start, "first"), bound(&self.end, "last"))
     }
 }

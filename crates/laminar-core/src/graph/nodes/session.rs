@@ -48,7 +48,7 @@ impl NodeSpec for SessionSpec {
 
     /// As for windows, but a session may have begun any time ago.
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
-        let (shown, times) = ((self.emission, self.lateness), vec![TimeColumn::new(1, self.lateness).complete()]);
+        let (shown, times) = ((self.emission, self.lateness), vec![TimeColumn::new(1, self.lateness).complete().in_order()]);
         windowed(inputs[0], schema, shown, by_keys(2, self.partition), self.keys.len(), times)
     }
 

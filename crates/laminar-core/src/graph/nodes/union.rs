@@ -33,7 +33,7 @@ impl NodeSpec for UnionSpec {
             let all = others.iter().map(|input| input.time_column(time.column)).collect::<Option<Vec<_>>>()?;
             let lag = all.iter().map(|other| other.lag).fold(time.lag, i64::max);
             let complete = time.complete && all.iter().all(|other| other.complete);
-            Some(TimeColumn { lag, mixed: true, complete, ..*time })
+            Some(TimeColumn { lag, mixed: true, complete, in_order: false, ..*time })
         };
         let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
         EdgeProperties {

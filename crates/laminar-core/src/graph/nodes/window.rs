@@ -14,7 +14,7 @@ use crate::graph::explain::{emission, groups, lateness, time_name};
 use crate::graph::kept::{KeptInput, NodeKeeps, kept_groups, open_windows, with_window};
 use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_groups, expect_watermark};
-use crate::time::windows::WindowShape;
+use crate::time::windows::{WindowKind, WindowShape};
 use crate::{Code, Error, Result};
 
 /// `GROUP BY window, keys`. Output columns: `window_start`, `window_end`, keys, aggregates.
@@ -71,7 +71,11 @@ impl NodeSpec for WindowSpec {
     /// holds back by the time column's lag) minus the lateness.
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
         let start_lag = self.lateness.saturating_add(self.shape.max_length_nanos());
-        let times = [TimeColumn::new(0, start_lag), TimeColumn::new(1, self.lateness)].map(TimeColumn::complete).to_vec();
+        let [start, end] =
+            [TimeColumn::new(0, start_lag), TimeColumn::new(1, self.lateness).in_order()].map(TimeColumn::complete);
+        // Cumulating windows that close one after the other have one start.
+        let start = if matches!(self.shape.kind, WindowKind::Cumulating { .. }) { start } else { start.in_order() };
+        let times = vec![start, end];
         let (shown, keys) = ((self.emission, self.lateness), self.keys.len());
         windowed(inputs[0], schema, shown, by_keys(2, keys), keys, times)
     }

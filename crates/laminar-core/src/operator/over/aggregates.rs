@@ -24,6 +24,14 @@ struct Inputs {
     args: Vec<ArrayRef>,
 }
 
+/// Which of these a row sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Taken {
+    frame: Range<usize>,
+    /// What it does not see of them.
+    excluded: Option<[Range<usize>; 2]>,
+}
+
 impl Pieces<'_> {
     /// The aggregate of each row's frame.
     pub(super) fn aggregates(&self, call: &AggregateCall, frame: &Frame, faults: &mut [Option<String>]) -> Result<ArrayRef> {
@@ -31,12 +39,16 @@ impl Pieces<'_> {
         let hulls: Vec<Range<i64>> = self.pieces.iter().map(|piece| hull(&frames[piece.rows.clone()])).collect();
         let (rows, firsts) = self.rows_at(&hulls)?;
         let inputs = Inputs::of(CallInputs::evaluate(std::slice::from_ref(call), &rows)?);
-        let mut taken: Vec<Range<usize>> = Vec::with_capacity(frames.len());
+        let excluded = self.excluded(frame, &frames);
+        let mut taken: Vec<Taken> = Vec::with_capacity(frames.len());
         for (piece, (first, index)) in self.pieces.iter().zip(firsts) {
-            taken.extend(frames[piece.rows.clone()].iter().map(|frame| inputs.within(frame, first, index)));
+            taken.extend(piece.rows.clone().map(|row| {
+                let within = |frame: &Range<i64>| inputs.within(frame, first, index);
+                Taken { frame: within(&frames[row]), excluded: excluded.get(row).map(|parts| parts.each_ref().map(within)) }
+            }));
         }
         let mut found = Vec::new();
-        let rows_of_all: usize = taken.iter().map(Range::len).sum();
+        let rows_of_all: usize = taken.iter().map(|taken| taken.frame.len()).sum();
         let results = if rows_of_all <= FRAME_ROWS_AT_ONCE * (taken.len() + rows.num_rows()) {
             at_once(call, &inputs, &taken, &mut found)?
         } else {
@@ -73,21 +85,36 @@ impl Inputs {
     }
 }
 
+impl Taken {
+    /// The rows that are seen.
+    fn rows(&self) -> impl Iterator<Item = u32> {
+        let excluded = self.excluded.clone();
+        let is_seen = move |row: &usize| !excluded.iter().flatten().any(|part| part.contains(row));
+        self.frame.clone().filter(is_seen).map(|row| row as u32)
+    }
+}
+
 /// Each frame is a group.
-fn at_once(call: &AggregateCall, inputs: &Inputs, frames: &[Range<usize>], faults: &mut Vec<Fault>) -> Result<ArrayRef> {
+fn at_once(call: &AggregateCall, inputs: &Inputs, frames: &[Taken], faults: &mut Vec<Fault>) -> Result<ArrayRef> {
     let mut groups = call.function.accumulator(false)?;
     groups.resize(frames.len());
-    let rows: UInt32Array = frames.iter().flat_map(|frame| frame.start as u32..frame.end as u32).collect::<Vec<_>>().into();
-    let of_rows = (0_u32..).zip(frames).flat_map(|(group, frame)| std::iter::repeat_n(group, frame.len()));
+    let (mut rows, mut of_rows) = (Vec::new(), Vec::new());
+    for (group, frame) in (0_u32..).zip(frames) {
+        rows.extend(frame.rows());
+        of_rows.resize(rows.len(), group);
+    }
+    let rows = UInt32Array::from(rows);
     let args = inputs.args.iter().map(|arg| Ok(take(arg, &rows, None)?)).collect::<Result<Vec<_>>>()?;
-    groups.update(&args, &Weights::Ones, &of_rows.collect::<Vec<_>>())?;
+    groups.update(&args, &Weights::Ones, &of_rows)?;
     groups.results(&(0..frames.len() as u32).collect::<Vec<_>>(), faults)
 }
 
 /// One group, which becomes each frame in turn.
-fn row_by_row(call: &AggregateCall, inputs: &Inputs, frames: &[Range<usize>], faults: &mut Vec<Fault>) -> Result<ArrayRef> {
-    let starts_move = frames.windows(2).any(|pair| pair[0].start != pair[1].start && !pair[0].is_empty());
-    let mut group = Sliding { group: call.function.accumulator(starts_move)?, inputs, held: 0..0 };
+fn row_by_row(call: &AggregateCall, inputs: &Inputs, frames: &[Taken], faults: &mut Vec<Fault>) -> Result<ArrayRef> {
+    let moves = |[one, other]: [&Range<usize>; 2]| one.start != other.start && !one.is_empty();
+    let starts_move = frames.windows(2).any(|pair| moves([&pair[0].frame, &pair[1].frame]));
+    let takes_out = starts_move || frames.iter().any(|frame| frame.excluded.is_some());
+    let mut group = Sliding { group: call.function.accumulator(takes_out)?, inputs, held: 0..0 };
     group.group.resize(1);
     let mut results: Vec<ArrayRef> = Vec::with_capacity(frames.len());
     for (position, frame) in frames.iter().enumerate() {
@@ -95,9 +122,12 @@ fn row_by_row(call: &AggregateCall, inputs: &Inputs, frames: &[Range<usize>], fa
             results.push(results[position - 1].clone());
             continue;
         }
-        group.become_frame(frame)?;
+        group.become_frame(&frame.frame)?;
         let mut found = Vec::new();
+        let excluded = frame.excluded.iter().flatten();
+        excluded.clone().try_for_each(|rows| group.add(rows, -1))?;
         results.push(group.group.results(&[0], &mut found)?);
+        excluded.clone().try_for_each(|rows| group.add(rows, 1))?;
         faults.extend(found.into_iter().map(|fault| Fault { position, ..fault }));
     }
     if results.is_empty() {

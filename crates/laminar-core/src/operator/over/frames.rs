@@ -8,7 +8,7 @@ use arrow_schema::DataType;
 use super::piece::{Piece, Pieces};
 use crate::Result;
 use crate::expr::{ExprRef, evaluate_isolating};
-use crate::graph::{Frame, FrameBound, FrameUnit};
+use crate::graph::{Exclude, Frame, FrameBound, FrameUnit};
 use crate::state::{OrderedView, RowId};
 
 impl OrderedView<'_> {
@@ -47,6 +47,25 @@ impl Pieces<'_> {
     pub(super) fn frames(&self, frame: &Frame) -> Result<Vec<Range<i64>>> {
         let (starts, ends) = (self.bounds(frame.unit, &frame.start, true)?, self.bounds(frame.unit, &frame.end, false)?);
         Ok(starts.into_iter().zip(ends).map(|(start, end)| start..end.max(start)).collect())
+    }
+
+    /// What each row does not see of its frame, in two parts that follow each other; nothing for a frame without exclusion.
+    pub(super) fn excluded(&self, frame: &Frame, frames: &[Range<i64>]) -> Vec<[Range<i64>; 2]> {
+        if frame.exclude == Exclude::NoOthers {
+            return Vec::new();
+        }
+        let exclude = frame.exclude;
+        let positions = self.pieces.iter().flat_map(|piece| piece.positions.clone().zip(self.peers_of(piece)));
+        let parts = positions.zip(frames).map(|((position, peers), frame)| {
+            let parts = match exclude {
+                Exclude::NoOthers => [frame.end..frame.end, frame.end..frame.end],
+                Exclude::CurrentRow => [position..position + 1, frame.end..frame.end],
+                Exclude::Group => [peers.clone(), frame.end..frame.end],
+                Exclude::Ties => [peers.start..position, position + 1..peers.end],
+            };
+            parts.map(|part| part.start.clamp(frame.start, frame.end)..part.end.clamp(frame.start, frame.end))
+        });
+        parts.collect()
     }
 
     /// For each row where its frame begins, or else the position behind its end.
@@ -139,4 +158,12 @@ impl Pieces<'_> {
 
 fn end_of(range: &Range<i64>, is_start: bool) -> i64 {
     if is_start { range.start } else { range.end }
+}
+
+/// What is left of a range without two parts of it.
+pub(super) fn without<T: Copy>(range: &Range<T>, excluded: Option<&[Range<T>; 2]>) -> [Range<T>; 3] {
+    match excluded {
+        None => [range.clone(), range.end..range.end, range.end..range.end],
+        Some([first, second]) => [range.start..first.start, first.end..second.start, second.end..range.end],
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A row that came or went can only change the results of rows whose frames hold it: a removed row those of the order before the
 //! step, a new one those of the order after it ([`reach`]). Their results are computed from both orders and compared. Nothing but
-//! the rows is kept.
+//! the rows is kept; and where rows come in the order and look back only so far, no more of each partition than that.
 
 mod aggregates;
 mod frames;
@@ -38,6 +38,8 @@ pub struct Over {
     /// The output with a last column that says why a result could not be computed.
     explained: SchemaRef,
     rows: OrderedArrangement,
+    /// How many rows of a partition are kept, if later ones look back to no others.
+    rows_kept: Option<i64>,
     /// The changes of this step.
     waiting: Vec<ChangeBatch>,
     /// What may fail for a row: values, and calls with arguments and conditions.
@@ -57,8 +59,9 @@ impl Over {
         let mut fields: Vec<_> = output.fields().iter().cloned().collect();
         fields.push(Arc::new(Field::new("fault", DataType::Utf8, true)));
         let explained = Arc::new(Schema::new(fields));
+        let rows_kept = spec.rows_kept(input);
         let (spec, input, waiting) = (spec.clone(), input.schema.clone(), Vec::new());
-        Ok(Self { spec, input, output, explained, rows, waiting, values, calls, evaluated: 0 })
+        Ok(Self { spec, input, output, explained, rows, rows_kept, waiting, values, calls, evaluated: 0 })
     }
 
     /// For how many rows results have been computed so far.
@@ -179,14 +182,19 @@ impl Operator for Over {
         let (changed, absent) = self.rows.apply(&changes)?;
         reject_absent(&changes, absent, cx)?;
         let views = [self.rows.view_of(&before), self.rows.view()];
-        let (mut parts, mut results) = (Vec::new(), Vec::new());
+        let (mut parts, mut results, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
         for partition in changed.chunk_by(|a, b| views[1].is_same_partition(a.row_id, b.row_id)) {
             self.reached(views, partition, &mut parts)?;
+            if let Some(rows) = self.rows_kept {
+                let all = views[1].partition(partition[0].row_id);
+                forgotten.extend(views[1].scan(all.start..all.end.saturating_sub(rows).max(all.start)));
+            }
         }
         for parts in at_once(&parts) {
             results.push([self.evaluate(views[0], parts, 0)?, self.evaluate(views[1], parts, 1)?]);
         }
         results.into_iter().try_for_each(|results| self.difference(results, cx))?;
+        self.rows.remove(&forgotten)?;
         self.rows.compact()
     }
 

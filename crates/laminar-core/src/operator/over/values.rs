@@ -5,6 +5,7 @@ use std::ops::Range;
 use arrow_array::{ArrayRef, new_null_array};
 use arrow_select::interleave::interleave;
 
+use super::frames::without;
 use super::piece::{Piece, Pieces, Stretch};
 use crate::Result;
 use crate::expr::ExprRef;
@@ -49,18 +50,22 @@ impl Pieces<'_> {
 
     /// The value of one row of each row's frame.
     pub(super) fn picked(&self, value: &ExprRef, pick: Pick, ignore_nulls: bool, frame: &Frame) -> Result<ArrayRef> {
-        let frames = self.frames(frame)?;
+        let between = self.frames(frame)?;
+        let excluded = self.excluded(frame, &between);
+        let frames: Vec<[Range<i64>; 3]> =
+            between.iter().enumerate().map(|(row, frame)| without(frame, excluded.get(row))).collect();
         if !ignore_nulls {
-            return self.picked_at(value, frames.iter().map(|frame| nth(frame, pick)).collect());
+            return self.picked_at(value, frames.iter().map(|parts| nth(parts, pick)).collect());
         }
-        let hulls: Vec<Range<i64>> = self.pieces.iter().map(|piece| hull(&frames[piece.rows.clone()])).collect();
+        let hulls: Vec<Range<i64>> = self.pieces.iter().map(|piece| hull(&between[piece.rows.clone()])).collect();
         let values = self.values_at(value, &hulls)?;
         let mut targets: Vec<Option<usize>> = Vec::with_capacity(self.len());
         for (number, piece) in self.pieces.iter().enumerate() {
             let valid = values.valid(number);
-            let within = |frame: &Range<i64>| {
-                let rows = valid.partition_point(|at| *at < frame.start)..valid.partition_point(|at| *at < frame.end);
-                values.index(number, valid[nth(&(rows.start as i64..rows.end as i64), pick)? as usize])
+            let at = |position: i64| valid.partition_point(|at| *at < position) as i64;
+            let within = |parts: &[Range<i64>; 3]| {
+                let rows = parts.clone().map(|part| at(part.start)..at(part.end));
+                values.index(number, valid[nth(&rows, pick)? as usize])
             };
             targets.extend(frames[piece.rows.clone()].iter().map(within));
         }
@@ -108,12 +113,22 @@ pub(super) fn hull(frames: &[Range<i64>]) -> Range<i64> {
     }
 }
 
-fn nth(frame: &Range<i64>, pick: Pick) -> Option<i64> {
-    let at = match pick {
-        Pick::Nth(n) => frame.start.checked_add(n - 1)?,
-        Pick::Last => frame.end - 1,
-    };
-    frame.contains(&at).then_some(at)
+/// The position that is picked of those in `parts`, which follow each other.
+fn nth(parts: &[Range<i64>; 3], pick: Pick) -> Option<i64> {
+    match pick {
+        Pick::Nth(n) => {
+            let mut behind = n - 1;
+            for part in parts.iter().filter(|part| !part.is_empty()) {
+                let rows = part.end - part.start;
+                if behind < rows {
+                    return Some(part.start + behind);
+                }
+                behind -= rows;
+            }
+            None
+        }
+        Pick::Last => parts.iter().rev().find(|part| !part.is_empty()).map(|part| part.end - 1),
+    }
 }
 
 /// For each row the value at its target, or that of `default` in the same row if it has no target.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema};
 use laminar_core::dag::{
-    DagBuilder, EmitWhen, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec, MissingElements, NodeKind, OutputSpec,
-    OverCall, OverFunction, OverSpec, SessionSpec, SourceSpec, TopNSpec, UnnestColumn, UnnestSpec, WindowEmission, WindowSpec,
-    derive,
+    DagBuilder, EmitWhen, Exclude, Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec, MissingElements, NodeKind,
+    OutputSpec, OverCall, OverFunction, OverSpec, SessionSpec, SourceSpec, TopNSpec, UnnestColumn, UnnestSpec, WindowEmission,
+    WindowSpec, derive,
 };
 use laminar_core::expr::{Column, ExprRef, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
@@ -325,7 +325,12 @@ fn ordered_rows_stay_in_order() {
             let spec = TopNSpec { partition: partition.clone(), order: order.clone(), offset: 0, limit, with_ties };
             let top = case.dag.top_n("top", input, spec);
             case.view(top);
-            let frame = Frame { unit: FrameUnit::Rows, start: FrameBound::Unbounded, end: FrameBound::Offset(0) };
+            let frame = Frame {
+                unit: FrameUnit::Rows,
+                start: FrameBound::Unbounded,
+                end: FrameBound::Offset(0),
+                exclude: Exclude::NoOthers,
+            };
             let schema = case.dag.properties(input).schema.clone();
             let mut calls: Vec<OverCall> = aggregates(Column::new(&schema, 1))
                 .into_iter()
