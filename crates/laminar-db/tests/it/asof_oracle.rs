@@ -9,7 +9,7 @@ const TABLES: &str = "CREATE TABLE l (id BIGINT PRIMARY KEY, k BIGINT, ts TIMEST
     CREATE TABLE n (k BIGINT, v BIGINT, seq BIGINT)";
 
 /// The queries of the views: each must hold what its query answers.
-const VIEWS: [&str; 10] = [
+const VIEWS: [&str; 12] = [
     "SELECT l.id, r.id AS other, r.v FROM l ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts",
     "SELECT l.id, r.id AS other, r.v FROM l ASOF LEFT JOIN r ON l.k = r.k AND l.ts > r.ts",
     "SELECT l.id, r.v FROM l ASOF JOIN r MATCH_CONDITION (l.ts <= r.ts) ON l.k = r.k",
@@ -19,6 +19,8 @@ const VIEWS: [&str; 10] = [
     "SELECT l.id, r.v FROM l ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts AND r.ts > l.ts - INTERVAL '3' SECOND AND r.v > 2",
     "SELECT l.id, r.id AS other, r.v FROM l ASOF LEFT JOIN r ON l.k = r.k AND l.ts >= r.ts AND l.ts - r.ts <= INTERVAL '2' SECOND",
     "SELECT a.seq, b.v, count(*) AS c FROM n AS a ASOF LEFT JOIN n AS b ON a.k = b.k AND a.seq > b.seq GROUP BY a.seq, b.v",
+    "SELECT l.id, k, ts, r.id AS other, r.v FROM l ASOF LEFT JOIN r USING (k, ts)",
+    "SELECT l.id, k, r.v FROM l ASOF JOIN r MATCH_CONDITION (NEAREST(l.ts, r.ts)) USING (k)",
     "SELECT l.id, r.v, n.v AS w FROM l ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts ASOF LEFT JOIN n ON r.v >= n.seq",
 ];
 

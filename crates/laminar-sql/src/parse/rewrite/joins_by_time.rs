@@ -60,35 +60,52 @@ pub(super) fn refuse_version(factor: &TableFactor) -> ControlFlow<Refused> {
 fn asof(join: &mut Join) -> ControlFlow<Refused> {
     let place = join.relation.span();
     let JoinOperator::AsOf { match_condition, constraint } = &mut join.join_operator else { return ControlFlow::Continue(()) };
+    if kind_of(match_condition) == ASOF_OTHER {
+        let error = Error::new(Code::NotSupported, "an ASOF JOIN that is neither inner nor LEFT is not built yet");
+        let hint = "begin with the side of which all rows are kept: r ASOF LEFT JOIN l";
+        return ControlFlow::Break((error.with_hint(hint), place));
+    }
     let on = match std::mem::replace(constraint, JoinConstraint::None) {
         JoinConstraint::On(condition) => Some(condition),
         JoinConstraint::None => None,
-        JoinConstraint::Using(_) | JoinConstraint::Natural => {
-            let error = Error::new(Code::NotSupported, "ASOF JOIN … USING is not built yet");
-            return ControlFlow::Break((error.with_hint("write ON l.k = r.k AND l.ts >= r.ts"), place));
+        using @ JoinConstraint::Using(_) => {
+            // Which columns these are is known where names are resolved (`plan/shapes/using.rs`).
+            *constraint = using;
+            return ControlFlow::Continue(());
+        }
+        JoinConstraint::Natural => {
+            let error = Error::new(Code::NotSupported, "NATURAL ASOF JOIN is not built yet");
+            return ControlFlow::Break((error.with_hint("write USING (k, ts), or ON l.k = r.k AND l.ts >= r.ts"), place));
         }
     };
-    let kind = match &*match_condition {
+    join.join_operator = asof_on(match_condition.clone(), on);
+    ControlFlow::Continue(())
+}
+
+/// What the parser says of an ASOF JOIN without a MATCH_CONDITION of its own.
+fn kind_of(match_condition: &Expr) -> &str {
+    match match_condition {
         Expr::Identifier(Ident { value, quote_style: None, .. }) => value.as_str(),
         _ => "",
-    };
-    let (is_left, conditions) = match kind {
+    }
+}
+
+/// Whether all conditions of an ASOF JOIN stand in its ON or USING.
+pub(crate) fn has_no_match_condition(match_condition: &Expr) -> bool {
+    matches!(kind_of(match_condition), ASOF_INNER | ASOF_LEFT)
+}
+
+/// An ASOF JOIN with what its MATCH_CONDITION and its ON say, as a plain join.
+pub(crate) fn asof_on(match_condition: Expr, on: Option<Expr>) -> JoinOperator {
+    let (is_left, conditions) = match kind_of(&match_condition) {
         ASOF_INNER => (false, vec![on]),
         ASOF_LEFT => (true, vec![on]),
-        ASOF_OTHER => {
-            let error = Error::new(Code::NotSupported, "an ASOF JOIN that is neither inner nor LEFT is not built yet");
-            return ControlFlow::Break((
-                error.with_hint("begin with the side of which all rows are kept: r ASOF LEFT JOIN l"),
-                place,
-            ));
-        }
-        _ => (true, vec![Some(match_condition.clone()), on]),
+        _ => (true, vec![Some(match_condition), on]),
     };
     let conditions: Vec<Expr> = conditions.into_iter().flatten().collect();
     let condition = conditions.into_iter().map(with_nearest).reduce(and).unwrap_or_else(|| syntax::boolean(true));
     let constraint = JoinConstraint::On(syntax::call(Ident::new(ASOF), vec![condition]));
-    join.join_operator = if is_left { JoinOperator::LeftOuter(constraint) } else { JoinOperator::Inner(constraint) };
-    ControlFlow::Continue(())
+    if is_left { JoinOperator::LeftOuter(constraint) } else { JoinOperator::Inner(constraint) }
 }
 
 fn and(left: Expr, right: Expr) -> Expr {

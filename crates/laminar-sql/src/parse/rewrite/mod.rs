@@ -18,7 +18,8 @@ mod walk;
 mod with_ties;
 
 pub use changes::{changes_name, changes_of_name};
-pub(crate) use joins_by_time::{ASOF, ASOF_NEAREST, LOOKUP, TEMPORAL};
+pub(crate) use fill::{FILL, FillKind};
+pub(crate) use joins_by_time::{ASOF, ASOF_NEAREST, LOOKUP, TEMPORAL, asof_on, has_no_match_condition};
 pub(crate) use recursive::TERM;
 pub(crate) use set_operations::SetOperation;
 pub(super) use walk::rewrite;

@@ -216,16 +216,6 @@ fn clauses_that_nothing_would_read_are_refused() {
            = hint: write ON l.k = t.k"#]],
     );
     check(
-        "SELECT * FROM t ASOF JOIN u USING (k, ts)",
-        expect![[r#"
-        error[LDB-1010]: ASOF JOIN … USING is not built yet
-          --> 1:27
-           |
-         1 | SELECT * FROM t ASOF JOIN u USING (k, ts)
-           |                           ^
-           = hint: write ON l.k = r.k AND l.ts >= r.ts"#]],
-    );
-    check(
         "SELECT * FROM t ASOF RIGHT JOIN u ON t.k = u.k AND t.ts >= u.ts",
         expect![[r#"
             error[LDB-1010]: an ASOF JOIN that is neither inner nor LEFT is not built yet

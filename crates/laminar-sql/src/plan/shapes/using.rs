@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::from::{FromColumn, Scope, folded};
 use crate::ast_walk::walk_mut;
+use crate::parse::rewrite::{asof_on, has_no_match_condition};
 use crate::parse::syntax;
 
 /// Whether a FROM merges columns anywhere.
@@ -62,15 +63,18 @@ fn constraint_of(operator: &JoinOperator) -> Option<&JoinConstraint> {
     match operator {
         J::Join(constraint) | J::Inner(constraint) | J::Left(constraint) | J::LeftOuter(constraint) => Some(constraint),
         J::Right(constraint) | J::RightOuter(constraint) | J::FullOuter(constraint) => Some(constraint),
+        J::AsOf { constraint, .. } => Some(constraint),
         _ => None,
     }
 }
 
-fn set_constraint(operator: &mut JoinOperator, new: JoinConstraint) {
+fn set_condition(operator: &mut JoinOperator, condition: Expr) {
     use JoinOperator as J;
+    let new = JoinConstraint::On(condition.clone());
     match operator {
         J::Join(constraint) | J::Inner(constraint) | J::Left(constraint) | J::LeftOuter(constraint) => *constraint = new,
         J::Right(constraint) | J::RightOuter(constraint) | J::FullOuter(constraint) => *constraint = new,
+        J::AsOf { match_condition, .. } => *operator = asof_on(match_condition.clone(), Some(condition)),
         _ => {}
     }
 }
@@ -124,7 +128,8 @@ fn using_name(name: &ObjectName) -> Result<String> {
     }
 }
 
-/// The columns of a join that merges `names`; its operator gets the condition.
+/// The columns of a join that merges `names`; its operator gets the condition. Without a MATCH_CONDITION the last column of an ASOF JOIN is the
+/// one by which the nearest row is found, as in DuckDB.
 fn merge(
     left: Vec<FromColumn>,
     right: Vec<FromColumn>,
@@ -134,9 +139,14 @@ fn merge(
     use JoinOperator as J;
     let mut columns = Vec::new();
     let mut condition: Option<Expr> = None;
-    for name in names {
+    let nearest = match operator {
+        J::AsOf { match_condition, .. } if has_no_match_condition(match_condition) => names.len().checked_sub(1),
+        _ => None,
+    };
+    for (at, name) in names.iter().enumerate() {
         let (l, r) = (only(&left, name, "left")?, only(&right, name, "right")?);
-        let pair = binary(l.clone(), BinaryOperator::Eq, r.clone());
+        let op = if nearest == Some(at) { BinaryOperator::GtEq } else { BinaryOperator::Eq };
+        let pair = binary(l.clone(), op, r.clone());
         condition = Some(match condition {
             Some(condition) => binary(condition, BinaryOperator::And, pair),
             None => pair,
@@ -149,7 +159,7 @@ fn merge(
         columns.push(FromColumn { name: name.clone(), relation: None, expr });
     }
     let condition = condition.unwrap_or_else(|| syntax::boolean(true));
-    set_constraint(operator, JoinConstraint::On(condition));
+    set_condition(operator, condition);
     columns.extend(left.into_iter().chain(right).filter(|column| !names.contains(&column.name)));
     Ok(columns)
 }
