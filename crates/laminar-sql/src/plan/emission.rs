@@ -60,6 +60,13 @@ pub(super) fn never_final(query: &StreamQuery) -> Error {
     query.emit.map_or(error.clone(), |emit| error.at(emit.span))
 }
 
+/// The error for windows that are shown when they close, beside groups without window.
+pub(super) fn never_closes(query: &StreamQuery) -> Error {
+    let error = Error::new(Code::InvalidWindow, "a grouping set leaves the window out, so its groups never close")
+        .with_hint("write the window into every set, as in GROUP BY TUMBLE(ts, …), ROLLUP (k); or write EMIT CHANGES");
+    query.emit.map_or(error.clone(), |emit| error.at(emit.span))
+}
+
 fn needs_window(query: &StreamQuery) -> Error {
     let error = Error::new(Code::InvalidWindow, "this EMIT waits for windows, but the query groups by no window")
         .with_hint("group by TUMBLE, HOP, CUMULATE or SESSION, or write EMIT CHANGES");

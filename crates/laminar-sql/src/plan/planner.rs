@@ -13,19 +13,19 @@ use datafusion::optimizer::{Analyzer, AnalyzerRule, OptimizerRule, common_subexp
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, Query, Statement};
-use laminar_core::dag::EmitWhen;
+use laminar_core::dag::{EmitWhen, WindowEmission};
 use laminar_core::{Error, Result};
 
 use super::catalog::{Catalog, RelationSource};
-use super::emission::{Emission, Purpose, never_final, nothing_is_late};
+use super::emission::{Emission, Purpose, never_closes, never_final, nothing_is_late};
 use super::errors::{Failed, from_datafusion, from_datafusion_in};
 use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable, Series};
 use super::nodes::WindowAggregate;
 use super::rules::{
-    assign_windows, check_constant_arguments, expand_set_operations, first_of_each, group_by_window, group_keys_once,
-    joins_by_time, keep_late_columns, reads_clock, recursions, refuse_ambiguous_orders, refuse_lossy_terms, refuse_unstreamable,
-    with_fences, with_null_safe_joins,
+    GroupedByWindow, assign_windows, check_constant_arguments, expand_set_operations, fill_windows, first_of_each,
+    group_by_window, group_keys_once, joins_by_time, keep_late_columns, reads_clock, recursions, refuse_ambiguous_orders,
+    refuse_lossy_terms, refuse_unstreamable, with_fences, with_null_safe_joins,
 };
 use super::scalar_clauses::refuse_clauses_of_scalars;
 use super::shapes;
@@ -142,8 +142,11 @@ impl Planner {
             .and_then(recursions)
             .map_err(explain)?;
         refuse_unstreamable(&plan)?;
-        let plan = group_by_window(plan).and_then(first_of_each).map_err(explain)?;
+        let GroupedByWindow { plan, has_open_set } = group_by_window(plan).map_err(explain)?;
+        let plan = first_of_each(plan).map_err(explain)?;
         let emission = Emission::of(query, purpose, is_windowed(&plan))?;
+        if has_open_set && emission.window != WindowEmission::Changes {
+            return Err(never_closes(query));
         let by_clock = reads_clock(&plan)?;
         if by_clock && emission.root == Some(EmitWhen::AtEnd) {
             return Err(never_final(query));

@@ -63,6 +63,7 @@ impl Keys<'_> {
             }
             if let Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) = &mut item {
                 sets.iter_mut().try_for_each(|set| self.replace(set))?;
+                item = with_single_keys(item);
             } else if let Expr::Tuple(exprs) = &mut item {
                 self.replace(exprs)?;
             }
@@ -115,6 +116,24 @@ impl Keys<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// ROLLUP and CUBE of which an element has several keys, as a window has, as the sets that they mean: DataFusion has only those of single
+/// keys.
+fn with_single_keys(item: Expr) -> Expr {
+    // More sets are refused where they are counted.
+    const KEYS_MAX: usize = 12;
+    let united = |parts: Vec<&Vec<Expr>>| parts.into_iter().flatten().cloned().collect();
+    match item {
+        Expr::Rollup(parts) if parts.iter().any(|part| part.len() != 1) => {
+            Expr::GroupingSets((0..=parts.len()).rev().map(|first| united(parts[..first].iter().collect())).collect())
+        }
+        Expr::Cube(parts) if parts.iter().any(|part| part.len() != 1) && parts.len() <= KEYS_MAX => {
+            let chosen = |bits: usize| (0..parts.len()).filter(|part| bits >> part & 1 == 0).map(|part| &parts[part]).collect();
+            Expr::GroupingSets((0..1 << parts.len()).map(|bits| united(chosen(bits))).collect())
+        }
+        other => other,
     }
 }
 

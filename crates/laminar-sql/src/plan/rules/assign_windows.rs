@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, Result, plan_err};
+use datafusion::common::{Column, Result, not_impl_err, plan_err};
 use datafusion::logical_expr::{Aggregate, Expr, Extension, LogicalPlan, Projection};
 
 use crate::functions::{Bound, marker_of};
@@ -87,8 +87,11 @@ fn in_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let Some(mut window) = window_in(&all)? else {
         return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
     };
-    if matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]) {
-        return plan_err!("a window inside GROUPING SETS, ROLLUP or CUBE is not built yet");
+    if matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]) && matches!(window.call, WindowCall::Session { .. }) {
+        // Each set would have sessions of its own.
+        return not_impl_err!(
+            "a session inside GROUPING SETS, ROLLUP or CUBE; write a SELECT for each set, with UNION ALL between"
+        );
     }
     for key in &aggregate.group_expr {
         if window_in(std::slice::from_ref(key))?.is_none() && !window.partition.contains(key) {

@@ -4,31 +4,107 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, Result, not_impl_err};
-use datafusion::logical_expr::{Aggregate, Expr, Extension, Filter, LogicalPlan, Projection, SubqueryAlias};
+use datafusion::common::{Column, DFSchema, DataFusionError, Result, ScalarValue, not_impl_err};
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::{
+    Aggregate, Expr, Extension, Filter, GroupingSet, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias, Union, lit,
+};
 
 use laminar_core::time::windows::{WindowKind, WindowShape, WindowUnit};
 
 use crate::functions::Bound;
 use crate::parse::WindowCall;
+use crate::plan::grouping::{GroupingId, numbered_sets};
 use crate::plan::nodes::{ASSIGNED_END, ASSIGNED_START, AssignWindow, GroupItem, WindowAggregate};
 
+/// A plan whose aggregates group by windows.
+pub(crate) struct GroupedByWindow {
+    pub(crate) plan: LogicalPlan,
+    /// Whether a grouping set leaves the window out beside one that has it: its groups never close.
+    pub(crate) has_open_set: bool,
+}
+
 /// Rewrites every aggregate of `plan` that groups by a window.
-pub(crate) fn group_by_window(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(crate) fn group_by_window(plan: LogicalPlan) -> Result<GroupedByWindow> {
+    let mut has_open_set = false;
     let plan = plan.transform_up_with_subqueries(|node| match node {
-        LogicalPlan::Aggregate(aggregate) => rewrite(aggregate),
+        LogicalPlan::Aggregate(aggregate) => match aggregate.group_expr.as_slice() {
+            [Expr::GroupingSet(sets)] => {
+                let sets = sets.clone();
+                has_open_set |= leaves_window_out(&sets, &aggregate.input);
+                by_sets(aggregate, &sets)
+            }
+            _ => rewrite(aggregate),
+        },
         other => Ok(Transformed::no(other)),
     })?;
-    Ok(plan.data)
+    Ok(GroupedByWindow { plan: plan.data, has_open_set })
+}
+
+fn has_bound<'a>(keys: impl IntoIterator<Item = &'a Expr>, input: &LogicalPlan) -> bool {
+    keys.into_iter().any(|key| bound_of(key, input).is_some())
+}
+
+fn leaves_window_out(sets: &GroupingSet, input: &LogicalPlan) -> bool {
+    has_bound(sets.distinct_expr(), input)
+        && match sets {
+            GroupingSet::Rollup(_) | GroupingSet::Cube(_) => true,
+            GroupingSet::GroupingSets(sets) => sets.iter().any(|set| !has_bound(set, input)),
+        }
+}
+
+/// GROUPING SETS with a window in any of them: an aggregate for each set, with NULL for the keys that it leaves out.
+fn by_sets(aggregate: Aggregate, sets: &GroupingSet) -> Result<Transformed<LogicalPlan>> {
+    let keys = sets.distinct_expr();
+    if !has_bound(keys.iter().copied(), &aggregate.input) {
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+    }
+    let sets = numbered_sets(sets, &keys).map_err(|error| DataFusionError::External(Box::new(error)))?;
+    let parts = sets.iter().map(|(set, id)| one_set(&aggregate, &keys, set, *id).map(Arc::new)).collect::<Result<Vec<_>>>()?;
+    let [_, _, ..] = parts.as_slice() else {
+        return Ok(Transformed::yes(named_as(parts.first().expect("a set").as_ref().clone(), &aggregate)?));
+    };
+    let union = LogicalPlan::Union(Union::try_new_with_loose_types(parts)?);
+    Ok(Transformed::yes(named_as(union, &aggregate)?))
+}
+
+/// The groups of one set, in all columns of the aggregate.
+fn one_set(aggregate: &Aggregate, keys: &[&Expr], set: &[usize], id: GroupingId) -> Result<LogicalPlan> {
+    let own: Vec<Expr> = set.iter().map(|key| keys[*key].clone()).collect();
+    // A group needs a column.
+    let calls = match aggregate.aggr_expr.as_slice() {
+        [] if own.is_empty() => vec![count(lit(1_i64))],
+        calls => calls.to_vec(),
+    };
+    let groups = rewrite(Aggregate::try_new(aggregate.input.clone(), own, calls)?)?.data;
+    let column = |index: usize| Expr::Column(Column::from(groups.schema().qualified_field(index)));
+    let external = |error: laminar_core::Error| DataFusionError::External(Box::new(error));
+    let exprs = (0..aggregate.schema.fields().len()).map(|index| {
+        let data_type = aggregate.schema.field(index).data_type();
+        let expr = match index.checked_sub(keys.len()) {
+            None => match set.iter().position(|own| *own == index) {
+                Some(place) => column(place),
+                None => lit(ScalarValue::try_from(data_type)?),
+            },
+            Some(0) => lit(id.value(data_type).map_err(external)?),
+            Some(call) => column(set.len() + call - 1),
+        };
+        Ok(expr.alias(format!("__set_{index}")))
+    });
+    let exprs = exprs.collect::<Result<Vec<_>>>()?;
+    LogicalPlanBuilder::from(groups).project(exprs)?.build()
+}
+
+/// The columns of `plan` under the names of those of `aggregate`.
+fn named_as(plan: LogicalPlan, aggregate: &Aggregate) -> Result<LogicalPlan> {
+    let columns = plan.schema().columns().into_iter().zip(aggregate.schema.iter());
+    let named =
+        columns.map(|(column, (qualifier, field))| Expr::Column(column).alias_qualified(qualifier.cloned(), field.name()));
+    let named: Vec<Expr> = named.collect();
+    LogicalPlanBuilder::from(plan).project(named)?.build()
 }
 
 fn rewrite(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
-    if let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {
-        if sets.distinct_expr().into_iter().any(|key| bound_of(key, &aggregate.input).is_some()) {
-            return not_impl_err!("a window inside GROUPING SETS, ROLLUP or CUBE is not built yet");
-        }
-        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
-    }
     let bounds: Vec<Option<Bound>> = aggregate.group_expr.iter().map(|key| bound_of(key, &aggregate.input)).collect();
     if bounds.iter().all(Option::is_none) {
         return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
@@ -176,7 +252,7 @@ fn timed_input(aggregate: &Aggregate, keys: &[Expr], window: &AssignWindow) -> R
 }
 
 /// Which bound of a window below `expr` passes on, if it does only that.
-fn bound_of(expr: &Expr, input: &LogicalPlan) -> Option<Bound> {
+pub(super) fn bound_of(expr: &Expr, input: &LogicalPlan) -> Option<Bound> {
     let Expr::Column(column) = expr.clone().unalias() else { return None };
     let index = input.schema().maybe_index_of_column(&column)?;
     trace(input, index)
@@ -230,7 +306,7 @@ fn window_column(plan: &LogicalPlan, bound: Bound) -> Option<usize> {
 }
 
 /// The window node at the bottom of the chain that [`trace`] follows.
-fn window_below(plan: &LogicalPlan) -> Option<&AssignWindow> {
+pub(super) fn window_below(plan: &LogicalPlan) -> Option<&AssignWindow> {
     match plan {
         LogicalPlan::SubqueryAlias(SubqueryAlias { input, .. })
         | LogicalPlan::Filter(Filter { input, .. })
