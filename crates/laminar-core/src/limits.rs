@@ -29,6 +29,8 @@ pub const QUERY_BYTES_MIN: usize = 1 << 20;
 pub const MEMORY_BYTES_MIN: usize = 64 << 20;
 /// Panes that one window may have: `HOP(ts, '1 second', '1 year')` is refused.
 pub const WINDOW_PANES_MAX: i64 = 100_000;
+/// Windows without rows between two windows with some that FILL makes: a longer gap is left as it is.
+pub const FILL_WINDOWS_MAX: usize = 100_000;
 /// Bytes of changes of one object that may wait for slow subscribers, unless `subscription_memory` says otherwise.
 pub const SUBSCRIPTION_BYTES_MAX: usize = 64 << 20;
 /// The least that can be set.

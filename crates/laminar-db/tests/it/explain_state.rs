@@ -160,6 +160,18 @@ fn an_object_tells_what_it_keeps_now() {
     assert!(db.query("EXPLAIN WHY plain").unwrap().to_strings()[0][1].starts_with("a view does not run by itself"));
 }
 
+#[test]
+fn windows_that_close_in_order_keep_the_last_one_of_each_key() {
+    let filled = "SELECT symbol, count(*) AS n FROM trades GROUP BY symbol, TUMBLE(ts, INTERVAL '1' MINUTE) FILL (0)";
+    check(
+        &format!("CREATE STREAM s AS {filled} EMIT ON WINDOW CLOSE"),
+        expect![[r#"
+            window keeps a group for each (symbol): bounded, the windows that are open: tumble 1m, closed by the watermark of ts; about 84 MB
+            over keeps the last row of each (symbol): growing, distinct (symbol); about 76 MB
+        "#]],
+    );
+}
+
 /// The estimate from types is within a factor of two of what is measured.
 #[test]
 fn estimates_are_near_what_is_measured() {

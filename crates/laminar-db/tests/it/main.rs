@@ -33,4 +33,5 @@ mod temporal_filters;
 mod tpch;
 mod undo;
 mod watermarks;
+mod windows_oracle;
 mod workers;

@@ -13,8 +13,8 @@ use datafusion::logical_expr::{
 };
 use laminar_core::time::event_time::nanos_per_unit;
 
-use super::windows::windowed;
 use crate::plan::nodes::{AsofJoin, Direction};
+use crate::plan::windowed;
 
 const TIME: &str = "__time";
 const SIDE: &str = "__side";

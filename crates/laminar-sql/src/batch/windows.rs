@@ -15,6 +15,7 @@ use super::event_nanos::EventNanos;
 use super::window_lists::WindowList;
 use crate::parse::WindowCall;
 use crate::plan::nodes::{ASSIGNED_END, ASSIGNED_START, AssignWindow};
+use crate::plan::windowed;
 
 /// Replaces every window node of `plan`.
 pub(super) fn expand(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -96,20 +97,4 @@ fn over(call: Expr, partition: Vec<Expr>, order: Vec<Sort>) -> Result<Expr> {
     let function = WindowFunction::new(WindowFunctionDefinition::AggregateUDF(func), params.args);
     let call = Expr::WindowFunction(Box::new(function)).partition_by(partition);
     if order.is_empty() { call.build() } else { call.order_by(order).build() }
-}
-
-/// `plan` with columns computed by OVER, each under its alias.
-pub(super) fn windowed(plan: LogicalPlanBuilder, exprs: Vec<Expr>) -> Result<LogicalPlanBuilder> {
-    let kept: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-    let plain: Vec<Expr> = exprs.iter().map(|expr| expr.clone().unalias()).collect();
-    let plan = LogicalPlanBuilder::from(LogicalPlanBuilder::window_plan(plan.build()?, plain.clone())?);
-    let named = plain.into_iter().zip(&exprs).map(|(plain, named)| {
-        let column = Expr::Column(Column::new_unqualified(plain.schema_name().to_string()));
-        match named {
-            Expr::Alias(alias) => column.alias(&alias.name),
-            _ => column,
-        }
-    });
-    let all: Vec<Expr> = kept.into_iter().chain(named).collect();
-    plan.project(all)
 }

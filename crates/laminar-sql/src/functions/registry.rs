@@ -6,6 +6,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::ScalarUDF;
 
+use super::fill_marker::FillMarker;
 use super::join_marker::JoinMarker;
 use super::window_marker::WindowMarker;
 use super::{bytes, datetime, degrees, numbers, quote, regex, strings, template, whole_numbers};
@@ -24,7 +25,7 @@ pub(crate) fn register(state: &mut SessionState) {
         template::routines(),
     ];
     let ours = families.into_iter().flatten().map(ScalarUDF::new_from_impl);
-    for function in ours.chain(WindowMarker::both()).chain(JoinMarker::all()) {
+    for function in ours.chain(WindowMarker::both()).chain(JoinMarker::all()).chain([FillMarker::function()]) {
         // It answers the function of that name that was there before.
         let _ = state.register_udf(Arc::new(function));
     }

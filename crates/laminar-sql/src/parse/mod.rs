@@ -22,6 +22,7 @@ mod dispatch;
 mod drop;
 mod emit;
 mod explain;
+mod fill;
 mod insert;
 mod interval;
 pub(crate) mod names;

@@ -147,6 +147,7 @@ impl Planner {
         let emission = Emission::of(query, purpose, is_windowed(&plan))?;
         if has_open_set && emission.window != WindowEmission::Changes {
             return Err(never_closes(query));
+        }
         let by_clock = reads_clock(&plan)?;
         if by_clock && emission.root == Some(EmitWhen::AtEnd) {
             return Err(never_final(query));
@@ -236,6 +237,7 @@ impl Planner {
                 .analyzer()
                 .execute_and_check(plan, self.options(), |_, _| {})
                 .and_then(assign_windows)
+                .and_then(|plan| fill_windows(plan, &self.state))
                 .and_then(joins_by_time)
         };
         analyzed(match reading {

@@ -5,6 +5,7 @@
 mod any_all;
 mod changes;
 mod distinct_from;
+mod fill;
 mod joins_by_time;
 mod like_escape;
 mod recursive;

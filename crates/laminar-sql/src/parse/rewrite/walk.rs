@@ -8,7 +8,7 @@ use laminar_core::{Error, Result};
 
 use super::distinct_from::DistinctFrom;
 use super::{
-    any_all, changes, joins_by_time, like_escape, recursive, rows, set_operations, set_returning, string_agg, subscript,
+    any_all, changes, fill, joins_by_time, like_escape, recursive, rows, set_operations, set_returning, string_agg, subscript,
     temporal_probe,
 };
 use crate::ast_walk::walk_mut;
@@ -63,6 +63,7 @@ impl VisitorMut for Rewrites<'_> {
         if let Some(selection) = &mut select.selection {
             rows::conjuncts(selection)?;
         }
+        fill::rewrite(select, self.lines).map_break(|refused| self.at(refused))?;
         joins_by_time::rewrite(select).map_break(|refused| self.at(refused))?;
         set_returning::rewrite(select).map_break(|refused| self.at(refused))
     }

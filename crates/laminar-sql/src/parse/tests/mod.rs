@@ -1,5 +1,6 @@
 //! Tests of parsing: what every statement's text means, what is said about wrong text, and that nothing panics.
 
+mod clauses;
 mod definitions;
 mod errors;
 mod refusals;

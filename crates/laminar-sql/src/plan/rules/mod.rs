@@ -8,6 +8,7 @@ mod check_constant_arguments;
 mod clock;
 mod distinct_on;
 mod fence_aggregates;
+mod fill_windows;
 mod group_by_window;
 mod group_keys_once;
 mod joins_by_time;
