@@ -1,11 +1,15 @@
 //! Queries over tables that change, and whether all engines see the same.
 
+use arrow_schema::Schema;
 use laminar_db::{Code, Database, Error};
 use laminar_testkit::compare::{Bag, bag_of_rows, compare};
 use laminar_testkit::random::query::Query;
 use laminar_testkit::random::{Cell, Change, Changes, Contents, EventTimes, History, Row, Sizes, Table, Values};
 
 use crate::postgres::Connection;
+
+/// Of so many views one has its changes added up.
+const CHANGES_EACH: usize = 4;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -149,7 +153,20 @@ impl<'a> Followed<'a> {
     fn create(&mut self, db: &Database, view: usize) {
         if let Err(error) = db.execute(&format!("CREATE MATERIALIZED VIEW v{view} AS {}", self.text)) {
             self.ended = Some(refusal("view", &error));
+            return;
         }
+        if view % CHANGES_EACH == 0 {
+            let columns = self.columns();
+            let weight = "sum(CASE WHEN op IN ('+I', '+U') THEN 1 ELSE -1 END)";
+            let changes = format!("CHANGES(v{view}) AS moved(step, op, {columns})");
+            let added_up = format!("SELECT {columns}, {weight} FROM {changes} GROUP BY {columns} HAVING {weight} <> 0");
+            db.execute(&format!("CREATE MATERIALIZED VIEW changes{view} AS {added_up}")).expect("changes can be added up");
+        }
+    }
+
+    fn columns(&self) -> String {
+        let columns: Vec<String> = (0..self.query.width()).map(|column| format!("c{column}")).collect();
+        columns.join(", ")
     }
 
     fn compare(&mut self, db: &Database, view: usize, step: usize) {
@@ -177,10 +194,21 @@ impl<'a> Followed<'a> {
                 return;
             }
         };
+        if types_of(&shown.schema) != types_of(&answer.schema) {
+            let [shown, answer] = [&shown, &answer].map(|rows| types_of(&rows.schema));
+            self.ended = Some(Outcome::Differs(format!("types of columns: {shown} in the view; {answer} ad hoc\n")));
+            return;
+        }
         let [shown, asked] = [&shown, &answer].map(|rows| bag_of_rows(&rows.batches).expect("rows can be read"));
         if let Err(differences) = compare(&shown, &asked) {
             let what = format!("after step {}; missing: only the ad-hoc answer has it; extra: only the view has it", step + 1);
             self.ended = Some(Outcome::Differs(format!("{what}\n{differences}")));
+        }
+        if view % CHANGES_EACH == 0
+            && let Err(differences) = compare(&changes_of(db, view), &shown)
+        {
+            let what = format!("changes by step {}; missing: only the view has it; extra: only its changes have it", step + 1);
+            self.ended.get_or_insert(Outcome::Differs(format!("{what}\n{differences}")));
         }
         self.answer = answer.to_strings();
     }
@@ -189,9 +217,8 @@ impl<'a> Followed<'a> {
         if matches!(self.ended, Some(Outcome::Differs(_) | Outcome::NoAnswer)) {
             return;
         }
-        let columns: Vec<String> = (0..self.query.width()).map(|column| format!("c{column}")).collect();
-        let texts: Vec<String> = columns.iter().map(|column| format!("CAST({column} AS text)")).collect();
-        let sql = format!("SELECT {} FROM ({}) AS whole({})", texts.join(", "), self.text, columns.join(", "));
+        let texts: Vec<String> = (0..self.query.width()).map(|column| format!("CAST(c{column} AS text)")).collect();
+        let sql = format!("SELECT {} FROM ({}) AS whole({})", texts.join(", "), self.text, self.columns());
         let Some(theirs) = postgres.ask(&sql) else {
             self.postgres = Postgres::Refuses;
             return;
@@ -214,6 +241,24 @@ impl<'a> Followed<'a> {
             None => Outcome::Same { rows: self.answer.len(), postgres: self.postgres },
         }
     }
+}
+
+/// What the changes of a view add up to.
+fn changes_of(db: &Database, view: usize) -> Bag {
+    let rows = db.query(&format!("SELECT * FROM changes{view}")).expect("added changes can be read");
+    let mut bag = Bag::new();
+    for (mut row, times) in bag_of_rows(&rows.batches).expect("rows can be read") {
+        if let Some(Cell::Int(weight)) = row.pop() {
+            *bag.entry(row).or_default() += times * weight as i64;
+        }
+    }
+    bag
+}
+
+/// What the columns of a result are called, and their types.
+fn types_of(schema: &Schema) -> String {
+    let columns = schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type()));
+    columns.collect::<Vec<_>>().join(", ")
 }
 
 fn refusal(place: &str, error: &Error) -> Outcome {

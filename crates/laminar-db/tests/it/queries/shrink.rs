@@ -90,5 +90,6 @@ fn fewer_changes(case: &Case, number: usize) -> Option<Case> {
             });
         }
     }
+    case.history.steps.iter_mut().for_each(|step| step.batches.retain(|(_, changes)| !changes.is_empty()));
     Some(case)
 }

@@ -22,9 +22,9 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// Everything that a sub-query within can name of what is around it.
+    /// Everything that a sub-query within can name of what is around it: a name without its relation could be its own.
     pub(super) fn around(&self) -> Vec<Column> {
-        self.columns.iter().chain(&self.outer).cloned().collect()
+        self.columns.iter().chain(&self.outer).filter(|column| column.0.contains('.')).cloned().collect()
     }
 }
 

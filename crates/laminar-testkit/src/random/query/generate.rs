@@ -1,7 +1,7 @@
 //! Random queries: bodies, relations and joins.
 
 use super::expression::{Column, Scope};
-use super::tree::{Body, Distinct, Expr, From, Group, Kind, Order, Part, Query, Select};
+use super::tree::{Body, Distinct, Expr, From, Group, JoinedBy, Kind, Order, Part, Query, Select};
 use crate::random::{Random, Table, Values, from_seed};
 
 /// Levels of queries within queries.
@@ -12,8 +12,15 @@ const SELECTS_MAX: usize = 7;
 /// The query over `tables` that belongs to `seed`.
 pub fn random_query(tables: &[Table], seed: u64) -> Query {
     let mut random = from_seed(seed);
-    let mut maker = Maker { random: &mut random, tables, ctes: Vec::new(), names: 0, level: 0, selects: 0 };
+    let mut maker = Maker { random: &mut random, tables, ctes: Vec::new(), names: 0, level: 0, selects: 0, places: None };
     maker.whole()
+}
+
+/// Whether a join may be by the names that its sides share.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Shared,
+    Apart,
 }
 
 pub(super) struct Maker<'a> {
@@ -24,6 +31,8 @@ pub(super) struct Maker<'a> {
     names: usize,
     level: usize,
     selects: usize,
+    /// PARTITION BY and ORDER BY of the calls with OVER of this SELECT that tell equal rows apart.
+    pub(super) places: Option<String>,
 }
 
 impl Maker<'_> {
@@ -142,6 +151,7 @@ impl Maker<'_> {
                 }
             }
             4 | 5 => {
+                self.places = None;
                 for kind in kinds {
                     let call = self.over(*kind, &scope);
                     scope.ready.push(call);
@@ -194,14 +204,16 @@ impl Maker<'_> {
         if self.selects >= SELECTS_MAX {
             more = 0;
         }
-        for _ in 0..more {
-            let (joined, all) = self.join(from, &columns, outer);
+        for left in (0..more).rev() {
+            // Names that a join merges could be those of relations that come behind it.
+            let names = if left == 0 { Names::Shared } else { Names::Apart };
+            let (joined, all) = self.join(from, &columns, outer, names);
             (from, columns) = (joined, all);
         }
         (from, columns)
     }
 
-    fn join(&mut self, left: From, left_columns: &[Column], outer: &[Column]) -> (From, Vec<Column>) {
+    fn join(&mut self, left: From, left_columns: &[Column], outer: &[Column], names: Names) -> (From, Vec<Column>) {
         let mut kind = self.one_of(&["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN"]);
         let is_lateral = matches!(kind, "JOIN" | "LEFT JOIN" | "CROSS JOIN") && self.may_nest() && self.chance(0.12);
         let (right, right_columns) = if is_lateral {
@@ -212,13 +224,21 @@ impl Maker<'_> {
         };
         let right = match right {
             plain @ From::Table { .. } if self.chance(0.1) => {
-                let (joined, columns) = self.join(plain, &right_columns, &[]);
+                let (joined, columns) = self.join(plain, &right_columns, &[], Names::Apart);
                 return self.joined(left, left_columns, "LEFT JOIN", joined, columns, &[]);
             }
             other => other,
         };
         if matches!(right, From::Call { .. }) {
             kind = "CROSS JOIN";
+        }
+        if kind != "CROSS JOIN"
+            && !is_lateral
+            && names == Names::Shared
+            && self.chance(0.2)
+            && let Some(using) = self.shared_names(left_columns, &right_columns)
+        {
+            return joined_by_names(left, left_columns, kind, right, right_columns, using);
         }
         self.joined(left, left_columns, kind, right, right_columns, outer)
     }
@@ -245,7 +265,31 @@ impl Maker<'_> {
                 _ => self.expr(Kind::Bool, &scope, 2),
             }
         });
-        (From::Join { left: Box::new(left), kind, right: Box::new(right), on }, columns)
+        (
+            From::Join { left: Box::new(left), kind, right: Box::new(right), how: on.map_or(JoinedBy::Nothing, JoinedBy::On) },
+            columns,
+        )
+    }
+
+    /// A name that both sides have once, or all of them; none if not all values of one name can be compared.
+    fn shared_names(&mut self, left: &[Column], right: &[Column]) -> Option<JoinedBy> {
+        let shared: Vec<&Column> = right.iter().filter(|column| left.iter().any(|other| plain(other) == plain(column))).collect();
+        let fits = |column: &Column| {
+            let mut same = left.iter().filter(|other| plain(other) == plain(column));
+            same.next().is_some_and(|other| other.1 == column.1) && same.next().is_none()
+        };
+        if !shared.is_empty() && shared.iter().all(|column| fits(column)) && self.chance(0.5) {
+            return Some(JoinedBy::SharedNames);
+        }
+        let mut fitting: Vec<String> =
+            shared.into_iter().filter(|column| fits(column)).map(|column| plain(column).to_owned()).collect();
+        if fitting.is_empty() {
+            return None;
+        }
+        if self.chance(0.6) {
+            fitting = vec![fitting.swap_remove(self.below(fitting.len()))];
+        }
+        Some(JoinedBy::Using(fitting))
     }
 
     /// `beside` are the columns of what stands before it in FROM, which a call can name.
@@ -287,6 +331,32 @@ impl Maker<'_> {
         let columns = named(&alias, kinds);
         (From::Derived { lateral, query, alias }, columns)
     }
+}
+
+/// The name of a column without its relation.
+fn plain(column: &Column) -> &str {
+    column.0.rsplit('.').next().unwrap_or_default()
+}
+
+/// A join by names: each of them can be read without a relation, and stands before those of one relation.
+fn joined_by_names(
+    left: From,
+    left_columns: &[Column],
+    kind: &'static str,
+    right: From,
+    right_columns: Vec<Column>,
+    how: JoinedBy,
+) -> (From, Vec<Column>) {
+    let merged: Vec<Column> = right_columns
+        .iter()
+        .filter(|column| match &how {
+            JoinedBy::Using(names) => names.iter().any(|name| name == plain(column)),
+            _ => left_columns.iter().any(|other| plain(other) == plain(column)),
+        })
+        .map(|column| (plain(column).to_owned(), column.1))
+        .collect();
+    let columns = merged.into_iter().chain(left_columns.iter().cloned()).chain(right_columns).collect();
+    (From::Join { left: Box::new(left), kind, right: Box::new(right), how }, columns)
 }
 
 fn named(alias: &str, kinds: Vec<Kind>) -> Vec<Column> {

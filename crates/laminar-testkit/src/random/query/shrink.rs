@@ -1,6 +1,6 @@
 //! Smaller queries: one part taken out, or a part of it in place of the whole.
 
-use super::tree::{Body, Distinct, Expr, From, Group, Kind, Part, Query, Select};
+use super::tree::{Body, Distinct, Expr, From, Group, JoinedBy, Kind, Part, Query, Select};
 
 /// Counts the places at which something can be taken out, until the one that is meant.
 struct Place(usize);
@@ -169,17 +169,23 @@ impl From {
             From::Table { .. } => false,
             From::Call { call, .. } => call.take_out(place),
             From::Derived { query, .. } => query.take_out(place),
-            From::Join { left, right, on, kind } => {
+            From::Join { left, right, how, kind } => {
                 let side = [&*left, &*right].into_iter().find(|_| place.is_here()).map(|side| side.as_ref().clone());
                 if let Some(side) = side {
                     *self = side;
                     return true;
                 }
-                if on.is_some() && *kind != "JOIN" && place.is_here() {
+                if *kind != "JOIN" && *kind != "CROSS JOIN" && place.is_here() {
                     *kind = "JOIN";
                     return true;
                 }
-                left.take_out(place) || right.take_out(place) || on.as_mut().is_some_and(|on| on.take_out(place))
+                left.take_out(place)
+                    || right.take_out(place)
+                    || match how {
+                        JoinedBy::On(on) => on.take_out(place),
+                        JoinedBy::Using(names) if names.len() > 1 && place.is_here() => names.pop().is_some(),
+                        _ => false,
+                    }
             }
         }
     }

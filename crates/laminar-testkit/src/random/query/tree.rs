@@ -111,8 +111,19 @@ pub(super) enum From {
         left: Box<From>,
         kind: &'static str,
         right: Box<From>,
-        on: Option<Expr>,
+        how: JoinedBy,
     },
+}
+
+/// Which rows of a join belong together.
+#[derive(Debug, Clone)]
+pub(super) enum JoinedBy {
+    /// All: it is a CROSS JOIN.
+    Nothing,
+    On(Expr),
+    Using(Vec<String>),
+    /// NATURAL.
+    SharedNames,
 }
 
 /// An expression: text with other expressions and queries in it.
@@ -252,13 +263,18 @@ impl Display for From {
                 write!(f, "{}({query}) AS ", if *lateral { "LATERAL " } else { "" })?;
                 query.named(f, alias)
             }
-            From::Join { left, kind, right, on } => {
-                write!(f, "{left} {kind} ")?;
+            From::Join { left, kind, right, how } => {
+                let natural = if matches!(how, JoinedBy::SharedNames) { "NATURAL " } else { "" };
+                write!(f, "{left} {natural}{kind} ")?;
                 match right.as_ref() {
                     From::Join { .. } => write!(f, "({right})")?,
                     other => write!(f, "{other}")?,
                 }
-                on.iter().try_for_each(|on| write!(f, " ON {on}"))
+                match how {
+                    JoinedBy::On(on) => write!(f, " ON {on}"),
+                    JoinedBy::Using(names) => write!(f, " USING ({})", Listed(names.iter())),
+                    JoinedBy::Nothing | JoinedBy::SharedNames => Ok(()),
+                }
             }
         }
     }

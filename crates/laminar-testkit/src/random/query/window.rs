@@ -39,17 +39,37 @@ impl Maker<'_> {
     }
 
     fn window(&mut self, scope: &Scope, by_place: bool, has_frame: bool) -> String {
-        let mut columns: Vec<String> = scope.columns.iter().map(|column| column.0.clone()).collect();
-        let partition =
-            if self.chance(0.5) { format!("PARTITION BY {} ", columns[self.below(columns.len())]) } else { String::new() };
+        let columns: Vec<String> = scope.columns.iter().map(|column| column.0.clone()).collect();
         let places = by_place || self.chance(0.5);
-        if !places {
+        let rows = if places {
+            // Equal rows can stand in another order in each window: all calls of a SELECT that tell them apart have the same one.
+            match self.places.take() {
+                Some(rows) => rows,
+                None => self.partition(&columns) + &self.ordered_by(columns),
+            }
+        } else {
+            let partition = self.partition(&columns);
             if self.chance(0.3) {
                 return partition;
             }
             let first = self.below(columns.len());
-            columns = vec![columns[first].clone()];
+            partition + &self.ordered_by(vec![columns[first].clone()])
+        };
+        if places {
+            self.places = Some(rows.clone());
         }
+        if !has_frame || self.chance(0.4) {
+            return rows;
+        }
+        let frame = self.frame(places);
+        format!("{rows} {frame}")
+    }
+
+    fn partition(&mut self, columns: &[String]) -> String {
+        if self.chance(0.5) { format!("PARTITION BY {} ", columns[self.below(columns.len())]) } else { String::new() }
+    }
+
+    fn ordered_by(&mut self, mut columns: Vec<String>) -> String {
         for at in (1..columns.len()).rev() {
             let other = self.below(at + 1);
             columns.swap(at, other);
@@ -58,10 +78,11 @@ impl Maker<'_> {
             .iter()
             .map(|column| format!("{column}{}", self.one_of(&["", "", " DESC", " NULLS FIRST", " DESC NULLS LAST"])))
             .collect();
-        let order = format!("ORDER BY {}", order.join(", "));
-        if !has_frame || self.chance(0.4) {
-            return format!("{partition}{order}");
-        }
+        format!("ORDER BY {}", order.join(", "))
+    }
+
+    /// A frame; one in rows only where all rows have places.
+    fn frame(&mut self, places: bool) -> &'static str {
         let rows = self.one_of(&[
             "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW",
             "ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING",
@@ -76,7 +97,6 @@ impl Maker<'_> {
             "GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING",
             "RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
         ]);
-        let frame = if places && self.chance(0.5) { rows } else { peers };
-        format!("{partition}{order} {frame}")
+        if places && self.chance(0.5) { rows } else { peers }
     }
 }
