@@ -18,6 +18,10 @@ unit crate *filter:
 oracle cases="200000":
     LAMINAR_ORACLE_CASES={{ cases }} cargo nextest run --workspace oracle
 
+# Random queries' long mode: how many, from which seed on, in how many processes.
+queries *args:
+    .ci/queries/run {{ args }}
+
 # The tests of the Python package alone.
 python:
     bash -c '. .ci/tools.sh && . .ci/python.sh && need_build_tools && python_tests'
