@@ -28,7 +28,10 @@ const TOGETHER: u64 = 8;
 /// What may be refused, by code and message without its names and numbers, and why.
 const REFUSALS: &[(&str, &str)] = &[
     ("in which several sets of GROUPING SETS are empty", "each has a row of its own, also where nothing is grouped"),
-    ("two output columns are called", "CUBE and ROLLUP name one column of USING twice, under two names; or LATERAL with a sub-query for each row"),
+    (
+        "two output columns are called",
+        "CUBE and ROLLUP name one column of USING twice, under two names; or LATERAL with a sub-query for each row",
+    ),
     // Errors that mean something else than they say, or should be none: to be mended.
     ("aggregate function calls cannot be nested", "a row with an aggregate that is IN a sub-query"),
     ("aggregate function calls cannot contain window function calls", "the same with OVER"),
