@@ -5,6 +5,7 @@ mod change;
 mod computed_arguments;
 mod event_nanos;
 mod exact_sums;
+mod exclusions;
 mod insert;
 mod memory;
 mod row_expression;

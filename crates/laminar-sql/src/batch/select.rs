@@ -20,6 +20,7 @@ use laminar_core::{Code, Error, Result};
 
 use super::computed_arguments::compute_arguments_below;
 use super::exact_sums::exact_sums;
+use super::exclusions::exclude;
 use super::memory::QueryMemory;
 use crate::ast_walk::walk_relations;
 use crate::parse::{StreamQuery, names};
@@ -55,7 +56,7 @@ impl Planner {
         bytes_max: usize,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
         let plan = self.snapshot_plan(query, text, tables, &Cell::new(0), Reading::Result)?;
-        let plan = exact_sums(plan).and_then(compute_arguments_below).map_err(from_datafusion)?;
+        let plan = exact_sums(plan).and_then(exclude).and_then(compute_arguments_below).map_err(from_datafusion)?;
         let memory = QueryMemory::new(bytes_max);
         let runtime = memory.runtime().map_err(from_datafusion)?;
         let mut state = SessionStateBuilder::new_from_existing(self.state().clone()).with_runtime_env(runtime).build();

@@ -10,13 +10,14 @@ use datafusion::logical_expr::expr::{
 use datafusion::logical_expr::{
     AggregateUDF, Expr, ExprSchemable, Operator, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
 };
-use laminar_core::dag::{Exclude, Frame, FrameBound, FrameUnit, OverFunction, Pick};
+use laminar_core::dag::{Frame, FrameBound, FrameUnit, OverFunction, Pick};
 use laminar_core::expr::{ExprRef, SortKey};
 use laminar_core::{Code, Error, Result};
 
 use super::aggregate::aggregate_call;
 use super::scalar::{column_moved_by, scalar};
 use crate::plan::errors::from_datafusion;
+use crate::plan::exclusion_of;
 
 /// What `call` computes over rows of `schema`, behind whose columns stand those of `keyed` that were added for `order`.
 pub(crate) fn over_function(call: &WindowFunction, schema: &DFSchema, keyed: &Schema, order: &[SortKey]) -> Result<OverFunction> {
@@ -137,7 +138,8 @@ fn frame(params: &WindowFunctionParams, keyed: &Schema, order: &[SortKey]) -> Re
         WindowFrameUnits::Groups => FrameUnit::Groups,
     };
     let bound = |bound: &WindowFrameBound| bound_of(unit, bound, keyed, order);
-    Ok(Frame { unit, start: bound(&frame.start_bound)?, end: bound(&frame.end_bound)?, exclude: Exclude::NoOthers })
+    let exclude = exclusion_of(&params.partition_by);
+    Ok(Frame { unit, start: bound(&frame.start_bound)?, end: bound(&frame.end_bound)?, exclude })
 }
 
 fn bound_of(unit: FrameUnit, bound: &WindowFrameBound, keyed: &Schema, order: &[SortKey]) -> Result<FrameBound> {

@@ -14,6 +14,7 @@ use laminar_core::{Error, Result};
 use super::key_columns::KeyColumns;
 use super::{Lowered, Lowering, edge_schema, repeated_column};
 use crate::expr::over_function;
+use crate::plan::exclusion_of_key;
 
 /// Calls over the same partitions in the same order.
 struct Group {
@@ -89,7 +90,8 @@ fn call_of(expr: &Expr) -> Result<&WindowFunction> {
 fn groups(calls: &[&WindowFunction], keys: &mut KeyColumns<'_>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (index, call) in calls.iter().enumerate() {
-        let partition: Vec<usize> = call.params.partition_by.iter().map(|key| keys.column(key)).collect();
+        let own = call.params.partition_by.iter().filter(|key| exclusion_of_key(key).is_none());
+        let partition: Vec<usize> = own.map(|key| keys.column(key)).collect();
         let order: Vec<SortKey> = call.params.order_by.iter().map(|key| keys.sort_key(key)).collect();
         match groups.iter_mut().find(|group| group.partition == partition && group.order == order) {
             Some(group) => group.calls.push(index),

@@ -9,6 +9,7 @@ use laminar_core::{Code, Error, Result, Span};
 
 use super::asof::with_match_conditions;
 use super::dialect::LaminarDialect;
+use super::exclude::with_exclusions;
 use super::fill::with_fill_conditions;
 use super::names;
 use super::nested_error;
@@ -47,6 +48,7 @@ impl<'a> Tokens<'a> {
         probe::with_calls(&mut tokens);
         with_match_conditions(&mut tokens);
         with_fill_conditions(&mut tokens);
+        with_exclusions(&mut tokens);
         let mut follower = Follower::new(text);
         let spans = tokens
             .iter()

@@ -4,6 +4,7 @@
 mod catalog;
 mod emission;
 pub(crate) mod errors;
+mod exclusion;
 mod function_errors;
 mod function_syntax;
 mod grouping;
@@ -22,6 +23,7 @@ mod wildcard;
 pub(crate) use catalog::RelationSource;
 pub use catalog::{Catalog, Relation, RelationKind};
 pub use emission::{Emission, Purpose};
+pub(crate) use exclusion::{exclusion_of, exclusion_of_key};
 pub(crate) use grouping::{GroupingId, numbered_sets};
 pub use nodes::is_window_bound;
 pub(crate) use over::windowed;

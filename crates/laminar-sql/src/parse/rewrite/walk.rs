@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Query, Select, Spanned, TableFactor, VisitorMut};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Function, NamedWindowDefinition, NamedWindowExpr, Query, Select, Spanned, TableFactor, VisitorMut, WindowType,
+};
 use datafusion::sql::sqlparser::tokenizer;
 use laminar_core::{Error, Result};
 
@@ -12,6 +14,7 @@ use super::{
     temporal_probe,
 };
 use crate::ast_walk::walk_mut;
+use crate::parse::exclude::exclusion_as_partition;
 use crate::parse::position::LineIndex;
 
 /// Rewrites a query and all that is nested in it.
@@ -60,6 +63,11 @@ impl VisitorMut for Rewrites<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        for NamedWindowDefinition(_, window) in &mut select.named_window {
+            if let NamedWindowExpr::WindowSpec(spec) = window {
+                exclusion_as_partition(spec);
+            }
+        }
         if let Some(selection) = &mut select.selection {
             rows::conjuncts(selection)?;
         }
@@ -75,6 +83,9 @@ impl VisitorMut for Rewrites<'_> {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if let Expr::Function(Function { over: Some(WindowType::WindowSpec(spec)), .. }) = expr {
+            exclusion_as_partition(spec);
+        }
         like_escape::rewrite(expr);
         any_all::rewrite(expr);
         subscript::rewrite(expr);

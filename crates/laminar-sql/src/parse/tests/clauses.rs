@@ -91,3 +91,35 @@ fn several_keys_of_rollup_and_cube_are_one() {
         ]],
     );
 }
+
+#[test]
+fn exclude_is_a_key_of_partition_by() {
+    check(
+        "SELECT sum(a) OVER (PARTITION BY b ORDER BY c ROWS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW) FROM t",
+        expect![[
+            r#"SELECT sum(a) OVER (PARTITION BY b, ('__exclude current row') ORDER BY c ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM t"#
+        ]],
+    );
+    check(
+        "SELECT sum(a) OVER (ORDER BY c, f(d) DESC RANGE 1 PRECEDING EXCLUDE TIES) FROM t",
+        expect![[r#"SELECT sum(a) OVER (PARTITION BY ('__exclude ties') ORDER BY c, f(d) DESC RANGE 1 PRECEDING) FROM t"#]],
+    );
+    check(
+        "SELECT sum(a) OVER w FROM t WINDOW w AS (GROUPS UNBOUNDED PRECEDING EXCLUDE GROUP)",
+        expect![[r#"SELECT sum(a) OVER w FROM t WINDOW w AS (PARTITION BY ('__exclude group') GROUPS UNBOUNDED PRECEDING)"#]],
+    );
+    check(
+        "SELECT sum(a) OVER (PARTITION BY b ROWS UNBOUNDED PRECEDING EXCLUDE NO OTHERS) FROM t",
+        expect![[r#"SELECT sum(a) OVER (PARTITION BY b ROWS UNBOUNDED PRECEDING) FROM t"#]],
+    );
+    check("SELECT * EXCLUDE (a), exclude FROM t", expect![[r#"SELECT * EXCLUDE (a), exclude FROM t"#]]);
+    check(
+        "SELECT sum(a) OVER (ORDER BY b EXCLUDE TIES) FROM t",
+        expect![[r#"
+            error[LDB-1001]: expected ROWS, RANGE, GROUPS, but found 'EXCLUDE'
+              --> 1:32
+               |
+             1 | SELECT sum(a) OVER (ORDER BY b EXCLUDE TIES) FROM t
+               |                                ^^^^^^^"#]],
+    );
+}

@@ -62,7 +62,8 @@ impl Maker<'_> {
             return rows;
         }
         let frame = self.frame(places);
-        format!("{rows} {frame}")
+        let exclude = self.one_of(&["", "", "", " EXCLUDE NO OTHERS", " EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES"]);
+        format!("{rows} {frame}{exclude}")
     }
 
     fn partition(&mut self, columns: &[String]) -> String {
