@@ -24,9 +24,9 @@ pub use explain::{explain, explain_distributed, explain_node};
 pub use kept::{Extent, Kept, NodeKeeps, keeps};
 pub use node::{Node, NodeKind};
 pub use nodes::{
-    AggregateSpec, AsofDirection, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, EmitWhen, Exclude, Frame,
-    FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec, MissingElements, OutputSpec, OverCall, OverFunction, OverSpec, Pick,
-    RecursionSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TermInput, TermNode, TimeBound, TopNSpec, UnnestColumn,
+    AggregateSpec, AsofDirection, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, EmitWhen, Exclude,
+    Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec, MissingElements, OutputSpec, OverCall, OverFunction, OverSpec,
+    Pick, RecursionSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TermInput, TermNode, TimeBound, TopNSpec, UnnestColumn,
     UnnestSpec, WindowEmission, WindowSpec, can_be_sent, is_asof_type, late_schema,
 };
 pub use validate::validate;
