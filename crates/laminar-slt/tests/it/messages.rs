@@ -150,7 +150,7 @@ fn directives_that_cannot_be_done_say_why() {
         &expect![[r#"
         test.slt:4: error[LDB-1008]: TABLE 't' has no watermark that could be moved
           4 | advance watermark t to 10:00:00
-          = hint: a source has one if it is created with WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+          = hint: a source, or a table that is APPEND ONLY, has one if it is created with WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
     "#]],
     );
     check(
