@@ -28,7 +28,7 @@ const QUERIES: [&str; 17] = [
     "WITH RECURSIVE r(g, d) AS (SELECT v, 0 FROM t UNION ALL SELECT p.v, d + 1 FROM r LEFT JOIN p ON p.g = r.g WHERE d < 2) SELECT g, d FROM r",
     "SELECT g, window_start, count(*) AS n, sum(v) AS v FROM s GROUP BY g, TUMBLE(ts, INTERVAL '2' SECOND) FILL (0, PREVIOUS)",
     "SELECT g, window_start, sum(v) AS v FROM s GROUP BY g, TUMBLE(ts, INTERVAL '2' SECOND) FILL (LINEAR) EMIT ON WINDOW CLOSE",
-    "SELECT k, sum(v) OVER (PARTITION BY g ORDER BY v ROWS BETWEEN 2 PRECEDING AND 2 FOLLOWING EXCLUDE TIES) AS v FROM t",
+    "SELECT k, sum(v) OVER (PARTITION BY g ORDER BY v GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE TIES) AS v FROM t",
 ];
 
 /// What the random statements are about.
