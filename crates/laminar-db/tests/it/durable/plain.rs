@@ -46,7 +46,7 @@ fn a_table_that_is_append_only_keeps_its_watermark_and_its_idle_timeout() {
     for round in 0..4 {
         let db = folder.open();
         assert_eq!(rows(&db, "SELECT n FROM minutes"), [["1"]], "round {round}");
-        // Late for its window, whoever has opened the database since.
+        // Late for its window, also in a database that was opened again.
         execute(&db, "INSERT INTO c VALUES (3, '2024-01-01 00:00:20')");
         assert_eq!(rows(&db, "SELECT n FROM minutes"), [["1"]], "round {round}");
         assert_eq!(rows(&db, "SELECT count(*) FROM minutes$late"), [[(round + 1).to_string()]]);
