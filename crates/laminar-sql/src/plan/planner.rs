@@ -35,7 +35,7 @@ use crate::deep::with_deep_stack;
 use crate::expr::read_clock;
 use crate::functions::{limit_values, register, register_shapes, with_moving_frames, with_signed_ranks};
 use crate::parse::StreamQuery;
-use crate::semantics::{AverageRule, CastRule, CoercionRule, GuardedPlans, OperatorPlanner, exact_syntax};
+use crate::semantics::{AverageRule, CastRule, CoercionRule, OperatorPlanner, exact_syntax, physical_rules};
 
 /// Plans queries. Holds the functions and settings; knows nothing of any catalog.
 pub struct Planner {
@@ -98,7 +98,7 @@ impl Planner {
             .with_config(config)
             .with_analyzer_rules(analyzer_rules())
             .with_optimizer_rules(with_null_safe_joins(with_fences(Optimizer::new().rules)))
-            .with_physical_optimizer_rule(Arc::new(GuardedPlans))
+            .with_physical_optimizer_rules(physical_rules())
             .build();
         // It answers for operators that no other planner of expressions does, so there is nothing to be refused.
         let _ = datafusion::execution::FunctionRegistry::register_expr_planner(&mut state, Arc::new(OperatorPlanner));

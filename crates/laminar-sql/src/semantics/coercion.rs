@@ -256,8 +256,32 @@ fn in_list(list: InList, schema: &DFSchema) -> Result<Expr> {
     if all.iter().any(|expr| matches!(type_of(expr, schema), Some(DataType::Interval(_)))) {
         all = all.into_iter().map(by_length).collect();
     }
-    let expr = Box::new(all.remove(0));
-    Ok(Expr::InList(InList { expr, list: all, negated: list.negated }))
+    let expr = all.remove(0);
+    Ok(if all.iter().all(is_constant) {
+        Expr::InList(InList { expr: Box::new(expr), list: all, negated: list.negated })
+    } else {
+        equal_to_one_of(&expr, all, list.negated)
+    })
+}
+
+/// Whether an element of a list is the same for all rows.
+fn is_constant(element: &Expr) -> bool {
+    let differs = |expr: &Expr| {
+        Ok(matches!(
+            expr,
+            Expr::Column(_) | Expr::OuterReferenceColumn(..) | Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_)
+        ))
+    };
+    !element.exists(differs).unwrap_or(true)
+}
+
+/// `expr = a OR expr IN (constants)`: DataFusion's list takes for constant what gives one value for no row, as CASE does over columns.
+fn equal_to_one_of(expr: &Expr, list: Vec<Expr>, negated: bool) -> Expr {
+    let (constant, computed): (Vec<Expr>, Vec<Expr>) = list.into_iter().partition(is_constant);
+    let constant = (!constant.is_empty()).then(|| expr.clone().in_list(constant, false));
+    let is_one = constant.into_iter().chain(computed.into_iter().map(|element| expr.clone().eq(element))).reduce(Expr::or);
+    let is_one = is_one.unwrap_or_else(|| lit(false));
+    if negated { !is_one } else { is_one }
 }
 
 fn case_coerced(mut case: Case, schema: &DFSchema) -> Result<Expr> {

@@ -6,15 +6,25 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
 use super::short_circuit::guarded;
 
+/// DataFusion's rules, then our own. An aggregate is computed from its rows and not from what is known of them: of a column that is NULL in all
+/// rows DataFusion knows one distinct value, which `count(DISTINCT …)` does not count.
+pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.retain(|rule| rule.name() != "aggregate_statistics");
+    rules.push(Arc::new(GuardedPlans));
+    rules
+}
+
 /// Runs after DataFusion's rules, which know its own AND and OR.
 #[derive(Debug, Default)]
-pub(crate) struct GuardedPlans;
+struct GuardedPlans;
 
 impl PhysicalOptimizerRule for GuardedPlans {
     fn name(&self) -> &str {

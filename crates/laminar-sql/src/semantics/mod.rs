@@ -26,7 +26,7 @@ mod untyped;
 pub(crate) use averages::AverageRule;
 pub(crate) use casts::{CastRule, no_such_cast};
 pub(crate) use coercion::CoercionRule;
-pub(crate) use guarded_plans::GuardedPlans;
+pub(crate) use guarded_plans::physical_rules;
 pub(crate) use operators::OperatorPlanner;
 pub(crate) use short_circuit::guarded;
 pub(crate) use syntax::{exact_expression, exact_syntax, length_of};
