@@ -1,14 +1,15 @@
 //! Opens a database in a directory: brings back what the newest checkpoint holds, then what the log says that happened since.
 //!
 //! First the statements of all objects are said again, over empty inputs and without a step; then their operators get their state; then the
-//! log is replayed, at the times that it names. Sources go on from where they stood, sinks from what they had prepared.
+//! log is replayed, at the times that it names. Objects whose state does not fit their operators any more are computed anew
+//! (`engine/other_plans.rs`). Sources go on from where they stood, sinks from what they had prepared.
 
 use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
 
 use laminar_core::alloc::StateScope;
-use laminar_core::{Code, Error, Result};
+use laminar_core::{Code, Error, Result, StepId};
 use laminar_sql::plan::Planner;
 use laminar_storage::disk::Disk;
 use laminar_storage::{LogRecord, Store, StoreOptions, StoredCheckpoint};
@@ -19,8 +20,8 @@ use crate::durability::Durable;
 use crate::engine::{Engine, EngineParts, Journal};
 use crate::notice::{Notice, NoticeKind};
 use crate::replay_clock::ReplayClock;
-use crate::statements::{create_again, redo};
-use crate::stored::{BlockReader, CheckpointBody, FORMAT, Redo};
+use crate::statements::{create_again, drop_all, redo};
+use crate::stored::{BlockReader, CheckpointBody, FORMAT, Redo, StoredObject};
 
 /// The database in the directory at `path` of `disk`, which is made if there is none.
 pub(crate) fn recovered(parts: EngineParts, path: &Path, disk: Arc<dyn Disk>) -> Result<Database> {
@@ -62,7 +63,7 @@ pub(crate) fn recovered(parts: EngineParts, path: &Path, disk: Arc<dyn Disk>) ->
 }
 
 fn restore(engine: &mut Engine, checkpoint: &StoredCheckpoint, store: &Store, clock: &ReplayClock) -> Result<()> {
-    let body: CheckpointBody = serde_json::from_slice(&checkpoint.body)
+    let mut body: CheckpointBody = serde_json::from_slice(&checkpoint.body)
         .map_err(|error| Error::new(Code::BadData, format!("its manifest cannot be read: {error}")))?;
     if !(1..=FORMAT).contains(&body.format) {
         let text = format!("its manifest has the format {}, and this build reads 1 to {FORMAT}", body.format);
@@ -82,10 +83,24 @@ fn restore(engine: &mut Engine, checkpoint: &StoredCheckpoint, store: &Store, cl
         engine.planner = Arc::clone(&planner);
         said.map_err(|error| error.within(format!("'{}'", object.name)))?;
     }
-    engine.catalog.set_next_id(ObjectId(body.next_object));
+    let other = engine.with_other_plans(&body.objects)?;
+    drop_all(engine, &other)?;
+    let is_other = |object: &mut StoredObject| other.contains(&ObjectId(object.context.id));
+    let anew: Vec<StoredObject> = body.objects.extract_if(.., is_other).collect();
     engine.restore(&body, BlockReader(store))?;
+    compute_anew(engine, &anew, StepId(body.step))?;
+    engine.catalog.set_next_id(ObjectId(body.next_object));
+    engine.restore_history(&body, BlockReader(store))
+}
+
+/// Says the statements of objects again over the rows that what they read has now. The first step comes when all are said, so that they see what
+/// streams among them give out in it. From here on steps run.
+fn compute_anew(engine: &mut Engine, objects: &[StoredObject], step: StepId) -> Result<()> {
+    for object in objects {
+        create_again(engine, &object.sql, &object.context).map_err(|error| error.within(format!("'{}'", object.name)))?;
+    }
     engine.recorded.is_restoring = false;
-    Ok(())
+    if objects.is_empty() { Ok(()) } else { engine.go_on_after_computing(objects, step) }
 }
 
 /// Whether a node computes ranks that are unsigned, as those of earlier builds were: its state has the columns that it had then.

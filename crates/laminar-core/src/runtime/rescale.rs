@@ -10,7 +10,7 @@ use crate::changelog::split_by_key;
 use crate::graph::{Node, Partitioning};
 use crate::operator::SentGroups;
 use crate::state::CopiedAhead;
-use crate::{ChangeBatch, Error, NodeId, Port, Result};
+use crate::{ChangeBatch, Error, NodeId, Port, Result, StepId};
 
 impl GraphHost {
     /// Copies up to `rows` rows on each worker of what the next image will need.
@@ -56,6 +56,11 @@ impl GraphHost {
             self.workers.iter_mut().for_each(|worker| worker.wake_all());
         }
         Ok(())
+    }
+
+    /// Goes on as if `step` had been the last one: for a caller who computed something beside what it takes up again. Between two steps.
+    pub fn count_steps_from(&mut self, step: StepId) {
+        self.step = step;
     }
 
     /// A source is where rows are taken in; where that is in front of the workers, these have what it promised.

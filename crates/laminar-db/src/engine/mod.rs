@@ -13,6 +13,7 @@ mod late_target;
 mod memory;
 mod named_subscriptions;
 mod notices;
+mod other_plans;
 mod planning;
 mod readers;
 mod recorded;

@@ -69,15 +69,19 @@ impl Engine {
                 self.restore_reader(ObjectId(object.context.id), reader)?;
             }
         }
-        self.histories_begin_after(self.reactor.graph().last_step());
-        self.restore_histories(&body.objects, blocks)?;
         self.checkpointed = StepId(body.step);
         self.journal.script.clone_from(&body.script);
         Ok(())
     }
 
+    /// What readers of changes have not seen yet, behind the step of the checkpoint.
+    pub(crate) fn restore_history(&mut self, body: &CheckpointBody, blocks: BlockReader<'_>) -> Result<()> {
+        self.histories_begin_after(self.reactor.graph().last_step());
+        self.restore_histories(&body.objects, blocks)
+    }
+
     /// The nodes that run for `object` now, each with what the checkpoint says of it.
-    fn nodes_of<'a>(&self, object: &'a StoredObject, nodes: &mut BTreeMap<NodeId, &'a StoredNode>) -> Result<()> {
+    pub(super) fn nodes_of<'a>(&self, object: &'a StoredObject, nodes: &mut BTreeMap<NodeId, &'a StoredNode>) -> Result<()> {
         let id = ObjectId(object.context.id);
         let own = self.kept_nodes(id);
         let streams: Vec<NodeId> = self.kept_streams(id).into_iter().map(|(_, _, node)| node).collect();

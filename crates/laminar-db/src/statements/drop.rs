@@ -34,7 +34,7 @@ pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOu
 }
 
 /// Drops objects, each before what it needs.
-pub(super) fn drop_all(engine: &mut Engine, order: &[ObjectId]) -> Result<()> {
+pub(crate) fn drop_all(engine: &mut Engine, order: &[ObjectId]) -> Result<()> {
     // Nothing is dropped before it is known that all of it can be.
     let nodes: Vec<NodeId> = order.iter().flat_map(|id| engine.nodes_with_sides(*id)).collect();
     engine.reactor.graph().check_detach(&nodes)?;

@@ -49,6 +49,7 @@ use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_name};
 use crate::engine::Engine;
 use crate::{Database, Notice, Rows, Subscription};
 
+pub(crate) use drop::drop_all;
 pub(crate) use redo::{create_again, redo};
 pub(crate) use subscribe::subscribe_to_text;
 

@@ -1,5 +1,7 @@
 //! Directories of every format that there ever was are opened and go on. `tests/fixtures/format-N` was written by a build that wrote format N, and ends
 //! like after a crash: with one checkpoint and what was logged behind it. Its statements are in `tests/fixtures/statements.sql`.
+//!
+//! `other-plan` and `other-plan-of-source` were written by a build that kept IS NOT DISTINCT FROM beside the keys of a join, which is a key now.
 
 use std::fs;
 use std::path::Path;
@@ -70,4 +72,47 @@ fn a_directory_of_format_1_goes_on() {
 #[test]
 fn a_directory_of_format_2_goes_on() {
     check("format-2");
+}
+
+#[test]
+fn views_of_which_this_build_makes_other_operators_are_computed_anew() {
+    let folder = Folder::new();
+    copy(&Path::new(FIXTURES).join("other-plan"), Path::new(&folder.data()));
+    let open = |workers| Database::builder().clock(Arc::new(ManualClock::at(WRITTEN_AT))).workers_in_turn(workers);
+    let counted = "SELECT name, n FROM counted ORDER BY name";
+    let checked = |db: &Database, expected: [[&str; 2]; 2], busy: &str| {
+        assert_eq!(rows(db, counted), expected);
+        assert_eq!(rows(db, "SELECT n FROM busy_now"), [[busy]]);
+    };
+    {
+        let db = open(2).open(&folder.data()).unwrap();
+        let notices: Vec<String> = db.opening_notices().iter().map(ToString::to_string).collect();
+        let anew =
+            "computed anew from what they read, since this build makes other operators of them: pairs, counted, busy, busy_now";
+        assert_eq!(notices, [anew]);
+        checked(&db, [["ann", "2"], ["bob", "1"]], "1");
+        // Steps count as before: what was acknowledged behind the checkpoint does not come again.
+        let fetched = rows(&db, "FETCH ALL FROM reader");
+        assert!(fetched.iter().all(|row| row.iter().all(|value| value != "south")), "{fetched:?}");
+        assert!(!fetched.is_empty());
+        execute(&db, "ACK reader; INSERT INTO orders VALUES (7, 2, NULL)");
+        checked(&db, [["ann", "2"], ["bob", "2"]], "2");
+        db.checkpoint().unwrap();
+        execute(&db, "DELETE FROM orders WHERE id = 1");
+    }
+    // Its state is that of this build now.
+    let db = open(1).open(&folder.data()).unwrap();
+    assert!(db.opening_notices().is_empty());
+    checked(&db, [["ann", "1"], ["bob", "2"]], "1");
+}
+
+#[test]
+fn a_view_whose_rows_are_kept_nowhere_is_not_computed_anew() {
+    let folder = Folder::new();
+    copy(&Path::new(FIXTURES).join("other-plan-of-source"), Path::new(&folder.data()));
+    let error = Database::builder().open(&folder.data()).err().unwrap();
+    let text = "the state of 'pairs' belongs to another plan than this build makes of its statement, and it cannot be computed anew: \
+                'pairs' reads 'orders', which keeps no rows";
+    assert!(error.message().ends_with(text), "{error}");
+    assert_eq!(error.hint(), Some("open the directory with the version of LaminarDB that wrote it"));
 }
