@@ -1,16 +1,17 @@
-//! What aggregates and their FILTERs compute, in a projection below them, where AND and OR look at each row's left side first.
+//! What aggregates, their FILTERs and the keys of OVER compute, in a projection below them, where AND and OR look at each row's left side first.
 
 use std::sync::Arc;
 
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result};
 use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, when};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, Window, when};
 
-/// Moves every computed argument and FILTER of an aggregate of `plan` into a projection.
+/// Moves every computed argument and FILTER of an aggregate of `plan`, and every computed key of OVER, into a projection.
 pub(super) fn compute_arguments_below(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Aggregate(aggregate) => in_aggregate(aggregate),
+        LogicalPlan::Window(window) => in_window(window),
         other => Ok(Transformed::no(other)),
     })?;
     Ok(plan.data)
@@ -27,6 +28,33 @@ fn in_aggregate(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
     let input = LogicalPlan::Projection(Projection::try_new(exprs, aggregate.input)?);
     let aggregate = Aggregate::try_new(Arc::new(input), aggregate.group_expr, calls)?;
     Ok(Transformed::yes(LogicalPlan::Aggregate(aggregate)))
+}
+
+/// Keys of OVER too: of one that is a comparison DataFusion takes it that it is ordered as its operands are.
+fn in_window(window: Window) -> Result<Transformed<LogicalPlan>> {
+    let mut computed = Vec::new();
+    let calls = window.window_expr.iter().map(|call| {
+        let name = call.schema_name().to_string();
+        let Expr::WindowFunction(mut over) = call.clone().unalias() else { return call.clone() };
+        let before = computed.len();
+        for key in &mut over.params.partition_by {
+            *key = column_of(key.clone(), &mut computed);
+        }
+        for key in &mut over.params.order_by {
+            key.expr = column_of(key.expr.clone(), &mut computed);
+        }
+        if computed.len() == before { call.clone() } else { Expr::WindowFunction(over).alias(name) }
+    });
+    let calls: Vec<Expr> = calls.collect();
+    if computed.is_empty() {
+        return Ok(Transformed::no(LogicalPlan::Window(window)));
+    }
+    let shown: Vec<Expr> = window.schema.columns().into_iter().map(Expr::Column).collect();
+    let mut exprs: Vec<Expr> = window.input.schema().columns().into_iter().map(Expr::Column).collect();
+    exprs.extend(computed);
+    let input = LogicalPlan::Projection(Projection::try_new(exprs, window.input)?);
+    let window = LogicalPlan::Window(Window::try_new(calls, Arc::new(input))?);
+    Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(shown, Arc::new(window))?)))
 }
 
 /// `call` over columns that `computed` adds to the input, under the name that it had.

@@ -8,8 +8,10 @@ mod exact_sums;
 mod exclusions;
 mod insert;
 mod memory;
+mod named_keys;
 mod row_expression;
 mod select;
+mod texts_by_order;
 mod window_lists;
 mod windows;
 

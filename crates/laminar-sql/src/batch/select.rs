@@ -22,6 +22,8 @@ use super::computed_arguments::compute_arguments_below;
 use super::exact_sums::exact_sums;
 use super::exclusions::exclude;
 use super::memory::QueryMemory;
+use super::named_keys::named_keys;
+use super::texts_by_order::texts_by_order;
 use crate::ast_walk::walk_relations;
 use crate::parse::{StreamQuery, names};
 use crate::plan::errors::from_datafusion;
@@ -56,12 +58,16 @@ impl Planner {
         bytes_max: usize,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
         let plan = self.snapshot_plan(query, text, tables, &Cell::new(0), Reading::Result)?;
-        let plan = exact_sums(plan).and_then(exclude).and_then(compute_arguments_below).map_err(from_datafusion)?;
+        let plan = exact_sums(plan)
+            .and_then(exclude)
+            .and_then(texts_by_order)
+            .and_then(compute_arguments_below)
+            .map_err(from_datafusion)?;
         let memory = QueryMemory::new(bytes_max);
         let runtime = memory.runtime().map_err(from_datafusion)?;
         let mut state = SessionStateBuilder::new_from_existing(self.state().clone()).with_runtime_env(runtime).build();
         state.execution_props_mut().query_execution_start_time = Some(DateTime::from_timestamp_nanos(now));
-        let optimized = state.optimize(&plan).map_err(from_datafusion)?;
+        let optimized = state.optimize(&plan).and_then(named_keys).map_err(from_datafusion)?;
         let physical = state.query_planner().create_physical_plan(&optimized, &state).await.map_err(from_datafusion)?;
         let answer = collect(physical, state.task_ctx(), &memory).await;
         let (schema, rows) = answer.map_err(|error| memory.explain(from_datafusion(error)))?;

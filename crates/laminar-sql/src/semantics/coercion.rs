@@ -15,7 +15,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::arithmetic::{ArithmeticOp, arithmetic};
+use super::arithmetic::{ArithmeticOp, arithmetic, operator_of, result_type};
 use super::cast;
 use super::common_type::common_type;
 use super::interval::{by_length, is_interval};
@@ -110,7 +110,8 @@ fn coerce_plan(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
     }
 }
 
-/// The branches of a UNION, each with columns at the types at which all branches meet.
+/// The branches of a UNION, each with columns at the types at which all branches meet, and with the names of the first branch: where all
+/// others are empty, DataFusion looks for them in the one that is left.
 fn coerce_union(mut union: Union) -> Result<Union> {
     let width = union.inputs.first().map_or(0, |input| input.schema().fields().len());
     let targets: Vec<Option<DataType>> = (0..width)
@@ -124,24 +125,11 @@ fn coerce_union(mut union: Union) -> Result<Union> {
                 .and_then(|(target, is_ours)| (is_ours || becomes).then_some(target))
         })
         .collect();
-    if targets.iter().all(Option::is_none) {
+    let Some(first) = union.inputs.first().map(|first| Arc::clone(first.schema())) else { return Ok(union) };
+    if targets.iter().all(Option::is_none) && !union.inputs.iter().any(|input| has_other_names(input, &first)) {
         return Ok(union);
     }
-    let inputs = union.inputs.iter().map(|input| {
-        let exprs =
-            input.schema().columns().into_iter().zip(input.schema().fields()).zip(&targets).map(|((column, field), target)| {
-                let (relation, name) = (column.relation.clone(), column.name.clone());
-                match target {
-                    Some(target) if target != field.data_type() => {
-                        cast_to(Expr::Column(column), field.data_type(), target).alias_qualified(relation, name)
-                    }
-                    _ => Expr::Column(column),
-                }
-            });
-        let exprs: Vec<Expr> = exprs.collect();
-        LogicalPlanBuilder::from(input.as_ref().clone()).project(exprs)?.build().map(Arc::new)
-    });
-    union.inputs = inputs.collect::<Result<_>>()?;
+    union.inputs = union.inputs.iter().map(|input| branch(input, &targets, &first).map(Arc::new)).collect::<Result<_>>()?;
     // The other columns meet by DataFusion's rule, which comes after this one.
     Union::try_new_with_loose_types(union.inputs)
 }
@@ -150,6 +138,30 @@ fn coerce_union(mut union: Union) -> Result<Union> {
 fn is_untyped(input: &LogicalPlan, column: usize) -> bool {
     let LogicalPlan::Projection(projection) = input else { return false };
     projection.expr.get(column).is_some_and(|expr| untyped_text(&expr.clone().unalias()).is_some())
+}
+
+/// Whether VALUES are called otherwise than the columns of `first`; other branches get its names by themselves.
+fn has_other_names(input: &LogicalPlan, first: &DFSchema) -> bool {
+    let called_alike = || input.schema().fields().iter().zip(first.fields()).all(|(own, first)| own.name() == first.name());
+    matches!(input, LogicalPlan::Values(_)) && !called_alike()
+}
+
+/// A branch of a UNION with columns of the types `targets`, as far as these are known.
+fn branch(input: &LogicalPlan, targets: &[Option<DataType>], first: &DFSchema) -> Result<LogicalPlan> {
+    let renamed = has_other_names(input, first);
+    let columns = input.schema().columns().into_iter().zip(input.schema().fields()).zip(first.fields()).zip(targets);
+    let exprs = columns.map(|(((column, field), first), target)| {
+        let (relation, name) = (column.relation.clone(), if renamed { first.name().clone() } else { column.name.clone() });
+        match target {
+            Some(target) if target != field.data_type() => {
+                cast_to(Expr::Column(column), field.data_type(), target).alias_qualified(relation, name)
+            }
+            _ if renamed => Expr::Column(column).alias(name),
+            _ => Expr::Column(column),
+        }
+    });
+    let exprs: Vec<Expr> = exprs.collect();
+    LogicalPlanBuilder::from(input.clone()).project(exprs)?.build()
 }
 
 /// An interval in the form in which equal ones are the same; other expressions as they are.
@@ -196,6 +208,7 @@ fn coerce(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::Between(between) => between_coerced(between, schema)?,
         Expr::InList(list) => Transformed::yes(in_list(list, schema)?),
         Expr::Case(case) => Transformed::yes(case_coerced(case, schema)?),
+        Expr::ScalarFunction(call) if operator_of(&call).is_some() => computed_anew(call, schema)?,
         Expr::ScalarFunction(mut call) if picks_an_argument(&call) => {
             call.args = unified(call.args, schema)?;
             Transformed::yes(Expr::ScalarFunction(call))
@@ -228,6 +241,17 @@ fn negative(inner: Expr, schema: &DFSchema) -> Expr {
         },
         _ => Expr::Negative(Box::new(inner)),
     }
+}
+
+/// An operator whose operands have got other types since it was read: those of a CASE are known only now.
+fn computed_anew(call: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if let (Some(op), [left, right]) = (operator_of(&call), call.args.as_slice())
+        && let (Some(left_type), Some(right_type)) = (type_of(left, schema), type_of(right, schema))
+        && result_type(op, &left_type, &right_type).is_none()
+    {
+        return compute(left.clone(), op, right.clone(), schema).map(Transformed::yes);
+    }
+    Ok(Transformed::no(Expr::ScalarFunction(call)))
 }
 
 /// `expr BETWEEN low AND high` as two comparisons, if one of them needs a type of its own.
@@ -331,7 +355,9 @@ pub(super) fn unified(exprs: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> 
     let exprs: Vec<Expr> = with_types.collect::<Result<_>>()?;
     let types = types(&exprs);
     let Some((target, is_ours)) = meeting_type(types.iter().flatten().cloned()) else { return Ok(exprs) };
-    if !is_ours && !has_text {
+    // Functions around it are chosen by the type that the first one has, before DataFusion would widen it.
+    let is_widened = target.is_integer() && types.iter().flatten().any(|own| !own.is_null() && *own != target);
+    if !is_ours && !has_text && !is_widened {
         return Ok(exprs);
     }
     let unify = |(expr, data_type): (Expr, Option<DataType>)| match data_type {

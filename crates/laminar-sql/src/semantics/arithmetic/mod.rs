@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, Datum, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef};
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -138,6 +139,11 @@ impl ScalarUDFImpl for Arithmetic {
             }
         }
     }
+}
+
+/// The operator that a call is.
+pub(super) fn operator_of(call: &ScalarFunction) -> Option<ArithmeticOp> {
+    call.func.inner().downcast_ref::<Arithmetic>().map(|function| function.op)
 }
 
 fn is_operator(expr: &Expr) -> bool {

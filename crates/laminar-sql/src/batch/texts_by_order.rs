@@ -1,0 +1,70 @@
+//! `string_agg(a, ',' ORDER BY a)` beside one in another order: DataFusion has one order for the rows of a group, and refuses a second. Lists
+//! bring their rows into order by themselves, so such texts are put together from lists.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Column, Result};
+use datafusion::functions_aggregate::array_agg::array_agg_udaf;
+use datafusion::functions_nested::string::array_to_string_udf;
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Projection};
+
+/// Rewrites the aggregates of `plan` that put texts together in several orders.
+pub(super) fn texts_by_order(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let plan = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Aggregate(aggregate) if has_several_orders(&aggregate) => from_lists(aggregate).map(Transformed::yes),
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(plan.data)
+}
+
+/// The call that puts texts together in an order, perhaps under another name.
+fn ordered(expr: &Expr) -> Option<&AggregateFunction> {
+    match expr {
+        Expr::Alias(alias) => ordered(&alias.expr),
+        Expr::AggregateFunction(call) if call.func.name() == "string_agg" && !call.params.order_by.is_empty() => Some(call),
+        _ => None,
+    }
+}
+
+fn has_several_orders(aggregate: &Aggregate) -> bool {
+    let mut orders = aggregate.aggr_expr.iter().filter_map(ordered).map(|call| &call.params.order_by);
+    orders.next().is_some_and(|first| orders.any(|other| other != first))
+}
+
+/// The aggregate with lists of texts, and above it the texts that they make, under their old names.
+fn from_lists(aggregate: Aggregate) -> Result<LogicalPlan> {
+    let groups = aggregate.schema.fields().len() - aggregate.aggr_expr.len();
+    let lists = aggregate.aggr_expr.iter().enumerate().map(|(number, call)| match ordered(call) {
+        Some(texts) => list_of(texts).alias(format!("__texts_{number}")),
+        None => call.clone(),
+    });
+    let below = Aggregate::try_new(Arc::clone(&aggregate.input), aggregate.group_expr.clone(), lists.collect())?;
+    let columns = aggregate.schema.iter().enumerate().map(|(index, (relation, field))| {
+        let column = Expr::Column(Column::from(below.schema.qualified_field(index)));
+        let call = index.checked_sub(groups).and_then(|call| ordered(&aggregate.aggr_expr[call]));
+        match call.and_then(|call| call.params.args.get(1)) {
+            Some(separator) => array_to_string_udf()
+                .call(vec![column, separator.clone()])
+                .cast_to(field.data_type(), below.schema.as_ref())
+                .map(|text| text.alias_qualified(relation.cloned(), field.name())),
+            None => Ok(column),
+        }
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Projection::try_new(columns, Arc::new(LogicalPlan::Aggregate(below))).map(LogicalPlan::Projection)
+}
+
+/// The texts that are not NULL: of none there is no list, and no text.
+fn list_of(texts: &AggregateFunction) -> Expr {
+    let mut params = texts.params.clone();
+    params.args.truncate(1);
+    let is_there = params.args.first().map(|text| text.clone().is_not_null());
+    params.filter = match (params.filter, is_there) {
+        (Some(filter), Some(is_there)) => Some(Box::new(filter.and(is_there))),
+        (None, Some(is_there)) => Some(Box::new(is_there)),
+        (filter, None) => filter,
+    };
+    Expr::AggregateFunction(AggregateFunction { func: array_agg_udaf(), params })
+}
