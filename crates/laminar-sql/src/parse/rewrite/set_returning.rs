@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, Spanned, TableFactor, Visitor,
-    VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectItem, Spanned, TableAlias,
+    TableAliasColumnDef, TableFactor, Visitor, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 use laminar_core::{Code, Error};
 
-use crate::ast_walk::{walk, walk_mut};
+use crate::ast_walk::{walk, walk_expressions, walk_mut};
 use crate::parse::syntax;
 
 /// A mistake, and where it stands.
@@ -40,6 +40,47 @@ pub(super) fn without_lateral(factor: &mut TableFactor) {
         let (alias, with_ordinality) = (alias.take(), *with_ordinality);
         *factor = TableFactor::UNNEST { alias, array_exprs, with_offset: false, with_offset_alias: None, with_ordinality };
     }
+}
+
+/// `generate_series(1, t.n)` in FROM, which reads what stands before it, is UNNEST of the array that the function of that name gives.
+pub(super) fn series_of_columns(factor: &mut TableFactor) {
+    let (name, args, alias) = match &mut *factor {
+        TableFactor::Table { name, args: Some(args), alias, .. } => (name, &args.args, alias),
+        TableFactor::Function { name, args, alias, .. } => (name, &*args, alias),
+        _ => return,
+    };
+    let value = |arg: &FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
+    };
+    let Some(values) = args.iter().map(value).collect::<Option<Vec<_>>>() else { return };
+    let reads = |expr: &Expr| {
+        walk_expressions(expr, |part| match part {
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+        .is_break()
+    };
+    if !name.to_string().eq_ignore_ascii_case("generate_series") || !values.iter().any(reads) {
+        return;
+    }
+    // Its column is called as the relation is.
+    let mut alias = alias.take().unwrap_or_else(|| TableAlias {
+        explicit: true,
+        name: Ident::new("generate_series"),
+        columns: vec![],
+        at: None,
+    });
+    if alias.columns.is_empty() {
+        alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+    }
+    *factor = TableFactor::UNNEST {
+        alias: Some(alias),
+        array_exprs: vec![syntax::call(Ident::new("generate_series"), values)],
+        with_offset: false,
+        with_offset_alias: None,
+        with_ordinality: false,
+    };
 }
 
 fn item(item: &mut SelectItem) -> Refused {

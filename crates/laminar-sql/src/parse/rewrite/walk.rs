@@ -78,6 +78,7 @@ impl VisitorMut for Rewrites<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
         set_returning::without_lateral(factor);
+        set_returning::series_of_columns(factor);
         changes::rewrite(factor).map_break(|refused| self.at(refused))?;
         joins_by_time::refuse_version(factor).map_break(|refused| self.at(refused))
     }
