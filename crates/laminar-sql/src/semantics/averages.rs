@@ -69,7 +69,9 @@ fn split(aggregate: Aggregate) -> Result<LogicalPlan> {
     }
     let below = Aggregate::try_new(aggregate.input.clone(), aggregate.group_expr.clone(), calls)?;
     let column = |index: usize| Expr::Column(Column::from(below.schema.qualified_field(index)));
-    let mut exprs: Vec<Expr> = (0..groups).map(column).collect();
+    // What tells grouping sets apart is the aggregate's own, and gone when GROUPING is a column.
+    let is_key = |index: &usize| below.schema.field(*index).name() != Aggregate::INTERNAL_GROUPING_ID;
+    let mut exprs: Vec<Expr> = (0..groups).filter(is_key).map(column).collect();
     for (call, (position, is_average)) in halves.into_iter().enumerate() {
         let (qualifier, field) = aggregate.schema.qualified_field(groups + call);
         let (first, second) = (column(groups + position), groups + position + 1);

@@ -17,15 +17,17 @@ pub(super) struct Domain {
 impl Domain {
     /// The values that `outer` have in `input`.
     pub(super) fn new(input: &LogicalPlan, outer: Vec<Column>, name: String) -> Result<Self> {
-        let plan = renamed(input, &outer)?.distinct()?.alias(name.clone())?.build()?;
-        Ok(Self { plan, outer, name: TableReference::bare(name) })
+        let name = TableReference::bare(name);
+        let plan = renamed(input, &outer, &name)?.distinct()?.alias(name.clone())?.build()?;
+        Ok(Self { plan, outer, name })
     }
 
     /// The rows of `input` themselves, with all of their columns.
     pub(super) fn of_rows(input: &LogicalPlan, name: String) -> Result<Self> {
         let outer = input.schema().columns();
-        let plan = renamed(input, &outer)?.alias(name.clone())?.build()?;
-        Ok(Self { plan, outer, name: TableReference::bare(name) })
+        let name = TableReference::bare(name);
+        let plan = renamed(input, &outer, &name)?.alias(name.clone())?.build()?;
+        Ok(Self { plan, outer, name })
     }
 
     /// How many columns it has.
@@ -40,7 +42,7 @@ impl Domain {
 
     /// Its columns under the name of another relation.
     pub(super) fn columns_of(&self, name: &TableReference) -> Vec<Expr> {
-        (0..self.width()).map(|index| Expr::Column(Column::new(Some(name.clone()), column_name(index)))).collect()
+        (0..self.width()).map(|index| Expr::Column(Column::new(Some(name.clone()), column_name(&self.name, index)))).collect()
     }
 
     /// `exprs` as the domain's columns.
@@ -51,7 +53,7 @@ impl Domain {
     /// `exprs` as columns of a domain called `name`.
     pub(super) fn named_as(&self, exprs: Vec<Expr>, name: &TableReference) -> Vec<Expr> {
         let exprs = exprs.into_iter().enumerate();
-        exprs.map(|(index, expr)| expr.alias_qualified(Some(name.clone()), column_name(index))).collect()
+        exprs.map(|(index, expr)| expr.alias_qualified(Some(name.clone()), column_name(&self.name, index))).collect()
     }
 
     /// `expr` with the domain's columns instead of the outer ones, under the same name.
@@ -70,7 +72,9 @@ impl Domain {
     pub(super) fn bind_unnamed(&self, expr: Expr) -> Result<Expr> {
         let bound = expr.transform(|part| match &part {
             Expr::OuterReferenceColumn(_, column) => Ok(match self.outer.iter().position(|outer| outer == column) {
-                Some(index) => Transformed::yes(Expr::Column(Column::new(Some(self.name.clone()), column_name(index)))),
+                Some(index) => {
+                    Transformed::yes(Expr::Column(Column::new(Some(self.name.clone()), column_name(&self.name, index))))
+                }
                 None => Transformed::no(part),
             }),
             _ => Ok(Transformed::no(part)),
@@ -79,14 +83,15 @@ impl Domain {
     }
 }
 
-fn renamed(input: &LogicalPlan, columns: &[Column]) -> Result<LogicalPlanBuilder> {
-    let exprs = columns.iter().enumerate().map(|(index, column)| Expr::Column(column.clone()).alias(column_name(index)));
+fn renamed(input: &LogicalPlan, columns: &[Column], domain: &TableReference) -> Result<LogicalPlanBuilder> {
+    let columns = columns.iter().enumerate();
+    let exprs = columns.map(|(index, column)| Expr::Column(column.clone()).alias(column_name(domain, index)));
     LogicalPlanBuilder::from(input.clone()).project(exprs.collect::<Vec<_>>())
 }
 
-fn column_name(index: usize) -> String {
-    // A name that no column of a query has: beside its own ones, these are not always told apart by their relation.
-    format!("__c{index}")
+fn column_name(domain: &TableReference, index: usize) -> String {
+    // A name that no column of a query and of another domain has: beside others, columns are not always told apart by their relation.
+    format!("{}_{index}", domain.table())
 }
 
 /// The columns of a schema.

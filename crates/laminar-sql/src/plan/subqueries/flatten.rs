@@ -64,6 +64,12 @@ impl Flattening {
     }
 
     fn node(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        // What stands behind LATERAL and reads nothing of what is before it, or no longer, is a relation as any other.
+        if let LogicalPlan::Subquery(subquery) = &node
+            && outer_columns(&subquery.subquery)?.is_empty()
+        {
+            return Ok(Transformed::yes(subquery.subquery.as_ref().clone()));
+        }
         if let LogicalPlan::Join(join) = &node
             && !outer_columns(&join.right)?.iter().any(|column| join.left.schema().has_column(column))
             && !join.filter.as_ref().is_some_and(has_subquery)
