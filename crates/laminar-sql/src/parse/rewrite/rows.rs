@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator as Op, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, SelectItem, TableAlias,
-    TableAliasColumnDef, TableFactor, helpers::attached_token::AttachedToken,
+    TableAliasColumnDef, TableFactor, Visitor, helpers::attached_token::AttachedToken,
 };
 use laminar_core::{Code, Error, Result};
 
+use crate::ast_walk::walk;
 use crate::parse::syntax::{self, boolean, null};
 
 /// The name of a sub-query that rows are looked for in; its columns are `__column1`, ….
@@ -182,6 +183,11 @@ fn quantified(left: &Expr, op: &Op, right: &Expr, any: bool) -> Result<Option<Ex
 /// Whether the comparison with the rows of `query` holds for one of them (`any`) or for all, three-valued: a sub-query that
 /// counts how often it is true or unknown.
 fn in_query(row: &[Expr], op: &Op, query: &Query, any: bool) -> Result<Expr> {
+    if row.iter().any(is_of_several_rows) {
+        let message = "a row with an aggregate or OVER that is compared with those of a sub-query is not built yet";
+        let hint = "name its columns in a query in FROM: SELECT … FROM (SELECT count(*) AS n, …) AS q WHERE (n, …) IN (SELECT …)";
+        return Err(Error::new(Code::NotSupported, message).with_hint(hint));
+    }
     let Some(holds) = compared(row, op, &columns(row.len()))? else {
         let message = format!("rows cannot be compared by {op}");
         return Err(Error::new(Code::InvalidQuery, message));
@@ -200,6 +206,58 @@ fn in_query(row: &[Expr], op: &Op, query: &Query, any: bool) -> Result<Expr> {
     let select = syntax::select_of(vec![SelectItem::UnnamedExpr(case)], named(query, row.len()));
     Ok(Expr::Subquery(Box::new(syntax::query_of(select))))
 }
+
+/// Whether a column is computed from several rows: within the sub-query it would be from those of the sub-query.
+fn is_of_several_rows(column: &Expr) -> bool {
+    walk(column, &mut SeveralRows { nested: 0 }).is_break()
+}
+
+/// Finds an aggregate or OVER outside of queries in the expression.
+struct SeveralRows {
+    nested: usize,
+}
+
+impl Visitor for SeveralRows {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.nested += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.nested -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        let Expr::Function(call) = expr else { return ControlFlow::Continue(()) };
+        let is_marked = call.over.is_some() || call.filter.is_some() || !call.within_group.is_empty();
+        let is_aggregate = || AGGREGATES.contains(&call.name.to_string().to_lowercase().as_str());
+        if self.nested == 0 && (is_marked || is_aggregate()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Those that can be written without anything that tells them apart from other functions.
+const AGGREGATES: [&str; 17] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "array_agg",
+    "string_agg",
+    "bool_and",
+    "bool_or",
+    "every",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "stddev",
+    "variance",
+    "median",
+    "grouping",
+];
 
 fn column(index: usize) -> Ident {
     Ident::new(format!("__column{}", index + 1))
