@@ -36,14 +36,14 @@ fn in_window(window: Window) -> Result<Transformed<LogicalPlan>> {
     let calls = window.window_expr.iter().map(|call| {
         let name = call.schema_name().to_string();
         let Expr::WindowFunction(mut over) = call.clone().unalias() else { return call.clone() };
-        let before = computed.len();
         for key in &mut over.params.partition_by {
             *key = column_of(key.clone(), &mut computed);
         }
         for key in &mut over.params.order_by {
             key.expr = column_of(key.expr.clone(), &mut computed);
         }
-        if computed.len() == before { call.clone() } else { Expr::WindowFunction(over).alias(name) }
+        let with_columns = Expr::WindowFunction(over);
+        if with_columns == call.clone().unalias() { call.clone() } else { with_columns.alias(name) }
     });
     let calls: Vec<Expr> = calls.collect();
     if computed.is_empty() {
@@ -81,13 +81,18 @@ fn over_columns(call: &Expr, computed: &mut Vec<Expr>) -> Result<Expr> {
     Ok(Expr::AggregateFunction(AggregateFunction { func, params }).alias(name))
 }
 
-/// The column that holds `expr`, added to `computed` if `expr` is no column or constant itself.
+/// The column that holds `expr`, added to `computed` if `expr` is no column or constant itself and is not there yet: calls of OVER in one order
+/// must go on having the same keys.
 fn column_of(expr: Expr, computed: &mut Vec<Expr>) -> Expr {
     if is_plain(&expr) {
         return expr;
     }
-    let name = format!("__argument_{}", computed.len());
-    computed.push(expr.alias(&name));
+    let holds_it = |column: &Expr| matches!(column, Expr::Alias(alias) if *alias.expr == expr) && !expr.is_volatile();
+    let known = computed.iter().position(holds_it);
+    let name = format!("__argument_{}", known.unwrap_or(computed.len()));
+    if known.is_none() {
+        computed.push(expr.alias(&name));
+    }
     Expr::Column(Column::new_unqualified(name))
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, Result};
 use datafusion::functions_aggregate::array_agg::array_agg_udaf;
+use datafusion::functions_nested::sort::array_sort_udf;
 use datafusion::functions_nested::string::array_to_string_udf;
 use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Projection};
+use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, lit};
 
 /// Rewrites the aggregates of `plan` that put texts together in several orders.
 pub(super) fn texts_by_order(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -43,10 +44,10 @@ fn from_lists(aggregate: Aggregate) -> Result<LogicalPlan> {
     let below = Aggregate::try_new(Arc::clone(&aggregate.input), aggregate.group_expr.clone(), lists.collect())?;
     let columns = aggregate.schema.iter().enumerate().map(|(index, (relation, field))| {
         let column = Expr::Column(Column::from(below.schema.qualified_field(index)));
-        let call = index.checked_sub(groups).and_then(|call| ordered(&aggregate.aggr_expr[call]));
-        match call.and_then(|call| call.params.args.get(1)) {
-            Some(separator) => array_to_string_udf()
-                .call(vec![column, separator.clone()])
+        let texts = index.checked_sub(groups).and_then(|call| ordered(&aggregate.aggr_expr[call]));
+        match texts.and_then(|texts| Some((texts, texts.params.args.get(1)?))) {
+            Some((texts, separator)) => array_to_string_udf()
+                .call(vec![in_order(column, texts), separator.clone()])
                 .cast_to(field.data_type(), below.schema.as_ref())
                 .map(|text| text.alias_qualified(relation.cloned(), field.name())),
             None => Ok(column),
@@ -56,10 +57,24 @@ fn from_lists(aggregate: Aggregate) -> Result<LogicalPlan> {
     Projection::try_new(columns, Arc::new(LogicalPlan::Aggregate(below))).map(LogicalPlan::Projection)
 }
 
+/// The list of `texts`: one of different texts is brought into order here, since DataFusion may take the order of a list beside it for theirs.
+fn in_order(list: Expr, texts: &AggregateFunction) -> Expr {
+    match texts.params.order_by.as_slice() {
+        [key] if texts.params.distinct => {
+            let direction = if key.asc { "ASC" } else { "DESC" };
+            array_sort_udf().call(vec![list, lit(direction), lit("NULLS LAST")])
+        }
+        _ => list,
+    }
+}
+
 /// The texts that are not NULL: of none there is no list, and no text.
 fn list_of(texts: &AggregateFunction) -> Expr {
     let mut params = texts.params.clone();
     params.args.truncate(1);
+    if params.distinct {
+        params.order_by.clear();
+    }
     let is_there = params.args.first().map(|text| text.clone().is_not_null());
     params.filter = match (params.filter, is_there) {
         (Some(filter), Some(is_there)) => Some(Box::new(filter.and(is_there))),
