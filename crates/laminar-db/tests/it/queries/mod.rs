@@ -32,17 +32,13 @@ const REFUSALS: &[(&str, &str)] = &[
         "two output columns are called",
         "CUBE and ROLLUP name one column of USING twice, under two names; or LATERAL with a sub-query for each row",
     ),
+    (
+        "a row with an aggregate or OVER that is compared with those of a sub-query",
+        "within the sub-query they would be of its rows",
+    ),
     // Errors that mean something else than they say, or should be none: to be mended.
-    ("aggregate function calls cannot be nested", "a row with an aggregate that is IN a sub-query"),
-    ("aggregate function calls cannot contain window function calls", "the same with OVER"),
-    ("window function calls cannot be nested", "the same"),
-    ("there is no column '…'", "GROUPING beside an average of decimals; VALUES in a UNION whose other side is empty, ad hoc"),
-    ("there is no Int", "operands of which one is a CASE with branches of several types"),
-    ("projections require unique expression names", "a column and its cast beside each other"),
-    ("conflicting ordering requirements", "two calls of string_agg in two orders, ad hoc"),
+    ("there is no column '…'", "USING behind a correlated sub-query in FROM"),
     ("a sub-query inside an expression in a continuous query", "LATERAL below a LATERAL that reads nothing of what is before it"),
-    ("physical input schema should be the same", "a CASE that is never NULL, ad hoc"),
-    ("does not satisfy order requirements", "OVER (ORDER BY a comparison), ad hoc"),
 ];
 
 fn number(name: &str) -> Option<u64> {
