@@ -100,7 +100,7 @@ fn compute_anew(engine: &mut Engine, objects: &[StoredObject], step: StepId) -> 
         create_again(engine, &object.sql, &object.context).map_err(|error| error.within(format!("'{}'", object.name)))?;
     }
     engine.recorded.is_restoring = false;
-    if objects.is_empty() { Ok(()) } else { engine.go_on_after_computing(objects, step) }
+    if objects.is_empty() { Ok(()) } else { engine.compute_anew(objects, step) }
 }
 
 /// Whether a node computes ranks that are unsigned, as those of earlier builds were: its state has the columns that it had then.

@@ -75,8 +75,9 @@ impl Engine {
         self.reactor.graph().nodes().any(|node| own.contains(&node.id) && follows(&node.kind))
     }
 
-    /// Computes `objects`, whose nodes are there, and says so; then goes on behind `step`: what stands in the log counts from there.
-    pub(crate) fn go_on_after_computing(&mut self, objects: &[StoredObject], step: StepId) -> Result<()> {
+    /// Runs the first steps of `objects`, whose nodes are there, and says that they were computed anew. The next step is the one behind `step`:
+    /// subscriptions with a name count from there.
+    pub(crate) fn compute_anew(&mut self, objects: &[StoredObject], step: StepId) -> Result<()> {
         self.settle_all()?;
         self.reactor.graph_mut().count_steps_from(step);
         let names: Vec<&str> = objects.iter().map(|object| object.name.as_str()).collect();
