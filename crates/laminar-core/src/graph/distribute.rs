@@ -68,7 +68,7 @@ impl Placement {
     }
 }
 
-/// Spreads `nodes`, which stand in the order of their numbers and may read from nodes that `known` knows, which are spread already.
+/// Spreads `nodes`, each after its inputs, which may also read from nodes that `known` knows, which are spread already.
 pub fn distribute(nodes: Vec<Node>, known: &dyn Fn(NodeId) -> Option<EdgeProperties>) -> Vec<Distributed> {
     let mut spread: Vec<Distributed> = Vec::with_capacity(nodes.len());
     for node in nodes {

@@ -100,4 +100,27 @@ impl EdgeProperties {
     pub fn time_column(&self, column: usize) -> Option<TimeColumn> {
         self.time_columns.iter().copied().find(|time| time.column == column)
     }
+
+    /// Why other rows, of which `other` holds, could not go on in the place of these between two steps: what reads these was made for what holds
+    /// here, and would see rows go.
+    pub fn why_not_replaced_by(&self, other: &EdgeProperties) -> Option<String> {
+        let columns = |edge: &EdgeProperties| {
+            let fields = edge.schema.fields().iter();
+            fields.map(|field| format!("{} {}", field.name(), field.data_type())).collect::<Vec<_>>().join(", ")
+        };
+        let (before, after) = (columns(self), columns(other));
+        if before != after {
+            return Some(format!("its columns are ({before}), and would be ({after})"));
+        }
+        let mut fields = self.schema.fields().iter().zip(other.schema.fields());
+        if let Some((field, _)) = fields.find(|(before, after)| after.is_nullable() && !before.is_nullable()) {
+            return Some(format!("its column '{}' cannot be NULL, and could be then", field.name()));
+        }
+        if self.changes.is_append() || other.changes.is_append() {
+            let when = if self.changes.is_append() { "are" } else { "would be" };
+            return Some(format!("its rows {when} only ever added, and some go when its query changes"));
+        }
+        let times = |edge: &EdgeProperties| edge.time_columns.iter().map(|time| time.column).collect::<Vec<_>>();
+        (times(self) != times(other)).then(|| "other columns than now would follow a watermark".to_owned())
+    }
 }

@@ -16,7 +16,9 @@ use crate::{NodeId, Result};
 /// A node with its place and its output edge.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Its number; every input has a smaller one.
+    /// Its number. Inputs stand before it wherever nodes stand in a list, and have a smaller number until it [reads from others].
+    ///
+    /// [reads from others]: crate::reactor::Reactor::replace_query
     pub id: NodeId,
     /// The name of the SQL object that it belongs to.
     pub name: String,

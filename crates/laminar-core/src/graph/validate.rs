@@ -13,7 +13,7 @@ use crate::{Code, Error, NodeId, Result};
 
 /// Checks `nodes`, which may read from each other and from nodes that `existing` knows.
 ///
-/// Every input must exist and have a smaller number (so there are no cycles), and columns, keys, conditions and time
+/// Every input must exist and stand before its reader (so there are no cycles), and columns, keys, conditions and time
 /// columns must fit. The error names the node.
 pub fn validate<'a>(nodes: &'a [Node], existing: &dyn Fn(NodeId) -> Option<&'a EdgeProperties>) -> Result<()> {
     for (at, node) in nodes.iter().enumerate() {
@@ -22,7 +22,10 @@ pub fn validate<'a>(nodes: &'a [Node], existing: &dyn Fn(NodeId) -> Option<&'a E
         }
     }
     let find = |id: NodeId| nodes.iter().find(|node| node.id == id).map(|node| &node.output).or_else(|| existing(id));
-    nodes.iter().try_for_each(|node| {
+    nodes.iter().enumerate().try_for_each(|(at, node)| {
+        if let Some(input) = node.inputs.iter().find(|input| nodes[at..].iter().any(|later| later.id == **input)) {
+            return Err(Error::internal(format!("{} reads from {input}, which does not come before it", node.id)));
+        }
         let inputs = inputs_of(node, &find)?;
         check_node(node, &inputs)
             .and_then(|()| check_edge(&node.output))
@@ -31,12 +34,8 @@ pub fn validate<'a>(nodes: &'a [Node], existing: &dyn Fn(NodeId) -> Option<&'a E
 }
 
 fn inputs_of<'a>(node: &Node, find: &dyn Fn(NodeId) -> Option<&'a EdgeProperties>) -> Result<Vec<&'a EdgeProperties>> {
-    let input = |id: &NodeId| {
-        if *id >= node.id {
-            return Err(Error::internal(format!("{} reads from {id}, which does not come before it", node.id)));
-        }
-        find(*id).ok_or_else(|| Error::internal(format!("{} reads from {id}, which does not exist", node.id)))
-    };
+    let input =
+        |id: &NodeId| find(*id).ok_or_else(|| Error::internal(format!("{} reads from {id}, which does not exist", node.id)));
     node.inputs.iter().map(input).collect()
 }
 

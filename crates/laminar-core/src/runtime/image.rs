@@ -50,6 +50,12 @@ pub(super) struct NodeParts<'a> {
 }
 
 impl GraphImage {
+    /// The same of these nodes alone.
+    pub(super) fn of(self, ids: &[NodeId]) -> Self {
+        let those = |nodes: Vec<NodeImage>| nodes.into_iter().filter(|node| ids.contains(&node.id)).collect();
+        Self { intake: those(self.intake), workers: self.workers.into_iter().map(those).collect(), ..self }
+    }
+
     /// The ids of the nodes, ascending, if all workers have the same.
     pub(super) fn ids(&self) -> Result<Vec<NodeId>> {
         let ids = |nodes: &Vec<NodeImage>| nodes.iter().map(|node| node.id).collect::<Vec<_>>();

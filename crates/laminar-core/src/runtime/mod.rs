@@ -5,7 +5,8 @@
 //! * [`GraphHost`]: one graph on one or several workers; it hands rows in and out between two steps.
 //! * `worker_graph`: what one worker has of the graph, and its part of a step; `node_state`: one node of it, with its operator.
 //! * `exchange`: rows that move between workers within a step; [`WorkerPool`]: who runs the workers, [`ThreadPool`] on threads of their own.
-//! * `image`: the state of a graph; `rescale`: how it comes back, and how a graph goes on with another number of workers.
+//! * `image`: the state of a graph; `rescale`: how it comes back, and how a graph goes on with another number of workers; `replace`: how one query
+//!   takes the place of another.
 //! * [`Outlet`]: where changes leave the graph.
 
 mod components;
@@ -18,6 +19,7 @@ mod outlet;
 mod pending;
 mod reactor;
 mod rejected;
+mod replace;
 mod rescale;
 mod scheduler;
 mod status;

@@ -1,4 +1,4 @@
-//! Images of a whole graph, and a graph that goes on with another number of workers: what each of them has is dealt anew.
+//! Images of a whole graph, and a graph that goes on in the place of another, as with another number of workers: what each of them has is dealt anew.
 
 use super::GraphHost;
 use super::exchange::split_groups;
@@ -94,18 +94,25 @@ impl GraphHost {
             return Err(Error::internal("the number of workers changes between two steps, and one is running"));
         };
         let mut fresh = Self::new(workers, deal_rows_min, first.checked, pool);
-        fresh.attach(self.planned_nodes())?;
-        fresh.restore(&self.image()?)?;
-        fresh.workers.iter_mut().for_each(|worker| worker.wake_all());
-        fresh.take_waiting(self)?;
-        fresh.take_counters(self)?;
-        fresh.take_outlets(self);
+        fresh.take_over(self, self.planned_nodes())?;
         *self = fresh;
         Ok(())
     }
 
+    /// Goes on in the place of another graph that has these nodes, and perhaps others, which go. Nothing has changed in it if this fails.
+    pub(super) fn take_over(&mut self, other: &mut GraphHost, nodes: Vec<Node>) -> Result<()> {
+        let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
+        self.attach(nodes)?;
+        self.restore(&other.image()?.of(&ids))?;
+        self.workers.iter_mut().for_each(|worker| worker.wake_all());
+        self.take_waiting(other, &ids)?;
+        self.take_counters(other, &ids)?;
+        self.take_outlets(other);
+        Ok(())
+    }
+
     /// The nodes as they were attached, each after its inputs.
-    fn planned_nodes(&self) -> Vec<Node> {
+    pub(super) fn planned_nodes(&self) -> Vec<Node> {
         let planned = |node: &Node| {
             let mut node = node.clone();
             if let Some(partitioning) = self.planned.get(&node.id) {
@@ -116,10 +123,10 @@ impl GraphHost {
         self.nodes().map(planned).collect()
     }
 
-    /// Takes over what waits in another graph of the same nodes.
-    fn take_waiting(&mut self, other: &GraphHost) -> Result<()> {
+    /// Takes over what waits in another graph for the nodes `ids`.
+    fn take_waiting(&mut self, other: &GraphHost, ids: &[NodeId]) -> Result<()> {
         let sources = other.intake.as_ref().unwrap_or(&other.workers[0]);
-        for state in sources.states.iter().filter(|state| is_source(&state.node)) {
+        for state in sources.states.iter().filter(|state| is_source(&state.node) && ids.contains(&state.node.id)) {
             for (_, changes) in state.waiting() {
                 self.sources().feed(state.node.id, SourceInput::Changes(changes.clone()))?;
             }
@@ -128,7 +135,7 @@ impl GraphHost {
             }
         }
         for (worker, graph) in other.workers.iter().enumerate() {
-            for state in graph.states.iter().filter(|state| !is_source(&state.node)) {
+            for state in graph.states.iter().filter(|state| !is_source(&state.node) && ids.contains(&state.node.id)) {
                 state.waiting().try_for_each(|(port, changes)| self.place(worker, &state.node, *port, changes))?;
             }
         }
@@ -136,7 +143,7 @@ impl GraphHost {
     }
 
     /// Puts changes that waited for a node at worker `at` to where its input would have brought them.
-    fn place(&mut self, at: usize, node: &Node, port: Port, changes: &ChangeBatch) -> Result<()> {
+    pub(super) fn place(&mut self, at: usize, node: &Node, port: Port, changes: &ChangeBatch) -> Result<()> {
         let (workers, id, changes) = (self.workers.len(), node.id, changes.clone());
         let exchanged = self.node(id)?.exchanges.get(port.index()).is_some_and(Option::is_some);
         let spread = node.inputs.get(port.index()).and_then(|input| self.properties(*input)).map(|edge| &edge.partitioning);
@@ -151,10 +158,9 @@ impl GraphHost {
         }
     }
 
-    /// Takes over the counters of another graph of the same nodes, and what it rejected.
-    fn take_counters(&mut self, other: &mut GraphHost) -> Result<()> {
-        let ids: Vec<NodeId> = other.nodes().map(|node| node.id).collect();
-        for id in ids {
+    /// Takes over the counters of the nodes `ids` of another graph.
+    fn take_counters(&mut self, other: &mut GraphHost, ids: &[NodeId]) -> Result<()> {
+        for id in ids.iter().copied() {
             let counted = other.metrics(id)?;
             let graph = match &mut self.intake {
                 Some(intake) if intake.index(id).is_ok() => intake,
@@ -168,7 +174,7 @@ impl GraphHost {
         Ok(())
     }
 
-    /// Takes over who listens to another graph of the same nodes.
+    /// Takes over who listens to another graph, and what it rejected.
     fn take_outlets(&mut self, other: &mut GraphHost) {
         self.workers[0].rejected = other.take_rejected();
         self.outlets = std::mem::take(&mut other.outlets);

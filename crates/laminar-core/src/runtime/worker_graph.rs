@@ -164,6 +164,22 @@ impl WorkerGraph {
         self.relink(pending.into_iter().filter(|id| !nodes.contains(id)))
     }
 
+    /// Lets a node read from other inputs from the next step on, in which it takes part. They promise it what they promise now.
+    pub(super) fn set_inputs(&mut self, node: NodeId, inputs: Vec<NodeId>) -> Result<()> {
+        let index = self.index(node)?;
+        let pending = self.pending_ids();
+        let before = std::mem::replace(&mut self.states[index].node.inputs, inputs);
+        if let Err(error) = self.relink(pending.iter().copied().chain([node])) {
+            let index = self.index(node)?;
+            self.states[index].node.inputs = before;
+            self.relink(pending.into_iter())?;
+            return Err(error);
+        }
+        let index = self.index(node)?;
+        self.states[index].inputs_moved = true;
+        Ok(())
+    }
+
     /// Queues input of a source for the next step.
     pub(super) fn feed(&mut self, source: NodeId, input: SourceInput) -> Result<()> {
         let index = self.index(source)?;

@@ -162,6 +162,15 @@ impl Reactor {
         self.find_components()
     }
 
+    /// Lets `output`, the end of a query, go on with what feeds `computed`, the end of another one with the same columns, whose rows are there. In
+    /// the next step the readers of `output` see what both differ by. `computed` goes, and so do the nodes `gone`, which fed `output`. Between two
+    /// polls; if something fails, nothing has changed.
+    pub fn replace_query(&mut self, output: NodeId, computed: NodeId, gone: &[NodeId]) -> Result<()> {
+        self.expect_open()?;
+        self.graph.replace_query(output, computed, gone)?;
+        self.find_components()
+    }
+
     /// Attaches an outlet to a node: it gets what comes out from the next step on. `snapshot`: the rows that the node stores come first, as
     /// one delivery, at once.
     pub fn subscribe(&mut self, node: NodeId, outlet: Box<dyn Outlet>, snapshot: bool) -> Result<OutletId> {

@@ -102,8 +102,10 @@ fn either_all_nodes_are_attached_or_none() {
     assert_eq!(graph.reactor.attach(nodes.clone()).unwrap_err().message(), "two nodes have the number n0");
     let filter = dag.filter("f", source, greater(0, 0));
     nodes = dag.finish().unwrap().split_off(1);
-    nodes[0].inputs = vec![NodeId(7)];
-    let error = graph.reactor.attach(nodes).unwrap_err();
-    assert_eq!(error.message(), "n1 reads from n7, which does not come before it");
+    for (input, expected) in [(7, "which does not exist"), (1, "which does not come before it")] {
+        nodes[0].inputs = vec![NodeId(input)];
+        let error = graph.reactor.attach(nodes.clone()).unwrap_err();
+        assert_eq!(error.message(), format!("n1 reads from n{input}, {expected}"));
+    }
     assert!(graph.reactor.graph().properties(filter).is_none());
 }
