@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, SecondsFormat};
 use laminar_core::{Code, Error, Result};
 
-use super::block::BlockId;
+use super::block::{self, BlockId};
 use super::handle::{Blocks, Inner, Kept, KnownBlock, Opened, Store, StoreOptions, StoredCheckpoint};
 use super::layout::{Found, Layout};
 use super::manifest::{self, Manifest};
@@ -112,13 +112,20 @@ struct Checkpoints {
 
 fn read_checkpoints(disk: &dyn Disk, layout: &Layout, files: &HashMap<BlockId, u64>) -> Result<Checkpoints> {
     let mut checkpoints = Checkpoints::default();
-    for epoch in epochs(disk, layout)?.into_iter().rev() {
+    for (older, epoch) in epochs(disk, layout)?.into_iter().enumerate().rev() {
         let path = manifest::path(&layout.checkpoints, epoch);
         if !disk.exists(&path).map_err(failed(&path))? {
             // Its publication was stopped before it was one.
             continue;
         }
-        match read_manifest(disk, &path, epoch, files) {
+        let read = read_manifest(disk, &path, epoch, files).and_then(|(manifest, bytes)| {
+            // The one that is used is read whole before anything begins with it, if there is another one to fall back to.
+            if checkpoints.newest.is_none() && older > 0 {
+                check_blocks(disk, layout, &manifest)?;
+            }
+            Ok((manifest, bytes))
+        });
+        match read {
             Ok((manifest, bytes)) => checkpoints.add(manifest, bytes),
             Err(reason) => checkpoints.warnings.push(format!("the checkpoint '{}' cannot be used: {reason}", path.display())),
         }
@@ -158,6 +165,18 @@ fn read_manifest(disk: &dyn Disk, path: &Path, epoch: u64, files: &HashMap<Block
         None => Ok((manifest, file.len() as u64)),
         Some(missing) => Err(format!("its block {missing} is missing")),
     }
+}
+
+/// Why a block of a checkpoint cannot be used.
+fn check_blocks(disk: &dyn Disk, layout: &Layout, manifest: &Manifest) -> Result<(), String> {
+    for id in &manifest.blocks {
+        let path = id.path(&layout.blocks);
+        let file = disk.read(&path).map_err(|error| failed(&path)(error).to_string())?;
+        block::body_of(&file, *id).map_err(|(offset, reason)| {
+            format!("its block '{}' is damaged at byte {offset} or after it: {reason}", path.display())
+        })?;
+    }
+    Ok(())
 }
 
 /// All blocks that have a file, with its length.

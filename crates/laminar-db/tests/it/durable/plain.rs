@@ -192,7 +192,7 @@ fn a_script_goes_on_behind_the_statements_that_were_done() {
 }
 
 #[test]
-fn a_damaged_block_is_named_and_a_damaged_manifest_is_stepped_over_with_a_notice() {
+fn a_damaged_manifest_or_block_is_stepped_over_with_a_notice_while_an_older_checkpoint_is_whole() {
     let folder = Folder::new();
     let db = folder.open();
     execute(&db, "CREATE TABLE t (a BIGINT); INSERT INTO t VALUES (1); CHECKPOINT; INSERT INTO t VALUES (2); CHECKPOINT");
@@ -210,9 +210,28 @@ fn a_damaged_block_is_named_and_a_damaged_manifest_is_stepped_over_with_a_notice
     let notices = db.opening_notices();
     assert!(notices.iter().any(|notice| notice.message().contains("0000000002")), "{notices:?}");
     db.checkpoint().unwrap();
+    let blocks = || {
+        let folders = std::fs::read_dir(data.join("blocks")).unwrap().map(|folder| folder.unwrap().path());
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|block| block.unwrap().path());
+        files.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = blocks();
+    execute(&db, "INSERT INTO t VALUES (3); CHECKPOINT; INSERT INTO t VALUES (4)");
     drop(db);
-    let folders = std::fs::read_dir(data.join("blocks")).unwrap().map(|folder| folder.unwrap().path());
-    folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).for_each(|block| damage(&block.unwrap().path()));
+    // Those that only the newest one has.
+    let new: Vec<_> = blocks().difference(&before).cloned().collect();
+    assert!(!new.is_empty());
+    new.iter().for_each(|block| damage(block));
+    let db = folder.open();
+    assert_eq!(rows(&db, "SELECT a FROM t"), [["1"], ["2"], ["3"], ["4"]]);
+    let told = |notice: &laminar_db::Notice| {
+        notice.message().contains("cannot be used: its block") && notice.message().contains("is damaged")
+    };
+    assert!(db.opening_notices().iter().any(told), "{:?}", db.opening_notices());
+    execute(&db, "INSERT INTO t VALUES (5); CHECKPOINT");
+    drop(db);
+    assert_eq!(rows(&folder.open(), "SELECT count(*) FROM t"), [["5"]]);
+    blocks().iter().for_each(|block| damage(block));
     let error = Database::open(&folder.data()).err().unwrap();
     assert_ne!(error.code(), Code::Internal, "{error}");
     assert!(error.to_string().contains("blocks/"), "{error}");
