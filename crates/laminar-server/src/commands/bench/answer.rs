@@ -58,13 +58,13 @@ impl Answer {
     }
 }
 
-/// A column as whole numbers that every engine has: its own, the bytes of its texts, or the microseconds of its times, rounded.
+/// A column as whole numbers that every engine has: its own, the bytes of its texts, or the whole microseconds of its times.
 fn numbers(column: &ArrayRef) -> Option<Int64Array> {
     match column.data_type() {
         DataType::Int64 => Some(column.as_primitive::<Int64Type>().clone()),
         DataType::Utf8 => Some(column.as_string::<i32>().iter().map(|text| text.map(|text| text.len() as i64)).collect()),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            Some(column.as_primitive::<TimestampNanosecondType>().unary(|nanos| (nanos + 500).div_euclid(1_000)))
+            Some(column.as_primitive::<TimestampNanosecondType>().unary(|nanos| nanos.div_euclid(1_000)))
         }
         _ => None,
     }

@@ -22,9 +22,10 @@ connection.execute(
     "CREATE MACRO to_char(moment, pattern) AS CASE pattern WHEN 'HH24:MI' THEN strftime(moment, '%H:%M') ELSE strftime(moment, '%Y-%m-%d') END"
 )
 for file in pathlib.Path(folder).glob("*.parquet"):
-    # DuckDB's own time type: its functions would convert nanoseconds row by row.
+    # DuckDB's own time type: its functions would convert nanoseconds row by row. Cut off, not rounded, which would let a bid count that came
+    # when its auction had expired.
     times = ", ".join(
-        f'CAST("{name}" AS TIMESTAMP) AS "{name}"' if kind.startswith("TIMESTAMP") else f'"{name}"'
+        f'make_timestamp(epoch_ns("{name}") // 1000) AS "{name}"' if kind.startswith("TIMESTAMP") else f'"{name}"'
         for name, kind, *_ in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
     )
     connection.execute(f"CREATE TABLE {file.stem} AS SELECT {times} FROM read_parquet(?)", [str(file)])
