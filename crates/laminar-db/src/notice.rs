@@ -17,6 +17,8 @@ pub enum NoticeKind {
     Partial,
     /// Of a side output (`<object>$late`, `<object>$errors`) the oldest rows are forgotten.
     Forgotten,
+    /// What an object had computed is gone, and it begins with what comes from now on.
+    BeginsAnew,
     /// A clause of the statement has no effect.
     Ignored,
     /// Something in the directory of the database was not as it should be, and what was done about it.

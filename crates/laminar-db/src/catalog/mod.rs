@@ -180,6 +180,14 @@ impl Catalog {
         })
     }
 
+    /// Whether a query that is made now sees all rows of an object: of a view that is put in, of those that it reads.
+    pub(crate) fn keeps_rows(&self, id: ObjectId) -> bool {
+        match self.object(id) {
+            Some(view) if view.kind() == ObjectKind::View => view.depends_on.iter().all(|input| self.keeps_rows(*input)),
+            object => object.is_some_and(Object::is_stored),
+        }
+    }
+
     fn inputs(&self, id: ObjectId) -> Vec<ObjectId> {
         self.object(id).map(|object| object.depends_on.clone()).unwrap_or_default()
     }

@@ -135,7 +135,7 @@ impl Engine {
     }
 
     /// The columns of late rows: those that rows have where they meet the first window of `nodes`, or the first join that forgets rows.
-    fn late_columns(&self, nodes: &[Node]) -> Option<LateColumns> {
+    pub(super) fn late_columns(&self, nodes: &[Node]) -> Option<LateColumns> {
         let schema = |input: &NodeId| {
             let own = nodes.iter().find(|node| node.id == *input).map(|node| &node.output);
             own.or_else(|| self.reactor.graph().properties(*input)).map(|properties| properties.schema.clone())

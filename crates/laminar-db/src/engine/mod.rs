@@ -17,6 +17,7 @@ mod other_plans;
 mod planning;
 mod readers;
 mod recorded;
+mod replace;
 mod restore;
 mod round;
 mod side_outputs;
@@ -40,7 +41,7 @@ use laminar_core::{Code, Error, NodeId, Result, StepId};
 use laminar_sql::plan::Planner;
 
 pub(crate) use alignment::Held;
-pub(crate) use attach::{Declared, options_of, refuse_repeated_names};
+pub(crate) use attach::{Attached, Declared, options_of, refuse_repeated_names};
 pub(crate) use capture::Captured;
 pub(crate) use files::Files;
 pub(crate) use histories::AttachedHistory;

@@ -7,7 +7,7 @@ use laminar_core::dag::NodeKind;
 use laminar_core::{Code, Error, Result, StepId};
 
 use super::Engine;
-use crate::catalog::{Catalog, Object, ObjectId, ObjectKind};
+use crate::catalog::{Object, ObjectId, ObjectKind};
 use crate::notice::{Notice, NoticeKind};
 use crate::stored::StoredObject;
 
@@ -56,8 +56,7 @@ impl Engine {
         if !stored.side_streams.is_empty() {
             return Some(format!("others read the rows that '{name}' rejected"));
         }
-        if let Some(forgetful) =
-            object.depends_on.iter().find(|input| !anew.contains(input) && !keeps_all(&self.catalog, **input))
+        if let Some(forgetful) = object.depends_on.iter().find(|input| !anew.contains(input) && !self.catalog.keeps_rows(**input))
         {
             return Some(format!("'{name}' reads '{}', which keeps no rows", self.catalog.name_of(*forgetful)));
         }
@@ -85,14 +84,6 @@ impl Engine {
             format!("computed anew from what they read, since this build makes other operators of them: {}", names.join(", "));
         self.notices_of_opening.push(Notice::new(NoticeKind::Recovered, text, None));
         Ok(())
-    }
-}
-
-/// Whether a query that is made now sees all rows of an object: of a view that is put in, of those that it reads.
-fn keeps_all(catalog: &Catalog, id: ObjectId) -> bool {
-    match catalog.object(id) {
-        Some(view) if view.kind() == ObjectKind::View => view.depends_on.iter().all(|input| keeps_all(catalog, *input)),
-        object => object.is_some_and(Object::is_stored),
     }
 }
 

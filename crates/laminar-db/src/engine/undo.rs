@@ -7,6 +7,7 @@
 use laminar_core::dag::OutletId;
 use laminar_core::{Code, Error, NodeId, Result};
 
+use super::replace::ComputedQuery;
 use super::{Engine, Instance, Parts, SourceReader};
 use crate::catalog::{CatalogChange, ObjectId, SideId};
 use crate::history::{History, ReaderId};
@@ -25,6 +26,8 @@ pub(crate) enum Done {
     Named(History, ObjectId),
     /// An object was given its instance.
     Runs(ObjectId),
+    /// An object runs another query; before, it had this instance.
+    RunsAnew(ObjectId, Box<Instance>),
     /// A source was given this reader; before, it had `before`.
     Reads { source: ObjectId, reader: SourceReader, before: Option<SourceReader> },
     /// The reader of a table was made.
@@ -50,6 +53,10 @@ pub(crate) struct Undo {
     changes: Vec<CatalogChange>,
     /// Objects in whose place others stand if the statement succeeds.
     replaced: Vec<ObjectId>,
+    /// Queries that take the place of others if the statement succeeds.
+    in_place: Vec<ComputedQuery>,
+    /// Nodes that nothing reads any more if the statement succeeds.
+    outdated: Vec<NodeId>,
     /// For tests: the statement fails when it has done so many things.
     fails_at: Option<usize>,
 }
@@ -63,8 +70,12 @@ impl Engine {
         self.journal.forget_staged();
         self.undo.changes.clear();
         let (done, replaced) = (self.undo.done.take().unwrap_or_default(), std::mem::take(&mut self.undo.replaced));
+        let (in_place, outdated) = (std::mem::take(&mut self.undo.in_place), std::mem::take(&mut self.undo.outdated));
         match &result {
-            Ok(_) => replaced.into_iter().try_for_each(|id| self.end_instance(id))?,
+            Ok(_) => {
+                replaced.into_iter().try_for_each(|id| self.end_instance(id))?;
+                self.put_all_in_place(in_place, &outdated)?;
+            }
             Err(_) => self.take_back(done)?,
         }
         result
@@ -75,6 +86,8 @@ impl Engine {
         self.undo.done = Some(Vec::new());
         let result = look(self);
         self.undo.changes.clear();
+        self.undo.in_place.clear();
+        self.undo.outdated.clear();
         let done = self.undo.done.take().unwrap_or_default();
         self.take_back(done)?;
         result
@@ -102,6 +115,28 @@ impl Engine {
         self.undo.changes.push(CatalogChange::Drop(id));
         self.undo.replaced.push(id);
         Ok(())
+    }
+
+    /// Says that a query takes the place of another one if the statement succeeds.
+    pub(super) fn stage_in_place(&mut self, computed: ComputedQuery) {
+        self.undo.in_place.push(computed);
+    }
+
+    /// Says that nothing reads these nodes any more if the statement succeeds.
+    pub(super) fn stage_outdated(&mut self, nodes: &[NodeId]) {
+        self.undo.outdated.extend_from_slice(nodes);
+    }
+
+    /// All in one step; then `outdated` nodes can go.
+    fn put_all_in_place(&mut self, computed: Vec<ComputedQuery>, outdated: &[NodeId]) -> Result<()> {
+        if computed.is_empty() && outdated.is_empty() {
+            return Ok(());
+        }
+        computed.into_iter().try_for_each(|computed| self.put_in_place(computed))?;
+        self.forget_histories(outdated);
+        self.detach_nodes(outdated)?;
+        self.drop_unread_streams()?;
+        self.settle()
     }
 
     fn commit_staged(&mut self) -> Result<()> {
@@ -154,6 +189,7 @@ impl Engine {
             Done::Runs(id) => {
                 self.instances.remove(id);
             }
+            Done::RunsAnew(id, before) => self.instances.insert(id, *before),
             Done::Reads { source, reader, before } => self.undo_reader(source, reader, before),
             Done::Loads(node) => self.readers.remove(&[node]),
             Done::Wanted(node) => self.readers.unwant(node),

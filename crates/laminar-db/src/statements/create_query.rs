@@ -1,33 +1,76 @@
 //! `CREATE STREAM`, `CREATE CONTINUOUS QUERY` and `CREATE MATERIALIZED VIEW`.
 
 use laminar_core::{Code, Error, Result};
-use laminar_sql::parse::{CreateQuery, EmitKind, StreamQuery};
+use laminar_sql::parse::{CreateQuery, EmitKind, OptionDef, StreamQuery};
 use laminar_sql::plan::Purpose;
 
+use super::replace::Replacement;
 use super::{StatementOutcome, name_is_free};
-use crate::catalog::{CatalogChange, Definition, Object, ObjectId, ObjectKind, inputs_in, kind_name};
+use crate::catalog::{CatalogChange, Definition, Object, ObjectId, ObjectKind, kind_name};
 use crate::engine::{Engine, Instance, Parts};
 use crate::settings::Retention;
 use crate::{Notice, NoticeKind};
 
+/// What a statement that makes a query says.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    /// The statement, into which spans point.
+    pub(super) text: &'a str,
+    /// The statement that makes the object, as it is kept.
+    pub(super) sql: &'a str,
+}
+
 pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: ObjectKind) -> Result<StatementOutcome> {
-    let replaced = replaced(engine, create, kind)?;
-    if replaced.is_none()
-        && let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)?
-    {
-        return Ok(skipped);
+    made(engine, create, Said { text, sql: text }, kind, format!("CREATE {} {}", kind_name(kind), create.name.text))
+}
+
+/// Makes a query, in the place of another one if it says OR REPLACE. `what` is said to have been done.
+pub(super) fn made(
+    engine: &mut Engine,
+    create: &CreateQuery,
+    said: Said<'_>,
+    kind: ObjectKind,
+    what: String,
+) -> Result<StatementOutcome> {
+    let old = engine.catalog.get(&create.name.text).filter(|old| create.or_replace && old.kind() == kind).cloned();
+    let Some(old) = old else {
+        if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
+            return Ok(skipped);
+        }
+        added(engine, create, said, kind)?;
+        return Ok(StatementOutcome::Done { what, notices: notices(engine, create) });
+    };
+    let replacement = Replacement::of_query(engine, create, said, &old)?;
+    replacement.refuse(engine, create)?;
+    let mut notices = notices(engine, create);
+    if let Some(inputs) = replacement.made_again() {
+        notices.extend(begins_anew(engine, &old, inputs));
+        engine.stage_end(old.id)?;
+        added(engine, create, said, kind)?;
+    } else {
+        replacement.stage(engine)?;
     }
-    let history = create.history.as_ref().map(|option| Retention::parse(&option.value).map_err(|error| error.at(option.span)));
-    let history = history.transpose()?;
+    Ok(StatementOutcome::Done { what, notices })
+}
+
+fn notices(engine: &Engine, create: &CreateQuery) -> Vec<Notice> {
+    engine.notices_of_query(&create.query).into_iter().chain(order_is_ignored(&create.query)).collect()
+}
+
+/// What a view had computed is gone if its new query reads what keeps no rows.
+fn begins_anew(engine: &Engine, old: &Object, inputs: &[ObjectId]) -> Option<Notice> {
+    let gone = engine.gone_input(inputs).filter(|_| old.is_stored())?;
+    let text = format!("'{}' begins with what comes from now on, since '{gone}' keeps no rows: what it showed is gone", old.name);
+    let hint = format!("keep the rows of '{gone}' in a table or materialized view; EXPLAIN ALTER tells this before");
+    Some(Notice::new(NoticeKind::BeginsAnew, text, Some(hint)))
+}
+
+/// Makes the object.
+fn added(engine: &mut Engine, create: &CreateQuery, said: Said<'_>, kind: ObjectKind) -> Result<()> {
     let stored = kind == ObjectKind::MaterializedView;
-    let purpose = if stored { Purpose::View } else { Purpose::Stream };
     let (id, name) = (engine.catalog.next_id(), create.name.text.clone());
-    let attached = engine.attach_query((id, &name), &create.query, text, purpose)?;
-    if let Some(old) = replaced {
-        refuse_itself(engine, create, old)?;
-        engine.stage_end(old)?;
-    }
-    let notices = engine.notices_of_query(&create.query).into_iter().chain(order_is_ignored(&create.query)).collect();
+    let history = history_of(create)?;
+    let attached = engine.attach_query((id, &name), &create.query, said.text, purpose(kind))?;
     let fragment = attached.fragment;
     let latest_only = shows_latest_only(&create.query);
     if let Some(history) = history {
@@ -35,41 +78,25 @@ pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str, kind: O
     }
     let nodes = fragment.nodes.iter().map(|node| node.id).collect();
     engine.run_instance(id, Instance::new(nodes, Parts::Query(fragment.root)))?;
-    engine.stage(CatalogChange::Create(Object {
+    let object = Object {
         id,
         name,
-        sql: text.to_owned(),
+        sql: said.sql.to_owned(),
         depends_on: attached.depends_on,
         late_to: late_target(engine, &create.query)?,
         definition: Definition::Query { properties: fragment.properties, stored, latest_only },
-    }));
-    Ok(StatementOutcome::Done { what: format!("CREATE {} {}", kind_name(kind), create.name.text), notices })
-}
-
-/// The object whose place the new one takes: of the same kind and name, and nothing depends on it.
-fn replaced(engine: &Engine, create: &CreateQuery, kind: ObjectKind) -> Result<Option<ObjectId>> {
-    let Some(old) = engine.catalog.get(&create.name.text).filter(|old| create.or_replace && old.kind() == kind) else {
-        return Ok(None);
     };
-    let dependants = engine.catalog.names_of(&engine.catalog.dependants(old.id));
-    if dependants.is_empty() {
-        return Ok(Some(old.id));
-    }
-    let text = format!("'{}' is used by {}", create.name.text, dependants.join(", "));
-    Err(Error::new(Code::ObjectInUse, text)
-        .with_detail("to change the query below others that run is not built yet")
-        .with_hint("drop those first and create them again, or create it under another name")
-        .at(create.name.span))
+    engine.stage(CatalogChange::Create(object));
+    Ok(())
 }
 
-/// Fails if the new query reads what it would replace.
-fn refuse_itself(engine: &Engine, create: &CreateQuery, old: ObjectId) -> Result<()> {
-    let inputs = inputs_in(&create.query, &engine.catalog);
-    if !engine.catalog.with_inputs(&inputs).contains(&old) {
-        return Ok(());
-    }
-    let error = Error::new(Code::InvalidQuery, format!("'{}' would read from itself", create.name.text));
-    Err(error.with_hint("name the tables and views below it").at(create.query.span))
+pub(super) fn purpose(kind: ObjectKind) -> Purpose {
+    if kind == ObjectKind::MaterializedView { Purpose::View } else { Purpose::Stream }
+}
+
+pub(super) fn history_of(create: &CreateQuery) -> Result<Option<Retention>> {
+    let parsed = |option: &OptionDef| Retention::parse(&option.value).map_err(|error| error.at(option.span));
+    create.history.as_ref().map(parsed).transpose()
 }
 
 /// Readers of an object see its rows as they change, in no order.

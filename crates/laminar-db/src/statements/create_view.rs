@@ -6,36 +6,41 @@ use laminar_core::{Code, Error, Result};
 use laminar_sql::batch::{refuse_too_many_views, within_view};
 use laminar_sql::parse::{CreateQuery, StreamQuery};
 
+use super::create_query::Said;
+use super::replace::Replacement;
 use super::{StatementOutcome, name_is_free};
 use crate::catalog::{Catalog, CatalogChange, Definition, Object, ObjectId, ObjectKind, ViewDefinition, inputs_in};
 use crate::engine::{Engine, Instance, Parts, PlannerCatalog, refuse_repeated_names};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateQuery, text: &str) -> Result<StatementOutcome> {
-    let replaced = engine.catalog.get(&create.name.text).filter(|old| create.or_replace && old.kind() == ObjectKind::View);
-    let replaced = replaced.map(|old| old.id);
-    if replaced.is_none()
-        && let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)?
-    {
-        return Ok(skipped);
-    }
-    refuse_clauses(create)?;
-    engine.ensure_inputs(&create.query)?;
-    let object = Object {
-        id: replaced.unwrap_or(engine.catalog.next_id()),
-        name: create.name.text.clone(),
-        sql: text.to_owned(),
-        depends_on: inputs_in(&create.query, &engine.catalog),
-        late_to: None,
-        definition: Definition::View(planned(engine, &engine.catalog, &create.query, (&create.name.text, text))?),
-    };
-    match replaced {
-        Some(_) => replace(engine, create, object)?,
+    let old = engine.catalog.get(&create.name.text).filter(|old| create.or_replace && old.kind() == ObjectKind::View);
+    let said = Said { text, sql: text };
+    match old.map(|old| old.id) {
+        Some(old) => replaced(engine, create, said, old)?,
         None => {
-            engine.run_instance(object.id, Instance::new(Vec::new(), Parts::View))?;
-            engine.stage(CatalogChange::Create(object));
+            if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, create.or_replace)? {
+                return Ok(skipped);
+            }
+            let view = made(engine, create, said, engine.catalog.next_id())?;
+            engine.run_instance(view.id, Instance::new(Vec::new(), Parts::View))?;
+            engine.stage(CatalogChange::Create(view));
         }
     }
     Ok(StatementOutcome::done(format!("CREATE VIEW {}", create.name.text)))
+}
+
+/// The view that a statement makes, with this id.
+pub(super) fn made(engine: &mut Engine, create: &CreateQuery, said: Said<'_>, id: ObjectId) -> Result<Object> {
+    refuse_clauses(create)?;
+    engine.ensure_inputs(&create.query)?;
+    Ok(Object {
+        id,
+        name: create.name.text.clone(),
+        sql: said.sql.to_owned(),
+        depends_on: inputs_in(&create.query, &engine.catalog),
+        late_to: None,
+        definition: Definition::View(planned(engine, &engine.catalog, &create.query, (&create.name.text, said.text))?),
+    })
 }
 
 /// Clauses that say when something is emitted, or kept.
@@ -67,47 +72,15 @@ fn planned(engine: &Engine, catalog: &Catalog, query: &StreamQuery, (name, text)
     Ok(ViewDefinition { query: query.clone(), schema, inlined })
 }
 
-/// Puts `view` in the place of the one with its id. The views above are planned anew, over the catalog as it will be; what runs above would keep the
-/// old query, so it is refused.
-fn replace(engine: &mut Engine, create: &CreateQuery, view: Object) -> Result<()> {
-    let (id, name) = (view.id, create.name.text.as_str());
-    if engine.catalog.with_inputs(&view.depends_on).contains(&id) {
-        let error = Error::new(Code::InvalidQuery, format!("view '{name}' would read from itself"));
-        return Err(error.with_hint("name the tables and views below it").at(create.query.span));
-    }
-    let mut above = engine.catalog.with_dependants(id);
-    above.retain(|other| *other != id);
-    refuse_running(&engine.catalog, create, &above)?;
-    let mut next = engine.catalog.clone();
-    let mut changes = vec![CatalogChange::Alter(view)];
-    next.apply(&changes)?;
-    // The last of `above` needs the least of the others.
-    for other in above.into_iter().rev() {
-        let anew = planned_anew(engine, &next, other).map_err(|error| error.at(create.name.span))?;
-        let change = CatalogChange::Alter(anew);
-        next.apply(std::slice::from_ref(&change))?;
-        changes.push(change);
-    }
-    changes.into_iter().for_each(|change| engine.stage(change));
-    Ok(())
-}
-
-fn refuse_running(catalog: &Catalog, create: &CreateQuery, above: &[ObjectId]) -> Result<()> {
-    let running = above.iter().filter_map(|id| catalog.object(*id)).filter(|object| object.kind() != ObjectKind::View);
-    let mut names: Vec<&str> = running.map(|object| object.name.as_str()).collect();
-    names.sort_unstable();
-    if names.is_empty() {
-        return Ok(());
-    }
-    let text = format!("view '{}' is used by {}", create.name.text, names.join(", "));
-    Err(Error::new(Code::ObjectInUse, text)
-        .with_detail("what runs would keep the old query")
-        .with_hint("drop those first and create them again, or create a view of another name")
-        .at(create.name.span))
+/// Puts the view that `create` makes in the place of `old`.
+pub(super) fn replaced(engine: &mut Engine, create: &CreateQuery, said: Said<'_>, old: ObjectId) -> Result<()> {
+    let replacement = Replacement::of_view(engine, create, said, old)?;
+    replacement.refuse(engine, create)?;
+    replacement.stage(engine)
 }
 
 /// A view over the objects of `catalog`, which differ from those that it was created over.
-fn planned_anew(engine: &Engine, catalog: &Catalog, id: ObjectId) -> Result<Object> {
+pub(super) fn planned_anew(engine: &Engine, catalog: &Catalog, id: ObjectId) -> Result<Object> {
     let object = catalog.object(id).ok_or_else(|| Error::internal(format!("there is no {id}")))?;
     let Definition::View(view) = &object.definition else { return Err(Error::internal(format!("{id} is no view"))) };
     let planned = planned(engine, catalog, &view.query, (&object.name, &object.sql));

@@ -1,18 +1,24 @@
-//! `EXPLAIN AST | PLAN | GRAPH | STATE` of a statement.
+//! `EXPLAIN AST | PLAN | GRAPH | STATE` of a statement, and `EXPLAIN ALTER`.
 
 use laminar_core::{Code, Error, Result};
-use laminar_sql::parse::{Explain, ExplainWhat, SinkInput, Statement, StreamQuery};
+use laminar_sql::parse::{AlterQuery, Explain, ExplainWhat, SinkInput, Statement, StreamQuery};
 use laminar_sql::plan::Purpose;
 
+use super::create_query::purpose;
 use super::explain_object::state_of_nodes;
-use super::{StatementOutcome, text_rows};
+use super::{StatementOutcome, alter, text_rows};
 use crate::engine::Engine;
 
 pub(super) fn run(engine: &mut Engine, explain: &Explain, text: &str) -> Result<StatementOutcome> {
+    if let (ExplainWhat::Alter, Statement::Alter(alter)) = (explain.what, explain.statement.as_ref()) {
+        return alter::explain(engine, alter, text);
+    }
     let (name, query, purpose) = explained(explain)?;
     let (column, shown) = match explain.what {
         ExplainWhat::Ast => ("ast", query.query.to_string()),
-        ExplainWhat::Plan => ("plan", engine.plan(query, text, purpose)?.0.logical.display_indent().to_string()),
+        ExplainWhat::Plan | ExplainWhat::Alter => {
+            ("plan", engine.plan(query, text, purpose)?.0.logical.display_indent().to_string())
+        }
         ExplainWhat::State => {
             let nodes = engine.lowered(name, query, text, purpose)?.fragment.nodes;
             return state_of_nodes(engine, &nodes);
@@ -29,6 +35,7 @@ pub(super) fn run(engine: &mut Engine, explain: &Explain, text: &str) -> Result<
 fn explained(explain: &Explain) -> Result<(&str, &StreamQuery, Purpose)> {
     match explain.statement.as_ref() {
         Statement::CreateMaterializedView(create) => Ok((&create.name.text, &create.query, Purpose::View)),
+        Statement::Alter(AlterQuery { kind, create, .. }) => Ok((&create.name.text, &create.query, purpose(*kind))),
         Statement::CreateStream(create) | Statement::CreateView(create) => {
             Ok((&create.name.text, &create.query, Purpose::Stream))
         }

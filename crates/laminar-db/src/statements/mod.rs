@@ -1,5 +1,6 @@
 //! What each statement does: one file a statement, and the match that finds it.
 
+mod alter;
 mod backup;
 mod change;
 mod checkpoint;
@@ -19,6 +20,7 @@ mod insert;
 mod on_conflict;
 mod redo;
 mod rename;
+mod replace;
 mod replay;
 mod select;
 mod set;
@@ -201,6 +203,7 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         Statement::CreateStream(create) => create_query::run(engine, create, text, ObjectKind::Stream),
         Statement::CreateMaterializedView(create) => create_query::run(engine, create, text, ObjectKind::MaterializedView),
         Statement::CreateView(create) => create_view::run(engine, create, text),
+        Statement::Alter(alter) => alter::run(engine, alter, text),
         Statement::CreateSink(create) => create_sink::run(engine, create, text),
         Statement::CreateSubscription(create) => create_subscription::run(engine, create, text),
         Statement::Drop(_)

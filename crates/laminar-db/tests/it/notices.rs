@@ -262,3 +262,18 @@ fn an_order_that_nothing_keeps_is_noticed() {
     check(&db, "CREATE MATERIALIZED VIEW largest AS SELECT a FROM t ORDER BY b LIMIT 3", &[]);
     check(&db, "CREATE MATERIALIZED VIEW newest AS SELECT DISTINCT ON (b) a, b FROM t ORDER BY b, a DESC", &[]);
 }
+
+#[test]
+fn a_view_that_is_made_again_over_what_keeps_no_rows_says_what_is_gone() {
+    let db = database();
+    db.execute("CREATE SOURCE pushed (a BIGINT); CREATE TABLE t (a BIGINT); CREATE MATERIALIZED VIEW v AS SELECT a FROM pushed")
+        .unwrap();
+    let said = check(&db, "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT a + 1 AS a FROM pushed", &[NoticeKind::BeginsAnew]);
+    assert_eq!(
+        said,
+        ["'v' begins with what comes from now on, since 'pushed' keeps no rows: what it showed is gone; \
+          hint: keep the rows of 'pushed' in a table or materialized view; EXPLAIN ALTER tells this before"]
+    );
+    check(&db, "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT a FROM t", &[]);
+    check(&db, "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT a, 1 AS one FROM t", &[]);
+}

@@ -28,6 +28,10 @@ fn database(folder: &std::path::Path) -> Database {
          CREATE MATERIALIZED VIEW totals WITH (history = '9 steps') AS SELECT symbol, sum(price) AS total FROM trades GROUP BY symbol;
          CREATE VIEW shown AS SELECT symbol, total FROM totals;
          CREATE MATERIALIZED VIEW alone AS SELECT count(*) AS n FROM trades;
+         CREATE TABLE items (symbol VARCHAR, name VARCHAR); INSERT INTO items VALUES ('a', 'A'), ('b', 'B');
+         CREATE VIEW inside AS SELECT symbol, name FROM items;
+         CREATE MATERIALIZED VIEW named AS SELECT symbol, name FROM inside;
+         CREATE MATERIALIZED VIEW above AS SELECT count(name) AS n FROM named;
          CREATE TABLE late_rows (a BIGINT, ts TIMESTAMP, reason VARCHAR)",
     )
     .unwrap();
@@ -54,6 +58,9 @@ fn statements(folder: &std::path::Path) -> Vec<String> {
         "CREATE VIEW v AS SELECT total + 1 AS more FROM shown".into(),
         "CREATE OR REPLACE VIEW shown AS SELECT symbol, total, 1 AS one FROM totals".into(),
         "CREATE OR REPLACE MATERIALIZED VIEW alone WITH (history = '3 steps') AS SELECT max(n.name) AS m FROM shown s JOIN names n ON n.symbol = s.symbol".into(),
+        "CREATE OR REPLACE MATERIALIZED VIEW named AS SELECT symbol, upper(name) AS name FROM items WHERE symbol > 'a'".into(),
+        "CREATE OR REPLACE VIEW inside AS SELECT symbol, upper(name) AS name FROM items WHERE symbol > 'a'".into(),
+        "CREATE OR REPLACE MATERIALIZED VIEW named AS SELECT symbol, upper(name) AS name, 1 AS one FROM items WHERE symbol > 'a'".into(),
         "CREATE STREAM v AS SELECT a FROM readings WHERE a > 1".into(),
         "CREATE MATERIALIZED VIEW v WITH (history = '10 steps') AS SELECT n.name, s.total FROM shown s JOIN names n ON n.symbol = s.symbol".into(),
         "CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM readings$errors".into(),
@@ -102,6 +109,8 @@ fn a_statement_that_fails_at_any_point_leaves_nothing_behind() {
             assert_eq!(rows.to_strings().len(), 1, "{sql}");
         }
         assert_eq!(db.query("SELECT total FROM totals").unwrap().to_strings(), [["7"]], "{sql}");
+        let above = if sql.contains("upper") { "1" } else { "2" };
+        assert_eq!(db.query("SELECT n FROM above").unwrap().to_strings(), [[above]], "{sql}");
     }
 }
 
@@ -154,7 +163,7 @@ fn several_objects_are_dropped_together_or_not_at_all() {
     assert_eq!(error.code(), Code::ObjectInUse);
     assert_eq!(picture(&db), before);
     drop(subscription);
-    db.execute("DROP SOURCE trades CASCADE; DROP TABLE names, late_rows").unwrap();
+    db.execute("DROP SOURCE trades CASCADE; DROP TABLE names, late_rows; DROP TABLE items CASCADE").unwrap();
     assert_eq!(db.query("SHOW TABLES").unwrap().to_strings().len(), 0);
 }
 

@@ -1,22 +1,26 @@
-//! `ALTER kind [IF EXISTS] name RENAME TO name`, and a statement under another name.
+//! `ALTER kind [IF EXISTS] name RENAME TO name`, `ALTER kind [IF EXISTS] name AS query`, and a statement under another name.
 
+use datafusion::sql::sqlparser::tokenizer::Token;
 use laminar_core::{Error, Result};
 
+use super::create::Head;
 use super::dispatch::not_built;
 use super::names::written;
-use super::objects;
 use super::script::parse_statement;
-use super::statement::{Name, ParsedStatement, RenameObject, Statement};
+use super::statement::{AlterQuery, Name, ObjectKind, ParsedStatement, RenameObject, Statement};
 use super::tokens::Cursor;
+use super::{create_query, objects};
 use crate::diagnostic::nearest;
 
 const KINDS: &[&str] = &["SOURCE", "TABLE", "STREAM", "CONTINUOUS", "MATERIALIZED", "VIEW", "SINK", "SUBSCRIPTION"];
 const NOT_BUILT: &[&str] =
     &["INDEX", "FUNCTION", "SECRET", "CONNECTION", "SCHEMA", "DATABASE", "SYSTEM", "USER", "ROLE", "TYPE", "SEQUENCE"];
-const INSTEAD: &str = "RENAME TO is built; for the rest drop the object and create it again, or use CREATE OR REPLACE VIEW";
+const INSTEAD: &str = "RENAME TO is built, and AS query of a view or stream; for the rest drop the object and create it again";
+/// What has a query that can be another.
+const WITH_QUERY: [ObjectKind; 3] = [ObjectKind::Stream, ObjectKind::MaterializedView, ObjectKind::View];
 
 /// Reads an `ALTER` statement.
-pub(super) fn alter(cursor: &mut Cursor<'_>) -> Result<RenameObject> {
+pub(super) fn alter(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let start = cursor.position();
     cursor.expect_word("ALTER")?;
     let Some(kind) = objects::take_kind(cursor) else {
@@ -35,9 +39,17 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Result<RenameObject> {
     let name = cursor.object_name("the object's name")?;
     if cursor.take_words(&["RENAME", "TO"]) {
         let to = cursor.object_name("the new name")?;
-        return Ok(RenameObject { kind, name, to, if_exists });
+        return Ok(Statement::Rename(RenameObject { kind, name, to, if_exists }));
     }
-    let Some(change) = cursor.word() else { return Err(cursor.expected("RENAME TO")) };
+    if WITH_QUERY.contains(&kind)
+        && (cursor.is_word(0, "AS") || cursor.is_word(0, "WITH") || cursor.peek(0) == Some(&Token::LParen))
+    {
+        let create = create_query::rest(cursor, Head { name, if_not_exists: false, or_replace: true, start })?;
+        return Ok(Statement::Alter(AlterQuery { kind, if_exists, create }));
+    }
+    let Some(change) = cursor.word() else {
+        return Err(cursor.expected(if WITH_QUERY.contains(&kind) { "RENAME TO or AS query" } else { "RENAME TO" }));
+    };
     cursor.advance();
     let change = if change == "RENAME" { "RENAME COLUMN" } else { change.as_str() };
     let kind = kind.as_str().to_uppercase();

@@ -39,7 +39,7 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         "UPDATE" => change::update(cursor).map(Statement::Update),
         "DELETE" => change::delete(cursor).map(Statement::Delete),
         "TRUNCATE" => change::truncate(cursor).map(Statement::Truncate),
-        "ALTER" => alter::alter(cursor).map(Statement::Rename),
+        "ALTER" => alter::alter(cursor),
         "DROP" => drop::drop(cursor).map(Statement::Drop),
         "SHOW" => show::show(cursor).map(Statement::Show),
         "DESCRIBE" | "DESC" => show::describe(cursor).map(Statement::Describe),

@@ -1,4 +1,4 @@
-//! `EXPLAIN [PLAN | AST | GRAPH | STATE] [FOR] statement`, `EXPLAIN STATE | WHY | ANALYZE [FOR] [kind] name`, and `VERIFY [kind] name`.
+//! `EXPLAIN [PLAN | AST | GRAPH | STATE] [FOR] statement`, `EXPLAIN ALTER … AS query`, `EXPLAIN STATE | WHY | ANALYZE [FOR] [kind] name`, and `VERIFY [kind] name`.
 
 use laminar_core::{Code, Error, Result};
 
@@ -26,8 +26,10 @@ pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
     if let Some(report) = report(cursor)? {
         return Ok(Statement::ExplainObject(report));
     }
-    let what = STAGES.iter().find(|(word, _)| cursor.take_word(word)).map_or(ExplainWhat::Plan, |(_, what)| *what);
+    let stage = STAGES.iter().find(|(word, _)| cursor.take_word(word)).map(|(_, what)| *what);
     cursor.take_word("FOR");
+    let unsaid = if cursor.is_word(0, "ALTER") { ExplainWhat::Alter } else { ExplainWhat::Plan };
+    let what = stage.unwrap_or(unsaid);
     if cursor.is_word(0, "EXPLAIN") {
         return Err(Error::new(Code::InvalidQuery, "EXPLAIN cannot explain itself").at(cursor.here()));
     }
@@ -43,6 +45,7 @@ pub(super) fn explain(cursor: &mut Cursor<'_>) -> Result<Statement> {
             | Statement::CreateView(_)
             | Statement::CreateSink(_)
             | Statement::Insert(_)
+            | Statement::Alter(_)
     );
     if !has_plan && what != ExplainWhat::Ast {
         let error = Error::new(Code::InvalidQuery, "the statement has no query to explain").at(span);

@@ -60,6 +60,8 @@ pub enum Statement {
     Drop(DropObjects),
     /// `ALTER … RENAME TO`.
     Rename(RenameObject),
+    /// `ALTER … AS`.
+    Alter(AlterQuery),
     /// `SHOW`.
     Show(Show),
     /// `DESCRIBE name`.
@@ -400,6 +402,17 @@ pub struct RenameObject {
     pub if_exists: bool,
 }
 
+/// `ALTER kind [IF EXISTS] name AS query`: another query for an object that exists.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlterQuery {
+    /// What the object must be: a stream, view or materialized view.
+    pub kind: ObjectKind,
+    /// A missing object is no error.
+    pub if_exists: bool,
+    /// As if it were made with the new query; it says `OR REPLACE`.
+    pub create: CreateQuery,
+}
+
 /// `SHOW …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Show {
@@ -428,7 +441,7 @@ pub enum Show {
     Setting(Name),
 }
 
-/// `EXPLAIN [PLAN | AST | GRAPH | STATE] statement`.
+/// `EXPLAIN [PLAN | AST | GRAPH | STATE] statement`, and `EXPLAIN ALTER …`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explain {
     /// Which stage.
@@ -450,6 +463,8 @@ pub enum ExplainWhat {
     Graph,
     /// What its operators will keep, and what bounds that.
     State,
+    /// What an `ALTER … AS` would do to the object and to all that reads from it.
+    Alter,
 }
 
 /// `EXPLAIN STATE | WHY | ANALYZE [kind] name`.

@@ -90,6 +90,12 @@ impl SideOutputs {
         self.object(object).columns.get_or_insert(columns);
     }
 
+    /// Whether late rows with these columns can stand beside those that `object` has had.
+    pub(crate) fn takes_late(&self, object: ObjectId, columns: &LateColumns) -> bool {
+        let known = self.objects.get(&object).and_then(|side| side.columns.as_ref());
+        known.is_none_or(|known| known.schema() == columns.schema())
+    }
+
     pub(crate) fn declare_errors(&mut self, object: ObjectId) {
         self.object(object);
     }

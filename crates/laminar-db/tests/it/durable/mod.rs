@@ -6,6 +6,7 @@ mod formats;
 mod oracle;
 mod pipelines;
 mod plain;
+mod replaced;
 mod simulation;
 mod subscriptions;
 

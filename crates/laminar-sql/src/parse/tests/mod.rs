@@ -95,6 +95,9 @@ fn show(statement: &Statement) -> String {
         Statement::Rename(rename) => {
             format!("rename {} {} to {} if_exists={}", rename.kind, rename.name.text, rename.to.text, rename.if_exists)
         }
+        Statement::Alter(AlterQuery { kind, if_exists, create }) => {
+            format!("alter {kind} {} as {} if_exists={if_exists}", create.name.text, create.query.query)
+        }
         Statement::Show(Show::Objects(kind)) => format!("show {kind}s"),
         Statement::Show(Show::Create { kind, name }) => {
             format!("show create {} {}", kind.map_or("any", ObjectKind::as_str), name.text)

@@ -41,7 +41,7 @@ fn what_is_not_built_is_refused_by_name() {
                |
              1 | ALTER TABLE t ADD COLUMN a INT; MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE; COPY t FROM STDIN; BEGIN; COMMIT
                | ^^^^^^^^^^^^^^^^^
-               = hint: RENAME TO is built; for the rest drop the object and create it again, or use CREATE OR REPLACE VIEW
+               = hint: RENAME TO is built, and AS query of a view or stream; for the rest drop the object and create it again
             error[LDB-1010]: MERGE is not built yet
               --> 1:33
                |

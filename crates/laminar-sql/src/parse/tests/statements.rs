@@ -617,6 +617,48 @@ fn an_object_is_renamed_by_its_kind() {
 }
 
 #[test]
+fn an_object_gets_another_query() {
+    check(
+        "ALTER MATERIALIZED VIEW v AS SELECT a FROM t; alter view if exists v (b) as SELECT a FROM t",
+        expect![[r#"
+        alter materialized view v as SELECT a FROM t if_exists=false
+        alter view v as SELECT * FROM (SELECT a FROM t) AS "v" ("b") if_exists=true"#]],
+    );
+    check(
+        "EXPLAIN ALTER STREAM s AS SELECT 1; EXPLAIN GRAPH ALTER VIEW v AS SELECT 1",
+        expect![[r#"
+        explain Alter alter stream s as SELECT 1 if_exists=false
+        explain Graph alter view v as SELECT 1 if_exists=false"#]],
+    );
+    check(
+        "ALTER TABLE t AS SELECT 1; ALTER VIEW v; ALTER VIEW v AS; EXPLAIN ALTER VIEW v RENAME TO w",
+        expect![[r#"
+        error[LDB-1010]: ALTER TABLE … AS is not built yet
+          --> 1:1
+           |
+         1 | ALTER TABLE t AS SELECT 1; ALTER VIEW v; ALTER VIEW v AS; EXPLAIN ALTER VIEW v RENAME TO w
+           | ^^^^^^^^^^^^^^^^
+           = hint: RENAME TO is built, and AS query of a view or stream; for the rest drop the object and create it again
+        error[LDB-1001]: expected RENAME TO or AS query, but the statement ends
+          --> 1:40
+           |
+         1 | ALTER TABLE t AS SELECT 1; ALTER VIEW v; ALTER VIEW v AS; EXPLAIN ALTER VIEW v RENAME TO w
+           |                                        ^
+        error[LDB-1001]: expected a query, but the statement ends
+          --> 1:57
+           |
+         1 | ALTER TABLE t AS SELECT 1; ALTER VIEW v; ALTER VIEW v AS; EXPLAIN ALTER VIEW v RENAME TO w
+           |                                                         ^
+        error[LDB-1011]: the statement has no query to explain
+          --> 1:67
+           |
+         1 | ALTER TABLE t AS SELECT 1; ALTER VIEW v; ALTER VIEW v AS; EXPLAIN ALTER VIEW v RENAME TO w
+           |                                                                   ^^^^^^^^^^^^^^^^^^^^^^^^
+           = hint: explain a SELECT, an INSERT, a SUBSCRIBE, or the CREATE of a stream, view or sink"#]],
+    );
+}
+
+#[test]
 fn a_statement_is_said_under_another_name() {
     let check = |text: &str, to: &str, expected: &str| assert_eq!(renamed(text, to).unwrap().text, expected, "{text}");
     check("CREATE TABLE t (t BIGINT)", "u", "CREATE TABLE u (t BIGINT)");
