@@ -2,7 +2,7 @@
 
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection};
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, Window};
 use laminar_core::Result;
 use laminar_core::dag::{ComputeSpec, NodeKind};
 
@@ -16,6 +16,9 @@ impl Lowering {
 
     /// The rows of `projection`, of which those for which `predicate` is not true need not be there.
     fn projection_under(&mut self, projection: &Projection, predicate: Option<&Expr>) -> Result<Lowered> {
+        if let Some(first) = self.projection_of_first(projection)? {
+            return Ok(first);
+        }
         let (filter, input) = match projection.input.as_ref() {
             LogicalPlan::Filter(filter) => {
                 (Some(&filter.predicate).filter(|predicate| !is_true(predicate)), filter.input.as_ref())
@@ -42,6 +45,17 @@ impl Lowering {
         Ok(self.add(NodeKind::Compute(ComputeSpec { filter, projection: Some(exprs) }), &[&below], output))
     }
 
+    /// The rows of `projection` if it shows columns of the first rows of each partition, and not their numbers: these need not be computed.
+    fn projection_of_first(&mut self, projection: &Projection) -> Result<Option<Lowered>> {
+        let LogicalPlan::Filter(filter) = projection.input.as_ref() else { return Ok(None) };
+        let Some((window, exprs, predicate)) = over_window(projection, filter) else { return Ok(None) };
+        let Some((first, rest)) = self.first_without_numbers(window, &exprs, &predicate)? else { return Ok(None) };
+        let projected = exprs.iter().map(|expr| scalar(&expr.clone().unalias(), &window.schema)).collect::<Result<Vec<_>>>()?;
+        let filter = rest.map(|rest| scalar(&rest, &window.schema)).transpose()?;
+        let spec = ComputeSpec { filter, projection: Some(projected) };
+        Ok(Some(self.add(NodeKind::Compute(spec), &[&first], edge_schema(&projection.schema))))
+    }
+
     pub(super) fn filter(&mut self, filter: &Filter) -> Result<Lowered> {
         let below = self.plan_under(Some(&filter.predicate), &filter.input)?;
         if is_true(&filter.predicate) {
@@ -64,6 +78,19 @@ impl Lowering {
             (predicate @ Some(_), LogicalPlan::Projection(projection)) => self.projection_under(projection, predicate),
             _ => self.plan(input),
         }
+    }
+}
+
+/// The window below `filter`, with what `projection` shows and what `filter` asks in its terms. Between them columns may be picked.
+fn over_window<'a>(projection: &Projection, filter: &'a Filter) -> Option<(&'a Window, Vec<Expr>, Expr)> {
+    match filter.input.as_ref() {
+        LogicalPlan::Window(window) => Some((window, projection.expr.clone(), filter.predicate.clone())),
+        LogicalPlan::Projection(picked) if picked.expr.iter().all(|expr| matches!(expr.clone().unalias(), Expr::Column(_))) => {
+            let LogicalPlan::Window(window) = picked.input.as_ref() else { return None };
+            let shown = projection.expr.iter().map(|expr| below_projection(expr, picked)).collect::<Option<Vec<_>>>()?;
+            Some((window, shown, below_projection(&filter.predicate, picked)?))
+        }
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Schema};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, Window};
 use laminar_core::dag::{NodeKind, OverCall, OverFunction, OverSpec, TopNSpec};
 use laminar_core::expr::SortKey;
@@ -13,7 +13,7 @@ use laminar_core::{Error, Result};
 
 use super::key_columns::KeyColumns;
 use super::{Lowered, Lowering, edge_schema, repeated_column};
-use crate::expr::over_function;
+use crate::expr::{over_function, tells_time};
 use crate::plan::exclusion_of_key;
 
 /// Calls over the same partitions in the same order.
@@ -38,6 +38,36 @@ impl Lowering {
     /// The rows of `window` for which `predicate` may be true.
     pub(super) fn first_of_window(&mut self, window: &Window, predicate: &Expr) -> Result<Lowered> {
         self.over(window, first_asked_for(window, predicate))
+    }
+
+    /// The rows of the input of `window` for which `predicate` may be true, with what else it asks of them; `None` if it, or one of `shown`, needs the
+    /// results of `window`.
+    pub(super) fn first_without_numbers(
+        &mut self,
+        window: &Window,
+        shown: &[Expr],
+        predicate: &Expr,
+    ) -> Result<Option<(Lowered, Option<Expr>)>> {
+        let [call] = window.window_expr.as_slice() else { return Ok(None) };
+        let (exact, rest): (Vec<&Expr>, Vec<&Expr>) =
+            split_conjunction(predicate).into_iter().partition(|condition| is_exact(condition, window));
+        let needs_number = shown.iter().chain(rest.iter().copied()).any(|expr| reads_result(expr, window));
+        let Some(first) = first_asked_for(window, predicate).filter(|_| !exact.is_empty() && !needs_number) else {
+            return Ok(None);
+        };
+        if rest.iter().any(|condition| tells_time(condition)) {
+            return Ok(None);
+        }
+        let below = self.plan(&window.input)?;
+        let width = below.edge.schema.fields().len();
+        let mut keys = KeyColumns::new(window.input.schema());
+        let mut groups = groups(&[call_of(call)?], &mut keys);
+        let Some(Group { partition, order, .. }) = groups.pop() else { return Ok(None) };
+        let keyed = self.with_keys(below, &keys)?;
+        let spec = TopNSpec { partition, order, offset: 0, limit: first.limit, with_ties: first.with_ties };
+        let first = self.first(&keyed, spec);
+        let schema = edge_schema(window.input.schema());
+        Ok(Some((self.picked(first, &(0..width).collect::<Vec<_>>(), schema), conjunction(rest.into_iter().cloned()))))
     }
 
     fn over(&mut self, window: &Window, first: Option<First>) -> Result<Lowered> {
@@ -119,6 +149,19 @@ fn first_asked_for(window: &Window, predicate: &Expr) -> Option<First> {
         (name != "dense_rank").then_some(First { limit: limit.max(0), with_ties: name == "rank" })
     });
     asked.min_by_key(|first| (first.limit, first.with_ties))
+}
+
+/// Whether a condition holds for the first rows of each partition, so many as it says, and for no others.
+fn is_exact(condition: &Expr, window: &Window) -> bool {
+    let is_equality = matches!(condition, Expr::BinaryExpr(BinaryExpr { op: Operator::Eq, .. }));
+    let width = window.input.schema().fields().len();
+    upper_bound(condition, window).is_some_and(|(column, limit)| column >= width && (!is_equality || limit == 1))
+}
+
+/// Whether an expression over the columns of `window` reads a result of it.
+fn reads_result(expr: &Expr, window: &Window) -> bool {
+    let width = window.input.schema().fields().len();
+    expr.column_refs().into_iter().any(|column| window.schema.maybe_index_of_column(column).is_none_or(|index| index >= width))
 }
 
 /// The column that a condition keeps from being greater than a number.

@@ -103,7 +103,7 @@ pub(super) static QUERIES: [Workload; 23] = [
     query!("q16", BIDS, ROWS_WIDE, "statistics of each channel and day, with distinct bidders and auctions"),
     translated!("q17", NUMBERS, ROWS_NARROW, "statistics of each auction and day"),
     query!("q18", BIDS, ROWS_WIDE, "last bid of each bidder on each auction"),
-    translated!("q19", BIDS, ROWS_WIDE, "ten highest bids on each auction"),
+    query!("q19", BIDS, ROWS_WIDE, "ten highest bids on each auction"),
     query!("q20", SALES_WHOLE, ROWS_WIDE, "bids on auctions of a category with the auction"),
     translated!("q21", BIDS, ROWS_WIDE, "bids with the number of their channel"),
     query!("q22", BIDS, ROWS_WIDE, "bids with three parts of their page's address"),
