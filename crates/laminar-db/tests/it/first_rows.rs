@@ -17,26 +17,36 @@ fn nodes(query: &str) -> Vec<String> {
 
 #[test]
 fn numbering_that_only_picks_the_first_rows_numbers_no_others() {
-    let numbered = |condition: &str, function: &str| {
+    let numbered = |shown: &str, condition: &str, function: &str| {
         nodes(&format!(
-            "SELECT id FROM (SELECT id, {function} OVER (PARTITION BY k ORDER BY v DESC) AS n FROM t) AS x WHERE {condition}"
+            "SELECT {shown} FROM (SELECT id, {function} OVER (PARTITION BY k ORDER BY v DESC) AS n FROM t) AS x WHERE {condition}"
         ))
     };
     let over = |function: &str| format!("Over in the order of v desc for each (k) compute ({function} as ");
-    for (condition, function, top) in [
-        ("n <= 3", "row_number()", Some("TopN 3 in the order of v desc for each (k)")),
-        ("n < 3 AND id > 7", "row_number()", Some("TopN 2 in the order of v desc for each (k)")),
-        ("2 = n", "row_number()", Some("TopN 2 in the order of v desc for each (k)")),
-        ("n <= 3", "rank()", Some("TopN 3 with ties in the order of v desc for each (k)")),
-        ("n <= 3", "dense_rank()", None),
-        ("n >= 3", "row_number()", None),
-        ("n <= 3", "count(*)", None),
+    for (condition, function, top, alone) in [
+        ("n <= 3", "row_number()", Some("TopN 3 in the order of v desc for each (k)"), true),
+        ("n < 3 AND id > 7", "row_number()", Some("TopN 2 in the order of v desc for each (k)"), true),
+        ("n = 1", "row_number()", Some("TopN 1 in the order of v desc for each (k)"), true),
+        ("2 = n", "row_number()", Some("TopN 2 in the order of v desc for each (k)"), false),
+        ("n <= 3 AND n <> 2", "row_number()", Some("TopN 3 in the order of v desc for each (k)"), false),
+        ("n <= 3 AND id > n", "row_number()", Some("TopN 3 in the order of v desc for each (k)"), false),
+        ("n <= 3", "rank()", Some("TopN 3 with ties in the order of v desc for each (k)"), true),
+        ("n <= 3", "dense_rank()", None, false),
+        ("n >= 3", "row_number()", None, false),
+        ("n <= 3", "count(*)", None, false),
     ] {
-        let found = numbered(condition, function);
-        let tops: Vec<&str> = found.iter().map(String::as_str).filter(|node| node.starts_with("TopN")).collect();
-        assert_eq!(tops, Vec::from_iter(top), "{function} {condition}: {found:?}");
-        assert!(found[0].starts_with("Over") && found.len() == 1 + tops.len(), "{found:?}");
-        assert!(function == "count(*)" || found[0].starts_with(&over(function)), "{found:?}");
+        for shown in ["id, n", "id"] {
+            let found = numbered(shown, condition, function);
+            let tops: Vec<&str> = found.iter().map(String::as_str).filter(|node| node.starts_with("TopN")).collect();
+            assert_eq!(tops, Vec::from_iter(top), "{function} {condition}: {found:?}");
+            if alone && shown == "id" {
+                // Without its number, the first rows are all that is asked for.
+                assert_eq!(found.len(), 1, "{found:?}");
+                continue;
+            }
+            assert!(found[0].starts_with("Over") && found.len() == 1 + tops.len(), "{found:?}");
+            assert!(function == "count(*)" || found[0].starts_with(&over(function)), "{found:?}");
+        }
     }
 }
 
@@ -46,5 +56,5 @@ fn a_limit_is_one_node() {
     assert_eq!(nodes("SELECT id, v FROM t ORDER BY v DESC, id LIMIT 2 OFFSET 1"), top);
     assert_eq!(nodes("SELECT id FROM t ORDER BY v DESC, id LIMIT 2 OFFSET 1"), top);
     assert_eq!(nodes("SELECT id FROM t ORDER BY id"), [""; 0]);
-    assert_eq!(nodes("SELECT DISTINCT ON (k) id FROM t ORDER BY k, v")[1], "TopN 1 in the order of k, v for each (k)");
+    assert_eq!(nodes("SELECT DISTINCT ON (k) id FROM t ORDER BY k, v"), ["TopN 1 in the order of k, v for each (k)"]);
 }
