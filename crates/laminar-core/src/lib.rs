@@ -50,7 +50,7 @@ pub mod dag {
     pub use crate::operator::DueWindow;
     pub use crate::runtime::{
         GraphHost, GraphImage, InlinePool, Links, NodeImage, NodeMetrics, NodeStatus, NodeWaits, Outlet, OutletId, Parcel,
-        SourceInput, StepOrder, TimedRuns, WorkerGraph, WorkerPool,
+        ReplacedQuery, SourceInput, StepOrder, TimedRuns, WorkerGraph, WorkerPool,
     };
     pub use crate::time::watermark::{Holds, Promise};
 }

@@ -102,7 +102,7 @@ impl EdgeProperties {
     }
 
     /// Why other rows, of which `other` holds, could not go on in the place of these between two steps: what reads these was made for what holds
-    /// here, and would see rows go.
+    /// here, and would see rows go. How they are spread may differ.
     pub fn why_not_replaced_by(&self, other: &EdgeProperties) -> Option<String> {
         let columns = |edge: &EdgeProperties| {
             let fields = edge.schema.fields().iter();
@@ -113,14 +113,18 @@ impl EdgeProperties {
             return Some(format!("its columns are ({before}), and would be ({after})"));
         }
         let mut fields = self.schema.fields().iter().zip(other.schema.fields());
-        if let Some((field, _)) = fields.find(|(before, after)| after.is_nullable() && !before.is_nullable()) {
-            return Some(format!("its column '{}' cannot be NULL, and could be then", field.name()));
+        if let Some((field, after)) = fields.find(|(before, after)| after.is_nullable() != before.is_nullable()) {
+            let (is, would_be) = if after.is_nullable() { ("cannot", "could") } else { ("can", "could not") };
+            return Some(format!("its column '{}' {is} be NULL, and {would_be} be then", field.name()));
         }
         if self.changes.is_append() || other.changes.is_append() {
             let when = if self.changes.is_append() { "are" } else { "would be" };
             return Some(format!("its rows {when} only ever added, and some go when its query changes"));
         }
-        let times = |edge: &EdgeProperties| edge.time_columns.iter().map(|time| time.column).collect::<Vec<_>>();
-        (times(self) != times(other)).then(|| "other columns than now would follow a watermark".to_owned())
+        if self.changes != other.changes {
+            return Some("its rows would replace each other by another key than now".to_owned());
+        }
+        let differs = self.time_columns != other.time_columns || self.is_stream != other.is_stream;
+        differs.then(|| "its times would follow the watermark in another way than now".to_owned())
     }
 }

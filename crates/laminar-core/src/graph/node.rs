@@ -18,7 +18,7 @@ use crate::{NodeId, Result};
 pub struct Node {
     /// Its number. Inputs stand before it wherever nodes stand in a list, and have a smaller number until it [reads from others].
     ///
-    /// [reads from others]: crate::reactor::Reactor::replace_query
+    /// [reads from others]: crate::reactor::Reactor::replace_queries
     pub id: NodeId,
     /// The name of the SQL object that it belongs to.
     pub name: String,

@@ -35,6 +35,7 @@ pub use outlet::{Outlet, OutletId};
 pub(crate) use reactor::fitted;
 pub use reactor::{Poll, Reactor, Started};
 pub use rejected::RejectedRowsHandler;
+pub use replace::ReplacedQuery;
 pub use scheduler::{Lane, LaneBudgets, Piece, Scheduler, Task, Work};
 pub use status::{NodeMetrics, NodeStatus, NodeWaits, TimedRuns};
 pub use step::{Links, StepOrder};

@@ -1,6 +1,8 @@
 //! A query in the place of another one: between two steps the end of a query gets its rows from other nodes, and with the next step what that
 //! changes.
 
+use std::collections::BTreeMap;
+
 use super::GraphHost;
 use super::order::topological;
 use super::worker_pool::InlinePool;
@@ -8,25 +10,43 @@ use crate::changelog::consolidate_all;
 use crate::graph::{Node, NodeKind};
 use crate::{ChangeBatch, Code, Error, NodeId, Port, Result};
 
+/// The end of a query that goes on with what feeds the end of another one, which has the same columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplacedQuery {
+    /// The node that stays.
+    pub output: NodeId,
+    /// The node whose place it takes.
+    pub computed: NodeId,
+}
+
 impl GraphHost {
-    /// Lets `output`, the end of a query, go on with what feeds `computed`, the end of another one, whose rows are there. In the next step the
-    /// readers of `output` see what both differ by. `computed` and the nodes `gone` are taken out: nothing else may read from them. Between two
-    /// steps; if something fails, nothing has changed.
-    pub(super) fn replace_query(&mut self, output: NodeId, computed: NodeId, gone: &[NodeId]) -> Result<()> {
-        let difference = self.difference(output, computed)?;
-        let gone: Vec<NodeId> = gone.iter().copied().chain([computed]).collect();
-        let inputs = self.node(computed)?.node.inputs.clone();
+    /// Lets the ends of queries go on with what feeds others, whose rows are there. In the next step the readers of each see what both differ by. What
+    /// was computed is taken out, and so are the nodes `gone`: nothing else may read from them. Between two steps; if something fails, nothing
+    /// has changed.
+    pub(super) fn replace_queries(&mut self, replaced: &[ReplacedQuery], gone: &[NodeId]) -> Result<()> {
+        let differences = replaced.iter().map(|query| self.difference(query)).collect::<Result<Vec<_>>>()?;
+        let gone: Vec<NodeId> = gone.iter().copied().chain(replaced.iter().map(|query| query.computed)).collect();
+        let mut inputs: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+        for query in replaced {
+            inputs.insert(query.output, self.node(query.computed)?.node.inputs.clone());
+        }
+        self.check_detach_behind(&inputs, &gone)?;
         match self.workers.len() {
+            _ if replaced.is_empty() => self.detach(&gone)?,
             1 => {
-                self.check_detach_behind(output, &inputs, &gone)?;
-                self.workers[0].set_inputs(output, inputs)?;
+                for (output, inputs) in inputs {
+                    self.workers[0].set_inputs(output, inputs)?;
+                }
                 self.detach(&gone)?;
             }
             // How rows are spread depends on where they come from, for all that reads them.
-            _ => self.rebuild_without(output, &inputs, &gone)?,
+            _ => self.rebuild_without(&inputs, &gone)?,
         }
-        let outputs = self.node(output)?.node.clone();
-        difference.into_iter().try_for_each(|changes| self.place(0, &outputs, Port::LEFT, &changes))
+        for (query, difference) in replaced.iter().zip(differences) {
+            let output = self.node(query.output)?.node.clone();
+            difference.into_iter().try_for_each(|changes| self.place(0, &output, Port::LEFT, &changes))?;
+        }
+        Ok(())
     }
 
     /// Whether something waits for one of `nodes` that the next step would bring: what they keep does not hold all that has come.
@@ -35,8 +55,9 @@ impl GraphHost {
         nodes.into_iter().any(|node| pending.contains(node))
     }
 
-    /// What has to change in what `output` keeps for it to be what `computed` keeps.
-    fn difference(&self, output: NodeId, computed: NodeId) -> Result<Option<ChangeBatch>> {
+    /// What has to change in what the end of a query keeps for it to be what was computed.
+    fn difference(&self, query: &ReplacedQuery) -> Result<Option<ChangeBatch>> {
+        let ReplacedQuery { output, computed } = *query;
         let (before, after) = (self.stored_rows(output)?, self.stored_rows(computed)?);
         let schema = match &self.node(output)?.node.kind {
             NodeKind::Output(spec) => spec.schema.clone(),
@@ -48,11 +69,11 @@ impl GraphHost {
         Ok((!difference.is_empty()).then_some(difference))
     }
 
-    /// Why `gone` could not be taken out once `output` reads from `inputs`.
-    fn check_detach_behind(&self, output: NodeId, inputs: &[NodeId], gone: &[NodeId]) -> Result<()> {
-        let reads = |node: &Node| if node.id == output { inputs.to_vec() } else { node.inputs.clone() };
+    /// Why `gone` could not be taken out once nodes have these inputs.
+    fn check_detach_behind(&self, inputs: &BTreeMap<NodeId, Vec<NodeId>>, gone: &[NodeId]) -> Result<()> {
         for node in self.nodes().filter(|node| !gone.contains(&node.id)) {
-            if let Some(input) = reads(node).into_iter().find(|input| gone.contains(input)) {
+            let reads = inputs.get(&node.id).unwrap_or(&node.inputs);
+            if let Some(input) = reads.iter().find(|input| gone.contains(input)) {
                 let text = format!("'{}' reads from {input}", node.name);
                 return Err(Error::new(Code::ObjectInUse, text));
             }
@@ -60,13 +81,14 @@ impl GraphHost {
         Ok(())
     }
 
-    /// The same graph on the same workers, in which `output` reads from `inputs` and the nodes `gone` are not.
-    fn rebuild_without(&mut self, output: NodeId, inputs: &[NodeId], gone: &[NodeId]) -> Result<()> {
-        self.check_detach_behind(output, inputs, gone)?;
+    /// The same graph on the same workers, in which nodes have these inputs, and the nodes `gone` are not.
+    fn rebuild_without(&mut self, inputs: &BTreeMap<NodeId, Vec<NodeId>>, gone: &[NodeId]) -> Result<()> {
         let mut nodes = self.planned_nodes();
         nodes.retain(|node| !gone.contains(&node.id));
-        for node in nodes.iter_mut().filter(|node| node.id == output) {
-            node.inputs = inputs.to_vec();
+        for node in &mut nodes {
+            if let Some(inputs) = inputs.get(&node.id) {
+                node.inputs.clone_from(inputs);
+            }
         }
         let nodes = in_order(nodes)?;
         let (workers, deal_rows_min) = (self.workers.len(), self.workers[0].position.deal_rows_min);

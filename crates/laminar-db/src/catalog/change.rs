@@ -13,6 +13,8 @@ pub(crate) enum CatalogChange {
     Create(Object),
     /// Another definition of an object: its id stays.
     Alter(Object),
+    /// The same by a statement that gives it another query, even if it is the same text.
+    Replace(Object),
     /// An object goes, and its id is never given again.
     Drop(ObjectId),
 }
@@ -24,7 +26,7 @@ impl Catalog {
         for change in changes {
             match change {
                 CatalogChange::Create(object) => next.create(object)?,
-                CatalogChange::Alter(object) => next.alter(object)?,
+                CatalogChange::Alter(object) | CatalogChange::Replace(object) => next.alter(object)?,
                 CatalogChange::Drop(id) => next.drop(*id)?,
             }
         }

@@ -5,8 +5,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
-use laminar_core::dag::{GraphImage, Node, NodeImage, explain_node};
+use laminar_core::dag::{GraphImage, NodeImage, explain_node};
 use laminar_core::operator::SentGroups;
 use laminar_core::time::watermark::Holds;
 use laminar_core::{NodeId, Result, StepId};
@@ -214,16 +213,10 @@ impl Engine {
     pub(super) fn plan_of(&self, id: NodeId) -> String {
         let graph = self.reactor.graph();
         let Some(node) = graph.nodes().find(|node| node.id == id) else { return String::new() };
-        plan_text(node, |input| graph.properties(input).map(|edge| edge.schema.clone()))
+        let inputs: Vec<_> = node.inputs.iter().filter_map(|input| graph.properties(*input)).map(|edge| &edge.schema).collect();
+        let columns = node.output.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type()));
+        format!("{} -> {}", explain_node(node, &inputs), columns.collect::<Vec<_>>().join(", "))
     }
-}
-
-/// What a node does, as text: it can go on from the state of every node of which this is the same.
-pub(super) fn plan_text(node: &Node, schema_of: impl Fn(NodeId) -> Option<SchemaRef>) -> String {
-    let inputs: Vec<SchemaRef> = node.inputs.iter().filter_map(|input| schema_of(*input)).collect();
-    let columns = node.output.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type()));
-    let node_text = explain_node(node, &inputs.iter().collect::<Vec<_>>());
-    format!("{node_text} -> {}", columns.collect::<Vec<_>>().join(", "))
 }
 
 /// A plan without the number of partitions that there were when a source was opened: files come and go.

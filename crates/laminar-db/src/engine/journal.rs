@@ -214,7 +214,8 @@ impl Engine {
         for change in changes {
             match change {
                 CatalogChange::Create(object) => redo.push((Redo::Create(context_of(object)?), object.sql.clone())),
-                CatalogChange::Alter(object) => redo.extend(altered(&self.catalog, object)?),
+                CatalogChange::Alter(object) => redo.extend(renamed(&self.catalog, object)?),
+                CatalogChange::Replace(object) => redo.push((Redo::Replace(object.id.0), object.sql.clone())),
                 CatalogChange::Drop(_) => {}
             }
         }
@@ -226,13 +227,11 @@ fn dropped(change: &CatalogChange) -> Option<u64> {
     if let CatalogChange::Drop(id) = change { Some(id.0) } else { None }
 }
 
-/// How an object became another: by its name, or by a new statement. What else changes with it follows from what changes beside it.
-fn altered(catalog: &Catalog, object: &Object) -> Result<Option<(Redo, String)>> {
+/// How an object got another name. What else changes with it follows from what changes beside it.
+fn renamed(catalog: &Catalog, object: &Object) -> Result<Option<(Redo, String)>> {
     let before = catalog.object(object.id).ok_or_else(|| Error::internal(format!("there is no {}", object.id)))?;
-    if before.name != object.name {
-        return Ok(Some((Redo::Rename { object: object.id.0, to: object.name.clone() }, String::new())));
-    }
-    Ok((before.sql != object.sql).then(|| (Redo::Replace(object.id.0), object.sql.clone())))
+    let redo = || (Redo::Rename { object: object.id.0, to: object.name.clone() }, String::new());
+    Ok((before.name != object.name).then(redo))
 }
 
 /// What must be known beside its statement to make `object` again.

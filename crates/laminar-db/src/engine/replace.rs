@@ -1,16 +1,15 @@
 //! Another query for an object that runs. The new one is computed beside the old one, and takes its place between two steps: what reads the object
 //! keeps its state and sees what both differ by.
 
-use laminar_core::dag::{EdgeProperties, Node, NodeKind, NodeStatus};
+use laminar_core::dag::{Node, NodeKind, NodeStatus, ReplacedQuery};
 use laminar_core::{Code, Error, NodeId, Result};
-use laminar_sql::parse::{CreateSink, SinkInput, Statement, StreamQuery, parse_statement};
+use laminar_sql::parse::StreamQuery;
 use laminar_sql::plan::Purpose;
 
 use super::attach::Attached;
-use super::capture::plan_text;
 use super::instances::required;
 use super::{Done, Engine, Instance, Parts, SinkState};
-use crate::catalog::{Catalog, CatalogChange, Definition, Object, ObjectId, sides_in};
+use crate::catalog::{Catalog, Definition, Object, ObjectId, sides_in};
 use crate::settings::Retention;
 
 /// A query that is computed, and takes the place of another one if the statement succeeds.
@@ -24,51 +23,25 @@ pub(super) struct ComputedQuery {
 
 impl Engine {
     /// Why `query`, of which `lowered` becomes, cannot take the place of the one that runs for `old`, under what reads it; `None`: it can.
-    pub(crate) fn why_not_in_place(&mut self, old: &Object, query: &StreamQuery, lowered: &Attached) -> Result<Option<String>> {
-        let node = self.output_of(old.id)?;
-        let shown = required(self.reactor.graph().properties(node), old.id)?.clone();
-        let computed = &lowered.fragment.properties;
+    pub(crate) fn why_not_in_place(&self, old: &Object, query: &StreamQuery, lowered: &Attached) -> Result<Option<String>> {
+        let (node, graph) = (self.output_of(old.id)?, self.reactor.graph());
+        let shown = required(graph.properties(node), old.id)?;
+        let status = graph.status(node)?;
+        let goes_on = |input: &NodeId| graph.status(*input).is_ok_and(|status| status != NodeStatus::Ended);
         let reason = if let Some(reason) = self.why_not_beside(old, query, lowered) {
             Some(reason)
-        } else if let NodeStatus::Failed(error) = self.reactor.graph().status(node)? {
+        } else if let NodeStatus::Failed(error) = status {
             Some(format!("it has failed: {}", error.message()))
-        } else if let Some(reason) = shown.why_not_replaced_by(computed) {
+        } else if let Some(reason) = shown.why_not_replaced_by(&lowered.fragment.properties) {
             Some(reason)
+        } else if status == NodeStatus::Ended && lowered.fragment.reads.iter().any(goes_on) {
+            Some("it has ended, since all that it reads has, and would go on".to_owned())
         } else if let Some(reader) = self.closes_by_times_of(node) {
             Some(format!("'{reader}' has closed windows by the times of its rows"))
-        } else if let Some(sink) = self.completed_sink(old.id) {
-            Some(format!("the sink '{sink}' has completed its output"))
-        } else if shown.schema != computed.schema {
-            let other = self.planned_otherwise(old, computed)?;
-            other.map(|other| format!("'{other}' was made for columns that can be NULL, and could not be then"))
         } else {
-            None
+            self.completed_sink(old.id).map(|sink| format!("the sink '{sink}' has completed its output"))
         };
         Ok(reason)
-    }
-
-    /// The name of what reads from `old` and would be planned otherwise if the rows of that had these properties: when the database is opened again it
-    /// would be.
-    fn planned_otherwise(&mut self, old: &Object, properties: &EdgeProperties) -> Result<Option<String>> {
-        let mut next = self.catalog.clone();
-        next.apply(&[CatalogChange::Alter(with_properties(old, properties.clone()))])?;
-        for id in self.catalog.with_dependants(old.id).into_iter().rev().filter(|id| *id != old.id) {
-            let object = required(self.catalog.object(id), id)?.clone();
-            let Some((query, purpose)) = query_of(&object)? else { continue };
-            let Attached { fragment, .. } =
-                self.over_catalog(next.clone(), |engine| engine.lowered(&object.name, &query, &object.sql, purpose))?;
-            let schema_of = |id: NodeId| {
-                let own = fragment.nodes.iter().find(|node| node.id == id).map(|node| &node.output);
-                own.or_else(|| self.reactor.graph().properties(id)).map(|edge| edge.schema.clone())
-            };
-            let planned: Vec<String> = fragment.nodes.iter().map(|node| plan_text(node, schema_of)).collect();
-            let runs: Vec<String> = self.instances.nodes(id).iter().map(|node| self.plan_of(*node)).collect();
-            if planned != runs {
-                return Ok(Some(object.name));
-            }
-            next.apply(&[CatalogChange::Alter(with_properties(&object, fragment.properties))])?;
-        }
-        Ok(None)
     }
 
     /// Why what runs for `old` cannot be made anew, with all that reads from it, if it is to run `query`, of which `lowered` becomes.
@@ -188,7 +161,7 @@ impl Engine {
         if let NodeStatus::Failed(error) = self.reactor.graph().status(output)? {
             return Err(error.within(format!("the new query of '{name}'")));
         }
-        if self.reactor.graph().waits_for_step(&nodes) {
+        if self.reactor.graph().waits_for_step(nodes.iter().chain(self.instances.nodes(object))) {
             let text =
                 format!("the new query of '{name}' cannot be computed now: a subscription that is behind holds its inputs back");
             return Err(Error::new(Code::Backpressure, text).with_hint("SHOW JOBS names it; try again when it has read"));
@@ -196,17 +169,22 @@ impl Engine {
         Ok((attached, nodes))
     }
 
-    /// Lets `computed` take the place of the query that ran for its object until now.
-    pub(super) fn put_in_place(&mut self, computed: ComputedQuery) -> Result<()> {
-        let ComputedQuery { object, nodes, output } = computed;
-        let instance = required(self.instances.get_mut(object), object)?;
-        let Parts::Query(root) = instance.parts else { return Err(Error::internal(format!("{object} has no query"))) };
-        let gone: Vec<NodeId> = instance.nodes.iter().copied().filter(|node| *node != root).collect();
-        self.reactor.replace_query(root, output, &gone)?;
-        instance.nodes = nodes.into_iter().chain([root]).collect();
+    /// Lets what was computed take the place of the queries that ran until now, all in one step. Nothing else reads the nodes `gone`.
+    pub(super) fn put_in_place(&mut self, computed: Vec<ComputedQuery>, mut gone: Vec<NodeId>) -> Result<()> {
+        self.forget_histories(&gone);
+        let mut replaced = Vec::with_capacity(computed.len());
+        for ComputedQuery { object, nodes, output: computed } in computed {
+            let instance = required(self.instances.get_mut(object), object)?;
+            let Parts::Query(output) = instance.parts else { return Err(Error::internal(format!("{object} has no query"))) };
+            gone.extend(instance.nodes.iter().copied().filter(|node| *node != output));
+            instance.nodes = nodes.into_iter().chain([output]).collect();
+            replaced.push(ReplacedQuery { output, computed });
+        }
+        self.reactor.replace_queries(&replaced, &gone)?;
+        gone.extend(replaced.iter().map(|query| query.computed));
         self.side_outputs.disown(&gone);
-        self.side_outputs.disown(&[output]);
-        Ok(())
+        self.drop_unread_streams()?;
+        self.settle()
     }
 
     /// Does something over a catalog that is to be.
@@ -216,25 +194,6 @@ impl Engine {
         self.catalog = before;
         result
     }
-}
-
-/// `object`, if it is a query, with other properties.
-fn with_properties(object: &Object, properties: EdgeProperties) -> Object {
-    let definition = match object.definition.clone() {
-        Definition::Query { stored, latest_only, .. } => Definition::Query { properties, stored, latest_only },
-        other => other,
-    };
-    Object { definition, ..object.clone() }
-}
-
-/// The query by which an object runs, if it has one of its own.
-fn query_of(object: &Object) -> Result<Option<(StreamQuery, Purpose)>> {
-    Ok(match parse_statement(&object.sql)?.statement {
-        Statement::CreateMaterializedView(create) => Some((create.query, Purpose::View)),
-        Statement::CreateStream(create) => Some((create.query, Purpose::Stream)),
-        Statement::CreateSink(CreateSink { input: SinkInput::Query(query), .. }) => Some((query, Purpose::Stream)),
-        _ => None,
-    })
 }
 
 fn closes_by_time(node: &Node) -> bool {

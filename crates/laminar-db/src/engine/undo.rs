@@ -74,7 +74,9 @@ impl Engine {
         match &result {
             Ok(_) => {
                 replaced.into_iter().try_for_each(|id| self.end_instance(id))?;
-                self.put_all_in_place(in_place, &outdated)?;
+                if !in_place.is_empty() || !outdated.is_empty() {
+                    self.put_in_place(in_place, outdated)?;
+                }
             }
             Err(_) => self.take_back(done)?,
         }
@@ -125,18 +127,6 @@ impl Engine {
     /// Says that nothing reads these nodes any more if the statement succeeds.
     pub(super) fn stage_outdated(&mut self, nodes: &[NodeId]) {
         self.undo.outdated.extend_from_slice(nodes);
-    }
-
-    /// All in one step; then `outdated` nodes can go.
-    fn put_all_in_place(&mut self, computed: Vec<ComputedQuery>, outdated: &[NodeId]) -> Result<()> {
-        if computed.is_empty() && outdated.is_empty() {
-            return Ok(());
-        }
-        computed.into_iter().try_for_each(|computed| self.put_in_place(computed))?;
-        self.forget_histories(outdated);
-        self.detach_nodes(outdated)?;
-        self.drop_unread_streams()?;
-        self.settle()
     }
 
     fn commit_staged(&mut self) -> Result<()> {

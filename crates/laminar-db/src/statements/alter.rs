@@ -40,17 +40,15 @@ fn absent(alter: &AlterQuery) -> StatementOutcome {
 fn as_created(alter: &AlterQuery, old: &Object, text: &str) -> Result<(CreateQuery, String)> {
     let head = format!("CREATE OR REPLACE {} ", kind_name(alter.kind));
     let create = alter.create.clone();
-    let (from, to) = (create.name.span.start, create.query.span.start);
+    let (from, at) = (create.name.span.start, create.options_at);
     let kept = match alter.kind {
         ObjectKind::View => None,
         _ if create.history.is_some() => None,
         _ => statement_of(old)?.history,
     };
     let Some(history) = kept else { return Ok((create, format!("{head}{}", &text[from..]))) };
-    // The last word before the query is AS.
-    let before = text[from..to].trim_end();
-    let (before, r#as) = before.split_at(before.to_ascii_uppercase().rfind("AS").unwrap_or(before.len()));
-    let sql = format!("{head}{before}WITH (history = '{}') {as} {}", history.value, &text[to..]);
+    let value = history.value.replace('\'', "''");
+    let sql = format!("{head}{}WITH (history = '{value}') {}", &text[from..at], &text[at..]);
     Ok((CreateQuery { history: Some(history), ..create }, sql))
 }
 

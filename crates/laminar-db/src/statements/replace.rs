@@ -116,7 +116,7 @@ impl Replacement {
     }
 
     fn alter(&mut self, object: Object) -> Result<()> {
-        let change = CatalogChange::Alter(object);
+        let change = if object.id == self.root { CatalogChange::Replace(object) } else { CatalogChange::Alter(object) };
         self.next.apply(std::slice::from_ref(&change))?;
         self.changes.push(change);
         Ok(())

@@ -15,12 +15,13 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateQuery> {
         Some(Token::LParen) => cursor.distinct_names("a column's name")?,
         _ => Vec::new(),
     };
+    let options_at = cursor.here().start;
     let history = history(cursor)?;
     cursor.expect_word("AS")?;
     let query = query::stream_query(cursor)?;
     let Head { name, if_not_exists, or_replace, start } = head;
     let query = query::with_column_names(query, &name, columns);
-    Ok(CreateQuery { name, if_not_exists, or_replace, query, history, span: cursor.since(start) })
+    Ok(CreateQuery { name, if_not_exists, or_replace, query, history, options_at, span: cursor.since(start) })
 }
 
 /// `WITH (history = '…')`, if it comes next.

@@ -250,6 +250,8 @@ pub struct CreateQuery {
     pub query: StreamQuery,
     /// `WITH (history = …)`: how much of its changes is kept for subscriptions to come.
     pub history: Option<OptionDef>,
+    /// Where options stand, or would: behind the name and the columns.
+    pub options_at: usize,
     /// The whole statement.
     pub span: Span,
 }

@@ -118,13 +118,13 @@ fn read_checkpoints(disk: &dyn Disk, layout: &Layout, files: &HashMap<BlockId, u
             // Its publication was stopped before it was one.
             continue;
         }
-        let read = read_manifest(disk, &path, epoch, files).and_then(|(manifest, bytes)| {
-            // The one that is used is read whole before anything begins with it, if there is another one to fall back to.
-            if checkpoints.newest.is_none() && older > 0 {
-                check_blocks(disk, layout, &manifest)?;
-            }
-            Ok((manifest, bytes))
-        });
+        let mut read = read_manifest(disk, &path, epoch, files);
+        // The one that is used is read whole before anything begins with it, if there is another one to fall back to.
+        if let (Ok((manifest, _)), None, 1..) = (&read, &checkpoints.newest, older)
+            && let Some(damage) = damaged_block(disk, layout, manifest)?
+        {
+            read = Err(damage);
+        }
         match read {
             Ok((manifest, bytes)) => checkpoints.add(manifest, bytes),
             Err(reason) => checkpoints.warnings.push(format!("the checkpoint '{}' cannot be used: {reason}", path.display())),
@@ -167,16 +167,16 @@ fn read_manifest(disk: &dyn Disk, path: &Path, epoch: u64, files: &HashMap<Block
     }
 }
 
-/// Why a block of a checkpoint cannot be used.
-fn check_blocks(disk: &dyn Disk, layout: &Layout, manifest: &Manifest) -> Result<(), String> {
+/// Which block of a checkpoint is damaged, if one is. A disk that fails is another matter: it may be read later.
+fn damaged_block(disk: &dyn Disk, layout: &Layout, manifest: &Manifest) -> Result<Option<String>> {
     for id in &manifest.blocks {
         let path = id.path(&layout.blocks);
-        let file = disk.read(&path).map_err(|error| failed(&path)(error).to_string())?;
-        block::body_of(&file, *id).map_err(|(offset, reason)| {
-            format!("its block '{}' is damaged at byte {offset} or after it: {reason}", path.display())
-        })?;
+        let file = disk.read(&path).map_err(failed(&path))?;
+        if let Err((offset, reason)) = block::body_of(&file, *id) {
+            return Ok(Some(format!("its block '{}' is damaged at byte {offset} or after it: {reason}", path.display())));
+        }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// All blocks that have a file, with its length.

@@ -53,7 +53,7 @@ use component_steps::ComponentSteps;
 pub(crate) use fitted::fitted;
 use inbox::Inbox;
 
-use super::{GraphHost, GraphImage, NodeStatus, Outlet, OutletId, RejectedRowsHandler, SourceInput, WorkerPool};
+use super::{GraphHost, GraphImage, NodeStatus, Outlet, OutletId, RejectedRowsHandler, ReplacedQuery, SourceInput, WorkerPool};
 use crate::budget::{BudgetMetrics, TaskBudget};
 use crate::graph::{Node, NodeKind};
 use crate::limits::{MEASURED_ROWS_MIN, MEASURED_STEPS, STEP_ROWS_MAX};
@@ -162,12 +162,12 @@ impl Reactor {
         self.find_components()
     }
 
-    /// Lets `output`, the end of a query, go on with what feeds `computed`, the end of another one with the same columns, whose rows are there. In
-    /// the next step the readers of `output` see what both differ by. `computed` goes, and so do the nodes `gone`, which fed `output`. Between two
-    /// polls; if something fails, nothing has changed.
-    pub fn replace_query(&mut self, output: NodeId, computed: NodeId, gone: &[NodeId]) -> Result<()> {
+    /// Lets the ends of queries go on with what feeds the ends of others, whose rows are there. In the next step the readers of each see what both
+    /// differ by. What was computed goes, and so do the nodes `gone`, which fed what stays, or are read by nothing any more. Between two polls;
+    /// if something fails, nothing has changed.
+    pub fn replace_queries(&mut self, replaced: &[ReplacedQuery], gone: &[NodeId]) -> Result<()> {
         self.expect_open()?;
-        self.graph.replace_query(output, computed, gone)?;
+        self.graph.replace_queries(replaced, gone)?;
         self.find_components()
     }
 
