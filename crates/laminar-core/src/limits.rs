@@ -128,3 +128,6 @@ const _: () = assert!(PIECE_ROWS_MIN <= PIECE_ROWS_START && PIECE_ROWS_START <= 
 const _: () = assert!(MAIN_BUDGET_NS <= STEP_BUDGET_NS, "a turn is no longer than what a graph may take");
 const _: () = assert!(EVENT_BUDGET_NS <= STEP_BUDGET_NS, "a graph must be able to work off one event");
 const _: () = assert!(BATCH_ROWS_MAX <= STEP_ROWS_MAX, "a step must be able to hold one batch");
+
+/// Keys that are asked for at once where rows stand elsewhere.
+pub const LOOKUP_KEYS_MAX: usize = 1024;

@@ -28,6 +28,7 @@ pub mod ingress;
 pub mod join;
 mod late;
 pub mod limit;
+mod lookup_keys;
 pub mod over;
 mod partial_aggregation;
 mod partial_groups;
@@ -41,6 +42,7 @@ pub mod union;
 pub mod unnest;
 pub mod window;
 
+pub use lookup_keys::{LookupKeys, LookupMetrics};
 pub use partial_aggregation::{PartialAggregation, SentGroups};
 
 /// What a node does with its changes.
@@ -90,6 +92,11 @@ pub trait Operator: Send {
 
     /// What it can do with rows on their way to the worker of their key, if it is worth to do something there.
     fn partial_aggregation(&mut self) -> Option<&mut dyn PartialAggregation> {
+        None
+    }
+
+    /// The keys that rows wait for, if the operator joins them with rows that stand elsewhere.
+    fn lookup_keys(&mut self) -> Option<&mut dyn LookupKeys> {
         None
     }
 

@@ -13,6 +13,7 @@ mod components;
 mod exchange;
 mod host;
 mod image;
+mod lookup_keys;
 mod node_state;
 mod order;
 mod outlet;

@@ -137,12 +137,22 @@ impl Arrangement {
             if row_ids.is_empty() {
                 break;
             }
-            let hashes = hash_rows(&self.table.store().gather(&row_ids, self.keys.iter().copied())?, row_ids.len())?;
-            hashes.into_iter().zip(&row_ids).for_each(|(hash, row_id)| self.chains.remove(hash, *row_id));
-            self.table.remove(&row_ids)?;
-            self.compact()?;
+            self.remove(&row_ids)?;
         }
         Ok(())
+    }
+
+    /// Forgets these rows, whatever their weights.
+    pub fn forget(&mut self, row_ids: &[RowId]) -> Result<()> {
+        debug_assert!(self.times.is_none(), "rows that are found by their times are forgotten by them");
+        self.remove(row_ids)
+    }
+
+    fn remove(&mut self, row_ids: &[RowId]) -> Result<()> {
+        let hashes = hash_rows(&self.table.store().gather(row_ids, self.keys.iter().copied())?, row_ids.len())?;
+        hashes.into_iter().zip(row_ids).for_each(|(hash, row_id)| self.chains.remove(hash, *row_id));
+        self.table.remove(row_ids)?;
+        self.compact()
     }
 
     /// Adds to the number of rows that match a stored row, and returns what it was before.

@@ -7,7 +7,7 @@ use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::{DataType, SchemaRef};
 use laminar_core::changelog::{Integral, print_all};
-use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec, JoinType};
+use laminar_core::dag::{ChangeKind, EdgeProperties, JoinSpec, JoinType, Lookup};
 use laminar_core::expr::{Column, ExprRef, ScalarExpr};
 use laminar_core::limits::BATCH_ROWS_MAX;
 use laminar_core::operator::Operator;
@@ -467,7 +467,7 @@ fn a_lookup_join_asks_once_and_keeps_no_left_row() {
         ),
     ] {
         let keys = || vec![Column::new(&schema(), 0) as ExprRef];
-        let spec = JoinSpec { join_type, is_lookup: true, ..JoinSpec::inner(keys(), keys()) };
+        let spec = JoinSpec { join_type, lookup: Some(Lookup::Stored), ..JoinSpec::inner(keys(), keys()) };
         let make = || JoinOperator::new(&spec, &edge(true), &edge(false), output_schema(join_type)).unwrap();
         let mut harness = Harness::new(make());
         let parse = |text| ChangeBatch::parse(&schema(), text).unwrap();

@@ -9,6 +9,7 @@ mod harness;
 mod join;
 mod join_large;
 mod join_times;
+mod lookup_join;
 mod ordered;
 mod over;
 mod parts;

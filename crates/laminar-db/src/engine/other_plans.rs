@@ -68,7 +68,7 @@ impl Engine {
         let own = self.instances.nodes(object.id);
         let follows = |kind: &NodeKind| match kind {
             NodeKind::Changes(_) | NodeKind::Limit(_) => true,
-            NodeKind::Join(join) => join.is_lookup,
+            NodeKind::Join(join) => join.lookup.is_some(),
             _ => false,
         };
         self.reactor.graph().nodes().any(|node| own.contains(&node.id) && follows(&node.kind))

@@ -1,8 +1,8 @@
 //! ASOF joins, and joins with a table as it is when a row comes.
 
 use datafusion::common::NullEquality;
-use laminar_core::dag::{AsofJoinSpec, JoinSpec, JoinType, NodeKind};
-use laminar_core::{Code, Error, Result};
+use laminar_core::Result;
+use laminar_core::dag::{AsofJoinSpec, JoinSpec, JoinType, Lookup, NodeKind};
 
 use super::key_columns::KeyColumns;
 use super::{Lowered, Lowering, edge_schema};
@@ -38,12 +38,8 @@ impl Lowering {
 
     pub(super) fn lookup_join(&mut self, lookup: &LookupJoin) -> Result<Lowered> {
         let (left, right) = (self.plan(&lookup.join.left)?, self.plan(&lookup.join.right)?);
-        if !left.edge.changes.is_append() {
-            let text = "FOR SYSTEM_TIME AS OF PROCTIME() joins each row once, and rows of the left side are taken back";
-            return Err(Error::new(Code::InvalidQuery, text).with_hint("leave it out: the result then follows both sides"));
-        }
         debug_assert_eq!(lookup.join.null_equality, NullEquality::NullEqualsNothing, "as ON says");
-        let spec = JoinSpec { is_lookup: true, time_bound: None, ..self.join_spec(&lookup.join, &left, &right)? };
+        let spec = JoinSpec { lookup: Some(Lookup::Stored), time_bound: None, ..self.join_spec(&lookup.join, &left, &right)? };
         Ok(self.add(NodeKind::Join(spec), &[&left, &right], edge_schema(&lookup.join.schema)))
     }
 }

@@ -36,7 +36,7 @@ impl Lowering {
             null_equals_null: join.null_equality == NullEquality::NullEqualsNull,
             residual: residual(join)?,
             time_bound: time_bound(join, &left.edge, &right.edge)?,
-            is_lookup: false,
+            lookup: None,
         })
     }
 

@@ -99,7 +99,7 @@ impl Split {
 fn expect_repeatable(kind: &NodeKind) -> Result<()> {
     match kind {
         NodeKind::Compute(_) | NodeKind::Unnest(_) | NodeKind::Aggregate(_) => Ok(()),
-        NodeKind::Join(spec) if !spec.is_lookup && spec.time_bound.is_none() => Ok(()),
+        NodeKind::Join(spec) if spec.lookup.is_none() && spec.time_bound.is_none() => Ok(()),
         other => {
             let text = format!("{} over the rows of a recursion, in its recursive part, is not built yet", other.name());
             Err(Error::new(Code::NotSupported, text).with_hint("do it in a query over the recursion"))

@@ -107,9 +107,18 @@ pub struct JoinSpec {
     pub residual: Option<ExprRef>,
     /// What the keys and the residual condition say about times; `None`: every row is kept until it is retracted.
     pub time_bound: Option<TimeBound>,
-    /// Whether each left row is joined once, with the right rows that are there when it comes: the result does not follow the right
-    /// side. Inner or left, over left rows that are only inserted.
-    pub is_lookup: bool,
+    /// How each left row is joined once, so that the result does not follow the right side: inner or left. `None`: it follows both sides.
+    pub lookup: Option<Lookup>,
+}
+
+/// Which right rows a left row is joined with that is joined once. When it is taken back, so is what it was given then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// Those that are there when it comes.
+    Stored,
+    /// Those of a cache of rows that stand elsewhere: it waits until some of its key are there. That there are none elsewhere is a
+    /// row too, which the residual condition does not meet.
+    Cached,
 }
 
 impl JoinSpec {
@@ -122,7 +131,7 @@ impl JoinSpec {
             null_equals_null: false,
             residual: None,
             time_bound: None,
-            is_lookup: false,
+            lookup: None,
         }
     }
 }
@@ -143,13 +152,18 @@ impl NodeSpec for JoinSpec {
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
         // A row that is shown for want of a match is taken back when one comes.
         let grows = matches!(self.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi);
-        let append = self.is_lookup || grows && inputs.iter().all(|input| input.changes.is_append());
+        let append = match self.lookup {
+            Some(_) => inputs[0].changes.is_append(),
+            None => grows && inputs.iter().all(|input| input.changes.is_append()),
+        };
         let changes = if append { ChangeKind::Append } else { ChangeKind::Retract };
         EdgeProperties {
             partitioning: self.partitioning(0..self.left_keys.len(), inputs[0].schema.fields().len()),
             time_columns: match &self.time_bound {
                 Some(bound) => bound.times(self.join_type, inputs[0].schema.fields().len()),
-                None if self.is_lookup => inputs[0].time_columns.clone(),
+                None if self.lookup == Some(Lookup::Stored) => inputs[0].time_columns.clone(),
+                // What waits is passed by what does not, and holds the watermark back.
+                None if self.lookup.is_some() => inputs[0].time_columns.iter().map(|time| time.incomplete()).collect(),
                 None => times(self.join_type, inputs[0], inputs[1]),
             },
             ..EdgeProperties::out_of(inputs, schema, changes)
@@ -187,9 +201,9 @@ impl NodeSpec for JoinSpec {
             }
         }
         self.residual.iter().try_for_each(expect_condition)?;
-        let can_look_up = matches!(self.join_type, JoinType::Inner | JoinType::Left) && inputs[0].changes.is_append();
-        if self.is_lookup && !can_look_up {
-            return Err(Error::internal("a lookup join that is neither inner nor left, or whose left rows are taken back"));
+        let can_look_up = matches!(self.join_type, JoinType::Inner | JoinType::Left);
+        if self.lookup.is_some() && (!can_look_up || self.left_keys.is_empty() || self.null_equals_null) {
+            return Err(Error::internal("a lookup join that is neither inner nor left, or has no keys, or joins NULL with NULL"));
         }
         self.time_bound.iter().try_for_each(|bound| bound.validate(inputs[0], inputs[1]))?;
         let expected = self.join_type.output_schema(left, right);
@@ -208,16 +222,18 @@ impl NodeSpec for JoinSpec {
         let on = if on.is_empty() { "every pair".to_owned() } else { format!("on {}", on.join(" and ")) };
         let residual = self.residual.as_ref().map(|residual| format!(" where {}", residual.display()));
         let within = self.time_bound.as_ref().map(TimeBound::explain);
-        let kind = match (self.is_lookup, self.join_type) {
-            (false, join_type) => join_type.display(),
-            (true, JoinType::Left) => "Left lookup join",
-            (true, _) => "Lookup join",
+        let kind = match (self.lookup, self.join_type) {
+            (None, join_type) => join_type.display(),
+            (Some(Lookup::Stored), JoinType::Left) => "Left lookup join",
+            (Some(Lookup::Stored), _) => "Lookup join",
+            (Some(Lookup::Cached), JoinType::Left) => "Left cached lookup join",
+            (Some(Lookup::Cached), _) => "Cached lookup join",
         };
         format!("{kind} {on}{}{}", residual.unwrap_or_default(), within.unwrap_or_default())
     }
 
     /// The rows of both sides: any of them may still find a partner, unless a bound says how old partners can be. A lookup join keeps what
-    /// it looks rows up in.
+    /// it looks rows up in, the rows that wait, and what it has given to rows that can be taken back.
     fn keeps(&self, _: &Node, inputs: &[KeptInput<'_>]) -> NodeKeeps {
         let side = |name: &str, port: Port, keys: &[ExprRef]| {
             let input = &inputs[usize::from(port != Port::LEFT)];
@@ -237,8 +253,18 @@ impl NodeSpec for JoinSpec {
             _ => left.extent.and(right.extent, "pairs of rows that match"),
         };
         let kept_right = side("right", Port::RIGHT, &self.right_keys);
-        if self.is_lookup {
-            return NodeKeeps::only(kept_right, output);
+        if let Some(lookup) = self.lookup {
+            let mut kept = vec![kept_right];
+            if lookup == Lookup::Cached {
+                let until = Extent::Bounded("those whose key is not in the cache, until it is answered".to_owned());
+                let bytes = KEYED_ROW_BYTES + row_bytes(&left.edge.schema);
+                kept.push(Kept::new(format!("the rows that wait, by ({})", list(&self.left_keys)), &until, bytes, ""));
+            }
+            if !left.edge.changes.is_append() {
+                let bytes = KEYED_ROW_BYTES + row_bytes(&left.edge.schema) + row_bytes(&right.edge.schema);
+                kept.push(Kept::new("what each row of the left side was given", left.extent, bytes, SIDE_REMEDY));
+            }
+            return NodeKeeps { kept, output };
         }
         NodeKeeps { kept: vec![side("left", Port::LEFT, &self.left_keys), kept_right], output }
     }

@@ -28,7 +28,7 @@ pub use changes::ChangesSpec;
 pub use compute::ComputeSpec;
 pub use constant::ConstantSpec;
 pub use emit::{EmitSpec, EmitWhen};
-pub use join::{JoinSpec, JoinType};
+pub use join::{JoinSpec, JoinType, Lookup};
 pub use limit::LimitSpec;
 pub use output::OutputSpec;
 pub use over::{Exclude, Frame, FrameBound, FrameUnit, OverCall, OverFunction, OverSpec, Pick};

@@ -17,11 +17,15 @@
 //! Where conditions bound how far apart the times of two rows can be ([`TimeBound`]), a row is forgotten as soon as the watermark says
 //! that no row to come can meet it. A late row could have met rows that are forgotten, so what it would show could be wrong: it meets
 //! none and is not shown. It is late if it was behind its own source's watermark when it came.
+//!
+//! A lookup join ([`Lookup`](crate::graph::Lookup)) does not follow its right side: [`looking_up`] joins each left row once.
 
+mod looking_up;
 mod pairs;
 mod shown;
 mod side;
 mod tally;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -29,11 +33,13 @@ use arrow_array::BooleanArray;
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{Schema, SchemaRef};
 
+use self::looking_up::{LookingUp, Parts};
 use self::pairs::Pairs;
 use self::shown::Shown;
 use self::side::{KeyedChanges, Prepared, Side};
 use self::tally::{Tally, has_match};
 use super::late::LateRows;
+use super::lookup_keys::LookupKeys;
 use super::{Operator, OperatorContext};
 use crate::changelog::add_weights;
 use crate::expr::ExprRef;
@@ -57,8 +63,8 @@ pub struct JoinOperator {
     pairs: Pairs,
     /// By which rows are forgotten, and those that come too late for it.
     time_bound: Option<(TimeBound, LateRows)>,
-    /// Left rows that wait for the right rows of the step; `None`: the result follows both sides.
-    looking_up: Option<Vec<ChangeBatch>>,
+    /// What looks left rows up; `None`: the result follows both sides.
+    looking_up: Option<LookingUp>,
 }
 
 impl JoinOperator {
@@ -77,39 +83,24 @@ impl JoinOperator {
             Shown::new(spec.join_type, port, width, &output)
         });
         let sides = [side(spec, Port::LEFT, left), side(spec, Port::RIGHT, right)];
+        let looking_up = LookingUp::new(spec, left, &sides[0], &output);
         let time_bound =
             spec.time_bound.map(|bound| (bound, LateRows::new([bound.left, bound.right], &left.schema, &right.schema)));
-        Ok(Self {
-            sides,
-            shown,
-            pairs: Pairs::new(pair_schema, spec.residual.clone(), shows_pairs),
-            time_bound,
-            looking_up: spec.is_lookup.then(Vec::new),
-        })
+        Ok(Self { sides, shown, pairs: Pairs::new(pair_schema, spec.residual.clone(), shows_pairs), time_bound, looking_up })
     }
 
     /// Right rows are there at once, left rows wait for those of the step.
     fn take_in(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let Some(looking_up) = &mut self.looking_up else { return Ok(()) };
         if port == Port::LEFT {
-            self.looking_up.iter_mut().for_each(|waiting| waiting.push(changes.clone()));
+            looking_up.arrive(changes);
             return Ok(());
         }
-        let prepared = self.sides[1].prepare(changes, cx)?;
-        prepared.keyed.iter().try_for_each(|keyed| self.sides[1].insert(keyed, None))
-    }
-
-    /// Left rows, each with the right rows as they stand. They are not kept.
-    fn look_up(&mut self, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let Prepared { keyed, keyless } = self.sides[0].prepare(changes, cx)?;
-        if let (Some(shown), Some(keyless)) = (&self.shown[0], keyless) {
-            shown.changed(&keyless, BooleanArray::new(BooleanBuffer::new_unset(keyless.len()), None), cx)?;
+        if let Some(keyed) = self.sides[1].prepare(changes, cx)?.keyed {
+            self.sides[1].insert(&keyed, None)?;
+            looking_up.learn(keyed);
         }
-        let Some(keyed) = keyed else { return Ok(()) };
-        let mut tally = if self.shown[0].is_some() { Tally::of_changes(keyed.changes.len()) } else { Tally::default() };
-        self.pairs.meet(Port::LEFT, &keyed, &mut self.sides[1], &mut tally, cx)?;
-        let (Some(shown), Some(counts)) = (&self.shown[0], tally.own()) else { return Ok(()) };
-        let matched = BooleanBuffer::collect_bool(counts.len(), |row| has_match(counts[row]));
-        shown.changed(&keyed.changes, BooleanArray::new(matched, None), cx)
+        Ok(())
     }
 
     /// Rows of a side of which the keys alone are kept: the other side's rows are shown anew whose key is there now and was not, or
@@ -226,8 +217,20 @@ impl Operator for JoinOperator {
     }
 
     fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let waiting = self.looking_up.as_mut().map(std::mem::take).unwrap_or_default();
-        waiting.into_iter().try_for_each(|changes| self.look_up(changes, cx))
+        let Some(looking_up) = &mut self.looking_up else { return Ok(()) };
+        let mut parts = Parts { sides: &mut self.sides, pairs: &self.pairs, shown: self.shown[0].as_ref() };
+        looking_up.end_step(&mut parts, cx)
+    }
+
+    /// What waits holds the watermark back to where it stood when it came.
+    fn output_watermark(&self, input: Watermark) -> Watermark {
+        let held = self.looking_up.as_ref().and_then(|looking_up| looking_up.waiting.as_ref()?.held());
+        held.map_or(input, |held| held.min(input))
+    }
+
+    fn lookup_keys(&mut self) -> Option<&mut dyn LookupKeys> {
+        let waiting = self.looking_up.as_mut()?.waiting.as_mut()?;
+        Some(waiting)
     }
 
     fn state(&mut self) -> Option<&mut dyn Imaged> {
@@ -241,6 +244,9 @@ impl Imaged for JoinOperator {
         for (side, name) in self.sides.iter_mut().zip(SIDES) {
             side.arrangement_mut().add_to_image(&mut image, name)?;
         }
+        if let Some(looking_up) = &mut self.looking_up {
+            looking_up.add_to_image(&mut image)?;
+        }
         Ok(image)
     }
 
@@ -248,14 +254,17 @@ impl Imaged for JoinOperator {
         for (side, name) in self.sides.iter_mut().zip(SIDES) {
             parts.iter().try_for_each(|image| side.restore(image, name, owned))?;
         }
-        Ok(())
+        let Some(looking_up) = &mut self.looking_up else { return Ok(()) };
+        parts.iter().try_for_each(|image| looking_up.restore(image, owned))
     }
 
     fn rows(&self) -> usize {
-        self.sides.iter().map(|side| side.arrangement().len()).sum()
+        let beside = self.looking_up.as_ref().map_or(0, LookingUp::rows);
+        self.sides.iter().map(|side| side.arrangement().len()).sum::<usize>() + beside
     }
 
     fn bytes(&self) -> usize {
-        self.sides.iter().map(|side| side.arrangement().bytes()).sum()
+        let beside = self.looking_up.as_ref().map_or(0, LookingUp::bytes);
+        self.sides.iter().map(|side| side.arrangement().bytes()).sum::<usize>() + beside
     }
 }

@@ -123,6 +123,11 @@ impl Side {
         self.width
     }
 
+    /// The input's columns, then the computed keys.
+    pub(super) fn keyed_schema(&self) -> &SchemaRef {
+        &self.keyed_schema
+    }
+
     /// Whether nothing but keys is kept.
     pub(super) fn has_only_keys(&self) -> bool {
         self.only_keys.is_some()
