@@ -1,6 +1,6 @@
 //! Sources, sinks and formats: how rows come in from outside and go out again.
 //!
-//! A [`Source`] is polled for batches, a [`Sink`] is handed changes; a [`Connector`] makes both from the options of a
+//! A [`Source`] is polled for batches, a [`Sink`] is handed changes, a [`Lookup`] is asked for rows by key; a [`Connector`] makes them from the options of a
 //! `CREATE` statement; the [`Registry`] knows all connectors by name.
 
 pub mod blackhole;
@@ -8,6 +8,7 @@ mod fields;
 pub mod files;
 pub mod formats;
 pub mod generator;
+pub mod lookup;
 pub mod memory;
 pub mod nexmark;
 pub mod options;
@@ -18,6 +19,7 @@ pub mod sink;
 pub mod source;
 pub mod stdout;
 
+pub use lookup::{Lookup, LookupRequest};
 pub use options::Options;
 pub use position::{Position, SinkToken};
 pub use registry::{Connector, Registry, Reread};

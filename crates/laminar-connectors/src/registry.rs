@@ -12,9 +12,9 @@ use crate::generator::GeneratorConnector;
 use crate::memory::MemoryConnector;
 use crate::nexmark::NexmarkConnector;
 use crate::options::nearest;
-use crate::retry::{Retry, RetryingSink, RetryingSource, passes};
+use crate::retry::{Retry, RetryingLookup, RetryingSink, RetryingSource, passes};
 use crate::stdout::StdoutConnector;
-use crate::{Accepts, BadRow, Options, Sink, SinkRequest, Source, SourceRequest};
+use crate::{Accepts, BadRow, Lookup, LookupRequest, Options, Sink, SinkRequest, Source, SourceRequest};
 
 /// Makes sources and sinks of one kind.
 pub trait Connector: Send + Sync {
@@ -23,6 +23,13 @@ pub trait Connector: Send + Sync {
 
     /// Opens a source; reads enough of the data to know its schema.
     fn open_source(&self, request: SourceRequest) -> Result<Box<dyn Source>>;
+
+    /// Opens what is asked for rows by key; looks outside as far as its columns are to be known.
+    fn open_lookup(&self, _: LookupRequest) -> Result<Box<dyn Lookup>> {
+        let text = format!("the connector '{}' cannot be asked for rows by key", self.name());
+        Err(Error::new(Code::NotSupported, text)
+            .with_hint("lookup tables stand over FILE; CREATE TABLE … FROM another connector, and join with that FOR SYSTEM_TIME AS OF PROCTIME()"))
+    }
 
     /// Which changes a sink with these options takes; `None`: this connector has no sinks.
     fn sink_accepts(&self, request: &SinkRequest) -> Result<Option<Accepts>>;
@@ -141,6 +148,25 @@ impl Registry {
         let again = SourceRequest { schema: Some(source.schema()), schema_was_found, ..request };
         let open = Box::new(move || connector.open_source(again.clone()));
         Ok(Box::new(RetryingSource::new(said.unwrap_or(Retry::STANDARD), source, open)))
+    }
+
+    /// Opens what is asked for rows by key, with its columns. What is away for a while is asked again, as the options `retry` and
+    /// `retry_pause_max` say.
+    pub fn open_lookup(&self, name: &str, mut request: LookupRequest) -> Result<(SchemaRef, RetryingLookup)> {
+        let connector = Arc::clone(self.shared(name)?);
+        let retry = Retry::take(&mut request.options)?.unwrap_or(Retry::STANDARD);
+        let lookup = connector.open_lookup(request.clone())?;
+        let schema = lookup.schema();
+        let schema_was_found = request.schema_was_found || request.schema.is_none();
+        let again = LookupRequest { schema: Some(schema.clone()), schema_was_found, ..request };
+        Ok((schema, RetryingLookup::new(retry, lookup, Box::new(move || connector.open_lookup(again.clone())))))
+    }
+
+    /// A lookup that could be opened before, when `request` said its columns: it is opened when it is asked.
+    pub fn open_lookup_later(&self, name: &str, mut request: LookupRequest) -> Result<RetryingLookup> {
+        let connector = Arc::clone(self.shared(name)?);
+        let retry = Retry::take(&mut request.options)?.unwrap_or(Retry::STANDARD);
+        Ok(RetryingLookup::away(retry, Box::new(move || connector.open_lookup(request.clone()))))
     }
 
     /// Which changes a sink takes.

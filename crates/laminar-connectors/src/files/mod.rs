@@ -6,6 +6,7 @@
 //! * [`sample`]: which columns a file has. [`partitions`]: which ones its path has.
 //! * [`text_file`], [`parquet_file`]: the rows of one file. [`reader`]: either.
 //! * [`source`], [`file_list`]: files one after the other. [`follow`], [`followed`]: files that grow, and new ones. [`enveloped`]: records that tell changes.
+//! * [`lookup`]: rows by their keys.
 //! * [`reread`]: records that could not be read, once more.
 //! * [`place`], [`kept`]: where the reading of files stands, and whether they still are the same ones.
 //! * [`output`], [`sink`]: rows into a file. [`epochs`]: the same, such that a crash neither loses nor repeats one. [`file_set`]: which files an object reads or writes.
@@ -21,6 +22,7 @@ mod followed;
 mod glob;
 mod input;
 mod kept;
+mod lookup;
 mod magic;
 mod output;
 mod parquet_file;
@@ -41,7 +43,7 @@ pub use file_set::FileSet;
 use laminar_core::{ChangeBatch, Result};
 
 use crate::registry::Reread;
-use crate::{Accepts, BadRow, Connector, Options, Sink, SinkRequest, Source, SourceRequest};
+use crate::{Accepts, BadRow, Connector, Lookup, LookupRequest, Options, Sink, SinkRequest, Source, SourceRequest};
 
 /// Files of this machine.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +58,10 @@ impl Connector for FileConnector {
 
     fn open_source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         source::open(request, &self.pipes)
+    }
+
+    fn open_lookup(&self, request: LookupRequest) -> Result<Box<dyn Lookup>> {
+        Ok(Box::new(lookup::FileLookup::open(request, &self.pipes)?))
     }
 
     fn sink_accepts(&self, request: &SinkRequest) -> Result<Option<Accepts>> {

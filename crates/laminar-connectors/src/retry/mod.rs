@@ -1,8 +1,9 @@
 //! Sources and sinks whose outside is away for a while are tried again, with pauses that grow, and go on where they stood.
 //!
-//! [`source`] opens a source anew; [`sink`] keeps what a sink could not take. A cause passes if it lies in the world and not in the data or in the options
+//! [`source`] opens a source anew, [`lookup`] what is asked; [`sink`] keeps what a sink could not take. A cause passes if it lies in the world and not in the data or in the options
 //! ([`passes`]): a file or directory that is gone, a disk or network that fails. Everything else stops a source or sink at once, since it would fail again.
 
+mod lookup;
 mod sink;
 mod source;
 
@@ -14,6 +15,7 @@ use laminar_core::{Code, Error, Result};
 use crate::Options;
 use crate::options::invalid;
 
+pub use lookup::{OpenLookup, RetryingLookup};
 pub use sink::{OpenSink, RetryingSink};
 pub use source::{OpenSource, RetryingSource};
 

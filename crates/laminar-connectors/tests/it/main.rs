@@ -10,6 +10,7 @@ mod follow;
 mod follow_several;
 mod globs;
 mod harness;
+mod lookups;
 mod parquet;
 #[cfg(unix)]
 mod pipes;
