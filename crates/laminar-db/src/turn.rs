@@ -245,6 +245,7 @@ impl DatabaseWork<'_> {
     /// Passes on what was rejected outside of steps.
     fn forward(&mut self) -> Result<()> {
         self.progressed |= self.engine().forward_rejected()?;
+        self.engine().tend_lookups()?;
         Ok(())
     }
 

@@ -30,6 +30,12 @@ pub(crate) fn without_connectors(parsed: &ParsedStatement) -> Result<Option<Pars
                     .at(connector.span));
             }
         }
+        Statement::CreateLookup(lookup) => {
+            let text = format!("a test reads no connectors, so nothing answers for the lookup table '{}'", lookup.name.text);
+            return Err(Error::new(Code::NotSupported, text)
+                .with_hint("run the script over a small file: laminar run")
+                .at(lookup.connector.span));
+        }
         Statement::CreateSink(sink) => {
             sink.connector.name = NOWHERE.to_owned();
             sink.connector.options.clear();

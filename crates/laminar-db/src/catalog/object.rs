@@ -31,6 +31,8 @@ pub(crate) enum Definition {
     Source(SourceDefinition),
     /// Rows that are inserted and kept.
     Table(TableDefinition),
+    /// Rows that stand elsewhere, as far as they have been asked for.
+    Lookup(LookupDefinition),
     /// A continuous query; `stored` for materialized views.
     Query { properties: EdgeProperties, stored: bool, latest_only: bool },
     /// A query that is put in wherever it is named.
@@ -77,6 +79,14 @@ pub(crate) struct TableDefinition {
     pub(crate) checks: Vec<CheckText>,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LookupDefinition {
+    /// The columns of its rows.
+    pub(crate) columns: SchemaRef,
+    /// What holds for its answers, which have two columns more.
+    pub(crate) properties: EdgeProperties,
+}
+
 /// What gives a column its value, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ColumnText {
@@ -115,6 +125,7 @@ impl Object {
         match &self.definition {
             Definition::Source(_) => ObjectKind::Source,
             Definition::Table(_) => ObjectKind::Table,
+            Definition::Lookup(_) => ObjectKind::LookupTable,
             Definition::Query { stored: true, .. } => ObjectKind::MaterializedView,
             Definition::Query { stored: false, .. } => ObjectKind::Stream,
             Definition::View(_) => ObjectKind::View,
@@ -129,7 +140,11 @@ impl Object {
             Definition::Source(source) => Some(&source.properties),
             Definition::Table(table) => Some(&table.properties),
             Definition::Query { properties, .. } => Some(properties),
-            Definition::View(_) | Definition::Sink { .. } | Definition::LateSink { .. } | Definition::Subscription { .. } => None,
+            Definition::Lookup(_)
+            | Definition::View(_)
+            | Definition::Sink { .. }
+            | Definition::LateSink { .. }
+            | Definition::Subscription { .. } => None,
         }
     }
 
@@ -188,6 +203,7 @@ pub(crate) fn kind_name(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::Source => "SOURCE",
         ObjectKind::Table => "TABLE",
+        ObjectKind::LookupTable => "LOOKUP TABLE",
         ObjectKind::Stream => "STREAM",
         ObjectKind::View => "VIEW",
         ObjectKind::MaterializedView => "MATERIALIZED VIEW",

@@ -153,6 +153,9 @@ fn takes_no_rows(object: &Object) -> Error {
         return Error::new(Code::InvalidQuery, format!("source '{name}' gets its rows from its connector"))
             .with_hint("push into a source that is created without FROM, or into a table");
     }
-    Error::new(Code::InvalidQuery, format!("rows cannot be pushed into {} '{name}'", kind_name(object.kind())))
-        .with_hint("push into a source or table that it reads from")
+    let error = Error::new(Code::InvalidQuery, format!("rows cannot be pushed into {} '{name}'", kind_name(object.kind())));
+    error.with_hint(match object.kind() {
+        ObjectKind::LookupTable => "its rows stand elsewhere: change them there, or keep them in a TABLE",
+        _ => "push into a source or table that it reads from",
+    })
 }

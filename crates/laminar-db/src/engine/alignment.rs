@@ -13,7 +13,7 @@ use crate::catalog::{Alignment, Definition, ObjectId};
 /// Readers that are not asked for more for now.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    /// All readers: the process takes all the memory that it may.
+    /// All readers but those of lookup tables: the process takes all the memory that it may.
     everything: bool,
     /// All readers of these objects: a subscription that waits for its reader holds them back.
     objects: Vec<ObjectId>,
@@ -28,7 +28,7 @@ impl Held {
     }
 
     pub(super) fn holds(&self, reader: &Reader) -> bool {
-        self.everything || self.nodes.contains(&reader.node) || self.objects.contains(&reader.object)
+        self.everything && !reader.answers() || self.nodes.contains(&reader.node) || self.objects.contains(&reader.object)
     }
 }
 

@@ -53,6 +53,7 @@ impl Engine {
                 None => !instance.nodes.is_empty() && instance.nodes.iter().all(|node| is_ended(*node)),
             },
             Parts::Table(table) => is_ended(table.source),
+            Parts::Lookup(lookup) => is_ended(lookup.source),
             _ => instance.nodes.last().is_some_and(|node| is_ended(*node)),
         }
     }

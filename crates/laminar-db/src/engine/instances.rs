@@ -12,6 +12,7 @@ use laminar_core::{Error, NodeId, Result};
 
 use super::files::Files;
 use super::late_target::SinkIntake;
+use super::lookups::LookupInstance;
 use super::sinks::SinkHandle;
 use super::table_rules::TableRules;
 use crate::catalog::{ObjectId, TextLengths};
@@ -21,6 +22,8 @@ use crate::history::History;
 #[derive(Default)]
 pub(crate) struct Instances {
     objects: BTreeMap<ObjectId, Instance>,
+    /// The lookup tables among them, since they are looked at after each step.
+    lookups: Vec<ObjectId>,
 }
 
 /// What runs for an object.
@@ -35,6 +38,7 @@ pub(crate) struct Instance {
 pub(crate) enum Parts {
     Source(SourceInstance),
     Table(TableInstance),
+    Lookup(LookupInstance),
     /// The node at which the changes of a stream or materialized view come out.
     Query(NodeId),
     View,
@@ -91,10 +95,14 @@ impl Instances {
     }
 
     pub(super) fn insert(&mut self, id: ObjectId, instance: Instance) {
+        if matches!(instance.parts, Parts::Lookup(_)) {
+            self.lookups.push(id);
+        }
         self.objects.insert(id, instance);
     }
 
     pub(super) fn remove(&mut self, id: ObjectId) -> Option<Instance> {
+        self.lookups.retain(|lookup| *lookup != id);
         self.objects.remove(&id)
     }
 
@@ -121,6 +129,26 @@ impl Instances {
     pub(crate) fn table(&self, id: ObjectId) -> Option<&TableInstance> {
         match &self.get(id)?.parts {
             Parts::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The lookup tables.
+    pub(crate) fn lookups(&self) -> &[ObjectId] {
+        &self.lookups
+    }
+
+    /// The parts of the object `id`, if it is a lookup table.
+    pub(crate) fn lookup(&self, id: ObjectId) -> Option<&LookupInstance> {
+        match &self.get(id)?.parts {
+            Parts::Lookup(lookup) => Some(lookup),
+            _ => None,
+        }
+    }
+
+    pub(super) fn lookup_mut(&mut self, id: ObjectId) -> Option<&mut LookupInstance> {
+        match &mut self.get_mut(id)?.parts {
+            Parts::Lookup(lookup) => Some(lookup),
             _ => None,
         }
     }
@@ -152,7 +180,7 @@ impl Instance {
             Parts::Source(source) => source.reader.map(|reader| reader.output),
             Parts::Table(table) => Some(table.output),
             Parts::Query(root) => Some(*root),
-            Parts::View | Parts::Sink { .. } | Parts::LateSink(_) | Parts::Subscription { .. } => None,
+            Parts::Lookup(_) | Parts::View | Parts::Sink { .. } | Parts::LateSink(_) | Parts::Subscription { .. } => None,
         }
     }
 

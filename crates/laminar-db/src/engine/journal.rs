@@ -239,6 +239,7 @@ pub(crate) fn context_of(object: &Object) -> Result<ObjectContext> {
     let (idle_timeout, found) = match &object.definition {
         Definition::Source(source) => (source.idle_timeout, source.connector.is_some().then_some(&source.properties.schema)),
         Definition::Table(table) => (table.idle_timeout, Some(&table.properties.schema)),
+        Definition::Lookup(lookup) => (None, Some(&lookup.columns)),
         Definition::LateSink { columns, .. } => (None, columns.as_ref()),
         _ => (None, None),
     };

@@ -10,6 +10,7 @@ mod histories;
 mod instances;
 mod journal;
 mod late_target;
+mod lookups;
 mod memory;
 mod named_subscriptions;
 mod notices;
@@ -48,6 +49,7 @@ pub(crate) use histories::AttachedHistory;
 pub(crate) use instances::{Instance, Instances, Parts, SourceInstance, SourceReader, TableInstance};
 pub(crate) use journal::Journal;
 pub(crate) use late_target::append_sink_request;
+pub(crate) use lookups::{CacheBounds, Desk, LookupInstance, LookupSource, LookupStatus, LookupWaits, answer_schema};
 pub(crate) use named_subscriptions::NamedSubscription;
 pub(crate) use planning::PlannerCatalog;
 use readers::Deliveries;
@@ -247,6 +249,7 @@ impl Engine {
                 let (name, kind) = (&object.name, object.kind());
                 let hint = match kind {
                     ObjectKind::Subscription => format!("FETCH 100 FROM {name}"),
+                    ObjectKind::LookupTable => "subscribe to the view that looks it up".to_owned(),
                     _ => format!("subscribe to SELECT * FROM {name}"),
                 };
                 Error::new(Code::InvalidQuery, format!("{} '{name}' has no changes of its own", kind_name(kind))).with_hint(hint)

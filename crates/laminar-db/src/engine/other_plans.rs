@@ -48,7 +48,9 @@ impl Engine {
             ObjectKind::MaterializedView | ObjectKind::Stream | ObjectKind::View => {}
             ObjectKind::Sink => return Some(format!("the sink '{name}' has written its rows already")),
             ObjectKind::Subscription => return Some(format!("the subscription '{name}' has delivered its changes already")),
-            ObjectKind::Source | ObjectKind::Table => return Some(format!("'{name}' itself keeps the rows")),
+            ObjectKind::Source | ObjectKind::Table | ObjectKind::LookupTable => {
+                return Some(format!("'{name}' itself keeps the rows"));
+            }
         }
         if object.late_to.is_some() {
             return Some(format!("'{name}' has written its late rows into another object already"));

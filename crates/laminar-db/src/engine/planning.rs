@@ -81,6 +81,14 @@ impl<'a> PlannerCatalog<'a> {
             self.trouble.borrow_mut().get_or_insert(error.with_hint(hint));
             return None;
         }
+        if let Definition::Lookup(_) = &object.definition {
+            let text = format!("CHANGES of the lookup table '{of}', whose rows stand elsewhere");
+            let error = Error::new(Code::NotSupported, text);
+            self.trouble
+                .borrow_mut()
+                .get_or_insert(error.with_hint("CHANGES of the view that looks it up tells what rows were given"));
+            return None;
+        }
         let (node, changes) = (self.instances.output(object.id)?, object.properties()?.clone());
         let properties = EdgeProperties::new(schema_with_operations(&changes.schema), ChangeKind::Append);
         let (kind, changes_of) = (RelationKind::Stream, Some(changes));
@@ -133,7 +141,10 @@ impl plan::Catalog for PlannerCatalog<'_> {
             let (kind, properties) = (RelationKind::View, unknown(schema.clone()));
             return Some(Relation { name: name.to_owned(), kind, node: NodeId(0), properties, changes_of: None, inlined: None });
         }
-        let (node, properties) = (self.instances.output(object.id)?, object.properties()?.clone());
+        let (node, properties) = match &object.definition {
+            Definition::Lookup(lookup) => (self.instances.lookup(object.id)?.output, lookup.properties.clone()),
+            _ => (self.instances.output(object.id)?, object.properties()?.clone()),
+        };
         Some(Relation {
             name: name.to_owned(),
             kind: relation_kind(object.kind()),
@@ -153,6 +164,7 @@ fn relation_kind(kind: ObjectKind) -> RelationKind {
     match kind {
         ObjectKind::Source => RelationKind::Source,
         ObjectKind::Table => RelationKind::Table,
+        ObjectKind::LookupTable => RelationKind::Lookup,
         ObjectKind::MaterializedView => RelationKind::MaterializedView,
         ObjectKind::Stream | ObjectKind::Sink | ObjectKind::Subscription => RelationKind::Stream,
         ObjectKind::View => RelationKind::View,

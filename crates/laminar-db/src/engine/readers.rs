@@ -74,6 +74,8 @@ pub(crate) struct Reader {
     heard_at: Option<i64>,
     /// How many rows its last piece might have.
     piece_rows: usize,
+    /// Whether its rows are answers of a lookup table: rows wait for them.
+    answers: bool,
     pub(crate) state: ReaderState,
     pub(crate) rows: u64,
     pub(crate) bad: u64,
@@ -129,6 +131,7 @@ impl Readers {
             is_held: false,
             heard_at: None,
             piece_rows: PIECE_ROWS_START,
+            answers: false,
             state,
             rows: 0,
             bad: 0,
@@ -144,6 +147,25 @@ impl Readers {
     /// Takes back that something reads from `node`.
     pub(super) fn unwant(&mut self, node: NodeId) {
         self.readers.iter_mut().filter(|reader| reader.node == node).for_each(|reader| reader.wanted = false);
+    }
+
+    /// Adds the reader of a lookup table. It is asked for nothing before a row waits for it.
+    pub(crate) fn add_lookup(&mut self, object: ObjectId, node: NodeId, source: Box<dyn Source>) {
+        self.add(object, node, source, false);
+        for reader in self.readers.iter_mut().filter(|reader| reader.node == node) {
+            (reader.wanted, reader.answers) = (false, true);
+        }
+    }
+
+    /// Says whether there is something to ask the reader of a lookup table for; if it `was_idle`, it is asked at once.
+    pub(super) fn set_asked(&mut self, node: NodeId, has_keys: bool, was_idle: bool) {
+        for reader in self.readers.iter_mut().filter(|reader| reader.node == node) {
+            // What was read, or is being read, is still to be passed on.
+            reader.wanted = has_keys || reader.ahead.is_some() || reader.source.is_none();
+            if has_keys && was_idle {
+                reader.again_at = i64::MIN;
+            }
+        }
     }
 
     /// Takes the reader at `node` away, and gives what it reads.
@@ -321,6 +343,11 @@ impl Reader {
     /// Whether it has been read to its end.
     pub(super) fn has_ended(&self) -> bool {
         self.is_bounded() && self.state == ReaderState::Ended
+    }
+
+    /// Whether its rows are answers of a lookup table, which let others go that wait for them.
+    pub(super) fn answers(&self) -> bool {
+        self.answers
     }
 
     /// Whether its end is that of its node.

@@ -240,6 +240,9 @@ impl Engine {
         if let Some(table) = self.instances.table(id) {
             return Ok(table.source);
         }
+        if let Some(lookup) = self.instances.lookup(id) {
+            return Ok(lookup.source);
+        }
         // The one that reads already takes the rest too: of a pipe there is no other.
         if self.instances.source(id).is_none_or(|source| source.reader.is_none()) {
             self.ensure_reader(id)?;

@@ -31,12 +31,14 @@ impl Engine {
             self.readers.read(&mut Deliveries::of(&mut self.reactor, &mut self.side_outputs, &mut self.journal), &held, now);
         // What could not be read takes part in the step of the rows beside it.
         self.forward_rejected()?;
+        self.tend_lookups()?;
         let started = self.reactor.start_poll()?;
         if started.is_running() && self.settings.workers > 1 {
             self.readers.read_ahead(&held, now);
         }
         let poll = self.reactor.finish_poll(started, Some(&mut self.side_outputs))?;
         let progressed = self.forward_rejected()? || poll.progressed || read;
+        self.tend_lookups()?;
         self.round_of(progressed, &held)
     }
 
@@ -49,6 +51,7 @@ impl Engine {
         let rows = started.rows();
         self.reactor.finish_poll(started, Some(&mut self.side_outputs))?;
         self.forward_rejected()?;
+        self.tend_lookups()?;
         Ok(rows)
     }
 
@@ -84,7 +87,7 @@ impl Engine {
         if again_at.is_none() && self.readers.some_open(&Held::default()) && !self.readers.some_open(held) {
             return self.wait_for_reader(held, self.clock.now());
         }
-        Ok(match (again_at, self.reactor.next_wake()) {
+        Ok(match (again_at, self.next_timer()) {
             (Some(a), Some(b)) => Round::WaitUntil(a.min(b)),
             (Some(at), None) => Round::WaitUntil(at),
             // A timer alone counts only as long as something could still come: an idle timeout is no reason to run for ever.
@@ -96,7 +99,12 @@ impl Engine {
     /// When something happens by itself next, in wall-clock nanoseconds: a source is to be looked at again, or a timer is due.
     pub(crate) fn wakes_at(&mut self) -> Option<i64> {
         let held = self.hold(self.clock.now());
-        self.readers.next_ask(&self.reactor, &held).into_iter().chain(self.reactor.next_wake()).min()
+        self.readers.next_ask(&self.reactor, &held).into_iter().chain(self.next_timer()).min()
+    }
+
+    /// When a node wants to run next, or an answer of a lookup table is too old.
+    fn next_timer(&self) -> Option<i64> {
+        self.reactor.next_wake().into_iter().chain(self.lookups_expire_at()).min()
     }
 
     /// Whether a step would have something to do now.
@@ -151,7 +159,7 @@ impl Engine {
 
     /// Whether a thread that reads and steps has nothing to do that it did not have before what was just settled.
     pub(crate) fn is_settled(&self) -> bool {
-        self.reactor.is_settled() && !self.readers.some_held()
+        self.reactor.is_settled() && !self.readers.some_held() && !self.some_lookup_wanted()
     }
 
     /// The same after a push into `node`, even if a source delivers there too.
@@ -176,7 +184,7 @@ impl Engine {
             let poll = step(&mut self.reactor, &mut self.side_outputs)?;
             let forwarded = self.forward_rejected()?;
             if !forwarded && (!poll.progressed || self.reactor.is_settled()) {
-                return Ok(());
+                return self.tend_lookups();
             }
         }
     }

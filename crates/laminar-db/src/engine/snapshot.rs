@@ -54,6 +54,9 @@ fn captured(engine: &Engine, name: &str) -> Option<Captured> {
     if let Definition::View(view) = &object.definition {
         return Some(Captured::View(view.query.clone(), object.sql.clone()));
     }
+    if let Definition::Lookup(_) = &object.definition {
+        return Some(Captured::Failed(stands_elsewhere(name)));
+    }
     let (node, properties) = object.is_stored().then_some(()).and(engine.instances.output(object.id).zip(object.properties()))?;
     let graph = engine.reactor.graph();
     match graph.status(node) {
@@ -88,6 +91,13 @@ impl SnapshotTables for Snapshot {
 fn changes_have_no_end(of: &str) -> Error {
     Error::new(Code::InvalidQuery, format!("CHANGES({of}) goes on for ever: it never has all its rows")).with_hint(format!(
         "CREATE MATERIALIZED VIEW … AS SELECT … FROM CHANGES({of}) keeps them, and SUBSCRIBE {of} or a SELECT alone follows them"
+    ))
+}
+
+fn stands_elsewhere(table: &str) -> Error {
+    let text = format!("'{table}' is a lookup table: its rows stand elsewhere, and are asked for by key when a row comes");
+    Error::new(Code::InvalidQuery, text).with_hint(format!(
+        "query a MATERIALIZED VIEW with … JOIN {table} FOR SYSTEM_TIME AS OF PROCTIME() ON …, or read all of its rows into a TABLE"
     ))
 }
 

@@ -52,7 +52,7 @@ fn has_history(engine: &Engine, name: &Name) -> Result<bool> {
     let object = engine.catalog.require(name)?;
     match object.kind() {
         ObjectKind::Table | ObjectKind::Stream | ObjectKind::MaterializedView => Ok(object.is_stored()),
-        ObjectKind::Source | ObjectKind::View => Err(refused(&format!("a {}", object.kind()))),
+        ObjectKind::Source | ObjectKind::View | ObjectKind::LookupTable => Err(refused(&format!("a {}", object.kind()))),
         ObjectKind::Sink | ObjectKind::Subscription => {
             let text = format!("{} '{}' has no changes of its own", kind_name(object.kind()).to_lowercase(), name.text);
             Err(Error::new(Code::InvalidQuery, text).with_hint("subscribe to what it reads").at(name.span))

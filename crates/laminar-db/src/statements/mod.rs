@@ -4,6 +4,7 @@ mod alter;
 mod backup;
 mod change;
 mod checkpoint;
+mod create_lookup;
 mod create_query;
 mod create_sink;
 mod create_source;
@@ -200,6 +201,7 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
     match statement {
         Statement::CreateSource(create) => create_source::run(engine, create, text),
         Statement::CreateTable(create) => create_table::run(engine, create, text),
+        Statement::CreateLookup(create) => create_lookup::run(engine, create, text),
         Statement::CreateStream(create) => create_query::run(engine, create, text, ObjectKind::Stream),
         Statement::CreateMaterializedView(create) => create_query::run(engine, create, text, ObjectKind::MaterializedView),
         Statement::CreateView(create) => create_view::run(engine, create, text),

@@ -74,6 +74,7 @@ fn under_its_name(engine: &Engine, object: &Object, to: &str) -> Result<(Object,
         (Definition::LateSink { columns, .. }, Statement::CreateSink(create)) => {
             Definition::LateSink { connector: create.connector, columns }
         }
+        (Definition::Lookup(lookup), Statement::CreateLookup(_)) => Definition::Lookup(lookup),
         (same @ (Definition::Query { .. } | Definition::Subscription { .. }), _) => same,
         _ => return Err(Error::internal(format!("the statement of '{}' makes something else", object.name))),
     };

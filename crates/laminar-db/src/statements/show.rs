@@ -6,12 +6,13 @@ use laminar_sql::parse::{Name, Show};
 
 use super::{StatementOutcome, checkpoint, fetch, text_rows};
 use crate::catalog::{Definition, Object, ObjectKind, kind_name};
-use crate::engine::Engine;
+use crate::engine::{Engine, LookupStatus};
 use crate::{ObjectStatus, Retrying, Status};
 
 pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> {
     match show {
         Show::Objects(ObjectKind::Subscription) => fetch::show(engine),
+        Show::Objects(ObjectKind::LookupTable) => lookups(engine),
         Show::Objects(kind) => objects(engine, Some(*kind)),
         Show::All => objects(engine, None),
         Show::Jobs => jobs(engine),
@@ -84,6 +85,27 @@ fn state_of(object: &ObjectStatus) -> String {
     }
 }
 
+/// `SHOW LOOKUP TABLES`: what is in the cache of each, and how much it was of use.
+fn lookups(engine: &mut Engine) -> Result<StatementOutcome> {
+    let status = Status::of(engine);
+    let mut rows = Vec::new();
+    for id in engine.instances.lookups().to_vec() {
+        let LookupStatus { metrics, cached, absent, wanted, asked } = engine.lookup_status(id)?;
+        let name = engine.catalog.name_of(id).to_owned();
+        let state = status.object(&name).map(state_of).unwrap_or_default();
+        let outside = engine.readers.iter().find(|reader| reader.object == id).map(|reader| reader.describe_position());
+        let numbers = [metrics.hits, metrics.misses, asked, cached as u64, absent as u64, wanted as u64, metrics.waiting_rows];
+        let numbers = numbers.iter().map(u64::to_string);
+        rows.push([name, state].into_iter().chain(numbers).chain([outside.unwrap_or_default()]).collect());
+    }
+    rows.sort();
+    text_rows(&LOOKUPS, rows)
+}
+
+/// What `SHOW LOOKUP TABLES` says: rows whose key was in the cache when they came, and those whose was not; keys that were asked for, that are
+/// in the cache, of these without a row, that are being asked for; rows that wait; what is asked.
+const LOOKUPS: [&str; 10] = ["name", "state", "hits", "misses", "asked", "cached", "absent", "wanted", "waiting_rows", "outside"];
+
 /// What each operator holds, and the changes that wait for subscriptions.
 fn state(engine: &mut Engine) -> Result<StatementOutcome> {
     let nodes: Vec<(NodeId, String, &str)> =
@@ -141,6 +163,9 @@ pub(super) fn describe(engine: &Engine, name: &Name) -> Result<StatementOutcome>
         return text_rows(&COLUMNS, schema.fields().iter().map(|field| described(field, String::new())).collect());
     }
     let object = engine.catalog.require(name)?;
+    if let Definition::Lookup(lookup) = &object.definition {
+        return text_rows(&COLUMNS, lookup.columns.fields().iter().map(|field| described(field, String::new())).collect());
+    }
     let Some(properties) = object.properties() else {
         return Err(Error::new(
             Code::InvalidQuery,

@@ -30,6 +30,7 @@ fn not_a_table(catalog: &Catalog, object: &Object, verb: &str) -> Error {
         Definition::Source(_) => error.with_detail("a source passes its rows on and keeps none").with_hint(
             "keep rows that change in a TABLE; a program takes back rows of a source that is created WITH (changelog = 'true')",
         ),
+        Definition::Lookup(_) => error.with_hint("they stand elsewhere: change them there, or keep them in a TABLE"),
         Definition::Sink { .. } | Definition::LateSink { .. } => {
             error.with_hint("change the rows of the tables that it is written from")
         }

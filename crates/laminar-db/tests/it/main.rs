@@ -21,6 +21,7 @@ mod keyed_sources;
 mod late;
 mod library;
 mod limits;
+mod lookups;
 mod memory;
 mod notices;
 mod postgres;

@@ -1,12 +1,11 @@
-//! ASOF joins, and joins with a table as it is when a row comes.
+//! ASOF joins.
 
-use datafusion::common::NullEquality;
 use laminar_core::Result;
-use laminar_core::dag::{AsofJoinSpec, JoinSpec, JoinType, Lookup, NodeKind};
+use laminar_core::dag::{AsofJoinSpec, JoinType, NodeKind};
 
 use super::key_columns::KeyColumns;
 use super::{Lowered, Lowering, edge_schema};
-use crate::plan::nodes::{AsofJoin, LookupJoin};
+use crate::plan::nodes::AsofJoin;
 
 impl Lowering {
     pub(super) fn asof_join(&mut self, join: &AsofJoin) -> Result<Lowered> {
@@ -34,12 +33,5 @@ impl Lowering {
         let joined = self.add(NodeKind::AsofJoin(spec), &[&left, &right], schema.into());
         let columns: Vec<usize> = (0..widths[0]).chain(first..first + widths[1]).collect();
         Ok(self.picked(joined, &columns, edge_schema(&join.schema)))
-    }
-
-    pub(super) fn lookup_join(&mut self, lookup: &LookupJoin) -> Result<Lowered> {
-        let (left, right) = (self.plan(&lookup.join.left)?, self.plan(&lookup.join.right)?);
-        debug_assert_eq!(lookup.join.null_equality, NullEquality::NullEqualsNothing, "as ON says");
-        let spec = JoinSpec { lookup: Some(Lookup::Stored), time_bound: None, ..self.join_spec(&lookup.join, &left, &right)? };
-        Ok(self.add(NodeKind::Join(spec), &[&left, &right], edge_schema(&lookup.join.schema)))
     }
 }

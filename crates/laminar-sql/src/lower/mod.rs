@@ -8,6 +8,7 @@ mod grouping_sets;
 mod join;
 mod key_columns;
 mod limit;
+mod lookup;
 mod output;
 mod over;
 mod recursion;

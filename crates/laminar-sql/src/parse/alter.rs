@@ -12,7 +12,7 @@ use super::tokens::Cursor;
 use super::{create_query, objects};
 use crate::diagnostic::nearest;
 
-const KINDS: &[&str] = &["SOURCE", "TABLE", "STREAM", "CONTINUOUS", "MATERIALIZED", "VIEW", "SINK", "SUBSCRIPTION"];
+const KINDS: &[&str] = &["SOURCE", "TABLE", "LOOKUP", "STREAM", "CONTINUOUS", "MATERIALIZED", "VIEW", "SINK", "SUBSCRIPTION"];
 const NOT_BUILT: &[&str] =
     &["INDEX", "FUNCTION", "SECRET", "CONNECTION", "SCHEMA", "DATABASE", "SYSTEM", "USER", "ROLE", "TYPE", "SEQUENCE"];
 const INSTEAD: &str = "RENAME TO is built, and AS query of a view or stream; for the rest drop the object and create it again";
@@ -29,7 +29,7 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Result<Statement> {
             cursor.advance();
             return Err(not_built(&format!("ALTER {word}"), cursor.since(start), INSTEAD));
         }
-        let error = cursor.expected("SOURCE, TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION");
+        let error = cursor.expected("SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION");
         return Err(match nearest(&word, KINDS.iter().copied()) {
             Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
             None => error.with_hint("say what it is: ALTER TABLE name RENAME TO other_name"),
@@ -74,6 +74,7 @@ fn created(statement: &Statement) -> Option<&Name> {
     match statement {
         Statement::CreateSource(create) => Some(&create.name),
         Statement::CreateTable(create) => Some(&create.name),
+        Statement::CreateLookup(create) => Some(&create.name),
         Statement::CreateStream(create) | Statement::CreateMaterializedView(create) | Statement::CreateView(create) => {
             Some(&create.name)
         }

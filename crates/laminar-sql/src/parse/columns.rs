@@ -38,11 +38,29 @@ const NOT_BUILT: &[(&[&str], &str)] = &[
 
 /// Reads `(…)` if it comes next; nothing means that the connector knows the columns.
 pub(super) fn definition(cursor: &mut Cursor<'_>, owner: &Name) -> Result<Definition> {
-    let mut found = Definition::default();
-    if cursor.peek(0) != Some(&Token::LParen) {
-        return Ok(found);
+    let found = items(cursor, owner)?;
+    check_key(&found)?;
+    Ok(found)
+}
+
+/// The same where the key alone may be said: then it names columns that the connector knows.
+pub(super) fn definition_or_key(cursor: &mut Cursor<'_>, owner: &Name) -> Result<Definition> {
+    let found = items(cursor, owner)?;
+    if !found.columns.is_empty() {
+        check_key(&found)?;
     }
-    cursor.list(|cursor| item(cursor, owner, &mut found))?;
+    Ok(found)
+}
+
+fn items(cursor: &mut Cursor<'_>, owner: &Name) -> Result<Definition> {
+    let mut found = Definition::default();
+    if cursor.peek(0) == Some(&Token::LParen) {
+        cursor.list(|cursor| item(cursor, owner, &mut found))?;
+    }
+    Ok(found)
+}
+
+fn check_key(found: &Definition) -> Result<()> {
     for key in &found.primary_key {
         if !found.columns.iter().any(|column| column.name.text == key.text) {
             let names = found.columns.iter().map(|column| column.name.text.as_str());
@@ -53,7 +71,7 @@ pub(super) fn definition(cursor: &mut Cursor<'_>, owner: &Name) -> Result<Defini
             });
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The columns of a key are never NULL.

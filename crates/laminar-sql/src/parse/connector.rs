@@ -92,7 +92,8 @@ fn split_alignment(options: &mut Vec<OptionDef>) -> Vec<OptionDef> {
     options.extract_if(.., |option| option.key.starts_with("watermark_alignment_")).collect()
 }
 
-fn refuse_repeated(options: &[OptionDef]) -> Result<()> {
+/// Fails if two options have one name.
+pub(super) fn refuse_repeated(options: &[OptionDef]) -> Result<()> {
     let is_repeated = |(at, option): &(usize, &OptionDef)| options[..*at].iter().any(|other| other.key == option.key);
     match options.iter().enumerate().find(is_repeated) {
         Some((_, option)) => Err(given_twice(option)),

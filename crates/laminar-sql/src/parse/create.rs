@@ -5,7 +5,7 @@ use laminar_core::{Code, Error, Result, Span};
 use super::dispatch::not_built;
 use super::statement::{Name, Statement};
 use super::tokens::Cursor;
-use super::{create_query, create_sink, create_source, create_table, subscription};
+use super::{create_lookup, create_query, create_sink, create_source, create_table, subscription};
 use crate::diagnostic::nearest;
 
 /// What stands before the part that differs.
@@ -18,11 +18,11 @@ pub(super) struct Head {
     pub(super) start: usize,
 }
 
-const KINDS: &[&str] = &["SOURCE", "TABLE", "STREAM", "CONTINUOUS QUERY", "VIEW", "MATERIALIZED VIEW", "SINK", "SUBSCRIPTION"];
+const KINDS: &[&str] =
+    &["SOURCE", "TABLE", "LOOKUP TABLE", "STREAM", "CONTINUOUS QUERY", "VIEW", "MATERIALIZED VIEW", "SINK", "SUBSCRIPTION"];
 
 /// Kinds that we know and refuse, with what to do today.
 const NOT_BUILT: &[(&[&str], &str)] = &[
-    (&["LOOKUP", "TABLE"], "CREATE TABLE and INSERT the rows, or CREATE SOURCE over a file of them"),
     (&["INDEX"], "views are indexed by what reads them; none is needed"),
     (&["UNIQUE", "INDEX"], "declare a PRIMARY KEY in CREATE TABLE"),
     (&["FUNCTION"], ""),
@@ -55,6 +55,10 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
     if cursor.take_word("TABLE") {
         let head = head(cursor, start, or_replace, "table")?;
         return create_table::rest(cursor, head).map(Statement::CreateTable);
+    }
+    if cursor.take_words(&["LOOKUP", "TABLE"]) {
+        let head = head(cursor, start, or_replace, "table")?;
+        return create_lookup::rest(cursor, head).map(Statement::CreateLookup);
     }
     if cursor.take_word("STREAM") || cursor.take_words(&["CONTINUOUS", "QUERY"]) {
         let head = head(cursor, start, or_replace, "stream")?;
@@ -96,7 +100,7 @@ fn unknown_kind(cursor: &Cursor<'_>, start: usize) -> Error {
         let span: Span = after.since(start);
         return not_built(&format!("CREATE {}", words.join(" ")), span, instead);
     }
-    let error = cursor.expected("SOURCE, TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION");
+    let error = cursor.expected("SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION");
     let meant = cursor.word().and_then(|word| {
         let first_words = KINDS.iter().map(|kind| kind.split(' ').next().unwrap_or(kind));
         nearest(&word, first_words).and_then(|meant| KINDS.iter().rfind(|kind| kind.starts_with(meant)))

@@ -7,6 +7,7 @@ use super::tokens::Cursor;
 const WORDS: &[(&[&str], &[&str], ObjectKind)] = &[
     (&["SOURCE"], &["SOURCES"], ObjectKind::Source),
     (&["TABLE"], &["TABLES"], ObjectKind::Table),
+    (&["LOOKUP", "TABLE"], &["LOOKUP", "TABLES"], ObjectKind::LookupTable),
     (&["STREAM"], &["STREAMS"], ObjectKind::Stream),
     (&["CONTINUOUS", "QUERY"], &["CONTINUOUS", "QUERIES"], ObjectKind::Stream),
     (&["MATERIALIZED", "VIEW"], &["MATERIALIZED", "VIEWS"], ObjectKind::MaterializedView),
@@ -31,6 +32,7 @@ impl ObjectKind {
         match self {
             ObjectKind::Source => "source",
             ObjectKind::Table => "table",
+            ObjectKind::LookupTable => "lookup table",
             ObjectKind::Stream => "stream",
             ObjectKind::View => "view",
             ObjectKind::MaterializedView => "materialized view",

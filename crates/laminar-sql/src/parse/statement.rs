@@ -38,6 +38,8 @@ pub enum Statement {
     CreateSource(CreateSource),
     /// `CREATE TABLE`.
     CreateTable(CreateTable),
+    /// `CREATE LOOKUP TABLE`: rows that stand elsewhere and are asked for by key.
+    CreateLookup(CreateLookup),
     /// `CREATE STREAM`, `CREATE CONTINUOUS QUERY`: a change stream that is not stored.
     CreateStream(CreateQuery),
     /// `CREATE MATERIALIZED VIEW`: stored and always current.
@@ -141,6 +143,25 @@ pub struct CreateTable {
     pub connector: Option<ConnectorDef>,
     /// `AS query`: what the table holds at first, and where its columns come from.
     pub query: Option<StreamQuery>,
+}
+
+/// `CREATE LOOKUP TABLE name (columns, PRIMARY KEY (…)) FROM CONNECTOR (…) FORMAT … WITH (cache_… = …)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateLookup {
+    /// The table's name.
+    pub name: Name,
+    /// `IF NOT EXISTS` was written.
+    pub if_not_exists: bool,
+    /// `OR REPLACE` was written.
+    pub or_replace: bool,
+    /// The declared columns; empty means that the connector knows them. Key columns are `not_null`.
+    pub columns: Vec<ColumnDef>,
+    /// The key's columns in the order of the constraint; each one of `columns`, if there are any.
+    pub primary_key: Vec<Name>,
+    /// Where the rows stand.
+    pub connector: ConnectorDef,
+    /// `cache_…`: how many answers are kept, and how long.
+    pub cache: Vec<OptionDef>,
 }
 
 /// An expression of a definition.
@@ -366,6 +387,8 @@ pub enum ObjectKind {
     Source,
     /// A table.
     Table,
+    /// A table of rows that stand elsewhere.
+    LookupTable,
     /// A stream.
     Stream,
     /// A view.

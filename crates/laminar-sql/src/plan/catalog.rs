@@ -4,7 +4,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use datafusion::logical_expr::{LogicalPlan, TableSource, TableType};
 use laminar_core::NodeId;
 use laminar_core::dag::EdgeProperties;
@@ -16,6 +16,8 @@ pub enum RelationKind {
     Source,
     /// Rows that are inserted and kept.
     Table,
+    /// Rows that stand elsewhere, as far as they have been asked for by key. Behind its columns are [`LOOKUP_COLUMNS`] more.
+    Lookup,
     /// A change stream that is not stored.
     Stream,
     /// A query that is put in wherever it is named.
@@ -24,12 +26,16 @@ pub enum RelationKind {
     MaterializedView,
 }
 
+/// What is known of each key of a lookup table beside its row: whether there is one (BOOLEAN), and when it was asked for (wall-clock nanoseconds).
+pub const LOOKUP_COLUMNS: [&str; 2] = ["$found", "$asked_at"];
+
 impl RelationKind {
     /// The kind as SQL calls it.
     pub const fn as_str(self) -> &'static str {
         match self {
             RelationKind::Source => "source",
             RelationKind::Table => "table",
+            RelationKind::Lookup => "lookup table",
             RelationKind::Stream => "stream",
             RelationKind::View => "view",
             RelationKind::MaterializedView => "materialized view",
@@ -74,7 +80,13 @@ pub(crate) struct RelationSource(pub(crate) Relation);
 
 impl TableSource for RelationSource {
     fn schema(&self) -> SchemaRef {
-        self.0.properties.schema.clone()
+        let schema = &self.0.properties.schema;
+        match self.0.kind {
+            RelationKind::Lookup => {
+                Arc::new(Schema::new(schema.fields()[..schema.fields().len() - LOOKUP_COLUMNS.len()].to_vec()))
+            }
+            _ => schema.clone(),
+        }
     }
 
     fn table_type(&self) -> TableType {

@@ -9,6 +9,7 @@ use laminar_core::{Code, Error, Span};
 
 use super::function_errors::{failed_call, no_overload};
 use super::names::{UNKNOWN_TABLE, UNKNOWN_TABLE_FUNCTION};
+use super::rules::LOOKUP_TABLE_ALONE;
 use crate::ast_walk::{walk_expressions, walk_relations};
 use crate::diagnostic::nearest;
 use crate::functions::FailedCall;
@@ -172,6 +173,9 @@ fn explain_plan(message: &str, failed: Option<&Failed<'_>>) -> Error {
     if let Some(table) = message.strip_prefix(UNKNOWN_TABLE) {
         return unknown_table(table, failed);
     }
+    if let Some(table) = message.strip_prefix(LOOKUP_TABLE_ALONE) {
+        return lookup_table_alone(table, failed);
+    }
     if let Some(function) = message.strip_prefix(UNKNOWN_TABLE_FUNCTION) {
         return Error::new(Code::UnknownFunction, format!("there is no table function '{function}'"))
             .with_hint("the table functions are: TUMBLE, HOP, CUMULATE, SESSION, generate_series, range");
@@ -222,6 +226,17 @@ fn unknown_table(table: &str, failed: Option<&Failed<'_>>) -> Error {
         None => error.with_hint(format!("there are: {}", failed.relations.join(", "))),
     };
     match relation_span(failed, table) {
+        Some(span) => error.at(span),
+        None => error,
+    }
+}
+
+/// A lookup table in another place than behind JOIN … FOR SYSTEM_TIME AS OF PROCTIME().
+fn lookup_table_alone(table: &str, failed: Option<&Failed<'_>>) -> Error {
+    let text = format!("'{table}' is a lookup table: its rows stand elsewhere, and are asked for by key when a row comes");
+    let error = Error::new(Code::InvalidQuery, text)
+        .with_hint(format!("write … [LEFT] JOIN {table} FOR SYSTEM_TIME AS OF PROCTIME() ON …, with its whole key in ON"));
+    match failed.and_then(|failed| relation_span(failed, table)) {
         Some(span) => error.at(span),
         None => error,
     }

@@ -21,7 +21,7 @@ mod types;
 mod wildcard;
 
 pub(crate) use catalog::RelationSource;
-pub use catalog::{Catalog, Relation, RelationKind};
+pub use catalog::{Catalog, LOOKUP_COLUMNS, Relation, RelationKind};
 pub use emission::{Emission, Purpose};
 pub(crate) use exclusion::{exclusion_of, exclusion_of_key};
 pub(crate) use grouping::{GroupingId, numbered_sets};
@@ -29,7 +29,9 @@ pub use nodes::is_window_bound;
 pub(crate) use over::windowed;
 pub(crate) use planner::Reading;
 pub use planner::{ContinuousPlan, Planner};
-pub(crate) use rules::{decides_partners, expand_set_operations, first_of_each, refuse_lookups, turns_more_than_once};
+pub(crate) use rules::{
+    decides_partners, expand_set_operations, first_of_each, lookup_table_of, refuse_lookups, turns_more_than_once,
+};
 pub(crate) use shapes::display_names;
 pub use table_text::create_table_text;
 pub use types::{columns_to_schema, longest_text};

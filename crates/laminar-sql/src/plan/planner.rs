@@ -25,7 +25,7 @@ use super::nodes::WindowAggregate;
 use super::rules::{
     GroupedByWindow, assign_windows, check_constant_arguments, expand_set_operations, fill_windows, first_of_each,
     group_by_window, group_keys_once, joins_by_time, keep_late_columns, reads_clock, recursions, refuse_ambiguous_orders,
-    refuse_lossy_terms, refuse_unstreamable, with_fences, with_null_safe_joins,
+    refuse_lookup_tables_alone, refuse_lossy_terms, refuse_unstreamable, with_fences, with_null_safe_joins,
 };
 use super::scalar_clauses::refuse_clauses_of_scalars;
 use super::shapes;
@@ -241,6 +241,7 @@ impl Planner {
                 .and_then(assign_windows)
                 .and_then(|plan| fill_windows(plan, &self.state))
                 .and_then(joins_by_time)
+                .and_then(refuse_lookup_tables_alone)
         };
         analyzed(match reading {
             Reading::Changes => subqueries::flatten_to_joins(plan)?,

@@ -9,7 +9,7 @@ use laminar_core::{Error, NodeId, Result};
 
 use super::called;
 use crate::catalog::{Definition, ObjectId};
-use crate::engine::{Engine, ReaderState, SinkState};
+use crate::engine::{Engine, LookupWaits, ReaderState, SinkState};
 
 /// An object and what it reads from.
 pub(super) struct Facts {
@@ -47,6 +47,8 @@ pub(super) struct NodeFacts {
     pub(super) metrics: NodeMetrics,
     pub(super) waits: NodeWaits,
     pub(super) status: NodeStatus,
+    /// What it waits for, if it asks for rows that stand elsewhere.
+    pub(super) lookup: Option<LookupWaits>,
 }
 
 /// A source or table.
@@ -56,6 +58,8 @@ pub(super) struct SourceFacts {
     pub(super) called: String,
     pub(super) name: String,
     pub(super) is_table: bool,
+    /// Whether it is asked for rows by key.
+    pub(super) is_lookup: bool,
     /// Wall-clock silence after which it no longer holds others back; `None`: never.
     pub(super) idle_timeout: Option<i64>,
     /// How it is read, unless rows are pushed into it.
@@ -147,6 +151,7 @@ fn nodes_below(engine: &mut Engine, above: &[NodeId], own: &BTreeSet<NodeId>) ->
             metrics: graph.metrics(node.id)?,
             waits: graph.waits(node.id)?,
             status: graph.status(node.id)?,
+            lookup: engine.lookup_waits(node)?,
         })
     };
     wanted.map(fact).collect()
@@ -170,6 +175,7 @@ fn source(engine: &Engine, node: &NodeFacts) -> SourceFacts {
         called: object.map_or_else(|| node.object.clone(), |object| called(engine, object.id)),
         name: node.object.clone(),
         is_table,
+        is_lookup: object.is_some_and(|object| matches!(object.definition, Definition::Lookup(_))),
         idle_timeout,
         reader,
         waits_for: waits_for.map(|slowest| engine.catalog.name_of(slowest).to_owned()),

@@ -10,7 +10,7 @@ use laminar_core::time::{EventTime, Length, Watermark};
 use super::super::{StatementOutcome, text_rows};
 use super::facts::{Facts, NodeFacts, SourceFacts};
 use crate::catalog::{Definition, ObjectId};
-use crate::engine::{Engine, ReaderState};
+use crate::engine::{Engine, LookupWaits, ReaderState};
 
 /// Something that is worth to be known: where, what, and what can be done.
 struct Finding {
@@ -113,7 +113,8 @@ fn held(facts: &Facts) -> Vec<Finding> {
 /// Sources and tables of which no row has come.
 fn without_rows(facts: &Facts, source: &SourceFacts) -> Option<Finding> {
     let node = facts.node(source.node)?;
-    if node.metrics.rows_in > 0 || matches!(node.kind, NodeKind::Constant(_)) {
+    // Of a lookup table it is told by what waits for it.
+    if node.metrics.rows_in > 0 || source.is_lookup || matches!(node.kind, NodeKind::Constant(_)) {
         return None;
     }
     let Some(reader) = &source.reader else {
@@ -159,6 +160,8 @@ fn lets_nothing_through(facts: &Facts, node: &NodeFacts) -> Option<Finding> {
         NodeKind::TopN(spec) if u64::try_from(spec.offset).is_ok_and(|offset| offset >= metrics.rows_in) => {
             Some(skipped(node, spec.offset.unsigned_abs()))
         }
+        // What its rows wait for is told by itself.
+        NodeKind::Join(_) if node.lookup.is_some() => None,
         NodeKind::Join(spec) => Some(join_without_match(facts, node, spec.join_type)),
         // What they hold is told by itself.
         _ if lost == metrics.rows_in => {
@@ -263,6 +266,12 @@ fn reading_rejected(facts: &Facts, node: &NodeFacts) -> String {
 
 /// What a node holds until something comes.
 fn waits(facts: &Facts, node: &NodeFacts) -> Option<Finding> {
+    if let Some(LookupWaits { rows: waiting, table, keys }) = &node.lookup {
+        let (keys, s) = (*keys, if *keys == 1 { "" } else { "s" });
+        let what = format!("{} wait for {keys} key{s} of {table}", rows(*waiting));
+        let advice = format!("SHOW LOOKUP TABLES and SHOW JOBS tell whether {table} answers, and if not, since when and why");
+        return Some(Finding::new(place(node), what, advice));
+    }
     match (&node.kind, node.waits.window) {
         (NodeKind::Window(_) | NodeKind::Session(_), Some(window)) => Some(waits_for_close(facts, node, window)),
         (NodeKind::Emit(spec), _) if node.metrics.state_rows > 0 => {

@@ -210,6 +210,7 @@ fn changed_object(statement: &Statement) -> Option<&str> {
     let name = match statement {
         Statement::CreateSource(create) => &create.name,
         Statement::CreateTable(create) => &create.name,
+        Statement::CreateLookup(create) => &create.name,
         Statement::CreateStream(create) | Statement::CreateMaterializedView(create) | Statement::CreateView(create) => {
             &create.name
         }

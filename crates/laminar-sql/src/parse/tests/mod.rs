@@ -58,6 +58,12 @@ fn show(statement: &Statement) -> String {
             let query = table.query.as_ref().map(|query| format!(" as {}", stream_query(query))).unwrap_or_default();
             format!("{head}{columns} key {key}{rules}{}{query}", connector(table.connector.as_ref()))
         }
+        Statement::CreateLookup(lookup) => {
+            let head = head("lookup table", &lookup.name, lookup.or_replace, lookup.if_not_exists);
+            let (columns, key) = (columns(&lookup.columns), names(&lookup.primary_key));
+            let cache: Vec<String> = lookup.cache.iter().map(|option| format!("{} = {}", option.key, option.value)).collect();
+            format!("{head}{columns} key {key}{} cache [{}]", connector(Some(&lookup.connector)), cache.join(", "))
+        }
         Statement::CreateStream(created) => create_query("stream", created),
         Statement::CreateMaterializedView(created) => create_query("materialized view", created),
         Statement::CreateView(created) => create_query("view", created),

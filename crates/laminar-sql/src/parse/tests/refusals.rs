@@ -7,30 +7,24 @@ use super::*;
 #[test]
 fn what_is_not_built_is_refused_by_name() {
     check(
-        "CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s",
+        "CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s",
         expect![[r#"
-            error[LDB-1010]: CREATE LOOKUP TABLE is not built yet
+            error[LDB-1010]: CREATE INDEX is not built yet
               --> 1:1
                |
-             1 | CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
-               | ^^^^^^^^^^^^^^^^^^^
-               = hint: CREATE TABLE and INSERT the rows, or CREATE SOURCE over a file of them
-            error[LDB-1010]: CREATE INDEX is not built yet
-              --> 1:50
-               |
-             1 | CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
-               |                                                  ^^^^^^^^^^^^
+             1 | CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               | ^^^^^^^^^^^^
                = hint: views are indexed by what reads them; none is needed
             error[LDB-1010]: CREATE FUNCTION is not built yet
-              --> 1:75
+              --> 1:26
                |
-             1 | CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
-               |                                                                           ^^^^^^^^^^^^^^^
+             1 | CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               |                          ^^^^^^^^^^^^^^^
             error[LDB-1010]: CREATE SECRET is not built yet
-              --> 1:103
+              --> 1:54
                |
-             1 | CREATE LOOKUP TABLE u FROM POSTGRES (url = 'x'); CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
-               |                                                                                                       ^^^^^^^^^^^^^
+             1 | CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               |                                                      ^^^^^^^^^^^^^
                = hint: put secrets into variables: ${NAME}"#]],
     );
     check(

@@ -32,6 +32,61 @@ fn a_source_has_columns_a_watermark_and_a_connector() {
 }
 
 #[test]
+fn lookup_tables() {
+    check(
+        "CREATE LOOKUP TABLE u (id BIGINT, name VARCHAR, PRIMARY KEY (id)) FROM FILE (path = 'u.csv', retry = forever) FORMAT CSV WITH (cache_rows = 10, cache_ttl = '10 minutes');
+         CREATE OR REPLACE LOOKUP TABLE u (PRIMARY KEY (a, b)) WITH (connector = 'file', path = 'u.csv', cache_rows = 10);
+         DROP LOOKUP TABLE IF EXISTS u; SHOW LOOKUP TABLES; SHOW CREATE LOOKUP TABLE u; ALTER LOOKUP TABLE u RENAME TO v",
+        expect![[r#"
+            lookup table u (id BIGINT not null, name VARCHAR) key (id) connector file {path=u.csv, retry=forever} format csv {} cache [cache_rows = 10, cache_ttl = 10 minutes]
+            lookup table u or_replace () key (a, b) connector file {path=u.csv} cache [cache_rows = 10]
+            drop lookup table (u) if_exists=true cascade=false
+            show lookup tables
+            show create lookup table u
+            rename lookup table u to v if_exists=false"#]],
+    );
+    check(
+        "CREATE LOOKUP TABLE u FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY); CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY) FROM FILE (path = 'u.csv') WITH (path = 'v.csv');
+         CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY DEFAULT 1) FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT, PRIMARY KEY (ident)) FROM FILE (path = 'u.csv'); CREATE LOOKUP u (id BIGINT)",
+        expect![[r#"
+            error[LDB-1011]: lookup table 'u' has no key to ask by
+              --> 1:21
+               |
+             1 | CREATE LOOKUP TABLE u FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY); CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY) FROM FILE (path = 'u.csv') WITH (path = 'v.csv');
+               |                     ^
+               = hint: write PRIMARY KEY behind a column, or (PRIMARY KEY (id)) if the columns are to be found in the data
+            error[LDB-1001]: expected FROM connector (…), but the statement ends
+              --> 1:96
+               |
+             1 | CREATE LOOKUP TABLE u FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY); CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY) FROM FILE (path = 'u.csv') WITH (path = 'v.csv');
+               |                                                                                                ^
+               = hint: a lookup table says where its rows stand, as in FROM FILE (path = 'users.csv'); rows that the database keeps are in a TABLE
+            error[LDB-1005]: the option 'path' stands behind the connector
+              --> 1:177
+               |
+             1 | CREATE LOOKUP TABLE u FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY); CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY) FROM FILE (path = 'u.csv') WITH (path = 'v.csv');
+               |                                                                                                                                                                                 ^^^^^^^^^^^^^^
+               = hint: write the connector's options in its own parentheses: FROM FILE (path = '…')
+            error[LDB-1010]: DEFAULT, GENERATED or CHECK in a lookup table is not built yet
+              --> 2:55
+               |
+             2 |          CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY DEFAULT 1) FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT, PRIMARY KEY (ident)) FROM FILE (path = 'u.csv'); CREATE LOOKUP u (id BIGINT)
+               |                                                       ^^^^^^^^^
+               = hint: compute columns and filter rows in the view that looks them up
+            error[LDB-1003]: there is no column 'ident' for the key
+              --> 2:141
+               |
+             2 |          CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY DEFAULT 1) FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT, PRIMARY KEY (ident)) FROM FILE (path = 'u.csv'); CREATE LOOKUP u (id BIGINT)
+               |                                                                                                                                             ^^^^^
+            error[LDB-1001]: expected SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION, but found 'LOOKUP'
+              --> 2:184
+               |
+             2 |          CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY DEFAULT 1) FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT, PRIMARY KEY (ident)) FROM FILE (path = 'u.csv'); CREATE LOOKUP u (id BIGINT)
+               |                                                                                                                                                                                        ^^^^^^"#]],
+    );
+}
+
+#[test]
 fn a_connector_is_written_in_several_ways() {
     check(
         "CREATE SOURCE t (a INT) FROM KAFKA (bootstrap.servers = 'k:9092', 'group.id' = 'g', max-rows = 10, follow, level = -1.5,

@@ -13,6 +13,7 @@ use crate::parse::rewrite::{ASOF, ASOF_NEAREST, LOOKUP, TEMPORAL};
 use crate::plan::catalog::RelationSource;
 use crate::plan::nodes::{AsofJoin, Direction, LookupJoin, Match};
 use crate::plan::rules::asof_tolerance::{Limit, limit_of};
+use crate::plan::rules::lookup_tables::{by_key, lookup_table_of};
 
 /// Replaces every join with a marker.
 pub(crate) fn joins_by_time(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -32,7 +33,7 @@ fn replaced(join: &Join) -> Result<Option<LogicalPlan>> {
         (ASOF, [condition]) => asof(join, conditions(condition)).map(Some),
         (TEMPORAL, [time, condition]) => temporal(join, time, condition).map(Some),
         (LOOKUP, [condition]) => {
-            let join = lookup(join, conditions(condition))?;
+            let join = lookup(join, condition)?;
             Ok(Some(LogicalPlan::Extension(Extension { node: Arc::new(LookupJoin { join }) })))
         }
         _ => Err(refused("this join has two conditions that exclude each other", filter, "join one after the other")),
@@ -66,7 +67,7 @@ fn conditions(condition: &Expr) -> Vec<Expr> {
 }
 
 /// An error about `expr`, where its first column stands in the statement.
-fn refused(text: &str, expr: &Expr, hint: &str) -> DataFusionError {
+pub(super) fn refused(text: &str, expr: &Expr, hint: &str) -> DataFusionError {
     let error = Error::new(Code::InvalidQuery, text).with_hint(hint);
     let span = expr
         .column_refs()
@@ -257,6 +258,10 @@ impl Said {
 
 /// The right rows that were valid at a time: of each key the last one that is not after it.
 fn temporal(join: &Join, time: &Expr, condition: &Expr) -> Result<LogicalPlan> {
+    if let Some(table) = lookup_table_of(&join.right) {
+        let text = format!("lookup table '{}' has no rows of the past: it is asked when a row comes", table.name);
+        return Err(refused(&text, time, "write FOR SYSTEM_TIME AS OF PROCTIME()"));
+    }
     let Some((right_time, append)) = event_time_of(&join.right) else {
         let text = "FOR SYSTEM_TIME AS OF a time needs a source or stream whose rows have an event time";
         let hint = "declare one: WATERMARK FOR ts AS ts; or join with the rows as they are now: FOR SYSTEM_TIME AS OF PROCTIME(); \
@@ -298,9 +303,9 @@ fn temporal(join: &Join, time: &Expr, condition: &Expr) -> Result<LogicalPlan> {
 }
 
 /// The same join by plain conditions.
-fn lookup(join: &Join, conditions: Vec<Expr>) -> Result<Join> {
+fn lookup(join: &Join, condition: &Expr) -> Result<Join> {
     let (mut on, mut others) = (Vec::new(), Vec::new());
-    for condition in conditions {
+    for condition in conditions(condition) {
         match &condition {
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (side_of(left, join), side_of(right, join)) {
                 (Side::Left, Side::Right) => on.push((left.as_ref().clone(), right.as_ref().clone())),
@@ -309,6 +314,9 @@ fn lookup(join: &Join, conditions: Vec<Expr>) -> Result<Join> {
             },
             _ => others.push(condition),
         }
+    }
+    if let Some(table) = lookup_table_of(&join.right) {
+        on = by_key(table, on, &mut others, condition)?;
     }
     Ok(Join { on, filter: conjunction(others), ..join.clone() })
 }
