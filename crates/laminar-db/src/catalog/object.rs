@@ -77,6 +77,7 @@ pub(crate) struct TableDefinition {
     pub(crate) defaults: Vec<ColumnText>,
     pub(crate) generated: Vec<ColumnText>,
     pub(crate) checks: Vec<CheckText>,
+    pub(crate) uniques: Vec<UniqueText>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +102,14 @@ pub(crate) struct CheckText {
     pub(crate) text: String,
     /// The columns that it names.
     pub(crate) columns: Vec<String>,
+}
+
+/// `UNIQUE (columns)`, with the text that it would have behind the columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UniqueText {
+    pub(crate) name: String,
+    pub(crate) columns: Vec<usize>,
+    pub(crate) text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -184,16 +193,18 @@ impl SourceDefinition {
 impl TableDefinition {
     /// Whether DESCRIBE has more to say of its columns than names and types.
     pub(crate) fn says_more(&self) -> bool {
-        !(self.defaults.is_empty() && self.generated.is_empty() && self.checks.is_empty())
+        !(self.defaults.is_empty() && self.generated.is_empty() && self.checks.is_empty() && self.uniques.is_empty())
     }
 
-    /// What DESCRIBE says of a column: what fills it, and the checks that name it.
+    /// What DESCRIBE says of a column: what fills it, and the constraints that name it.
     pub(crate) fn described(&self, column: usize) -> (String, String) {
         let of_column = |texts: &[ColumnText]| texts.iter().find(|text| text.column == column).map(|found| found.text.clone());
         let generated = of_column(&self.generated).map(|text| format!("GENERATED ALWAYS AS ({text}) STORED"));
         let name = self.properties.schema.field(column).name();
         let checks = self.checks.iter().filter(|check| check.columns.contains(name));
-        let checks: Vec<String> = checks.map(|check| format!("{}: {}", check.name, check.text)).collect();
+        let uniques = self.uniques.iter().filter(|unique| unique.columns.contains(&column));
+        let checks = checks.map(|check| format!("{}: {}", check.name, check.text));
+        let checks: Vec<String> = checks.chain(uniques.map(|unique| format!("{}: {}", unique.name, unique.text))).collect();
         (generated.or_else(|| of_column(&self.defaults)).unwrap_or_default(), checks.join("; "))
     }
 }

@@ -7,11 +7,14 @@
 //! second time. A source that can seek is read again from where a checkpoint left it.
 
 use laminar_connectors::Position;
+use laminar_core::changelog::consolidate;
 use laminar_core::dag::ChangeKind;
+use laminar_core::limits::STEP_ROWS_MAX;
 use laminar_core::{ChangeBatch, Error, NodeId, Result};
 use laminar_storage::{EncodedRows, LogPosition, LogRecord, Store};
 
-use super::Engine;
+use super::table_rules::TableRules;
+use super::{Claim, Engine};
 use crate::catalog::{Catalog, CatalogChange, Definition, Object, ObjectId};
 use crate::durability::Durable;
 use crate::settings::Settings;
@@ -163,27 +166,50 @@ fn rows_record(now: i64, object: ObjectId, changes: &ChangeBatch, position: Opti
 impl Engine {
     /// Takes in rows that a program or statement gives `object`, at its node `node`: into the log, then into the inbox.
     pub(crate) fn take_in(&mut self, object: ObjectId, node: NodeId, changes: ChangeBatch) -> Result<()> {
-        if !self.journal.is_written() {
-            return self.reactor.push(node, changes);
-        }
-        let changes = self.reactor.accepted(node, changes)?;
-        if !changes.is_empty() {
-            self.journal.rows(self.clock.now(), object, &changes, None)?;
+        if self.journal.is_written() || self.unique_rules(object).is_some() {
+            return self.take_in_all(vec![(object, node, changes)]);
         }
         self.reactor.push(node, changes)
     }
 
-    /// The same for rows of several objects, or several batches: all or none.
+    /// The same for rows of several objects, or several batches: all or none. Fails if two rows of a table would have one key.
     pub(crate) fn take_in_all(&mut self, rows: Vec<(ObjectId, NodeId, ChangeBatch)>) -> Result<()> {
         let fit = |(object, node, changes)| Ok((object, node, self.reactor.accepted(node, changes)?));
-        let fitted = rows.into_iter().map(fit).collect::<Result<Vec<_>>>()?;
+        let mut fitted = rows.into_iter().map(fit).collect::<Result<Vec<_>>>()?;
+        let claims = self.claims_of(&mut fitted)?;
         if self.journal.is_written() {
             let now = self.clock.now();
             let some = fitted.iter().filter(|(_, _, changes)| !changes.is_empty());
             let records = some.map(|(object, _, changes)| rows_record(now, *object, changes, None)).collect::<Result<_>>()?;
             self.journal.write(records, true)?;
         }
+        claims.into_iter().for_each(Claim::note);
         fitted.into_iter().try_for_each(|(_, node, changes)| self.reactor.push(node, changes))
+    }
+
+    /// What tables know of their keys when `rows` have come in.
+    fn claims_of(&self, rows: &mut [(ObjectId, NodeId, ChangeBatch)]) -> Result<Vec<Claim>> {
+        let mut claims = Vec::new();
+        for (object, _, changes) in rows.iter_mut().filter(|(.., changes)| changes.len() > STEP_ROWS_MAX && !changes.is_append())
+        {
+            // Where steps are cut, a row that goes before it comes would be refused in one step and come in the next.
+            if self.unique_rules(*object).is_some_and(|rules| rules.key.is_empty()) {
+                *changes = consolidate(changes)?;
+            }
+        }
+        for (place, (object, ..)) in rows.iter().enumerate() {
+            let is_first = rows[..place].iter().all(|(before, ..)| before != object);
+            if let Some(rules) = self.unique_rules(*object).filter(|_| is_first) {
+                let own: Vec<&ChangeBatch> = rows.iter().filter(|(other, ..)| other == object).map(|(_, _, own)| own).collect();
+                claims.push(rules.claimed(&own)?);
+            }
+        }
+        Ok(claims)
+    }
+
+    /// The rules of an object that is a table with UNIQUE constraints.
+    fn unique_rules(&self, object: ObjectId) -> Option<&TableRules> {
+        self.instances.table(object).map(|table| table.rules.as_ref()).filter(|rules| !rules.uniques.is_empty())
     }
 
     /// Says, in the log too, that nothing more will be pushed into `object`, whose node is `node`.

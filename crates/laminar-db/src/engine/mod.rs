@@ -28,6 +28,7 @@ mod snapshot;
 mod subscription_target;
 mod table_rules;
 mod undo;
+mod unique_keys;
 mod worker_pool;
 
 use std::sync::Arc;
@@ -64,6 +65,7 @@ pub(crate) use snapshot::{Snapshot, expanded};
 pub(crate) use subscription_target::SubscriptionTarget;
 pub(crate) use table_rules::{Check, ColumnDefault, DefaultValue, Generated, TableRules, nullable, repeated};
 pub(crate) use undo::{Done, Undo};
+pub(crate) use unique_keys::{Claim, Unique, Uniques};
 use worker_pool::WorkerPoolSpec;
 
 use crate::catalog::{Catalog, ObjectId, ObjectKind, kind_name};

@@ -1,6 +1,8 @@
 //! The running readers of sources and of tables with a connector: each is asked in turn, in the order in which they were created.
 
-use laminar_connectors::{Position, Source, SourcePoll, Trouble};
+use std::sync::Arc;
+
+use laminar_connectors::{BadRow, Position, Source, SourcePoll, Trouble};
 use laminar_core::limits::{BATCH_ROWS_MAX, PIECE_ROWS_START};
 use laminar_core::panics::caught;
 use laminar_core::reactor::{Reactor, Task};
@@ -10,6 +12,8 @@ use laminar_core::{ChangeBatch, Code, Error, NodeId};
 use super::alignment::Held;
 use super::journal::Journal;
 use super::side_outputs::SideOutputs;
+use super::sieve::without_faults;
+use super::{Claim, TableRules};
 use crate::catalog::ObjectId;
 
 /// Rows that a reader is asked for at once.
@@ -76,6 +80,8 @@ pub(crate) struct Reader {
     piece_rows: usize,
     /// Whether its rows are answers of a lookup table: rows wait for them.
     answers: bool,
+    /// The rules of the table that it fills, if that has UNIQUE constraints.
+    unique: Option<Arc<TableRules>>,
     pub(crate) state: ReaderState,
     pub(crate) rows: u64,
     pub(crate) bad: u64,
@@ -132,10 +138,18 @@ impl Readers {
             heard_at: None,
             piece_rows: PIECE_ROWS_START,
             answers: false,
+            unique: None,
             state,
             rows: 0,
             bad: 0,
         });
+    }
+
+    /// Rows that the reader at `node` delivers are held to the UNIQUE constraints of their table, when they come in and not when they are read: until then
+    /// others can take a key.
+    pub(crate) fn keep_unique(&mut self, node: NodeId, rules: &Arc<TableRules>) {
+        let filling = self.readers.iter_mut().filter(|reader| reader.node == node && !rules.uniques.is_empty());
+        filling.for_each(|reader| reader.unique = Some(Arc::clone(rules)));
     }
 
     /// Says that something reads from `node` now. True if nothing did before.
@@ -473,7 +487,8 @@ impl Reader {
     fn pass_on(&mut self, into: &mut Deliveries<'_>, now: i64, polled: SourcePoll) -> Result<bool, Error> {
         match polled {
             SourcePoll::Rows { changes, bad } => {
-                let changes = match self.logged(into, now, &changes) {
+                let (fitting, taken, claim) = self.without_taken_keys(&changes)?;
+                let changes = match self.logged(into, now, &fitting) {
                     // What cannot be read again waits for room.
                     Err(error) if error.code() == Code::DiskFull => {
                         self.ahead = Some(Ok(SourcePoll::Rows { changes, bad }));
@@ -482,6 +497,8 @@ impl Reader {
                     }
                     logged => logged?,
                 };
+                claim.into_iter().for_each(Claim::note);
+                let bad: Vec<BadRow> = bad.into_iter().chain(taken).collect();
                 self.state = ReaderState::Reading;
                 self.rows += changes.len() as u64;
                 self.bad += bad.len() as u64;
@@ -505,6 +522,14 @@ impl Reader {
             }
         }
         Ok(true)
+    }
+
+    /// The rows without those whose keys others have; these, and what the table knows when the rest has come in.
+    fn without_taken_keys(&self, changes: &ChangeBatch) -> Result<(ChangeBatch, Vec<BadRow>, Option<Claim>), Error> {
+        let Some(rules) = &self.unique else { return Ok((changes.clone(), Vec::new(), None)) };
+        let (faults, claim) = rules.sorted_out_by_keys(changes.rows())?;
+        let (fitting, taken) = without_faults(changes, faults, &self.describe_position())?;
+        Ok((fitting, taken, Some(claim)))
     }
 
     /// The rows as the node takes them, when they are written into the log; as they are, if they can be read again.

@@ -63,6 +63,7 @@ impl Engine {
         let fresh = self.reactor.image()?;
         let image = graph_image(&nodes, &fresh, body, blocks)?;
         self.reactor.restore(&image)?;
+        self.note_keys()?;
         for object in &body.objects {
             self.restore_sides(object, blocks)?;
             for reader in &object.readers {
@@ -71,6 +72,16 @@ impl Engine {
         }
         self.checkpointed = StepId(body.step);
         self.journal.script.clone_from(&body.script);
+        Ok(())
+    }
+
+    /// Tables know again which of their rows has which key.
+    fn note_keys(&self) -> Result<()> {
+        let tables = self.instances.iter().filter_map(|(id, _)| self.instances.table(id));
+        for table in tables.filter(|table| !table.rules.uniques.is_empty()) {
+            let rows = self.reactor.graph().contents(table.output).unwrap_or_default();
+            rows.iter().try_for_each(|rows| table.rules.uniques.note_again(rows))?;
+        }
         Ok(())
     }
 
@@ -218,6 +229,9 @@ impl Engine {
         if let Some(reader) = self.readers.iter_mut().find(|reader| reader.node == node).filter(|_| !position.is_empty()) {
             reader.rows += changes.len() as u64;
             reader.go_on(ReaderState::Reading, &Position::from_stored(position));
+        }
+        if let Some(table) = self.instances.table(id) {
+            table.rules.uniques.note_again(&changes)?;
         }
         self.reactor.push(node, changes)?;
         self.settle_for(node)

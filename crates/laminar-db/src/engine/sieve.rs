@@ -6,8 +6,8 @@ use laminar_connectors::formats::Encoder;
 use laminar_connectors::formats::ndjson::NdjsonEncoder;
 use laminar_connectors::retry::Trouble;
 use laminar_connectors::{BadRow, Position, Source, SourcePoll};
-use laminar_core::Result;
 use laminar_core::time::watermark::Partitions;
+use laminar_core::{ChangeBatch, Result};
 
 use crate::catalog::TextLengths;
 
@@ -44,16 +44,9 @@ impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for Siev
             other => return Ok(other),
         };
         let faults = (self.faults)(changes.rows())?;
-        if faults.is_empty() {
-            return Ok(SourcePoll::Rows { changes, bad });
-        }
-        let mut keep = vec![true; changes.len()];
-        let position = self.source.describe_position();
-        for (row, reason) in faults {
-            keep[row] = false;
-            bad.push(BadRow { raw: text_of(changes.rows(), row)?, reason, position: position.clone() });
-        }
-        Ok(SourcePoll::Rows { changes: changes.filter(&keep.into())?, bad })
+        let (changes, others) = without_faults(&changes, faults, &self.source.describe_position())?;
+        bad.extend(others);
+        Ok(SourcePoll::Rows { changes, bad })
     }
 
     fn position(&self) -> Position {
@@ -99,6 +92,23 @@ impl<F: Fn(&RecordBatch) -> Result<Vec<(usize, String)>> + Send> Source for Siev
     fn give_up(&mut self) -> Vec<BadRow> {
         self.source.give_up()
     }
+}
+
+/// The changes without the rows in which something was found, and these with the reasons.
+pub(super) fn without_faults(
+    changes: &ChangeBatch,
+    faults: Vec<(usize, String)>,
+    position: &str,
+) -> Result<(ChangeBatch, Vec<BadRow>)> {
+    if faults.is_empty() {
+        return Ok((changes.clone(), Vec::new()));
+    }
+    let (mut keep, mut bad) = (vec![true; changes.len()], Vec::with_capacity(faults.len()));
+    for (row, reason) in faults {
+        keep[row] = false;
+        bad.push(BadRow { raw: text_of(changes.rows(), row)?, reason, position: position.to_owned() });
+    }
+    Ok((changes.filter(&keep.into())?, bad))
 }
 
 /// The row as JSON: what the file held of it is gone.

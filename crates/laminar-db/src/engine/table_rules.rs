@@ -7,9 +7,10 @@ use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take;
 use laminar_core::expr::{ExprRef, evaluate_isolating};
-use laminar_core::{Code, Error, Result};
+use laminar_core::{ChangeBatch, Code, Error, Result};
 use laminar_sql::parse::StreamQuery;
 
+use super::unique_keys::{Claim, TakenKey, Unique, Uniques};
 use crate::catalog::TextLengths;
 
 /// The rules of one table.
@@ -28,6 +29,7 @@ pub(crate) struct TableRules {
     /// The columns that follow from others.
     pub(crate) generated: Vec<Generated>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) uniques: Uniques,
 }
 
 /// `DEFAULT expr`.
@@ -138,6 +140,29 @@ impl TableRules {
         Ok((rows, faults))
     }
 
+    /// What the table knows of its keys when `batches` have come in one after the other. Fails if two rows would have one key then.
+    pub(crate) fn claimed(&self, batches: &[&ChangeBatch]) -> Result<Claim> {
+        let taken = match self.uniques.claimed(batches)? {
+            Ok(claim) => return Ok(claim),
+            Err(taken) => taken,
+        };
+        let (unique, rows) = (&self.uniques.constraints[taken.constraint], batches[taken.place.0].rows());
+        let columns = self.names_of(&unique.columns);
+        let values = self.values_of(&unique.columns, rows, taken.place.1);
+        let exists = if taken.is_new { "comes twice" } else { "already exists" };
+        let hint =
+            format!("INSERT … ON CONFLICT ({columns}) DO NOTHING leaves such a row out, DO UPDATE changes the one that is there");
+        Err(Error::new(Code::BadData, self.taken_text(taken, rows))
+            .with_detail(format!("Key ({columns})=({values}) {exists}"))
+            .with_hint(hint))
+    }
+
+    /// The rows that would have the key of another, ascending, each with the reason; and what the table knows when the others have come in.
+    pub(crate) fn sorted_out_by_keys(&self, rows: &RecordBatch) -> Result<(Vec<(usize, String)>, Claim)> {
+        let (taken, claim) = self.uniques.sorted_out(rows)?;
+        Ok((taken.into_iter().map(|taken| (taken.place.1, self.taken_text(taken, rows))).collect(), claim))
+    }
+
     /// The default of a column, if it has one.
     pub(crate) fn default_of(&self, column: usize) -> Option<&ColumnDefault> {
         self.defaults.iter().find(|default| default.column == column)
@@ -153,15 +178,35 @@ impl TableRules {
         !self.key.iter().any(|column| set.contains(column) || self.generated_at(*column).is_some())
     }
 
-    /// The names of the key's columns.
-    pub(crate) fn key_names(&self) -> String {
-        self.key.iter().map(|column| self.schema.field(*column).name().as_str()).collect::<Vec<_>>().join(", ")
+    /// By what ON CONFLICT can find the row that another one meets: the primary key, then each UNIQUE.
+    pub(crate) fn keys(&self) -> Vec<Unique> {
+        let primary = (!self.key.is_empty()).then(|| self.primary_key());
+        primary.into_iter().chain(self.uniques.constraints.iter().cloned()).collect()
     }
 
-    /// The key of a row as people read it: `(id) = (7)`.
-    pub(crate) fn key_text(&self, rows: &RecordBatch, row: usize) -> String {
-        let values: Vec<String> = self.key.iter().map(|column| value_text(rows.column(*column), row)).collect();
-        format!("({}) = ({})", self.key_names(), values.join(", "))
+    /// The primary key, none of whose columns is ever NULL, as what is unique.
+    pub(crate) fn primary_key(&self) -> Unique {
+        Unique { name: String::new(), columns: self.key.clone(), nulls_distinct: true }
+    }
+
+    /// The names of columns.
+    pub(crate) fn names_of(&self, columns: &[usize]) -> String {
+        columns.iter().map(|column| self.schema.field(*column).name().as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What a row has in some columns, as people read it: `(id) = (7)`.
+    pub(crate) fn key_text(&self, columns: &[usize], rows: &RecordBatch, row: usize) -> String {
+        format!("({}) = ({})", self.names_of(columns), self.values_of(columns, rows, row))
+    }
+
+    fn values_of(&self, columns: &[usize], rows: &RecordBatch, row: usize) -> String {
+        columns.iter().map(|column| value_text(rows.column(*column), row)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn taken_text(&self, taken: TakenKey, rows: &RecordBatch) -> String {
+        let unique = &self.uniques.constraints[taken.constraint];
+        let key = self.key_text(&unique.columns, rows, taken.place.1);
+        format!("two rows of '{}' would have the key {key}, which breaks the constraint '{}'", self.table, unique.name)
     }
 
     fn refuse_nulls(&self, rows: &RecordBatch) -> Result<()> {

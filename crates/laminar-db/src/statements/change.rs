@@ -74,11 +74,13 @@ pub(super) fn refuse_taken_keys(table: &NumberedRows, gone: &[usize], come: &Rec
     if rules.key.is_empty() {
         return Ok(());
     }
-    let gone: HashSet<usize> = gone.iter().copied().collect();
+    let (gone, key): (HashSet<usize>, _) = (gone.iter().copied().collect(), rules.primary_key());
     let stays = |owner: &Option<usize>| owner.is_some_and(|owner| !gone.contains(&owner));
-    let taken = table.owners(come)?.iter().position(stays);
-    let twice =
-        || Ok::<_, Error>(firsts_by_key(rules, come)?.iter().enumerate().find(|(row, first)| row != *first).map(|(row, _)| row));
+    let taken = table.owners(come, &key)?.iter().position(stays);
+    let twice = || {
+        let firsts = firsts_by_key(rules, come, &key)?;
+        Ok::<_, Error>(firsts.iter().enumerate().find(|(row, first)| row != *first).map(|(row, _)| row))
+    };
     match taken.map_or_else(twice, |row| Ok(Some(row)))? {
         Some(row) => Err(two_rows(rules, come, row)),
         None => Ok(()),
@@ -86,7 +88,7 @@ pub(super) fn refuse_taken_keys(table: &NumberedRows, gone: &[usize], come: &Rec
 }
 
 fn two_rows(rules: &TableRules, rows: &RecordBatch, row: usize) -> Error {
-    let text = format!("two rows of '{}' would have the key {}", rules.table, rules.key_text(rows, row));
+    let text = format!("two rows of '{}' would have the key {}", rules.table, rules.key_text(&rules.key, rows, row));
     Error::new(Code::BadData, text).with_hint("nothing was changed: a primary key belongs to one row, when the statement is done")
 }
 

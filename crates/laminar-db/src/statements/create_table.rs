@@ -49,6 +49,7 @@ pub(super) fn run(engine: &mut Engine, create: &CreateTable, text: &str) -> Resu
         let held = Arc::clone(&rules);
         let opened = sieved(opened, rules.are_more_than_types(), move |rows| Ok(held.sorted_out(rows)?.1));
         engine.readers.add(id, source, opened, false);
+        engine.readers.keep_unique(source, &rules);
         engine.note(Done::Loads(source))?;
     }
     Ok(StatementOutcome::done(format!("CREATE TABLE {}", create.name.text)))

@@ -3,12 +3,12 @@
 use arrow_schema::SchemaRef;
 use laminar_core::dag::EdgeProperties;
 use laminar_core::{Code, Error, Result};
-use laminar_sql::parse::{CheckDef, ColumnExpr, CreateTable};
+use laminar_sql::parse::{CheckDef, ColumnExpr, CreateTable, UniqueDef};
 
 use super::target_table::places_of;
 use crate::block_on::block_on;
-use crate::catalog::{CheckText, ColumnText, TableDefinition, TextLengths};
-use crate::engine::{Check, ColumnDefault, DefaultValue, Engine, Generated, TableRules};
+use crate::catalog::{CheckText, ColumnText, TableDefinition, TextLengths, UniqueText};
+use crate::engine::{Check, ColumnDefault, DefaultValue, Engine, Generated, TableRules, Unique, Uniques};
 
 /// The rules that `create`, whose text is `text`, declares for a table with these columns.
 pub(super) fn rules_of(engine: &Engine, create: &CreateTable, schema: &SchemaRef, text: &str) -> Result<TableRules> {
@@ -19,6 +19,7 @@ pub(super) fn rules_of(engine: &Engine, create: &CreateTable, schema: &SchemaRef
     Ok(TableRules {
         table: table.clone(),
         schema: schema.clone(),
+        uniques: uniques_of(create, schema, &key)?,
         key,
         lengths: TextLengths::of(&create.columns),
         defaults: create.defaults.iter().map(|default| definition.default(default)).collect::<Result<_>>()?,
@@ -51,7 +52,28 @@ pub(super) fn definition_of(
         defaults: create.defaults.iter().map(of_column).collect::<Result<_>>()?,
         generated: create.generated.iter().map(of_column).collect::<Result<_>>()?,
         checks: create.checks.iter().map(of_check).collect(),
+        uniques: rules.uniques.constraints.iter().map(|unique| unique_text(unique, rules)).collect(),
     })
+}
+
+/// `UNIQUE` constraints over the columns of `schema`, of a table with this primary key.
+fn uniques_of(create: &CreateTable, schema: &SchemaRef, key: &[usize]) -> Result<Uniques> {
+    let of_definition = |definition: &UniqueDef| -> Result<Unique> {
+        let UniqueDef { name, columns, nulls_distinct, span } = definition;
+        let columns = places_of(columns, schema, &create.name.text)?;
+        let unique = Unique { name: name.clone(), columns, nulls_distinct: *nulls_distinct };
+        // Tried alone, so that the error stands where the constraint does.
+        Uniques::new(vec![unique.clone()], schema, key, create.append_only).map_err(|error| error.at(*span))?;
+        Ok(unique)
+    };
+    let constraints = create.uniques.iter().map(of_definition).collect::<Result<_>>()?;
+    Uniques::new(constraints, schema, key, create.append_only)
+}
+
+fn unique_text(unique: &Unique, rules: &TableRules) -> UniqueText {
+    let nulls = if unique.nulls_distinct { "" } else { " NULLS NOT DISTINCT" };
+    let text = format!("UNIQUE{nulls} ({})", rules.names_of(&unique.columns));
+    UniqueText { name: unique.name.clone(), columns: unique.columns.clone(), text }
 }
 
 fn place_in(schema: &SchemaRef, of: &ColumnExpr, table: &str) -> Result<usize> {

@@ -27,7 +27,7 @@ pub(super) fn run(database: &Database, insert: &Insert, text: &str) -> Result<St
         let engine = &mut database.lock();
         let target = Target::of(engine, insert)?;
         if let Some(clause) = &insert.on_conflict {
-            on_conflict::refuse_other_keys(clause, &table_of(engine, &insert.table, on_conflict::VERB)?.rules)?;
+            on_conflict::keys_of(clause, &table_of(engine, &insert.table, on_conflict::verb(clause))?.rules)?;
         }
         (SnapshotReading::begin(engine, &queries_of(insert, &query))?, target, engine.notices_of_query(&query))
     };

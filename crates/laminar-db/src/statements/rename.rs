@@ -62,7 +62,11 @@ fn under_its_name(engine: &Engine, object: &Object, to: &str) -> Result<(Object,
         (Definition::Table(table), Statement::CreateTable(create)) => {
             // A table of which only its query's text is known has the columns that the query had.
             let create = CreateTable { query: None, ..create };
-            let new = Arc::new(rules_of(engine, &create, &table.properties.schema, &parsed.text)?);
+            let mut new = rules_of(engine, &create, &table.properties.schema, &parsed.text)?;
+            if let Some(table) = engine.instances.table(object.id) {
+                new.uniques.share(&table.rules.uniques);
+            }
+            let new = Arc::new(new);
             let definition = definition_of(&create, &new, table.properties, table.idle_timeout)?;
             rules = Some(new);
             Definition::Table(definition)

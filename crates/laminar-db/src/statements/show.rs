@@ -117,6 +117,12 @@ fn state(engine: &mut Engine) -> Result<StatementOutcome> {
             rows.push(vec![name, operator.to_owned(), metrics.state_rows.to_string(), metrics.state_bytes.to_string()]);
         }
     }
+    for (id, _) in engine.instances.iter() {
+        let usage = engine.instances.table(id).map(|table| table.rules.uniques.usage());
+        if let Some((keys, bytes)) = usage.filter(|(keys, _)| *keys > 0) {
+            rows.push(vec![engine.catalog.name_of(id).to_owned(), "unique keys".to_owned(), keys.to_string(), bytes.to_string()]);
+        }
+    }
     rows.extend(
         engine
             .history_usage()

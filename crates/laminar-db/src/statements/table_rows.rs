@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::interleave::interleave_record_batch;
 use laminar_core::changelog::RowKeys;
@@ -14,7 +14,7 @@ use laminar_sql::parse::{Name, ROW_NUMBER};
 
 use super::target_table::table_of;
 use crate::catalog::ObjectId;
-use crate::engine::{Engine, Snapshot, TableRules, expanded};
+use crate::engine::{Engine, Snapshot, TableRules, Unique, expanded};
 
 /// The rows of a table at one step, as the engine holds them.
 pub(super) struct SeenTable {
@@ -110,13 +110,13 @@ impl NumberedRows {
         Ok(interleave_record_batch(&self.batches.iter().collect::<Vec<_>>(), &places)?)
     }
 
-    /// For each of `rows` the number of the row that has its key, if one has.
-    pub(super) fn owners(&self, rows: &RecordBatch) -> Result<Vec<Option<usize>>> {
+    /// For each of `rows` the number of the row that has its `key`, if one has.
+    pub(super) fn owners(&self, rows: &RecordBatch, key: &Unique) -> Result<Vec<Option<usize>>> {
         let mut owners = vec![None; rows.num_rows()];
-        let keys = Keys::new(&self.rules)?;
+        let keys = Keys::new(&self.rules, key)?;
         let wanted = keys.encoder.encode(&keys.of(rows), rows.num_rows())?;
         let mut askers: HashMap<&[u8], Vec<usize>> = HashMap::with_capacity(rows.num_rows());
-        for (row, key) in wanted.iter().enumerate() {
+        for (row, key) in wanted.iter().enumerate().filter(|(row, _)| keys.has_one(rows, *row)) {
             askers.entry(key.data()).or_default().push(row);
         }
         for (batch, start) in self.batches.iter().zip(&self.starts) {
@@ -130,28 +130,34 @@ impl NumberedRows {
     }
 }
 
-/// The first of `rows` with the key of each.
-pub(super) fn firsts_by_key(rules: &TableRules, rows: &RecordBatch) -> Result<Vec<usize>> {
-    let keys = Keys::new(rules)?;
-    let keys = keys.encoder.encode(&keys.of(rows), rows.num_rows())?;
+/// The first of `rows` with the `key` of each; one without a key is its own.
+pub(super) fn firsts_by_key(rules: &TableRules, rows: &RecordBatch, key: &Unique) -> Result<Vec<usize>> {
+    let keys = Keys::new(rules, key)?;
+    let encoded = keys.encoder.encode(&keys.of(rows), rows.num_rows())?;
     let mut firsts: HashMap<&[u8], usize> = HashMap::with_capacity(rows.num_rows());
-    Ok(keys.iter().enumerate().map(|(row, key)| *firsts.entry(key.data()).or_insert(row)).collect())
+    let mut first_of = |row: usize, key| if keys.has_one(rows, row) { *firsts.entry(key).or_insert(row) } else { row };
+    Ok(encoded.iter().enumerate().map(|(row, key)| first_of(row, key.data())).collect())
 }
 
-/// Encodes the keys of a table's rows.
+/// Encodes one of the keys of a table's rows.
 struct Keys<'a> {
-    columns: &'a [usize],
+    key: &'a Unique,
     encoder: RowKeys,
 }
 
 impl<'a> Keys<'a> {
-    fn new(rules: &'a TableRules) -> Result<Self> {
-        let types: Vec<DataType> = rules.key.iter().map(|column| rules.schema.field(*column).data_type().clone()).collect();
-        Ok(Self { columns: &rules.key, encoder: RowKeys::new(&types)? })
+    fn new(rules: &TableRules, key: &'a Unique) -> Result<Self> {
+        let types: Vec<DataType> = key.columns.iter().map(|column| rules.schema.field(*column).data_type().clone()).collect();
+        Ok(Self { key, encoder: RowKeys::new(&types)? })
     }
 
     fn of(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
-        self.columns.iter().map(|column| rows.column(*column).clone()).collect()
+        self.key.columns.iter().map(|column| rows.column(*column).clone()).collect()
+    }
+
+    /// Whether a row has a key: NULLs that are distinct make none.
+    fn has_one(&self, rows: &RecordBatch, row: usize) -> bool {
+        !self.key.nulls_distinct || self.key.columns.iter().all(|column| rows.column(*column).is_valid(row))
     }
 }
 

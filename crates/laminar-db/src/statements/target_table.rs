@@ -8,12 +8,15 @@ use laminar_sql::parse::Name;
 use crate::catalog::{Catalog, Definition, Object, kind_name};
 use crate::engine::{Engine, TableInstance};
 
-/// The table called `name`, whose rows can change. `verb` is what the statement does to its rows, as in `updated`.
+/// What an INSERT does to the rows that it meets and leaves alone.
+pub(super) const FOUND: &str = "found by key";
+
+/// The table called `name`, whose rows can change, unless they are only [`FOUND`]. `verb` is what the statement does to its rows, as in `updated`.
 pub(super) fn table_of<'a>(engine: &'a Engine, name: &Name, verb: &str) -> Result<&'a TableInstance> {
     let object = engine.catalog.require(name)?;
     match engine.instances.table(object.id) {
         None => Err(not_a_table(&engine.catalog, object, verb).at(name.span)),
-        Some(table) if table.is_append => {
+        Some(table) if table.is_append && verb != FOUND => {
             let text = format!("rows of table '{}' cannot be {verb}: it is APPEND ONLY", name.text);
             let hint = "create it without APPEND ONLY if its rows change";
             Err(Error::new(Code::InvalidQuery, text).with_hint(hint).at(name.span))

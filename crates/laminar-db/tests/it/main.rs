@@ -33,6 +33,7 @@ mod snapshots;
 mod temporal_filters;
 mod tpch;
 mod undo;
+mod unique;
 mod watermarks;
 mod windows_oracle;
 mod workers;

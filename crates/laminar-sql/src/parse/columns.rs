@@ -26,7 +26,6 @@ pub(super) struct Definition {
 const NOT_BUILT: &[(&[&str], &str)] = &[
     (&["GENERATED"], "write GENERATED ALWAYS AS (…) STORED, or compute the column in a view"),
     (&["AS"], "compute the column in a view"),
-    (&["UNIQUE"], "a PRIMARY KEY is what is enforced: declare one"),
     (&["REFERENCES"], "join in a view"),
     (&["FOREIGN", "KEY"], "join in a view"),
     (&["CONSTRAINT"], "declare the key without a name: PRIMARY KEY (…)"),
@@ -61,17 +60,21 @@ fn items(cursor: &mut Cursor<'_>, owner: &Name) -> Result<Definition> {
 }
 
 fn check_key(found: &Definition) -> Result<()> {
-    for key in &found.primary_key {
+    let uniques = found.constraints.uniques.iter().flat_map(|unique| &unique.columns);
+    for key in found.primary_key.iter().chain(uniques) {
         if !found.columns.iter().any(|column| column.name.text == key.text) {
-            let names = found.columns.iter().map(|column| column.name.text.as_str());
-            let error = Error::new(Code::UnknownColumn, format!("there is no column '{}' for the key", key.text)).at(key.span);
-            return Err(match crate::diagnostic::nearest(&key.text, names) {
-                Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
-                None => error,
-            });
+            return Err(no_key_column(key, &found.columns));
         }
     }
     Ok(())
+}
+
+fn no_key_column(key: &Name, columns: &[ColumnDef]) -> Error {
+    let error = Error::new(Code::UnknownColumn, format!("there is no column '{}' for the key", key.text)).at(key.span);
+    match crate::diagnostic::nearest(&key.text, columns.iter().map(|column| column.name.text.as_str())) {
+        Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
+        None => error,
+    }
 }
 
 /// The columns of a key are never NULL.
@@ -85,7 +88,7 @@ fn item(cursor: &mut Cursor<'_>, owner: &Name, found: &mut Definition) -> Result
     if cursor.are_words(&["WATERMARK", "FOR"]) {
         return watermark(cursor, found);
     }
-    if found.constraints.check(cursor, owner)? {
+    if found.constraints.of_table(cursor, owner)? {
         return Ok(());
     }
     if cursor.are_words(&["PRIMARY", "KEY"]) {

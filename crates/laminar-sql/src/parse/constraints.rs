@@ -1,4 +1,4 @@
-//! `DEFAULT expr`, `GENERATED ALWAYS AS (expr) STORED` and `CHECK (expr)`: what a table's definition says of the values of its rows.
+//! `DEFAULT expr`, `GENERATED ALWAYS AS (expr) STORED`, `CHECK (expr)` and `UNIQUE (columns)`: what a table's definition says of the values of its rows.
 
 use std::ops::ControlFlow;
 
@@ -12,7 +12,7 @@ use super::changed_rows::{returning_query, without_relation};
 use super::dispatch::not_built;
 use super::names;
 use super::query;
-use super::statement::{CheckDef, ColumnExpr, Name, RowExpr};
+use super::statement::{CheckDef, ColumnExpr, Name, RowExpr, UniqueDef};
 use super::tokens::{Cursor, token_is_word};
 use crate::ast_walk::walk_expressions;
 
@@ -23,35 +23,40 @@ pub(super) struct Constraints {
     pub(super) generated: Vec<ColumnExpr>,
     /// Those without a name have an empty one.
     pub(super) checks: Vec<CheckDef>,
+    /// The same.
+    pub(super) uniques: Vec<UniqueDef>,
 }
 
 impl Constraints {
     /// Where the first of them stands.
     pub(super) fn first_span(&self) -> Option<Span> {
         let of_columns = self.defaults.iter().chain(&self.generated).map(|of_column| of_column.value.query.span);
-        of_columns.chain(self.checks.iter().map(|check| check.holds.query.span)).min_by_key(|span| span.start)
+        let of_checks = self.checks.iter().map(|check| check.holds.query.span);
+        of_columns.chain(of_checks).chain(self.uniques.iter().map(|unique| unique.span)).min_by_key(|span| span.start)
     }
 
-    /// Gives a name to each check that has none: `<table>_check`, or `<table>_<column>_check` where it is about one column, with a number
-    /// if that is taken.
-    pub(super) fn name_checks(&mut self, table: &str) -> Result<()> {
+    /// Gives a name to each constraint that has none: `<table>_check`, `<table>_<column>_check` where a check is about one column,
+    /// `<table>_<columns>_key`, with a number if that is taken.
+    pub(super) fn name_all(&mut self, table: &str) -> Result<()> {
         let mut taken: Vec<String> = Vec::new();
-        for check in self.checks.iter().filter(|check| !check.name.is_empty()) {
-            if taken.contains(&check.name) {
-                let text = format!("two constraints are called '{}'", check.name);
-                return Err(Error::new(Code::InvalidQuery, text).at(check.holds.query.span));
+        let checks = self.checks.iter().map(|check| (&check.name, check.holds.query.span));
+        let uniques = self.uniques.iter().map(|unique| (&unique.name, unique.span));
+        for (name, span) in checks.chain(uniques).filter(|(name, _)| !name.is_empty()) {
+            if taken.contains(name) {
+                return Err(Error::new(Code::InvalidQuery, format!("two constraints are called '{name}'")).at(span));
             }
-            taken.push(check.name.clone());
+            taken.push(name.clone());
         }
         for check in self.checks.iter_mut().filter(|check| check.name.is_empty()) {
             let base = match check.holds.names.as_slice() {
                 [column] => format!("{table}_{column}_check"),
                 _ => format!("{table}_check"),
             };
-            let numbered = (1..).map(|number| format!("{base}{number}"));
-            let free = std::iter::once(base.clone()).chain(numbered).find(|name| !taken.contains(name));
-            check.name = free.unwrap_or(base);
-            taken.push(check.name.clone());
+            check.name = free_name(base, &mut taken);
+        }
+        for unique in self.uniques.iter_mut().filter(|unique| unique.name.is_empty()) {
+            let columns: Vec<&str> = unique.columns.iter().map(|column| column.text.as_str()).collect();
+            unique.name = free_name(format!("{table}_{}_key", columns.join("_")), &mut taken);
         }
         Ok(())
     }
@@ -69,11 +74,16 @@ impl Constraints {
             add(&mut self.generated, column, value, "GENERATED")?;
             return Ok(true);
         }
-        self.check(cursor, table)
+        Ok(self.check(cursor, table)? || self.unique(cursor, Some(column))?)
+    }
+
+    /// Reads a constraint of the table if one comes next.
+    pub(super) fn of_table(&mut self, cursor: &mut Cursor<'_>, table: &Name) -> Result<bool> {
+        Ok(self.check(cursor, table)? || self.unique(cursor, None)?)
     }
 
     /// Reads `[CONSTRAINT name] CHECK (expr)` if it comes next.
-    pub(super) fn check(&mut self, cursor: &mut Cursor<'_>, table: &Name) -> Result<bool> {
+    fn check(&mut self, cursor: &mut Cursor<'_>, table: &Name) -> Result<bool> {
         let start = cursor.position();
         let is_named = cursor.is_word(0, "CONSTRAINT") && cursor.is_word(2, "CHECK");
         let is_bare = cursor.is_word(0, "CHECK") && cursor.peek(1) == Some(&Token::LParen);
@@ -87,6 +97,40 @@ impl Constraints {
         self.checks.push(CheckDef { name, holds });
         Ok(true)
     }
+
+    /// Reads `[CONSTRAINT name] UNIQUE [NULLS [NOT] DISTINCT]` if it comes next, with the columns behind it where it does not follow one.
+    fn unique(&mut self, cursor: &mut Cursor<'_>, of_column: Option<&Name>) -> Result<bool> {
+        let start = cursor.position();
+        let is_named = cursor.is_word(0, "CONSTRAINT") && cursor.is_word(2, "UNIQUE");
+        // A column can be called so, too.
+        let is_followed = || cursor.peek(1) == Some(&Token::LParen) || cursor.is_word(1, "NULLS");
+        let is_bare = cursor.is_word(0, "UNIQUE") && (of_column.is_some() || is_followed());
+        if !is_named && !is_bare {
+            return Ok(false);
+        }
+        let name = if cursor.take_word("CONSTRAINT") { cursor.name("the constraint's name")?.text } else { String::new() };
+        cursor.expect_word("UNIQUE")?;
+        let nulls_distinct = !cursor.take_words(&["NULLS", "NOT", "DISTINCT"]);
+        cursor.take_words(&["NULLS", "DISTINCT"]);
+        let columns = match of_column {
+            Some(column) => vec![column.clone()],
+            None => cursor.distinct_names("a column's name")?,
+        };
+        if columns.is_empty() {
+            return Err(Error::new(Code::InvalidQuery, "the constraint UNIQUE has no columns").at(cursor.since(start)));
+        }
+        self.uniques.push(UniqueDef { name, columns, nulls_distinct, span: cursor.since(start) });
+        Ok(true)
+    }
+}
+
+/// `base`, or that with a number if it is taken; it is then.
+fn free_name(base: String, taken: &mut Vec<String>) -> String {
+    let numbered = (1..).map(|number| format!("{base}{number}"));
+    let free = std::iter::once(base.clone()).chain(numbered).find(|name| !taken.contains(name));
+    let name = free.unwrap_or(base);
+    taken.push(name.clone());
+    name
 }
 
 fn add(to: &mut Vec<ColumnExpr>, column: &Name, value: RowExpr, what: &str) -> Result<()> {

@@ -24,7 +24,7 @@ const KINDS: &[&str] =
 /// Kinds that we know and refuse, with what to do today.
 const NOT_BUILT: &[(&[&str], &str)] = &[
     (&["INDEX"], "views are indexed by what reads them; none is needed"),
-    (&["UNIQUE", "INDEX"], "declare a PRIMARY KEY in CREATE TABLE"),
+    (&["UNIQUE", "INDEX"], "declare UNIQUE (…) or a PRIMARY KEY in CREATE TABLE"),
     (&["FUNCTION"], ""),
     (&["AGGREGATE"], ""),
     (&["SECRET"], "put secrets into variables: ${NAME}"),

@@ -21,7 +21,7 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateSource> 
     }
     if let Some(span) = definition.constraints.first_span() {
         let instead = "compute columns and filter rows in a view, or write CREATE TABLE";
-        return Err(not_built("DEFAULT, GENERATED or CHECK in a source", span, instead));
+        return Err(not_built("DEFAULT, GENERATED, CHECK or UNIQUE in a source", span, instead));
     }
     let connector::SourceRows { connector, changelog, alignment } = connector::of_source(cursor)?;
     let Head { name, if_not_exists, or_replace, .. } = head;

@@ -17,7 +17,7 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateTable> {
         return filled(cursor, head, names);
     }
     let mut definition = columns::definition(cursor, &head.name)?;
-    definition.constraints.name_checks(&head.name.text)?;
+    definition.constraints.name_all(&head.name.text)?;
     let mut append_only = cursor.take_words(&["APPEND", "ONLY"]);
     let connector = connector::optional(cursor, Direction::From)?;
     append_only |= cursor.take_words(&["APPEND", "ONLY"]);
@@ -29,7 +29,7 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateTable> {
     }
     let mut columns = definition.columns;
     columns::require_keys(&mut columns, &definition.primary_key);
-    let Constraints { defaults, generated, checks } = definition.constraints;
+    let Constraints { defaults, generated, checks, uniques } = definition.constraints;
     let (primary_key, watermark, query) = (definition.primary_key, definition.watermark, None);
     Ok(CreateTable {
         name,
@@ -40,6 +40,7 @@ pub(super) fn rest(cursor: &mut Cursor<'_>, head: Head) -> Result<CreateTable> {
         defaults,
         generated,
         checks,
+        uniques,
         append_only,
         watermark,
         connector,
@@ -99,6 +100,7 @@ fn filled(cursor: &mut Cursor<'_>, head: Head, names: Vec<Name>) -> Result<Creat
         defaults: Vec::new(),
         generated: Vec::new(),
         checks: Vec::new(),
+        uniques: Vec::new(),
         append_only: false,
         watermark: None,
         connector: None,

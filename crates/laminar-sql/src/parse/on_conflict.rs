@@ -33,7 +33,7 @@ pub(super) fn clause(cursor: &mut Cursor<'_>, called: &Name) -> Result<Option<On
     let span = cursor.since(start);
     if key.is_empty() {
         let error = Error::new(Code::InvalidQuery, "DO UPDATE does not say of which key").at(span);
-        return Err(error.with_hint("write the primary key: ON CONFLICT (column) DO UPDATE …"));
+        return Err(error.with_hint("write the key's columns: ON CONFLICT (column) DO UPDATE …"));
     }
     let action = ConflictAction::Update { columns: set.columns, rows: query::plain(rows, span) };
     Ok(Some(OnConflict { key, action, span }))

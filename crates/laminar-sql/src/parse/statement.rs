@@ -135,6 +135,8 @@ pub struct CreateTable {
     pub generated: Vec<ColumnExpr>,
     /// `CHECK` constraints.
     pub checks: Vec<CheckDef>,
+    /// `UNIQUE` constraints.
+    pub uniques: Vec<UniqueDef>,
     /// `APPEND ONLY`: its rows are never changed.
     pub append_only: bool,
     /// How far event time has come; only of a table that is `append_only`.
@@ -191,6 +193,19 @@ pub struct CheckDef {
     pub name: String,
     /// What must not be false.
     pub holds: RowExpr,
+}
+
+/// `[CONSTRAINT name] UNIQUE [NULLS [NOT] DISTINCT] (column, …)`, or behind a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueDef {
+    /// Its name, as written or as made from those of its table and columns.
+    pub name: String,
+    /// The columns of which no two rows have the same values; at least one, each once, each one of the table's.
+    pub columns: Vec<Name>,
+    /// Whether rows with a NULL among these values are never the same: so unless `NULLS NOT DISTINCT` is written.
+    pub nulls_distinct: bool,
+    /// The whole constraint.
+    pub span: Span,
 }
 
 /// One declared column.

@@ -71,20 +71,33 @@ impl LateTarget {
     pub(super) fn arrange(&self, late: &RecordBatch) -> Result<Arranged> {
         let arranged = self.in_columns(late)?;
         match &self.rules {
-            Some(rules) if rules.are_more_than_types() => self.held_to(rules, arranged),
-            _ => Ok(arranged),
+            Some(rules) => self.held_to(rules, arranged),
+            None => Ok(arranged),
         }
     }
 
     /// Without the rows that break a rule, and with generated columns.
     fn held_to(&self, rules: &TableRules, arranged: Arranged) -> Result<Arranged> {
-        let Arranged { rows, mut misfits } = arranged;
-        let (rows, faults) = rules.sorted_out(&rows)?;
+        let Arranged { mut rows, mut misfits } = arranged;
+        if rules.are_more_than_types() {
+            let (generated, faults) = rules.sorted_out(&rows)?;
+            rows = self.without(&generated, faults, &mut misfits)?;
+        }
+        if !rules.uniques.is_empty() {
+            let (taken, claim) = rules.sorted_out_by_keys(&rows)?;
+            rows = self.without(&rows, taken, &mut misfits)?;
+            claim.note();
+        }
+        Ok(Arranged { rows, misfits })
+    }
+
+    /// `rows` without those in which something was found, which are misfits.
+    fn without(&self, rows: &RecordBatch, faults: Vec<(usize, String)>, misfits: &mut Vec<BadRow>) -> Result<RecordBatch> {
         let (bad, reasons): (Vec<u32>, Vec<String>) = faults.into_iter().map(|(row, reason)| (row as u32, reason)).unzip();
         let good: Vec<u32> = (0..rows.num_rows() as u32).filter(|row| bad.binary_search(row).is_err()).collect();
-        misfits.extend(bad_rows(&take_record_batch(&rows, &UInt32Array::from(bad))?, &reasons, POSITION));
-        let good = take_record_batch(&rows, &UInt32Array::from(good))?;
-        Ok(Arranged { rows: RecordBatch::try_new(self.schema.clone(), good.columns().to_vec())?, misfits })
+        misfits.extend(bad_rows(&take_record_batch(rows, &UInt32Array::from(bad))?, &reasons, POSITION));
+        let good = take_record_batch(rows, &UInt32Array::from(good))?;
+        Ok(RecordBatch::try_new(self.schema.clone(), good.columns().to_vec())?)
     }
 
     /// `late` with the target's columns.

@@ -37,7 +37,7 @@ fn definitions_are_checked() {
     check(
         "CREATE SOURCE s (a INT DEFAULT 1)",
         expect![[r#"
-            error[LDB-1010]: DEFAULT, GENERATED or CHECK in a source is not built yet
+            error[LDB-1010]: DEFAULT, GENERATED, CHECK or UNIQUE in a source is not built yet
               --> 1:24
                |
              1 | CREATE SOURCE s (a INT DEFAULT 1)

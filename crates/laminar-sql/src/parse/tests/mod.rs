@@ -52,7 +52,10 @@ fn show(statement: &Statement) -> String {
             let defaults: Vec<String> = table.defaults.iter().map(of_column).collect();
             let generated: Vec<String> = table.generated.iter().map(of_column).collect();
             let checks: Vec<String> = table.checks.iter().map(|check| format!("{}: {}", check.name, check.holds.text)).collect();
-            let rules = [("defaults", defaults), ("generated", generated), ("checks", checks)];
+            let nulls = |unique: &UniqueDef| if unique.nulls_distinct { "" } else { " with nulls" };
+            let unique = |unique: &UniqueDef| format!("{}: {}{}", unique.name, names(&unique.columns), nulls(unique));
+            let uniques = table.uniques.iter().map(unique).collect();
+            let rules = [("defaults", defaults), ("generated", generated), ("checks", checks), ("uniques", uniques)];
             let rules = rules.iter().filter(|(_, rules)| !rules.is_empty());
             let rules: String = rules.map(|(what, rules)| format!(" {what} [{}]", rules.join("; "))).collect();
             let query = table.query.as_ref().map(|query| format!(" as {}", stream_query(query))).unwrap_or_default();

@@ -624,7 +624,7 @@ fn wrong_changes_of_rows_say_what_is_wrong() {
                |
              1 | INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1; INSERT INTO t VALUES (1) ON CONFLICT (a) UPDATE SET a = 1; DELETE t; UPDATE t SET a = 1 WHERE b = 2 LIMIT 1
                |                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-               = hint: write the primary key: ON CONFLICT (column) DO UPDATE …
+               = hint: write the key's columns: ON CONFLICT (column) DO UPDATE …
             error[LDB-1001]: expected DO, but found 'UPDATE'
               --> 1:100
                |
@@ -649,6 +649,47 @@ fn columns_of_a_table_have_rules() {
         "CREATE TABLE t (a INT DEFAULT 1 + 2 NOT NULL, b INT GENERATED ALWAYS AS (a * (2 + t.a)) STORED PRIMARY KEY, c BOOLEAN DEFAULT a IS NOT NULL CHECK (c),
                          CHECK (a > b), CONSTRAINT k CHECK (c IS NOT NULL), CHECK (b < a), check BIGINT NULL DEFAULT NULL)",
         expect![[r#"table t (a INT not null, b INT not null, c BOOLEAN, check BIGINT) key (b) defaults [a = SELECT 1 + 2 AS "__value"; c = SELECT a IS NOT NULL AS "__value"; check = SELECT NULL AS "__value"] generated [b = SELECT a * (2 + t.a) AS "__value" FROM "__returned" AS "t"] checks [t_c_check: c; t_check: a > b; k: c IS NOT NULL; t_check1: b < a]"#]],
+    );
+    check(
+        "CREATE TABLE t (a INT UNIQUE CONSTRAINT u UNIQUE NULLS NOT DISTINCT, b INT DEFAULT 1 UNIQUE NULLS DISTINCT NOT NULL, unique INT,
+                         UNIQUE (b, a), UNIQUE NULLS NOT DISTINCT (a), CONSTRAINT v UNIQUE (unique), CHECK (a > b))",
+        expect![[r#"table t (a INT, b INT not null, unique INT) key () defaults [b = SELECT 1 AS "__value"] checks [t_check: a > b] uniques [t_a_key: (a); u: (a) with nulls; t_b_key: (b); t_b_a_key: (b, a); t_a_key1: (a) with nulls; v: (unique)]"#]],
+    );
+    check(
+        "CREATE TABLE t (a INT, UNIQUE ()); CREATE TABLE t (a INT, UNIQUE (a, a)); CREATE TABLE t (aa INT, UNIQUE (ab));
+         CREATE TABLE t (a INT UNIQUE (a)); CREATE TABLE t (a INT CONSTRAINT c UNIQUE, CONSTRAINT c CHECK (a > 1)); CREATE SOURCE t (a INT UNIQUE)",
+        expect![[r#"
+            error[LDB-1011]: the constraint UNIQUE has no columns
+              --> 1:24
+               |
+             1 | CREATE TABLE t (a INT, UNIQUE ()); CREATE TABLE t (a INT, UNIQUE (a, a)); CREATE TABLE t (aa INT, UNIQUE (ab));
+               |                        ^^^^^^^^^
+            error[LDB-1011]: column 'a' is named twice
+              --> 1:70
+               |
+             1 | CREATE TABLE t (a INT, UNIQUE ()); CREATE TABLE t (a INT, UNIQUE (a, a)); CREATE TABLE t (aa INT, UNIQUE (ab));
+               |                                                                      ^
+            error[LDB-1003]: there is no column 'ab' for the key
+              --> 1:107
+               |
+             1 | CREATE TABLE t (a INT, UNIQUE ()); CREATE TABLE t (a INT, UNIQUE (a, a)); CREATE TABLE t (aa INT, UNIQUE (ab));
+               |                                                                                                           ^^ did you mean 'aa'?
+            error[LDB-1001]: expected ',' or ')', but found '('
+              --> 2:39
+               |
+             2 |          CREATE TABLE t (a INT UNIQUE (a)); CREATE TABLE t (a INT CONSTRAINT c UNIQUE, CONSTRAINT c CHECK (a > 1)); CREATE SOURCE t (a INT UNIQUE)
+               |                                       ^
+            error[LDB-1011]: two constraints are called 'c'
+              --> 2:67
+               |
+             2 |          CREATE TABLE t (a INT UNIQUE (a)); CREATE TABLE t (a INT CONSTRAINT c UNIQUE, CONSTRAINT c CHECK (a > 1)); CREATE SOURCE t (a INT UNIQUE)
+               |                                                                   ^^^^^^^^^^^^^^^^^^^
+            error[LDB-1010]: DEFAULT, GENERATED, CHECK or UNIQUE in a source is not built yet
+              --> 2:140
+               |
+             2 |          CREATE TABLE t (a INT UNIQUE (a)); CREATE TABLE t (a INT CONSTRAINT c UNIQUE, CONSTRAINT c CHECK (a > 1)); CREATE SOURCE t (a INT UNIQUE)
+               |                                                                                                                                            ^^^^^^
+               = hint: compute columns and filter rows in a view, or write CREATE TABLE"#]],
     );
     check(
         "CREATE TABLE t (a, \"B\") AS SELECT 1, 2; CREATE TABLE IF NOT EXISTS t AS VALUES (1); INSERT INTO t VALUES (1, DEFAULT), (default, 2); INSERT INTO t DEFAULT VALUES RETURNING a",
