@@ -11,13 +11,15 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
+use super::outer_constants::OuterConstants;
 use super::short_circuit::guarded;
 
-/// DataFusion's rules, then our own. An aggregate is computed from its rows and not from what is known of them: of a column that is NULL in all
+/// DataFusion's rules between our own. An aggregate is computed from its rows and not from what is known of them: of a column that is NULL in all
 /// rows DataFusion knows one distinct value, which `count(DISTINCT …)` does not count.
 pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     rules.retain(|rule| rule.name() != "aggregate_statistics");
+    rules.insert(0, Arc::new(OuterConstants));
     rules.push(Arc::new(GuardedPlans));
     rules
 }

@@ -19,6 +19,7 @@ pub(crate) mod interval;
 mod meeting;
 mod operands;
 mod operators;
+mod outer_constants;
 mod short_circuit;
 mod syntax;
 mod untyped;
