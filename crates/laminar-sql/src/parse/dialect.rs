@@ -66,6 +66,9 @@ impl Dialect for LaminarDialect {
             return Some(Ok(Expr::IsNull(Box::new(expr.clone()))));
         }
         let negated = is(first, "not");
+        if begins_list_with_query(parser, negated) {
+            return list_with_query(parser, expr, negated).map(Ok);
+        }
         let (between, kind) = if negated { (second, third) } else { (first, second) };
         let symmetric = is(kind, "symmetric");
         if !is(between, "between") || !(symmetric || is(kind, "asymmetric")) {
@@ -185,6 +188,30 @@ impl Dialect for LaminarDialect {
     fn supports_table_versioning(&self) -> bool {
         true
     }
+}
+
+/// Whether `[NOT] IN ((SELECT …` comes next.
+fn begins_list_with_query(parser: &Parser, negated: bool) -> bool {
+    let tokens: [&TokenWithSpan; 8] = parser.peek_tokens_ref();
+    let mut tokens = tokens.into_iter().skip(usize::from(negated)).map(|token| &token.token);
+    let is_in = matches!(tokens.next(), Some(Token::Word(word)) if word.keyword == Keyword::IN);
+    let is_list = is_in && tokens.next() == Some(&Token::LParen) && tokens.next() == Some(&Token::LParen);
+    let queries = [Keyword::SELECT, Keyword::WITH, Keyword::VALUES];
+    let first = tokens.find(|token| **token != Token::LParen);
+    is_list && matches!(first, Some(Token::Word(word)) if queries.contains(&word.keyword))
+}
+
+/// Reads a list of several values of which the first is a query, which sqlparser would take for the whole list; anything else it reads itself.
+fn list_with_query(parser: &mut Parser, expr: &Expr, negated: bool) -> Option<Expr> {
+    let list = parser.maybe_parse(|parser| {
+        (0..if negated { 3 } else { 2 }).for_each(|_| parser.advance_token());
+        let list = parser.parse_comma_separated(Parser::parse_expr)?;
+        match list.as_slice() {
+            [Expr::Subquery(_), _, ..] => parser.expect_token(&Token::RParen).map(|_| list),
+            _ => Err(ParserError::ParserError(String::new())),
+        }
+    });
+    Some(Expr::InList { expr: Box::new(expr.clone()), list: list.ok().flatten()?, negated })
 }
 
 /// Reads what follows `x BETWEEN SYMMETRIC`, where the bounds may stand in either order, or `x BETWEEN ASYMMETRIC`.
