@@ -1,10 +1,15 @@
 //! The columns that relations in FROM have, as far as the text of a query and the catalog say.
 
+use std::ops::ControlFlow;
+
 use datafusion::common::Result;
 use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
-use datafusion::sql::sqlparser::ast::{Cte, Expr, Ident, SelectItem, Statement, TableFactor, WildcardAdditionalOptions, With};
+use datafusion::sql::sqlparser::ast::{
+    Cte, Expr, GroupByExpr, Ident, Query, Select, SelectItem, Statement, TableFactor, VisitorMut, WildcardAdditionalOptions, With,
+};
 
+use crate::ast_walk::walk_mut;
 use crate::parse::syntax;
 use crate::plan::names::Names;
 use crate::plan::planner::parser_options;
@@ -44,8 +49,21 @@ impl<'a> Scope<'a> {
         self.ctes.truncate(depth);
     }
 
-    /// The columns of one relation, by planning `SELECT *` from it.
+    /// The columns of one relation. One that reads columns from outside of its query cannot be planned alone, so its names are looked for
+    /// without what it computes.
     pub(super) fn columns_of(&self, relation: &TableFactor) -> Result<Vec<FromColumn>> {
+        self.planned_columns_of(relation).or_else(|error| match relation {
+            TableFactor::Derived { .. } => {
+                let mut names_alone = relation.clone();
+                let _ = walk_mut(&mut names_alone, &mut NamesAlone);
+                self.planned_columns_of(&names_alone).map_err(|_| error)
+            }
+            _ => Err(error),
+        })
+    }
+
+    /// The columns of one relation, by planning `SELECT *` from it.
+    fn planned_columns_of(&self, relation: &TableFactor) -> Result<Vec<FromColumn>> {
         let star = SelectItem::Wildcard(WildcardAdditionalOptions::default());
         let mut query = syntax::query_of(syntax::select_of(vec![star], relation.clone()));
         query.with = self.with();
@@ -67,6 +85,35 @@ impl<'a> Scope<'a> {
         let recursive = self.ctes.iter().any(|(_, recursive)| *recursive);
         let cte_tables: Vec<Cte> = self.ctes.iter().map(|(cte, _)| cte.clone()).collect();
         (!cte_tables.is_empty()).then(|| With { with_token: AttachedToken::empty(), recursive, cte_tables })
+    }
+}
+
+/// Leaves of queries what their columns are called.
+struct NamesAlone;
+
+impl VisitorMut for NamesAlone {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        (query.order_by, query.limit_clause, query.fetch) = (None, None, None);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        (select.distinct, select.selection, select.having, select.qualify) = (None, None, None, None);
+        select.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
+        for item in &mut select.projection {
+            let alias = match &*item {
+                SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
+                SelectItem::UnnamedExpr(Expr::Identifier(name)) => name.clone(),
+                SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) if !names.is_empty() => names[names.len() - 1].clone(),
+                // What it is called nobody can write, only that it stands there counts.
+                SelectItem::UnnamedExpr(expr) => Ident::with_quote('"', expr.to_string()),
+                _ => continue,
+            };
+            *item = SelectItem::ExprWithAlias { expr: syntax::null(), alias };
+        }
+        ControlFlow::Continue(())
     }
 }
 
