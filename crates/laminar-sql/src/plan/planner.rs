@@ -205,6 +205,7 @@ impl Planner {
         }
         exact_syntax(query, text)?;
         as_calls(query, text)?;
+        shapes::let_values_meet(query, &names);
         let planned = self.planned(query, &names, reading);
         let plan = planned.map_err(|error| from_datafusion_in(&error, &self.failed(query, text, known.to_vec())))?;
         check_constant_arguments(&plan, &self.state, query, text)?;
