@@ -203,6 +203,7 @@ impl Planner {
         if reading != Reading::Result {
             shapes::name_casts(query);
         }
+        shapes::order_by_casts(query);
         exact_syntax(query, text)?;
         as_calls(query, text)?;
         shapes::let_values_meet(query, &names);
