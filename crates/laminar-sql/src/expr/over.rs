@@ -105,8 +105,11 @@ fn whole(name: &str, expr: &Expr) -> Result<i64> {
         _ => None,
     };
     value.ok_or_else(|| {
-        Error::new(Code::NotSupported, format!("{name}() OVER (…) by {expr}, which is no whole number, is not built yet"))
-            .with_hint("write a constant")
+        Error::new(
+            Code::NotSupported,
+            format!("{name}() OVER (…) by {expr}, which is no constant whole number, is not built yet"),
+        )
+        .with_hint("write a constant")
     })
 }
 

@@ -163,6 +163,10 @@ pub(super) fn with_likely_cause(error: Error, cursor: &Cursor<'_>, number: usize
     if near.clone().any(|n| cursor.token(n).is_some_and(|token| token_is_word(token, "LATENESS"))) {
         return error.with_hint("write ALLOW LATENESS INTERVAL '…' at the end of the statement");
     }
+    let is = |n: usize, word: &str| cursor.token(n).is_some_and(|token| token_is_word(token, word));
+    if let Some(word) = ["ROLLUP", "CUBE"].into_iter().find(|word| is(number, "WITH") && is(number + 1, word)) {
+        return error.with_hint(format!("write GROUP BY {word} (a, b)"));
+    }
     let begins = cursor.token(number).is_some_and(|token| STATEMENTS.iter().any(|word| token_is_word(token, word)));
     if begins && number > 0 && error.message().starts_with("expected end of statement") {
         return error.with_hint("if a new statement begins here, end the one before it with ';'");

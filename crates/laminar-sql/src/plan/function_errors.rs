@@ -26,6 +26,10 @@ pub(super) fn no_overload(message: &str, failed: Option<&Failed<'_>>) -> Option<
     let (call, rest) = rest.split_once("'. ")?;
     let function = call.split('(').next().unwrap_or_default();
     let known: Vec<String> = rest.lines().skip(2).map(|line| plain_types(line.trim())).filter(|line| !line.is_empty()).collect();
+    if let Some(right) = function.strip_prefix("__any_").and_then(|_| call.trim_end_matches(')').rsplit(", ").next()) {
+        let text = format!("ANY and ALL look into an array or a sub-query, and not into a {}", plain_types(right));
+        return Some(Error::new(Code::TypeMismatch, text).with_hint("write x = ANY(ARRAY[1, 2]), or x IN (1, 2)"));
+    }
     let error = Error::new(Code::TypeMismatch, format!("there is no function {}", plain_types(call)));
     let has_types = !known.is_empty() && !known.iter().any(|line| line.contains("UserDefined"));
     let error = if has_types { error.with_hint(format!("there is {}", known.join(", "))) } else { error };
@@ -33,7 +37,7 @@ pub(super) fn no_overload(message: &str, failed: Option<&Failed<'_>>) -> Option<
 }
 
 /// DataFusion's names of types as people write them.
-fn plain_types(call: &str) -> String {
+pub(super) fn plain_types(call: &str) -> String {
     const NAMES: &[(&str, &str)] = &[
         ("LargeUtf8", "VARCHAR"),
         ("Utf8View", "VARCHAR"),
@@ -42,13 +46,20 @@ fn plain_types(call: &str) -> String {
         ("Float32", "REAL"),
         ("UInt64", "BIGINT UNSIGNED"),
         ("UInt32", "INT UNSIGNED"),
+        ("UInt16", "SMALLINT UNSIGNED"),
+        ("UInt8", "TINYINT UNSIGNED"),
         ("Int64", "BIGINT"),
         ("Int32", "INT"),
         ("Int16", "SMALLINT"),
+        ("Int8", "TINYINT"),
         ("Boolean", "BOOLEAN"),
         ("Binary", "BYTEA"),
         ("Date32", "DATE"),
+        ("Timestamp(ns, \"+00:00\")", "TIMESTAMPTZ"),
+        ("Timestamp(ns)", "TIMESTAMP"),
+        ("Time64(ns)", "TIME"),
         ("Decimal128", "DECIMAL"),
+        ("NullAry()", ""),
         ("Interval(MonthDayNano)", "INTERVAL"),
     ];
     NAMES.iter().fold(call.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))

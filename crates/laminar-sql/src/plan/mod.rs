@@ -11,6 +11,7 @@ mod grouping;
 mod names;
 pub(crate) mod nodes;
 mod over;
+mod plain_words;
 mod planner;
 mod rules;
 mod scalar_clauses;

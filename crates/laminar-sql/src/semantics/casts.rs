@@ -79,6 +79,7 @@ pub(crate) fn no_such_cast(from: &DataType, to: &DataType) -> Error {
             error.with_hint("subtract one from the other, or write extract(epoch FROM x)")
         }
         DataType::Interval(_) => error.with_hint("write x * INTERVAL '1 second'"),
+        DataType::Boolean => error.with_hint("write true or false, or a condition: x <> 0"),
         _ => error.with_hint("write it as text, as in '2024-01-31'"),
     }
 }
