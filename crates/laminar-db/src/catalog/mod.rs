@@ -20,8 +20,8 @@ use laminar_sql::parse::Name;
 pub(crate) use change::CatalogChange;
 pub(crate) use id::{CatalogVersion, ObjectId};
 pub(crate) use object::{
-    Alignment, CheckText, ColumnText, Definition, LookupDefinition, Object, ObjectKind, SourceDefinition, TableDefinition, UniqueText,
-    ViewDefinition, kind_name,
+    Alignment, CheckText, ColumnText, Definition, LookupDefinition, Object, ObjectKind, SourceDefinition, TableDefinition,
+    UniqueText, ViewDefinition, kind_name,
 };
 pub(crate) use references::{inputs_in, objects_in, reads_changes, sides_in};
 pub(crate) use side::{Side, SideId, SideName};
