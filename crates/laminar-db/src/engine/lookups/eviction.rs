@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{RecordBatch, UInt32Array};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
 use laminar_connectors::Options;
-use laminar_core::changelog::hash_rows;
+use laminar_core::changelog::{RowKeys, hash_rows};
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
 use laminar_sql::parse::OptionDef;
 use laminar_sql::plan::LOOKUP_COLUMNS;
@@ -85,6 +86,22 @@ impl Answers {
     pub(super) fn absent(&self) -> usize {
         let found = self.rows.column(self.rows.num_columns() - LOOKUP_COLUMNS.len()).as_boolean();
         found.len() - found.true_count()
+    }
+
+    /// Of these keys those without an answer.
+    pub(super) fn without_answered(&self, key: &[usize], keys: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+        let own: Vec<ArrayRef> = key.iter().map(|column| self.rows.column(*column).clone()).collect();
+        let encoder = RowKeys::new(&own.iter().map(|column| column.data_type().clone()).collect::<Vec<_>>())?;
+        let answered = encoder.encode(&own, self.len())?;
+        let answered: HashSet<&[u8]> = (0..self.len()).map(|row| answered.row(row).data()).collect();
+        let mut left = Vec::with_capacity(keys.len());
+        for keys in keys {
+            let encoded = encoder.encode(keys.columns(), keys.num_rows())?;
+            let is_left = (0..keys.num_rows()).map(|row| Some(!answered.contains(encoded.row(row).data())));
+            left.push(filter_record_batch(&keys, &is_left.collect::<BooleanArray>())?);
+        }
+        left.retain(|keys| keys.num_rows() > 0);
+        Ok(left)
     }
 
     /// When each was given, in wall-clock nanoseconds.

@@ -119,13 +119,20 @@ impl Engine {
 
     fn want_keys(&mut self, id: ObjectId) -> Result<()> {
         let Some(lookup) = self.instances.lookup(id) else { return Ok(()) };
-        let (source, desk) = (lookup.source, lookup.desk.clone());
-        let was_idle = desk.is_idle();
-        for join in self.lookup_joins(lookup.output) {
-            let room = LOOKUP_KEYS_MAX.saturating_sub(desk.keys());
-            if room > 0 {
-                desk.put(self.reactor.graph_mut().take_wanted_keys(join, room)?);
+        let (source, output, desk) = (lookup.source, lookup.output, lookup.desk.clone());
+        // What was replayed out of a log brought rows, and the answers that they waited for.
+        let may_be_answered = lookup.seen.is_none();
+        let (was_idle, key) = (desk.is_idle(), lookup.key.clone());
+        for join in self.lookup_joins(output) {
+            let room = if may_be_answered { usize::MAX } else { LOOKUP_KEYS_MAX.saturating_sub(desk.keys()) };
+            if room == 0 {
+                break;
             }
+            let mut wanted = self.reactor.graph_mut().take_wanted_keys(join, room)?;
+            if may_be_answered && !wanted.is_empty() {
+                wanted = self.answers(output)?.without_answered(&key, wanted)?;
+            }
+            desk.put(wanted);
         }
         self.readers.set_asked(source, !desk.is_idle(), was_idle);
         Ok(())
