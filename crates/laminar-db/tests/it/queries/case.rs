@@ -3,10 +3,14 @@
 use arrow_schema::Schema;
 use laminar_db::{Code, Database, Error};
 use laminar_testkit::compare::{Bag, bag_of_rows, compare};
-use laminar_testkit::random::query::Query;
+use laminar_testkit::random::query::{Query, Statement, random_statement};
 use laminar_testkit::random::{Cell, Change, Changes, Contents, EventTimes, History, Row, Sizes, Table, Values};
 
+use super::statements;
 use crate::postgres::Connection;
+
+/// So many statements change the tables in the end.
+const STATEMENTS: u64 = 2;
 
 /// Of so many views one has its changes added up.
 const CHANGES_EACH: usize = 4;
@@ -49,6 +53,8 @@ pub(super) fn tables() -> Vec<Table> {
 pub(super) struct Case {
     pub(super) queries: Vec<Query>,
     pub(super) history: History,
+    /// What is said behind the history.
+    pub(super) statements: Vec<Statement>,
     workers: usize,
     /// The views are created before this step, so they begin with what is there already.
     begin: usize,
@@ -80,7 +86,8 @@ impl Case {
     pub(super) fn new(seed: u64, queries: Vec<Query>) -> Self {
         let history = History::new(&tables(), &Sizes { steps: 2..=4, changes: 0..=6 }, seed);
         let begin = (seed / 4) as usize % history.steps.len();
-        Self { queries, history, workers: 1 + (seed % 4) as usize, begin }
+        let statements = (0..STATEMENTS).map(|number| random_statement(&tables(), seed * STATEMENTS + number)).collect();
+        Self { queries, history, statements, workers: 1 + (seed % 4) as usize, begin }
     }
 
     /// The same with one of the queries alone.
@@ -115,6 +122,16 @@ impl Case {
         }
         if let Some(postgres) = postgres {
             fill(postgres, &tables, &contents);
+        }
+        if !self.statements.is_empty() {
+            let changed = statements::run(&db, postgres.as_mut(), &self.statements, &tables);
+            if let (Err(outcome), Some(query)) = (changed, followed.first_mut()) {
+                query.ended = Some(outcome);
+            }
+            let number = self.history.steps.len();
+            followed.iter_mut().enumerate().for_each(|(view, query)| query.compare(&db, view, number));
+        }
+        if let Some(postgres) = postgres {
             followed.iter_mut().for_each(|query| query.compare_with(postgres));
         }
         followed.into_iter().map(Followed::outcome).collect()
@@ -125,12 +142,14 @@ impl Case {
         let tables = tables();
         let created: Vec<String> = tables.iter().map(|table| format!("{};\n", table.create_sql())).collect();
         let queries: Vec<String> = self.queries.iter().map(|query| format!("{query};\n")).collect();
+        let statements: Vec<String> = self.statements.iter().map(|statement| format!("{statement};\n")).collect();
         let (workers, begin) = (self.workers, self.begin + 1);
         format!(
-            "{workers} workers, the view before step {begin}\n{}{}{}",
+            "{workers} workers, the view before step {begin}\n{}{}{}{}",
             created.concat(),
             queries.concat(),
-            self.history.display(&tables)
+            self.history.display(&tables),
+            statements.concat()
         )
     }
 }
@@ -141,13 +160,15 @@ struct Followed<'a> {
     text: String,
     /// The last answer.
     answer: Vec<Vec<String>>,
+    /// The most rows that an answer had: what statements leave in the end may be nothing.
+    rows_max: usize,
     ended: Option<Outcome>,
     postgres: Postgres,
 }
 
 impl<'a> Followed<'a> {
     fn new(query: &'a Query) -> Self {
-        Self { query, text: query.to_string(), answer: Vec::new(), ended: None, postgres: Postgres::Absent }
+        Self { query, text: query.to_string(), answer: Vec::new(), rows_max: 0, ended: None, postgres: Postgres::Absent }
     }
 
     fn create(&mut self, db: &Database, view: usize) {
@@ -211,6 +232,7 @@ impl<'a> Followed<'a> {
             self.ended.get_or_insert(Outcome::Differs(format!("{what}\n{differences}")));
         }
         self.answer = answer.to_strings();
+        self.rows_max = self.rows_max.max(self.answer.len());
     }
 
     fn compare_with(&mut self, postgres: &mut Connection) {
@@ -238,7 +260,7 @@ impl<'a> Followed<'a> {
             // It is no query at all.
             Some(Outcome::Refused(_)) if self.postgres == Postgres::Refuses => Outcome::NoAnswer,
             Some(ended) => ended,
-            None => Outcome::Same { rows: self.answer.len(), postgres: self.postgres },
+            None => Outcome::Same { rows: self.rows_max, postgres: self.postgres },
         }
     }
 }
@@ -261,7 +283,7 @@ fn types_of(schema: &Schema) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-fn refusal(place: &str, error: &Error) -> Outcome {
+pub(super) fn refusal(place: &str, error: &Error) -> Outcome {
     match error.code() {
         Code::Arithmetic | Code::BadData => Outcome::NoAnswer,
         code => Outcome::Refused(format!("{} {place}: {}", code.as_str(), without_names(error.message()))),
@@ -277,7 +299,7 @@ fn without_names(message: &str) -> String {
 }
 
 /// Rows as text. What looks like a number is one, so that `1.50` is `1.5` and doubles may differ by a hair.
-fn bag_of_texts(rows: &[Vec<String>]) -> Bag {
+pub(super) fn bag_of_texts(rows: &[Vec<String>]) -> Bag {
     let mut bag = Bag::new();
     for row in rows {
         *bag.entry(row.iter().map(|text| cell(text)).collect()).or_default() += 1;

@@ -20,6 +20,7 @@ pub(super) fn smallest(case: &Case, postgres: &mut Option<Connection>) -> (Case,
         let smaller_query = |best: &Case, number| best.queries[0].smaller(number).map(|query| best.with(query));
         let mut found = search.reduce(&mut best, &mut how, smaller_query);
         found |= search.reduce(&mut best, &mut how, fewer_changes);
+        found |= search.reduce(&mut best, &mut how, smaller_statements);
         if !found || search.tries >= TRIES_MAX || search.tries == before {
             return (best, how);
         }
@@ -63,6 +64,25 @@ impl Search<'_> {
         }
         found
     }
+}
+
+/// Without one statement, or with a smaller one.
+fn smaller_statements(case: &Case, mut number: usize) -> Option<Case> {
+    let mut case = case.clone();
+    if number < case.statements.len() {
+        case.statements.remove(number);
+        return Some(case);
+    }
+    number -= case.statements.len();
+    for statement in &mut case.statements {
+        let parts = (0..).take_while(|part| statement.smaller(*part).is_some()).count();
+        if number < parts {
+            *statement = statement.smaller(number)?;
+            return Some(case);
+        }
+        number -= parts;
+    }
+    None
 }
 
 /// Without the changes of one row (or key) of a table.

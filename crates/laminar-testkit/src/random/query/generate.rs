@@ -12,8 +12,7 @@ const SELECTS_MAX: usize = 7;
 /// The query over `tables` that belongs to `seed`.
 pub fn random_query(tables: &[Table], seed: u64) -> Query {
     let mut random = from_seed(seed);
-    let mut maker = Maker { random: &mut random, tables, ctes: Vec::new(), names: 0, level: 0, selects: 0, places: None };
-    maker.whole()
+    Maker::new(&mut random, tables).whole()
 }
 
 /// Whether a join may be by the names that its sides share.
@@ -33,6 +32,12 @@ pub(super) struct Maker<'a> {
     selects: usize,
     /// PARTITION BY and ORDER BY of the calls with OVER of this SELECT that tell equal rows apart.
     pub(super) places: Option<String>,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(random: &'a mut Random, tables: &'a [Table]) -> Self {
+        Self { random, tables, ctes: Vec::new(), names: 0, level: 0, selects: 0, places: None }
+    }
 }
 
 impl Maker<'_> {
@@ -363,7 +368,7 @@ fn named(alias: &str, kinds: Vec<Kind>) -> Vec<Column> {
     kinds.into_iter().enumerate().map(|(column, kind)| (format!("{alias}.c{column}"), kind)).collect()
 }
 
-fn kind_of(values: &Values) -> Kind {
+pub(super) fn kind_of(values: &Values) -> Kind {
     match values {
         Values::Bool => Kind::Bool,
         Values::Int(..) | Values::BigInt(..) => Kind::Int,

@@ -8,8 +8,10 @@ mod aggregate;
 mod expression;
 mod generate;
 mod shrink;
+mod statement;
 mod tree;
 mod window;
 
 pub use generate::random_query;
+pub use statement::{Statement, random_statement};
 pub use tree::Query;

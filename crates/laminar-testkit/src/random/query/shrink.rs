@@ -1,5 +1,6 @@
 //! Smaller queries: one part taken out, or a part of it in place of the whole.
 
+use super::statement::{ChangeKind, Statement};
 use super::tree::{Body, Distinct, Expr, From, Group, JoinedBy, Kind, Part, Query, Select};
 
 /// Counts the places at which something can be taken out, until the one that is meant.
@@ -97,6 +98,43 @@ impl Query {
                 right.drop_column(column);
             }
             Body::Values(rows) => rows.iter_mut().for_each(|row| _ = row.remove(column)),
+        }
+    }
+}
+
+impl Statement {
+    /// The statement with its part number `number` taken out, as of a query.
+    pub fn smaller(&self, number: usize) -> Option<Statement> {
+        let mut smaller = self.clone();
+        smaller.take_out(&mut Place(number)).then_some(smaller)
+    }
+
+    fn take_out(&mut self, place: &mut Place) -> bool {
+        match &mut self.change {
+            ChangeKind::Update { set, filter } => {
+                if filter.is_some() && place.is_here() {
+                    *filter = None;
+                    return true;
+                }
+                if set.len() > 1
+                    && let Some(column) = (0..set.len()).find(|_| place.is_here())
+                {
+                    set.remove(column);
+                    return true;
+                }
+                set.iter_mut().map(|(_, value)| value).chain(filter).any(|expr| expr.take_out(place))
+            }
+            ChangeKind::Delete { filter } => {
+                if filter.is_some() && place.is_here() {
+                    *filter = None;
+                    return true;
+                }
+                filter.as_mut().is_some_and(|filter| filter.take_out(place))
+            }
+            ChangeKind::Insert { query, .. } => {
+                // One that has lost columns is refused, and no smaller one that fails in the same way.
+                query.take_out(place)
+            }
         }
     }
 }

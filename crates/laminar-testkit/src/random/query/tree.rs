@@ -184,7 +184,7 @@ impl Query {
 }
 
 /// Things with commas between.
-struct Listed<I>(I);
+pub(super) struct Listed<I>(pub(super) I);
 
 impl<I: Iterator<Item: Display> + Clone> Display for Listed<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
