@@ -1,6 +1,6 @@
 //! What a lookup join whose right rows stand elsewhere lets the outside know: the keys that rows wait for, and those that were of use.
 //!
-//! A step asks nothing of the outside. Between two steps whoever can ask takes the keys from here, and what it is answered comes as rows of
+//! A step asks nothing of the outside. Between two steps the reader of the lookup table takes the keys from here, and what it is answered comes as rows of
 //! the join's right input.
 
 use arrow_array::RecordBatch;

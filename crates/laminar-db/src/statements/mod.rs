@@ -277,7 +277,7 @@ fn refuse_other_kind(object: &Object, asked: ObjectKind, verb: &str, name: &Name
     Err(Error::new(Code::InvalidQuery, text).with_hint(format!("write {verb} {is} {}", name.text)).at(name.span))
 }
 
-/// Whether a `CREATE` may go on: the name must be free. Only views are replaced yet.
+/// Whether a `CREATE` may go on: the name must be free. What can be replaced does not come here.
 fn name_is_free(engine: &Engine, name: &Name, if_not_exists: bool, or_replace: bool) -> Result<Option<StatementOutcome>> {
     refuse_side_name(name)?;
     let Some(existing) = engine.catalog.get(&name.text) else { return Ok(None) };

@@ -6,7 +6,7 @@ use laminar_core::{Code, Error, Result};
 use laminar_sql::parse::{CreateQuery, Name, Statement, StreamQuery, parse_statement};
 use laminar_sql::plan::Purpose;
 
-use super::create_query::{Said, history_of, late_target, shows_latest_only};
+use super::create_query::{Said, history_of, late_target, purpose, shows_latest_only};
 use super::create_view::{made, planned_anew};
 use crate::catalog::{Catalog, CatalogChange, Definition, Object, ObjectId, ObjectKind};
 use crate::engine::{Attached, Engine, refuse_repeated_names};
@@ -56,7 +56,7 @@ impl Replacement {
 
     /// What changes if the stream or materialized view `old` gets the query of `create`.
     pub(super) fn of_query(engine: &mut Engine, create: &CreateQuery, said: Said<'_>, old: &Object) -> Result<Self> {
-        let lowered = engine.lowered(&old.name, &create.query, said.text, purpose_of(old))?;
+        let lowered = engine.lowered(&old.name, &create.query, said.text, purpose(old.kind()))?;
         refuse_repeated_names(&lowered.fragment.properties.schema, &create.query)?;
         if engine.catalog.with_inputs(&lowered.depends_on).contains(&old.id) {
             let error = Error::new(Code::InvalidQuery, format!("'{}' would read from itself", create.name.text));
@@ -252,8 +252,4 @@ pub(super) fn statement_of(object: &Object) -> Result<CreateQuery> {
         Statement::CreateMaterializedView(create) | Statement::CreateStream(create) => Ok(create),
         _ => Err(Error::internal(format!("'{}' was made by another statement", object.name))),
     }
-}
-
-fn purpose_of(object: &Object) -> Purpose {
-    if object.is_stored() { Purpose::View } else { Purpose::Stream }
 }

@@ -4,7 +4,7 @@ use laminar_core::{Code, Error};
 
 use super::function_errors::plain_types;
 
-/// The message in our words, if it is one of those that speak of something that nobody wrote.
+/// The message in our words, if it is one of those that speak of something that is not in the statement.
 pub(super) fn in_plain_words(message: &str) -> Option<Error> {
     const RULES: [fn(&str) -> Option<Error>; 10] = [
         called_alike,

@@ -22,7 +22,7 @@ use crate::{ChangeBatch, Result};
 /// What images call the rows.
 const WAITING: &str = "waiting";
 
-/// The rows that wait, and the keys that nobody has been asked for yet.
+/// The rows that wait, and the keys for which no connector has been asked yet.
 ///
 /// Each row knows at which watermark it came: as long as it waits the join promises no later one, so that it is not late below for having
 /// waited. Rows of one key come out in the order in which they came.
@@ -184,7 +184,7 @@ impl Waiting {
         self.rows.add_to_image(image, WAITING)
     }
 
-    /// Takes the rows of an image that it owns. Whoever was asked for their keys is gone, so all of these are wanted.
+    /// Takes the rows of an image that it owns. The connector that was asked for their keys is gone, so all of these are wanted.
     pub(super) fn restore(&mut self, image: &StateImage, owned: &Ownership) -> Result<()> {
         self.rows.restore(image, WAITING, owned)?;
         (self.since, self.wanted) = (BTreeMap::new(), VecDeque::new());

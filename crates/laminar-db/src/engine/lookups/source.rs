@@ -116,7 +116,7 @@ impl Source for LookupSource {
         self.lookup.describe().to_owned()
     }
 
-    /// Whoever waits for inputs to be read waits for answers too.
+    /// A statement that waits for inputs to be read waits for answers too.
     fn is_bounded(&self) -> bool {
         true
     }

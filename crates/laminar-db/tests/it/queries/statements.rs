@@ -18,7 +18,7 @@ pub(super) fn run(
     for statement in statements {
         let text = statement.to_string();
         let Some(postgres) = postgres.as_deref_mut() else {
-            // Nobody says whether it must work.
+            // Nothing says whether it must work.
             let _ = db.execute(&text);
             continue;
         };

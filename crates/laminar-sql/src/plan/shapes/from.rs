@@ -107,7 +107,7 @@ impl VisitorMut for NamesAlone {
                 SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
                 SelectItem::UnnamedExpr(Expr::Identifier(name)) => name.clone(),
                 SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) if !names.is_empty() => names[names.len() - 1].clone(),
-                // What it is called nobody can write, only that it stands there counts.
+                // No query can write what it is called, only that it stands there counts.
                 SelectItem::UnnamedExpr(expr) => Ident::with_quote('"', expr.to_string()),
                 _ => continue,
             };
