@@ -168,6 +168,45 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// For how many nanoseconds the text of a point in time stays the same, from one multiple to the next.
+    pub(super) fn unit(&self) -> i64 {
+        const SECOND: i64 = 1_000_000_000;
+        let of_part = |part: &Part| match part {
+            Part::Field(part) => match part.field {
+                Field::HalfDay { .. } | Field::Hour12 | Field::Hour24 => 3600 * SECOND,
+                Field::Minute => 60 * SECOND,
+                Field::Second | Field::SecondOfDay => SECOND,
+                Field::Millisecond | Field::Microsecond | Field::Fraction(_) => 1,
+                Field::Era { .. }
+                | Field::Century
+                | Field::MonthName
+                | Field::MonthShort
+                | Field::MonthRoman
+                | Field::Month
+                | Field::DayName
+                | Field::DayShort
+                | Field::DayOfYear
+                | Field::IsoDayOfYear
+                | Field::DayOfMonth
+                | Field::DayOfWeek
+                | Field::IsoDayOfWeek
+                | Field::WeekOfYear
+                | Field::IsoWeek
+                | Field::WeekOfMonth
+                | Field::Quarter
+                | Field::Julian
+                | Field::Year(_)
+                | Field::IsoYear(_)
+                | Field::Zone
+                | Field::ZoneOffset
+                | Field::ZoneHours
+                | Field::ZoneMinutes => 86_400 * SECOND,
+            },
+            Part::Blank(_) | Part::Separator(_) | Part::Letter(_) => 86_400 * SECOND,
+        };
+        self.parts.iter().map(of_part).min().unwrap_or(86_400 * SECOND)
+    }
+
     /// Reads the next part and gives what is behind it.
     fn part<'a>(&mut self, mut rest: &'a str) -> Result<&'a str> {
         let (mut fill, mut translated) = (false, false);

@@ -19,12 +19,8 @@ pub(crate) fn routines() -> Vec<Routine> {
     vec![
         routine("to_char")
             .also("date_format")
-            .takes([Timestamp, Text], Gives::Typed(text_of_time), |call| {
-                times(call, |Stamp(nanos)| Ok(of_parts(clock::parts(nanos), false)))
-            })
-            .takes([Timestamptz, Text], Gives::Typed(text_of_time), |call| {
-                times(call, |Instant(nanos)| Ok(of_parts(clock::parts(nanos), true)))
-            })
+            .takes([Timestamp, Text], Gives::Typed(text_of_time), |call| points(call, |Stamp(nanos)| nanos, false))
+            .takes([Timestamptz, Text], Gives::Typed(text_of_time), |call| points(call, |Instant(nanos)| nanos, true))
             .takes([DateKind, Text], Gives::Typed(text_of_time), |call| times(call, |Date(days)| of_date(days)))
             .takes([Kind::Interval, Text], Gives::Typed(text_of_time), |call| times(call, |interval| Ok(of_interval(interval))))
             .takes([Kind::Time, Text], Gives::Typed(text_of_time), |call| times(call, |Time(nanos)| Ok(of_time(nanos))))
@@ -99,6 +95,30 @@ fn times<'c, T: Read<'c>>(call: &'c Call<'_>, fields: impl Fn(T) -> Result<Field
         }
         let pattern = last.read(pattern, datetime_pattern::Pattern::read)?;
         datetime_text::print(pattern, &fields(value)?).map(Some)
+    })
+}
+
+/// Points in time, in nanoseconds. Neighbouring rows mostly have the same text: it changes with the smallest unit that the pattern shows.
+fn points<'c, T: Read<'c>>(call: &'c Call<'_>, nanos: impl Fn(T) -> i64, zoned: bool) -> Result<ArrayRef> {
+    let (mut last, mut printed) = (Last::new(), None);
+    call.map2(|value: T, pattern: &str| {
+        if pattern.is_empty() {
+            return Ok(None);
+        }
+        if last.text != pattern {
+            printed = None;
+        }
+        let pattern = last.read(pattern, datetime_pattern::Pattern::read)?;
+        let nanos = nanos(value);
+        let unit = nanos.div_euclid(pattern.unit());
+        if let Some((before, text)) = &printed
+            && *before == unit
+        {
+            return Ok(Some(String::clone(text)));
+        }
+        let text = datetime_text::print(pattern, &of_parts(clock::parts(nanos), zoned))?;
+        printed = Some((unit, text.clone()));
+        Ok(Some(text))
     })
 }
 
