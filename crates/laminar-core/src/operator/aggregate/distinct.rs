@@ -7,6 +7,8 @@ use arrow_array::{ArrayRef, UInt32Array};
 use arrow_schema::DataType;
 use arrow_select::take::take;
 
+use super::distinct_words::DistinctWords;
+use super::group_keys::is_word;
 use super::multiset::Multisets;
 use super::ordered_rows::OrderedRows;
 use super::rows::{each_valid, same_kind};
@@ -37,11 +39,17 @@ impl AggregateFunction for Distinct {
     }
 
     fn accumulator(&self, retracts: bool) -> Result<Box<dyn GroupAccumulator>> {
+        let inner = self.function.accumulator(retracts)?;
+        if let [arg] = self.args.as_slice()
+            && is_word(arg)
+        {
+            return Ok(Box::new(DistinctWords::new(arg.clone(), inner)));
+        }
         let ascending = SortDirection { descending: false, nulls_first: false };
         Ok(Box::new(DistinctAccumulator {
             encoding: OrderedRows::new(self.args.iter().map(|arg| (arg.clone(), ascending)))?,
             seen: Multisets::default(),
-            inner: self.function.accumulator(retracts)?,
+            inner,
         }))
     }
 }
@@ -54,24 +62,24 @@ struct DistinctAccumulator {
 }
 
 /// +1 where a row appears, −1 where it disappears.
-fn step(before: i64, after: i64) -> i64 {
+pub(super) fn step(before: i64, after: i64) -> i64 {
     i64::from(after > 0) - i64::from(before > 0)
 }
 
 /// What reaches the inner function.
 #[derive(Default)]
-struct Steps {
+pub(super) struct Steps {
     weights: Vec<i64>,
     groups: Vec<u32>,
 }
 
 impl Steps {
-    fn push(&mut self, weight: i64, group: u32) {
+    pub(super) fn push(&mut self, weight: i64, group: u32) {
         self.weights.push(weight);
         self.groups.push(group);
     }
 
-    fn apply(self, inner: &mut dyn GroupAccumulator, args: &[ArrayRef]) -> Result<()> {
+    pub(super) fn apply(self, inner: &mut dyn GroupAccumulator, args: &[ArrayRef]) -> Result<()> {
         let ones = self.weights.iter().all(|weight| *weight == 1);
         let weights = if ones { Weights::Ones } else { Weights::Each(self.weights.into()) };
         inner.update(args, &weights, &self.groups)

@@ -1,9 +1,6 @@
 //! From group keys to group numbers: by a single whole number itself, by the number of a key that is anything else.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::ArrowPrimitiveType;
 use arrow_array::{Array, ArrayRef, UInt32Array};
-use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
 use arrow_select::take::take;
 
@@ -12,6 +9,7 @@ use super::group_ids::GroupIdAllocator;
 use super::int64_keys::Int64Keys;
 use super::key_codes::KeyCodes;
 use super::namespaces::{Namespace, Numbers, RowNamespaces};
+use super::word_columns::word_values;
 use crate::expr::word_types::with_word_type;
 use crate::expr::words::is_wide;
 use crate::{Error, Result};
@@ -141,7 +139,7 @@ impl GroupKeys {
     }
 }
 
-fn is_word(data_type: &DataType) -> bool {
+pub(super) fn is_word(data_type: &DataType) -> bool {
     macro_rules! yes {
         ($t:ty) => {
             true
@@ -155,20 +153,6 @@ fn forget_unused(words: &Int64Keys, codes: &mut KeyCodes) {
     if codes.has_many() {
         codes.retain(|used| words.each_in_use(used));
     }
-}
-
-/// The values of a column of a word type as 64-bit numbers; without copying where they are that wide.
-fn word_values(array: &ArrayRef) -> Result<ScalarBuffer<i64>> {
-    macro_rules! values {
-        ($t:ty) => {{
-            let values = array.as_primitive::<$t>().values();
-            match size_of::<<$t as ArrowPrimitiveType>::Native>() {
-                8 => ScalarBuffer::from(values.inner().clone()),
-                _ => values.iter().map(|value| *value as i64).collect(),
-            }
-        }};
-    }
-    Ok(with_word_type!(array.data_type(), values, return Err(Error::internal("not a 64-bit key"))))
 }
 
 /// The group of a namespace without keys.

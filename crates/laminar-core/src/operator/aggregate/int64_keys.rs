@@ -1,8 +1,6 @@
 //! From one 64-bit key to a group number: by place where the keys lie close together, by hash where they do not.
 
-use std::sync::Arc;
-
-use arrow_array::{ArrayRef, PrimitiveArray};
+use arrow_array::ArrayRef;
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 use hashbrown::HashTable;
@@ -10,11 +8,11 @@ use hashbrown::HashTable;
 use super::ResultColumn;
 use super::dense_keys::{DenseKeys, NO_GROUP};
 use super::namespaces::{Block, NAMESPACES_AT_ONCE, Namespace, Numbers, RowNamespaces};
-use crate::expr::word_types::with_word_type;
+use super::word_columns::{hash_word, word_column};
+use crate::Result;
 use crate::limits::{DENSE_KEYS_PER_GROUP, RESERVED_KEYS_PER_GROUP};
 use crate::state::prefetch_groups;
 use crate::time::ends;
-use crate::{Error, Result};
 
 /// One 64-bit key a group.
 #[derive(Default)]
@@ -250,14 +248,7 @@ impl Int64Keys {
 
     pub(super) fn column(&self, groups: &[u32], data_type: &DataType) -> Result<ArrayRef> {
         let nulls = self.null_groups(groups);
-        macro_rules! column {
-            ($t:ty) => {{
-                let values = groups.iter().map(|group| self.words[*group as usize] as _).collect();
-                let column = PrimitiveArray::<$t>::try_new(values, nulls)?.with_data_type(data_type.clone());
-                Ok(Arc::new(column))
-            }};
-        }
-        with_word_type!(data_type, column, Err(Error::internal("not a 64-bit key")))
+        word_column(groups.iter().map(|group| self.words[*group as usize]), nulls, data_type)
     }
 
     /// Appends the keys of `groups` to a column of their type, which has 64 bits.
@@ -343,14 +334,6 @@ fn remember_word(words: &mut Vec<i64>, group: u32, word: i64) {
 fn reserved(word: i64, first: i64, block: &Block) -> u32 {
     let place = word.wrapping_sub(first).cast_unsigned();
     if place < block.len() as u64 { block.start + place as u32 } else { NO_GROUP }
-}
-
-/// Mixes all bits of a key into all bits of its hash, for neighbouring numbers are the usual keys. Never leaves this table,
-/// so it need not be the project's hash of rows, which would cost a pass of its own.
-#[inline]
-fn hash_word(word: i64) -> u64 {
-    let wide = u128::from(word.cast_unsigned() ^ 0x9e37_79b9_7f4a_7c15) * 0xd1b5_4a32_d192_ed03_u128;
-    (wide as u64) ^ ((wide >> 64) as u64)
 }
 
 /// Keys that are looked up before new ones among them get their groups, so that what a key needs is still in the cache.

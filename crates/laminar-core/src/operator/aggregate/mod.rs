@@ -5,6 +5,7 @@ mod bool_and_or;
 mod count;
 mod dense_keys;
 mod distinct;
+mod distinct_words;
 mod exact_sum;
 mod extreme;
 mod float_sums;
@@ -29,6 +30,7 @@ mod rows;
 mod sum_float;
 mod sum_int;
 mod variance;
+mod word_columns;
 mod word_sums;
 
 pub use crate::expr::SortDirection;

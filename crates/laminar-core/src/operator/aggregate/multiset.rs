@@ -119,7 +119,7 @@ impl Multisets {
 }
 
 /// The elements of all lists, one after the other, also if the column is a slice of a larger one.
-fn elements(lists: &ListArray) -> ArrayRef {
+pub(super) fn elements(lists: &ListArray) -> ArrayRef {
     let (start, end) = (lists.offsets()[0], lists.offsets()[lists.len()]);
     lists.values().slice(start as usize, (end - start) as usize)
 }
