@@ -12,6 +12,7 @@ use laminar_core::dag::{
 };
 use laminar_core::expr::{Column, ExprRef, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
+use laminar_core::operator::append_top_n::AppendTopN;
 use laminar_core::operator::asof_join::AsofJoin;
 use laminar_core::operator::egress::Egress;
 use laminar_core::operator::emit::Emit;
@@ -273,6 +274,11 @@ fn ordered_rows_are_counted() {
         let spec = TopNSpec { partition: vec![1], order, offset: 0, limit: 1, with_ties: false };
         let make = || Box::new(TopN::new(&spec, &edge(ChangeKind::Retract), schema()).unwrap()) as _;
         check(&format!("top-n by {column}"), make, &[Port::LEFT]);
+        for limit in [1, 3] {
+            let spec = TopNSpec { limit, ..spec.clone() };
+            let make = || Box::new(AppendTopN::new(&spec, &edge(ChangeKind::Append), schema()).unwrap()) as _;
+            check(&format!("first {limit} of rows that only come, by {column}"), make, &[Port::LEFT]);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The only place that turns a kind of node into an operator.
 
 use super::Operator;
+use super::append_top_n::AppendTopN;
 use super::asof_join::AsofJoin;
 use super::assign_window::AssignWindow;
 use super::changes::Changes;
@@ -40,6 +41,7 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
         (NodeKind::Join(spec), [left, right]) => Box::new(JoinOperator::new(spec, left, right, output)?),
         (NodeKind::AsofJoin(spec), [left, right]) => Box::new(AsofJoin::new(spec, left, right, output)?),
         (NodeKind::Limit(spec), [_]) => Box::new(Limit::new(spec)),
+        (NodeKind::TopN(spec), [input]) if AppendTopN::serves(spec, input) => Box::new(AppendTopN::new(spec, input, output)?),
         (NodeKind::TopN(spec), [input]) => Box::new(TopN::new(spec, input, output)?),
         (NodeKind::Over(spec), [input]) => Box::new(Over::new(spec, input, output)?),
         (NodeKind::Recursion(spec), inputs) => Box::new(Recursion::new(spec, inputs, output)?),

@@ -11,6 +11,7 @@ use crate::{ChangeBatch, Port, Result, StepId};
 
 mod absent;
 pub mod aggregate;
+pub mod append_top_n;
 pub mod asof_join;
 pub mod assign_window;
 mod bad_rows;

@@ -11,9 +11,9 @@ use arrow_select::take::take_arrays;
 use super::Ownership;
 use super::image::StateImage;
 use super::key_chains::KeyChains;
-use super::row_counts::RowCounts;
 use super::row_store::{NO_ROW, RowId, from_image_table, to_image_table};
 use super::row_table::{Applied, RowTable};
+use super::row_values::RowValues;
 use super::time_index::TimeIndex;
 use crate::changelog::{equal_rows, hash_rows};
 use crate::graph::ChangeKind;
@@ -27,7 +27,7 @@ pub struct Arrangement {
     chains: KeyChains,
     keys: Vec<usize>,
     /// How many rows match each row; `None` where they are not counted.
-    match_counts: Option<RowCounts>,
+    match_counts: Option<RowValues<i64>>,
     /// The rows by event time; `None` where none is ever forgotten.
     times: Option<TimeIndex>,
 }
@@ -62,7 +62,7 @@ impl Arrangement {
     /// The same, with a number a row: how many rows match it.
     #[must_use]
     pub fn with_match_counts(self) -> Self {
-        Self { match_counts: Some(RowCounts::default()), ..self }
+        Self { match_counts: Some(RowValues::default()), ..self }
     }
 
     /// The same, whose rows can be forgotten by their column `time`.
@@ -285,7 +285,7 @@ impl Arrangement {
     pub fn bytes(&self) -> usize {
         self.table.bytes()
             + self.chains.bytes()
-            + self.match_counts.as_ref().map_or(0, RowCounts::bytes)
+            + self.match_counts.as_ref().map_or(0, RowValues::bytes)
             + self.times.as_ref().map_or(0, TimeIndex::bytes)
     }
 }

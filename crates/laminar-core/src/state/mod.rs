@@ -2,6 +2,7 @@
 
 mod arrangement;
 mod contents;
+mod first_rows;
 pub mod image;
 mod key_chains;
 mod key_prefix;
@@ -10,10 +11,10 @@ mod ordered;
 mod ownership;
 mod prefetch;
 mod rank_tree;
-mod row_counts;
 mod row_order;
 mod row_store;
 mod row_table;
+mod row_values;
 mod scheduled;
 mod time_index;
 mod timed;
@@ -21,6 +22,7 @@ mod tree_bytes;
 
 pub use arrangement::{Arrangement, Matches, ProbeCursor};
 pub use contents::{Contents, Outcome};
+pub(crate) use first_rows::{FirstRows, FirstRowsChange};
 pub use image::{CopiedAhead, ImageTable, Imaged, StateImage};
 pub(crate) use ordered::Changed;
 pub use ordered::{OrderedArrangement, OrderedView};

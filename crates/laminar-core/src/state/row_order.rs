@@ -49,6 +49,11 @@ impl RowOrder {
         self.keys[..keys].iter().map(|key| key.compare(left, right)).find(|found| found.is_ne()).unwrap_or(Ordering::Equal)
     }
 
+    /// Compares two rows by the deciding columns from `first` on.
+    pub(crate) fn compare_from(&self, first: usize, left: RowAt<'_>, right: RowAt<'_>) -> Ordering {
+        self.keys[first..].iter().map(|key| key.compare(left, right)).find(|found| found.is_ne()).unwrap_or(Ordering::Equal)
+    }
+
     /// The prefixes of the first `keys` deciding columns of rows that follow one another.
     pub(crate) fn prefixes(&self, keys: usize, rows: &RecordBatch, which: Range<usize>) -> Vec<KeyPrefix> {
         let mut prefixes = vec![KeyPrefix::default(); which.len()];

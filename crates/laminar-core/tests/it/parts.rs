@@ -14,6 +14,7 @@ use laminar_core::dag::{
 };
 use laminar_core::expr::{Column, ExprRef, ScalarExpr, SortDirection, SortKey};
 use laminar_core::operator::aggregate::{AggregateCall, native};
+use laminar_core::operator::append_top_n::AppendTopN;
 use laminar_core::operator::asof_join::AsofJoin;
 use laminar_core::operator::egress::Egress;
 use laminar_core::operator::emit::Emit;
@@ -326,6 +327,9 @@ fn ordered_rows_come_from_parts() {
         for (limit, with_ties) in [(1, false), (2, true)] {
             let spec = TopNSpec { partition: vec![0], order: vec![BY_TIME], offset: 0, limit, with_ties };
             check(|| Box::new(TopN::new(&spec, &edge(changes.clone()), schema()).unwrap()) as _, 0, steps);
+            if AppendTopN::serves(&spec, &edge(changes.clone())) {
+                check(|| Box::new(AppendTopN::new(&spec, &edge(changes.clone()), schema()).unwrap()) as _, 0, steps);
+            }
         }
         let frame = Frame {
             unit: FrameUnit::Rows,
