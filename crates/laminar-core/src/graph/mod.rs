@@ -25,8 +25,8 @@ pub use kept::{Extent, Kept, NodeKeeps, keeps};
 pub use node::{Node, NodeKind};
 pub use nodes::{
     AggregateSpec, AsofDirection, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, EmitWhen, Exclude,
-    Frame, FrameBound, FrameUnit, JoinSpec, JoinType, LimitSpec, Lookup, MissingElements, OutputSpec, OverCall, OverFunction,
-    OverSpec, Pick, RecursionSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TermInput, TermNode, TimeBound, TopNSpec,
-    UnnestColumn, UnnestSpec, WindowEmission, WindowSpec, can_be_sent, is_asof_type, late_schema,
+    Frame, FrameBound, FrameUnit, IndexSpec, JoinSpec, JoinType, LimitSpec, Lookup, MissingElements, OutputSpec, OverCall,
+    OverFunction, OverSpec, Pick, RecursionSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TermInput, TermNode, TimeBound,
+    TopNSpec, UnnestColumn, UnnestSpec, WindowEmission, WindowSpec, can_be_sent, is_asof_type, late_schema,
 };
 pub use validate::validate;

@@ -8,8 +8,9 @@ use super::distribute::Placement;
 use super::edge::EdgeProperties;
 use super::kept::{KeptInput, NodeKeeps};
 use super::nodes::{
-    AggregateSpec, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, JoinSpec, LimitSpec, OutputSpec,
-    OverSpec, RecursionSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TopNSpec, UnionSpec, UnnestSpec, WindowSpec,
+    AggregateSpec, AsofJoinSpec, AssignSpec, ChangesSpec, ComputeSpec, ConstantSpec, EmitSpec, IndexSpec, JoinSpec, LimitSpec,
+    OutputSpec, OverSpec, RecursionSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TopNSpec, UnionSpec, UnnestSpec,
+    WindowSpec,
 };
 use crate::{NodeId, Result};
 
@@ -69,6 +70,8 @@ pub enum NodeKind {
     Emit(EmitSpec),
     /// Tells changes as rows.
     Changes(ChangesSpec),
+    /// The rows of a stored object, found by columns.
+    Index(IndexSpec),
     /// The end of a named object: its contents and its readers.
     Output(OutputSpec),
 }
@@ -95,6 +98,7 @@ impl NodeKind {
             NodeKind::Recursion(spec) => spec,
             NodeKind::Emit(spec) => spec,
             NodeKind::Changes(spec) => spec,
+            NodeKind::Index(spec) => spec,
             NodeKind::Output(spec) => spec,
         }
     }

@@ -10,6 +10,7 @@ use super::constant::Constant;
 use super::egress::Egress;
 use super::emit::Emit;
 use super::group_aggregate::GroupAggregate;
+use super::index::Index;
 use super::ingress::Ingress;
 use super::join::JoinOperator;
 use super::limit::Limit;
@@ -47,6 +48,7 @@ pub fn build(node: &Node, inputs: &[&EdgeProperties]) -> Result<Box<dyn Operator
         (NodeKind::Recursion(spec), inputs) => Box::new(Recursion::new(spec, inputs, output)?),
         (NodeKind::Emit(spec), [input]) => Box::new(Emit::new(spec, input, output)),
         (NodeKind::Changes(_), [input]) => Box::new(Changes::new(input, output)),
+        (NodeKind::Index(spec), [input]) => Box::new(Index::new(spec, input)),
         (NodeKind::Output(spec), [input]) => Box::new(Egress::new(spec, input)?),
         (kind, _) => return Err(not_built(kind)),
     })

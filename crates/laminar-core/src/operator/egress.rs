@@ -1,6 +1,6 @@
 //! The end of a named object: stores its rows if it is a table or a materialized view, and sends its changes to all readers.
 
-use arrow_array::{Array, UInt32Array};
+use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_schema::SchemaRef;
 
 use super::{Operator, OperatorContext, RejectReason, RejectedRows};
@@ -160,5 +160,10 @@ impl Operator for Egress {
 
     fn contents(&self) -> Option<Vec<ChangeBatch>> {
         self.contents.as_ref().map(Contents::batches)
+    }
+
+    fn find(&self, columns: &[usize], keys: &[ArrayRef]) -> Result<Option<Vec<ChangeBatch>>> {
+        let Some(contents) = &self.contents else { return Ok(None) };
+        Ok(contents.find(columns, keys)?.map(|found| vec![found]))
     }
 }

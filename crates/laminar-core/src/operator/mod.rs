@@ -3,7 +3,7 @@
 //! An operator runs to completion, never blocks and never awaits. In a step it first gets all changes of all its
 //! inputs, then the watermark if that moved, then [`Operator::end_step`]. What it emits reaches its readers in the same step.
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 
 use crate::state::Imaged;
 use crate::time::Watermark;
@@ -25,6 +25,7 @@ mod difference;
 pub mod egress;
 pub mod emit;
 pub mod group_aggregate;
+pub mod index;
 pub mod ingress;
 pub mod join;
 mod late;
@@ -104,6 +105,13 @@ pub trait Operator: Send {
     /// The current rows with their weights, if this operator stores what it emits (tables, materialized views).
     fn contents(&self) -> Option<Vec<ChangeBatch>> {
         None
+    }
+
+    /// The current rows, with their weights, whose `columns` are equal to one of `keys` (columns in the same order, NULL equal to NULL), if this
+    /// operator finds rows by these columns. A row is there once for each of the keys that it has.
+    fn find(&self, columns: &[usize], keys: &[ArrayRef]) -> Result<Option<Vec<ChangeBatch>>> {
+        let _ = (columns, keys);
+        Ok(None)
     }
 }
 

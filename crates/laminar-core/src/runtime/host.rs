@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::ArrayRef;
+
 use super::exchange::deal;
 use super::node_state::NodeState;
 use super::outlet::{AttachedOutlet, Outlet, OutletId};
@@ -163,6 +165,18 @@ impl GraphHost {
     pub fn contents(&self, node: NodeId) -> Option<Vec<ChangeBatch>> {
         let parts = self.workers.iter().map(|worker| worker.state(node).ok()?.contents());
         Some(parts.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
+    /// Of the rows that `node` keeps those whose `columns` are equal to one of `keys` (columns in the same order; NULL is equal to NULL), without looking
+    /// at the others; once for each of the keys that is equal. `None`: the node does not find rows by these columns, has failed, or does not keep yet
+    /// all that the last step brought.
+    pub fn find(&self, node: NodeId, columns: &[usize], keys: &[ArrayRef]) -> Result<Option<Vec<ChangeBatch>>> {
+        if self.waits_for_step([&node]) {
+            return Ok(None);
+        }
+        let parts = self.workers.iter().map(|worker| worker.state(node)?.find(columns, keys));
+        let parts = parts.collect::<Result<Option<Vec<_>>>>()?;
+        Ok(parts.map(|parts| parts.into_iter().flatten().filter(|part| !part.is_empty()).collect()))
     }
 
     /// The rows that `node` stores, to start with; an error that says what to do where it stores none.

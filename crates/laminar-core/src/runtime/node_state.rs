@@ -1,5 +1,7 @@
 //! One node at run time: its operator, what waits for it, what it promised, and how it is run without letting trouble out.
 
+use arrow_array::ArrayRef;
+
 use super::exchange::{Parcel, split, split_groups};
 use super::image::{NodeImage, NodeParts};
 use super::status::{NodeMetrics, NodeStatus, NodeWaits, TimedRuns};
@@ -388,6 +390,12 @@ impl NodeState {
     pub(super) fn contents(&self) -> Option<Vec<ChangeBatch>> {
         let _scope = StateScope::enter();
         if self.failure.is_some() { None } else { self.operator.contents() }
+    }
+
+    /// The rows whose `columns` are equal to one of `keys`, if the node finds rows by these and has not failed.
+    pub(super) fn find(&self, columns: &[usize], keys: &[ArrayRef]) -> Result<Option<Vec<ChangeBatch>>> {
+        let _scope = StateScope::enter();
+        if self.failure.is_some() { Ok(None) } else { self.operator.find(columns, keys) }
     }
 
     /// Copies up to `rows` rows of what the next image will need.

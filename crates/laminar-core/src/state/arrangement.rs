@@ -240,6 +240,11 @@ impl Arrangement {
         self.table.store().gather(row_ids, 0..width)
     }
 
+    /// The rows at `row_ids` with their weights.
+    pub fn stored(&self, row_ids: &[RowId]) -> Result<ChangeBatch> {
+        self.table.store().stored(row_ids)
+    }
+
     /// All live rows with their weights.
     pub fn batches(&self) -> Vec<ChangeBatch> {
         self.table.store().batches()

@@ -1,6 +1,6 @@
 //! What a stored object holds: the rows of a table or a materialized view, as they stand after each step.
 
-use arrow_array::RecordBatch;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use super::Ownership;
@@ -79,6 +79,14 @@ impl Contents {
     /// All rows with their weights.
     pub fn batches(&self) -> Vec<ChangeBatch> {
         self.table().store().batches()
+    }
+
+    /// The rows whose `columns` are equal to one of `keys`, if rows are replaced by these columns.
+    pub fn find(&self, columns: &[usize], keys: &[ArrayRef]) -> Result<Option<ChangeBatch>> {
+        match &self.0 {
+            Kind::Keyed(rows) if rows.keys() == columns => rows.find(keys).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Different rows.

@@ -1,12 +1,12 @@
 //! The rows of a table with a primary key: a new row with an old key replaces the old row.
 
-use arrow_array::{RecordBatch, UInt32Array};
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::interleave::interleave_record_batch;
 
 use super::row_store::{NO_ROW, RowId};
 use super::row_table::RowTable;
-use crate::changelog::{equal_rows, first_equal_rows, take_rows};
+use crate::changelog::{equal_rows, first_equal_rows, hash_rows, take_rows};
 use crate::{ChangeBatch, Result};
 
 /// Rows of which no two have the same key.
@@ -41,12 +41,24 @@ impl KeyedRows {
         Self { table: RowTable::new(schema, keys.clone()), keys }
     }
 
+    pub(crate) fn keys(&self) -> &[usize] {
+        &self.keys
+    }
+
     pub(crate) fn table(&self) -> &RowTable {
         &self.table
     }
 
     pub(crate) fn table_mut(&mut self) -> &mut RowTable {
         &mut self.table
+    }
+
+    /// The rows with these `keys`: key columns in their order.
+    pub(crate) fn find(&self, keys: &[ArrayRef]) -> Result<ChangeBatch> {
+        let hashes = hash_rows(keys, keys.first().map_or(0, |key| key.len()))?;
+        let mut found = self.table.find_by(keys, &hashes)?;
+        found.retain(|row_id| *row_id != NO_ROW);
+        self.table.store().stored(&found)
     }
 
     /// Writes the rows in their order: +1 inserts or replaces, −1 deletes by key. Returns what changed for readers (−1 old,

@@ -222,6 +222,12 @@ impl RowStore {
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
 
+    /// All rows at `row_ids` with their weights.
+    pub(crate) fn stored(&self, row_ids: &[RowId]) -> Result<ChangeBatch> {
+        let weights: Vec<i64> = row_ids.iter().map(|row_id| self.weight(*row_id)).collect();
+        Ok(ChangeBatch::new(self.gather_rows(row_ids)?, weights))
+    }
+
     /// All live rows, chunk by chunk. Chunks without dead rows are shared, not copied.
     pub(crate) fn batches(&self) -> Vec<ChangeBatch> {
         let mut batches = Vec::new();

@@ -71,7 +71,15 @@ impl RowTable {
 
     /// The row id of the live row with the same identity, for each row; `NO_ROW` where there is none.
     pub(crate) fn find(&self, rows: &RecordBatch, hashes: &[u64]) -> Result<Vec<RowId>> {
-        let mut found = vec![NO_ROW; rows.num_rows()];
+        match self.index {
+            Some(_) => self.find_by(&self.identity_of(rows), hashes),
+            None => Ok(vec![NO_ROW; rows.num_rows()]),
+        }
+    }
+
+    /// [`Self::find`] by the columns of the identity alone.
+    pub(crate) fn find_by(&self, identities: &[ArrayRef], hashes: &[u64]) -> Result<Vec<RowId>> {
+        let mut found = vec![NO_ROW; hashes.len()];
         let (mut asked, mut row_ids) = (Vec::new(), Vec::new());
         let Some(index) = &self.index else { return Ok(found) };
         for (row, hash) in (0_u32..).zip(hashes) {
@@ -86,7 +94,7 @@ impl RowTable {
         // Equal hashes are nearly always equal rows, but only nearly: all pairs are compared, column by column.
         let stored = self.store.gather(&row_ids, self.identity.iter().copied())?;
         let asked = UInt32Array::from(asked);
-        let equal = equal_rows(&take_arrays(&self.identity_of(rows), &asked, None)?, &stored, row_ids.len())?;
+        let equal = equal_rows(&take_arrays(identities, &asked, None)?, &stored, row_ids.len())?;
         for (pair, (row, row_id)) in asked.values().iter().zip(row_ids).enumerate() {
             if equal.value(pair) {
                 found[*row as usize] = row_id;

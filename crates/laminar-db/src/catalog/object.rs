@@ -43,6 +43,8 @@ pub(crate) enum Definition {
     LateSink { connector: ConnectorDef, columns: Option<SchemaRef> },
     /// A reader of changes that has a name; `snapshot`: it begins with the rows that there are.
     Subscription { snapshot: bool },
+    /// The rows of the one object that it depends on, found by these columns.
+    Index { columns: Vec<usize> },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -140,6 +142,7 @@ impl Object {
             Definition::View(_) => ObjectKind::View,
             Definition::Sink { .. } | Definition::LateSink { .. } => ObjectKind::Sink,
             Definition::Subscription { .. } => ObjectKind::Subscription,
+            Definition::Index { .. } => ObjectKind::Index,
         }
     }
 
@@ -153,7 +156,8 @@ impl Object {
             | Definition::View(_)
             | Definition::Sink { .. }
             | Definition::LateSink { .. }
-            | Definition::Subscription { .. } => None,
+            | Definition::Subscription { .. }
+            | Definition::Index { .. } => None,
         }
     }
 
@@ -220,5 +224,6 @@ pub(crate) fn kind_name(kind: ObjectKind) -> &'static str {
         ObjectKind::MaterializedView => "MATERIALIZED VIEW",
         ObjectKind::Sink => "SINK",
         ObjectKind::Subscription => "SUBSCRIPTION",
+        ObjectKind::Index => "INDEX",
     }
 }

@@ -8,7 +8,8 @@ use super::{Catalog, Definition, Object, ObjectId, ObjectKind, SideId, SideName,
 impl Catalog {
     /// The names that a query can read from, but for those of rejected rows.
     pub(crate) fn readable_names(&self) -> Vec<String> {
-        let is_readable = |object: &&Object| !matches!(object.kind(), ObjectKind::Sink | ObjectKind::Subscription);
+        let is_readable =
+            |object: &&Object| !matches!(object.kind(), ObjectKind::Sink | ObjectKind::Subscription | ObjectKind::Index);
         self.iter().filter(is_readable).map(|object| object.name.clone()).collect()
     }
 }

@@ -53,6 +53,7 @@ pub(crate) enum Parts {
         node: NodeId,
         history: History,
     },
+    Index,
 }
 
 pub(crate) struct SourceInstance {
@@ -180,7 +181,12 @@ impl Instance {
             Parts::Source(source) => source.reader.map(|reader| reader.output),
             Parts::Table(table) => Some(table.output),
             Parts::Query(root) => Some(*root),
-            Parts::Lookup(_) | Parts::View | Parts::Sink { .. } | Parts::LateSink(_) | Parts::Subscription { .. } => None,
+            Parts::Lookup(_)
+            | Parts::View
+            | Parts::Sink { .. }
+            | Parts::LateSink(_)
+            | Parts::Subscription { .. }
+            | Parts::Index => None,
         }
     }
 

@@ -9,6 +9,7 @@ mod forward;
 mod histories;
 mod instances;
 mod journal;
+mod key_lookup;
 mod late_target;
 mod lookups;
 mod memory;
@@ -252,6 +253,7 @@ impl Engine {
                 let hint = match kind {
                     ObjectKind::Subscription => format!("FETCH 100 FROM {name}"),
                     ObjectKind::LookupTable => "subscribe to the view that looks it up".to_owned(),
+                    ObjectKind::Index => format!("subscribe to {}", self.catalog.names_of(&object.depends_on).join(", ")),
                     _ => format!("subscribe to SELECT * FROM {name}"),
                 };
                 Error::new(Code::InvalidQuery, format!("{} '{name}' has no changes of its own", kind_name(kind))).with_hint(hint)

@@ -45,7 +45,7 @@ impl Engine {
         let (object, stored) = (self.catalog.object(id)?, stored?);
         let name = &object.name;
         match object.kind() {
-            ObjectKind::MaterializedView | ObjectKind::Stream | ObjectKind::View => {}
+            ObjectKind::MaterializedView | ObjectKind::Stream | ObjectKind::View | ObjectKind::Index => {}
             ObjectKind::Sink => return Some(format!("the sink '{name}' has written its rows already")),
             ObjectKind::Subscription => return Some(format!("the subscription '{name}' has delivered its changes already")),
             ObjectKind::Source | ObjectKind::Table | ObjectKind::LookupTable => {

@@ -166,7 +166,7 @@ fn relation_kind(kind: ObjectKind) -> RelationKind {
         ObjectKind::Table => RelationKind::Table,
         ObjectKind::LookupTable => RelationKind::Lookup,
         ObjectKind::MaterializedView => RelationKind::MaterializedView,
-        ObjectKind::Stream | ObjectKind::Sink | ObjectKind::Subscription => RelationKind::Stream,
+        ObjectKind::Stream | ObjectKind::Sink | ObjectKind::Subscription | ObjectKind::Index => RelationKind::Stream,
         ObjectKind::View => RelationKind::View,
     }
 }

@@ -1,12 +1,12 @@
 //! What one ad-hoc query reads, as of one step: taken while the engine is locked, read when it is not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use laminar_core::dag::NodeStatus;
 use laminar_core::{ChangeBatch, Code, Error, Result};
-use laminar_sql::batch::{SnapshotRelation, SnapshotTables, relations_in};
+use laminar_sql::batch::{Equality, Readings, SnapshotRelation, SnapshotTables, relations_in};
 use laminar_sql::parse::{StreamQuery, changes_of_name};
 
 use super::Engine;
@@ -29,24 +29,33 @@ enum Captured {
 impl Snapshot {
     /// What `queries` read, as of the last step.
     pub(crate) fn take(engine: &Engine, queries: &[&StreamQuery]) -> Self {
+        let readings = Readings::of(queries.iter().copied().chain(views_in(engine, queries)));
         let mut relations = HashMap::new();
-        let mut open: Vec<String> = queries.iter().flat_map(|query| relations_in(query)).collect();
-        while let Some(name) = open.pop() {
-            if relations.contains_key(&name) {
-                continue;
-            }
-            if let Some(captured) = captured(engine, &name) {
-                if let Captured::View(query, _) = &captured {
-                    open.extend(relations_in(query));
-                }
-                relations.insert(name, captured);
+        for name in readings.times.keys() {
+            if let Some(captured) = captured(engine, name, readings.equalities_of(name)) {
+                relations.insert(name.clone(), captured);
             }
         }
         Self { relations, catalog: engine.catalog.clone() }
     }
 }
 
-fn captured(engine: &Engine, name: &str) -> Option<Captured> {
+/// The queries of the views that `queries` read, themselves or in views, each once: what one says of its rows it says wherever it is named.
+fn views_in<'a>(engine: &'a Engine, queries: &[&StreamQuery]) -> Vec<&'a StreamQuery> {
+    let mut open: Vec<String> = queries.iter().flat_map(|query| relations_in(query)).collect();
+    let mut views: BTreeMap<String, &StreamQuery> = BTreeMap::new();
+    while let Some(name) = open.pop() {
+        let object = engine.catalog.get(&name).filter(|_| !views.contains_key(&name));
+        if let Some(Definition::View(view)) = object.map(|object| &object.definition) {
+            open.extend(relations_in(&view.query));
+            views.insert(name, &view.query);
+        }
+    }
+    views.into_values().collect()
+}
+
+/// The relation called `name`; of what is stored perhaps only the rows that `equalities` leave over.
+fn captured(engine: &Engine, name: &str, equalities: &[Equality]) -> Option<Captured> {
     if let Some((schema, batches)) = engine.catalog.side(name).and_then(|side| engine.side_outputs.table(side)) {
         return Some(Captured::Rows(schema, batches));
     }
@@ -62,7 +71,13 @@ fn captured(engine: &Engine, name: &str) -> Option<Captured> {
     match graph.status(node) {
         Ok(NodeStatus::Failed(error)) => Some(Captured::Failed(error.within(format!("'{name}' has failed")))),
         Err(error) => Some(Captured::Failed(error)),
-        Ok(_) => Some(Captured::Stored(properties.schema.clone(), graph.contents(node).unwrap_or_default())),
+        Ok(_) => Some(match engine.found_rows(object, equalities) {
+            Ok(found) => {
+                let rows = found.unwrap_or_else(|| graph.contents(node).unwrap_or_default());
+                Captured::Stored(properties.schema.clone(), rows)
+            }
+            Err(error) => Captured::Failed(error),
+        }),
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use laminar_core::{ChangeBatch, Code, Error, NodeId, Result};
-use laminar_sql::batch::InsertTarget;
+use laminar_sql::batch::{InsertTarget, Readings};
 use laminar_sql::parse::{CHANGED_ROWS, ChangeRows, SetColumn, TruncateTables};
 
 use super::StatementOutcome;
 use super::defaults::set_values;
 use super::select::SnapshotReading;
 use super::table_change::{Changed, Changing, TableChange, returned};
-use super::table_rows::{NumberedRows, SeenTable, WithOwnRows, firsts_by_key};
+use super::table_rows::{NumberedRows, SeenTable, Wanted, WithOwnRows, firsts_by_key};
 use super::target_table::places_of;
 use crate::Database;
 use crate::block_on::{block_on, unless_interrupted};
@@ -33,7 +33,15 @@ pub(super) fn delete(database: &Database, delete: &ChangeRows, text: &str) -> Re
 
 fn changed(database: &Database, change: &ChangeRows, text: &str, verb: &'static str) -> Result<Changed> {
     let queries = std::iter::once(&change.rows).chain(&change.returning).collect();
-    let changing = Changing { table: &change.table, verb, only_deletes: verb == DELETED, queries, span: change.rows.span };
+    let equalities = Readings::of([&change.rows]).equalities_of(CHANGED_ROWS).to_vec();
+    let wanted =
+        |rules: &TableRules| match places_of(change.columns.iter().map(|column| &column.name), &rules.schema, &rules.table) {
+            // New keys are looked for among all.
+            Ok(places) if rules.keeps_keys(&places) => Wanted::Equal(equalities.clone()),
+            _ => Wanted::All,
+        };
+    let only_deletes = verb == DELETED;
+    let changing = Changing { table: &change.table, verb, wanted: &wanted, only_deletes, queries, span: change.rows.span };
     changing.run(database, |reading, table| compute(change, text, reading, table))
 }
 
@@ -116,7 +124,7 @@ pub(super) fn truncate(database: &Database, truncate: &TruncateTables) -> Result
     let engine = &mut *database.lock_for_push(&names)?;
     let mut seen = Vec::with_capacity(truncate.tables.len());
     for table in &truncate.tables {
-        seen.push(SeenTable::look(engine, table, "deleted")?);
+        seen.push(SeenTable::look(engine, table, "deleted", &|_| Wanted::All)?);
     }
     let mut emptying: Vec<(ObjectId, NodeId, ChangeBatch)> = Vec::with_capacity(seen.len());
     for seen in &seen {

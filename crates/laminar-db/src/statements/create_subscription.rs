@@ -53,7 +53,7 @@ fn has_history(engine: &Engine, name: &Name) -> Result<bool> {
     match object.kind() {
         ObjectKind::Table | ObjectKind::Stream | ObjectKind::MaterializedView => Ok(object.is_stored()),
         ObjectKind::Source | ObjectKind::View | ObjectKind::LookupTable => Err(refused(&format!("a {}", object.kind()))),
-        ObjectKind::Sink | ObjectKind::Subscription => {
+        ObjectKind::Sink | ObjectKind::Subscription | ObjectKind::Index => {
             let text = format!("{} '{}' has no changes of its own", kind_name(object.kind()).to_lowercase(), name.text);
             Err(Error::new(Code::InvalidQuery, text).with_hint("subscribe to what it reads").at(name.span))
         }

@@ -4,7 +4,7 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{DropObjects, Name};
 
 use super::{StatementOutcome, refuse_other_kind};
-use crate::catalog::{Catalog, CatalogChange, ObjectId, kind_name};
+use crate::catalog::{Catalog, CatalogChange, ObjectId, ObjectKind, kind_name};
 use crate::engine::Engine;
 
 pub(super) fn run(engine: &mut Engine, drop: &DropObjects) -> Result<StatementOutcome> {
@@ -46,7 +46,9 @@ pub(crate) fn drop_all(engine: &mut Engine, order: &[ObjectId]) -> Result<()> {
 fn check(catalog: &Catalog, drop: &DropObjects, name: &Name, names: &[&Name]) -> Result<()> {
     let object = catalog.require(name)?;
     refuse_other_kind(object, drop.kind, "DROP", name)?;
-    let dependants = catalog.dependants(object.id);
+    let mut dependants = catalog.dependants(object.id);
+    // They are nothing by themselves.
+    dependants.retain(|id| catalog.object(*id).is_some_and(|object| object.kind() != ObjectKind::Index));
     let mut dependants = catalog.names_of(&dependants);
     dependants.retain(|dependant| !names.iter().any(|name| name.text == *dependant));
     if !dependants.is_empty() && !drop.cascade {

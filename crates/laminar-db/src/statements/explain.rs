@@ -28,7 +28,12 @@ pub(super) fn run(engine: &mut Engine, explain: &Explain, text: &str) -> Result<
             ("graph", engine.reactor.graph().explained(nodes))
         }
     };
-    text_rows(&[column], shown.lines().map(|line| vec![line.to_owned()]).collect())
+    let found_by = match explain.statement.as_ref() {
+        Statement::Select(query) if explain.what == ExplainWhat::Plan => engine.found_by(query),
+        _ => Vec::new(),
+    };
+    let lines = shown.lines().map(str::to_owned).chain(found_by.into_iter().map(|line| format!("ad hoc, {line}")));
+    text_rows(&[column], lines.map(|line| vec![line]).collect())
 }
 
 /// The query inside the explained statement, and what would become of it.

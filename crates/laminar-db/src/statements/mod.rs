@@ -4,6 +4,7 @@ mod alter;
 mod backup;
 mod change;
 mod checkpoint;
+mod create_index;
 mod create_lookup;
 mod create_query;
 mod create_sink;
@@ -208,6 +209,7 @@ fn create(engine: &mut Engine, statement: &Statement, text: &str) -> Result<Stat
         Statement::Alter(alter) => alter::run(engine, alter, text),
         Statement::CreateSink(create) => create_sink::run(engine, create, text),
         Statement::CreateSubscription(create) => create_subscription::run(engine, create, text),
+        Statement::CreateIndex(create) => create_index::run(engine, create, text),
         Statement::Drop(_)
         | Statement::Rename(_)
         | Statement::Show(_)

@@ -14,7 +14,7 @@ use super::defaults::set_values;
 use super::insert::Target;
 use super::select::SnapshotReading;
 use super::table_change::{Changing, TableChange, returned};
-use super::table_rows::{NumberedRows, WithOwnRows, firsts_by_key, numbered_relation};
+use super::table_rows::{NumberedRows, Wanted, WithOwnRows, firsts_by_key, numbered_relation};
 use super::target_table::{FOUND, places_of};
 use crate::block_on::{block_on, unless_interrupted};
 use crate::engine::{TableRules, Unique};
@@ -42,7 +42,12 @@ pub(super) fn run(
         ConflictAction::Update { rows, .. } => Some(rows),
     };
     let queries = action.into_iter().chain(&insert.returning).collect();
-    let changing = Changing { table: &insert.table, verb: verb(clause), only_deletes: false, queries, span: insert.span };
+    let wanted = |rules: &TableRules| match finds_by_key(clause, rules) {
+        true => Wanted::Keys(rules.key.iter().map(|column| rows.column(*column).clone()).collect()),
+        false => Wanted::All,
+    };
+    let verb = verb(clause);
+    let changing = Changing { table: &insert.table, verb, wanted: &wanted, only_deletes: false, queries, span: insert.span };
     let mut changed = changing.run(database, |reading, table| {
         let keys = keys_of(clause, &table.rules)?;
         into.refuse_another(&insert.table, Some(&table.rules), &table.rules.schema)?;
@@ -57,6 +62,19 @@ pub(super) fn run(
     })?;
     changed.notices.splice(0..0, notices);
     Ok(changed.outcome(|rows, notices| StatementOutcome::Inserted { rows, notices }))
+}
+
+/// Whether rows meet by the primary key alone, and stay under it.
+fn finds_by_key(clause: &OnConflict, rules: &TableRules) -> bool {
+    let by_key = keys_of(clause, rules).is_ok_and(|keys| keys.iter().all(|key| key.columns == rules.key) && !keys.is_empty());
+    let keeps_keys = match &clause.action {
+        ConflictAction::Nothing => true,
+        ConflictAction::Update { columns, .. } => {
+            let places = places_of(columns.iter().map(|column| &column.name), &rules.schema, &rules.table);
+            places.is_ok_and(|places| rules.keeps_keys(&places))
+        }
+    };
+    by_key && keeps_keys
 }
 
 /// The keys by which rows meet. Fails if the clause names columns that are no key of the table.

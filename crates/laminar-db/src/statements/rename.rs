@@ -79,7 +79,7 @@ fn under_its_name(engine: &Engine, object: &Object, to: &str) -> Result<(Object,
             Definition::LateSink { connector: create.connector, columns }
         }
         (Definition::Lookup(lookup), Statement::CreateLookup(_)) => Definition::Lookup(lookup),
-        (same @ (Definition::Query { .. } | Definition::Subscription { .. }), _) => same,
+        (same @ (Definition::Query { .. } | Definition::Subscription { .. } | Definition::Index { .. }), _) => same,
         _ => return Err(Error::internal(format!("the statement of '{}' makes something else", object.name))),
     };
     Ok((Object { name: to.to_owned(), sql: parsed.text, definition, ..object.clone() }, rules))

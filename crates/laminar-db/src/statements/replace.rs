@@ -242,6 +242,7 @@ fn cannot_go_on(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::Sink => "a sink cannot take back the rows that it has written",
         ObjectKind::Subscription => "its reader knows the rows as they are",
+        ObjectKind::Index => "an index finds the rows as they are: DROP INDEX, and create it again",
         _ => "a stream keeps no rows that the new ones could be compared with",
     }
 }

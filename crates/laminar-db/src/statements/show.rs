@@ -4,7 +4,7 @@ use arrow_schema::Field;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{Name, Show};
 
-use super::{StatementOutcome, checkpoint, fetch, text_rows};
+use super::{StatementOutcome, checkpoint, create_index, fetch, text_rows};
 use crate::catalog::{Definition, Object, ObjectKind, kind_name};
 use crate::engine::{Engine, LookupStatus};
 use crate::{ObjectStatus, Retrying, Status};
@@ -13,6 +13,7 @@ pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> 
     match show {
         Show::Objects(ObjectKind::Subscription) => fetch::show(engine),
         Show::Objects(ObjectKind::LookupTable) => lookups(engine),
+        Show::Objects(ObjectKind::Index) => create_index::show(engine),
         Show::Objects(kind) => objects(engine, Some(*kind)),
         Show::All => objects(engine, None),
         Show::Jobs => jobs(engine),
@@ -48,7 +49,7 @@ fn objects(engine: &Engine, kind: Option<ObjectKind>) -> Result<StatementOutcome
 
 fn jobs(engine: &mut Engine) -> Result<StatementOutcome> {
     let status = Status::of(engine);
-    let runs = |object: &&ObjectStatus| !matches!(object.kind, ObjectKind::View | ObjectKind::Subscription);
+    let runs = |object: &&ObjectStatus| !matches!(object.kind, ObjectKind::View | ObjectKind::Subscription | ObjectKind::Index);
     let rows = status.objects.iter().filter(runs).map(|object| {
         vec![
             object.name.clone(),

@@ -9,9 +9,9 @@ use laminar_sql::parse::{Name, RETURNED_ROWS, StreamQuery};
 
 use super::StatementOutcome;
 use super::select::SnapshotReading;
-use super::table_rows::{NumberedRows, SeenTable, WithOwnRows};
+use super::table_rows::{NumberedRows, SeenTable, Wanted, WithOwnRows};
 use crate::block_on::{block_on, unless_interrupted};
-use crate::engine::Engine;
+use crate::engine::{Engine, TableRules};
 use crate::{Database, Notice, Rows};
 
 /// What a statement does to the rows of a table.
@@ -31,6 +31,8 @@ pub(super) struct Changing<'a> {
     pub(super) table: &'a Name,
     /// What it does to rows, as in `updated`.
     pub(super) verb: &'static str,
+    /// Which of the table's rows it needs.
+    pub(super) wanted: &'a dyn Fn(&TableRules) -> Wanted,
     /// It only takes rows away, for which there need be no memory.
     pub(super) only_deletes: bool,
     /// All that it reads beside the table.
@@ -76,7 +78,7 @@ impl Changing<'_> {
     }
 
     fn look(&self, engine: &mut Engine) -> Result<(SnapshotReading, SeenTable)> {
-        let table = SeenTable::look(engine, self.table, self.verb)?;
+        let table = SeenTable::look(engine, self.table, self.verb, self.wanted)?;
         Ok((SnapshotReading::begin(engine, &self.queries)?, table))
     }
 }

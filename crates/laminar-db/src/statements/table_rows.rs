@@ -9,7 +9,7 @@ use arrow_select::interleave::interleave_record_batch;
 use laminar_core::changelog::RowKeys;
 use laminar_core::dag::NodeStatus;
 use laminar_core::{ChangeBatch, NodeId, Result};
-use laminar_sql::batch::{SnapshotRelation, SnapshotTables};
+use laminar_sql::batch::{Equality, SnapshotRelation, SnapshotTables};
 use laminar_sql::parse::{Name, ROW_NUMBER};
 
 use super::target_table::table_of;
@@ -28,9 +28,18 @@ pub(super) struct SeenTable {
     contents: Vec<ChangeBatch>,
 }
 
+/// Which rows of a table a statement needs.
+pub(super) enum Wanted {
+    All,
+    /// Those in which columns are equal to constants, all at once.
+    Equal(Vec<Equality>),
+    /// Those with one of these values of the primary key's columns.
+    Keys(Vec<ArrayRef>),
+}
+
 impl SeenTable {
-    /// The table called `name` with all that waits in front of it. `verb` is what the statement does to it.
-    pub(super) fn look(engine: &mut Engine, name: &Name, verb: &str) -> Result<Self> {
+    /// The table called `name` with all that waits in front of it, perhaps without rows that are not wanted. `verb` is what the statement does to it.
+    pub(super) fn look(engine: &mut Engine, name: &Name, verb: &str, wanted: &dyn Fn(&TableRules) -> Wanted) -> Result<Self> {
         let id = engine.catalog.require(name)?.id;
         let table = table_of(engine, name, verb)?;
         let (source, output, rules) = (table.source, table.output, Arc::clone(&table.rules));
@@ -38,7 +47,13 @@ impl SeenTable {
         if let NodeStatus::Failed(error) = engine.reactor.graph().status(output)? {
             return Err(error.within(format!("'{}' has failed", name.text)).at(name.span));
         }
-        let contents = engine.reactor.graph().contents(output).unwrap_or_default();
+        let graph = engine.reactor.graph();
+        let found = match wanted(&rules) {
+            Wanted::All => None,
+            Wanted::Equal(equalities) => engine.found_rows(engine.catalog.require(name)?, &equalities)?,
+            Wanted::Keys(values) => graph.find(output, &rules.key, &values)?,
+        };
+        let contents = found.unwrap_or_else(|| graph.contents(output).unwrap_or_default());
         let came_in = engine.reactor.graph_mut().metrics(output)?.rows_in;
         Ok(Self { id, source, output, came_in, rules, contents })
     }

@@ -42,6 +42,7 @@ fn database(folder: &Path) -> Database {
          CREATE MATERIALIZED VIEW totals AS SELECT name, sum(total) AS total FROM shown GROUP BY name;
          CREATE STREAM lost AS SELECT reason FROM bars$late;
          CREATE SUBSCRIPTION reader ON totals WITH (history = '9 steps');
+         CREATE INDEX ON totals (total, name); CREATE INDEX \"Odd index\" ON names (name);
          CREATE SINK out FROM totals INTO FILE (path = '{out}', changelog = 'true');
          CREATE SINK out_of_query AS SELECT a FROM \"Odd name\" WHERE a > 1 INTO FILE (path = '{other}')",
         input = path("in.csv"),

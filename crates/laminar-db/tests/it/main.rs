@@ -16,6 +16,7 @@ mod fairness;
 mod first_rows;
 mod functions;
 mod hosted;
+mod indexes;
 mod joins_by_time;
 mod keyed_sources;
 mod late;

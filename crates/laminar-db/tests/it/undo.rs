@@ -71,6 +71,7 @@ fn statements(folder: &std::path::Path) -> Vec<String> {
         format!("CREATE SINK v FROM readings$errors INTO FILE (path = '{}')", path("out.csv")),
         format!("CREATE SINK v INTO FILE (path = '{}')", path("out.csv")),
         "CREATE SUBSCRIPTION v ON totals".into(),
+        "CREATE INDEX ON totals (total)".into(),
         "CREATE SUBSCRIPTION v ON names WITH (snapshot = false, history = '9 steps')".into(),
         "SUBSCRIBE totals".into(),
         "SUBSCRIBE readings$errors".into(),

@@ -3,6 +3,7 @@
 mod asof_joins;
 mod change;
 mod computed_arguments;
+mod equalities;
 mod event_nanos;
 mod exact_sums;
 mod exclusions;
@@ -16,5 +17,6 @@ mod window_lists;
 mod windows;
 
 pub use change::ChangedRows;
+pub use equalities::{Constant, Equality, Readings};
 pub use insert::InsertTarget;
 pub use select::{SnapshotRelation, SnapshotTables, refuse_too_many_views, relations_in, within_view};

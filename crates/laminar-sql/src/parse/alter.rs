@@ -12,9 +12,10 @@ use super::tokens::Cursor;
 use super::{create_query, objects};
 use crate::diagnostic::nearest;
 
-const KINDS: &[&str] = &["SOURCE", "TABLE", "LOOKUP", "STREAM", "CONTINUOUS", "MATERIALIZED", "VIEW", "SINK", "SUBSCRIPTION"];
+const KINDS: &[&str] =
+    &["SOURCE", "TABLE", "LOOKUP", "STREAM", "CONTINUOUS", "MATERIALIZED", "VIEW", "SINK", "SUBSCRIPTION", "INDEX"];
 const NOT_BUILT: &[&str] =
-    &["INDEX", "FUNCTION", "SECRET", "CONNECTION", "SCHEMA", "DATABASE", "SYSTEM", "USER", "ROLE", "TYPE", "SEQUENCE"];
+    &["FUNCTION", "SECRET", "CONNECTION", "SCHEMA", "DATABASE", "SYSTEM", "USER", "ROLE", "TYPE", "SEQUENCE"];
 const INSTEAD: &str = "RENAME TO is built, and AS query of a view or stream; for the rest drop the object and create it again";
 /// What has a query that can be another.
 const WITH_QUERY: [ObjectKind; 3] = [ObjectKind::Stream, ObjectKind::MaterializedView, ObjectKind::View];
@@ -29,7 +30,7 @@ pub(super) fn alter(cursor: &mut Cursor<'_>) -> Result<Statement> {
             cursor.advance();
             return Err(not_built(&format!("ALTER {word}"), cursor.since(start), INSTEAD));
         }
-        let error = cursor.expected("SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION");
+        let error = cursor.expected("SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK, SUBSCRIPTION or INDEX");
         return Err(match nearest(&word, KINDS.iter().copied()) {
             Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
             None => error.with_hint("say what it is: ALTER TABLE name RENAME TO other_name"),
@@ -80,6 +81,7 @@ fn created(statement: &Statement) -> Option<&Name> {
         }
         Statement::CreateSink(create) => Some(&create.name),
         Statement::CreateSubscription(create) => Some(&create.name),
+        Statement::CreateIndex(create) => Some(&create.name),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use laminar_core::{Code, Error, Result, Span};
 use super::dispatch::not_built;
 use super::statement::{Name, Statement};
 use super::tokens::Cursor;
-use super::{create_lookup, create_query, create_sink, create_source, create_table, subscription};
+use super::{create_index, create_lookup, create_query, create_sink, create_source, create_table, subscription};
 use crate::diagnostic::nearest;
 
 /// What stands before the part that differs.
@@ -18,12 +18,21 @@ pub(super) struct Head {
     pub(super) start: usize,
 }
 
-const KINDS: &[&str] =
-    &["SOURCE", "TABLE", "LOOKUP TABLE", "STREAM", "CONTINUOUS QUERY", "VIEW", "MATERIALIZED VIEW", "SINK", "SUBSCRIPTION"];
+const KINDS: &[&str] = &[
+    "SOURCE",
+    "TABLE",
+    "LOOKUP TABLE",
+    "STREAM",
+    "CONTINUOUS QUERY",
+    "VIEW",
+    "MATERIALIZED VIEW",
+    "SINK",
+    "SUBSCRIPTION",
+    "INDEX",
+];
 
 /// Kinds that we know and refuse, with what to do today.
 const NOT_BUILT: &[(&[&str], &str)] = &[
-    (&["INDEX"], "views are indexed by what reads them; none is needed"),
     (&["UNIQUE", "INDEX"], "declare UNIQUE (…) or a PRIMARY KEY in CREATE TABLE"),
     (&["FUNCTION"], ""),
     (&["AGGREGATE"], ""),
@@ -80,6 +89,9 @@ pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Statement> {
         let head = head(cursor, start, or_replace, "subscription")?;
         return subscription::rest(cursor, head).map(Statement::CreateSubscription);
     }
+    if cursor.take_word("INDEX") {
+        return create_index::rest(cursor, start, or_replace).map(Statement::CreateIndex);
+    }
     Err(unknown_kind(cursor, start))
 }
 
@@ -100,7 +112,7 @@ fn unknown_kind(cursor: &Cursor<'_>, start: usize) -> Error {
         let span: Span = after.since(start);
         return not_built(&format!("CREATE {}", words.join(" ")), span, instead);
     }
-    let error = cursor.expected("SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION");
+    let error = cursor.expected("SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK, SUBSCRIPTION or INDEX");
     let meant = cursor.word().and_then(|word| {
         let first_words = KINDS.iter().map(|kind| kind.split(' ').next().unwrap_or(kind));
         nearest(&word, first_words).and_then(|meant| KINDS.iter().rfind(|kind| kind.starts_with(meant)))

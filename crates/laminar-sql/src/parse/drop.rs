@@ -9,9 +9,9 @@ use super::statement::DropObjects;
 use super::tokens::Cursor;
 use crate::diagnostic::nearest;
 
-const NOT_BUILT: &[&str] =
-    &["INDEX", "FUNCTION", "AGGREGATE", "SECRET", "CONNECTION", "SCHEMA", "DATABASE", "USER", "ROLE", "TYPE"];
-const KINDS: &[&str] = &["SOURCE", "TABLE", "LOOKUP", "STREAM", "CONTINUOUS", "MATERIALIZED", "VIEW", "SINK", "SUBSCRIPTION"];
+const NOT_BUILT: &[&str] = &["FUNCTION", "AGGREGATE", "SECRET", "CONNECTION", "SCHEMA", "DATABASE", "USER", "ROLE", "TYPE"];
+const KINDS: &[&str] =
+    &["SOURCE", "TABLE", "LOOKUP", "STREAM", "CONTINUOUS", "MATERIALIZED", "VIEW", "SINK", "SUBSCRIPTION", "INDEX"];
 
 /// Reads a `DROP` statement.
 pub(super) fn drop(cursor: &mut Cursor<'_>) -> Result<DropObjects> {
@@ -23,7 +23,7 @@ pub(super) fn drop(cursor: &mut Cursor<'_>) -> Result<DropObjects> {
             cursor.advance();
             return Err(not_built(&format!("DROP {word}"), cursor.since(start), ""));
         }
-        let error = cursor.expected("SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION");
+        let error = cursor.expected("SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK, SUBSCRIPTION or INDEX");
         return Err(match nearest(&word, KINDS.iter().copied()) {
             Some(meant) => error.with_hint(format!("did you mean '{meant}'?")),
             None => error.with_hint("say what it is: DROP TABLE name"),

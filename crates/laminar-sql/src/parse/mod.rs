@@ -13,6 +13,7 @@ mod columns;
 mod connector;
 mod constraints;
 mod create;
+mod create_index;
 mod create_lookup;
 mod create_query;
 mod create_sink;

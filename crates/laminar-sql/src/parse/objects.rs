@@ -14,6 +14,7 @@ const WORDS: &[(&[&str], &[&str], ObjectKind)] = &[
     (&["VIEW"], &["VIEWS"], ObjectKind::View),
     (&["SINK"], &["SINKS"], ObjectKind::Sink),
     (&["SUBSCRIPTION"], &["SUBSCRIPTIONS"], ObjectKind::Subscription),
+    (&["INDEX"], &["INDEXES"], ObjectKind::Index),
 ];
 
 /// Takes `TABLE`, `MATERIALIZED VIEW`, … if it comes next.
@@ -38,6 +39,7 @@ impl ObjectKind {
             ObjectKind::MaterializedView => "materialized view",
             ObjectKind::Sink => "sink",
             ObjectKind::Subscription => "subscription",
+            ObjectKind::Index => "index",
         }
     }
 }

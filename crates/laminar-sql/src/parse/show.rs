@@ -16,6 +16,7 @@ const WORDS: &[&str] = &[
     "MATERIALIZED VIEWS",
     "SINKS",
     "SUBSCRIPTIONS",
+    "INDEXES",
     "CONTINUOUS QUERIES",
     "JOBS",
     "STATE",
@@ -26,7 +27,7 @@ const WORDS: &[&str] = &[
     "COLUMNS",
     "CREATE",
 ];
-const NOT_BUILT: &[&str] = &["INDEXES", "FUNCTIONS", "SECRETS", "CONNECTIONS", "CURSORS", "USERS"];
+const NOT_BUILT: &[&str] = &["FUNCTIONS", "SECRETS", "CONNECTIONS", "CURSORS", "USERS"];
 
 /// Reads a `SHOW` statement.
 pub(super) fn show(cursor: &mut Cursor<'_>) -> Result<Show> {

@@ -40,6 +40,8 @@ pub enum Statement {
     CreateTable(CreateTable),
     /// `CREATE LOOKUP TABLE`: rows that stand elsewhere and are asked for by key.
     CreateLookup(CreateLookup),
+    /// `CREATE INDEX`: rows of a stored object are found by columns.
+    CreateIndex(CreateIndex),
     /// `CREATE STREAM`, `CREATE CONTINUOUS QUERY`: a change stream that is not stored.
     CreateStream(CreateQuery),
     /// `CREATE MATERIALIZED VIEW`: stored and always current.
@@ -145,6 +147,19 @@ pub struct CreateTable {
     pub connector: Option<ConnectorDef>,
     /// `AS query`: what the table holds at first, and where its columns come from.
     pub query: Option<StreamQuery>,
+}
+
+/// `CREATE INDEX [name] ON object (columns)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateIndex {
+    /// The index's name; if none is written, one made of the object's and the columns', at the place where it would stand.
+    pub name: Name,
+    /// `IF NOT EXISTS` was written.
+    pub if_not_exists: bool,
+    /// The table or materialized view.
+    pub on: Name,
+    /// The columns by which rows are found, at least one.
+    pub columns: Vec<Name>,
 }
 
 /// `CREATE LOOKUP TABLE name (columns, PRIMARY KEY (…)) FROM CONNECTOR (…) FORMAT … WITH (cache_… = …)`.
@@ -414,6 +429,8 @@ pub enum ObjectKind {
     Sink,
     /// A subscription that has a name.
     Subscription,
+    /// An index.
+    Index,
 }
 
 /// `DROP kind [IF EXISTS] names [CASCADE]`.

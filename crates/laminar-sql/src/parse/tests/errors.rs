@@ -59,17 +59,17 @@ fn misspelt_keywords_are_guessed() {
     check(
         "CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1",
         expect![[r#"
-            error[LDB-1001]: expected SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION, but found 'SORUCE'
+            error[LDB-1001]: expected SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK, SUBSCRIPTION or INDEX, but found 'SORUCE'
               --> 1:8
                |
              1 | CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1
                |        ^^^^^^ did you mean 'CREATE SOURCE'?
-            error[LDB-1001]: expected SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION, but found 'MATERIALISED'
+            error[LDB-1001]: expected SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK, SUBSCRIPTION or INDEX, but found 'MATERIALISED'
               --> 1:33
                |
              1 | CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1
                |                                 ^^^^^^^^^^^^ did you mean 'CREATE MATERIALIZED VIEW'?
-            error[LDB-1001]: expected SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION, but found 'TABEL'
+            error[LDB-1001]: expected SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK, SUBSCRIPTION or INDEX, but found 'TABEL'
               --> 1:71
                |
              1 | CREATE SORUCE s (a INT); CREATE MATERIALISED VIEW v AS SELECT 1; DROP TABEL t; SHOW TABELS; EXPLAIN SELETC 1

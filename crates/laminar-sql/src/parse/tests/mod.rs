@@ -67,6 +67,10 @@ fn show(statement: &Statement) -> String {
             let cache: Vec<String> = lookup.cache.iter().map(|option| format!("{} = {}", option.key, option.value)).collect();
             format!("{head}{columns} key {key}{} cache [{}]", connector(Some(&lookup.connector)), cache.join(", "))
         }
+        Statement::CreateIndex(index) => {
+            let head = head("index", &index.name, false, index.if_not_exists);
+            format!("{head} on {} {}", index.on.text, names(&index.columns))
+        }
         Statement::CreateStream(created) => create_query("stream", created),
         Statement::CreateMaterializedView(created) => create_query("materialized view", created),
         Statement::CreateView(created) => create_query("view", created),

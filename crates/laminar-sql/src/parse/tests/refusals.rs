@@ -7,24 +7,24 @@ use super::*;
 #[test]
 fn what_is_not_built_is_refused_by_name() {
     check(
-        "CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s",
+        "CREATE UNIQUE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s",
         expect![[r#"
-            error[LDB-1010]: CREATE INDEX is not built yet
+            error[LDB-1010]: CREATE UNIQUE INDEX is not built yet
               --> 1:1
                |
-             1 | CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
-               | ^^^^^^^^^^^^
-               = hint: views are indexed by what reads them; none is needed
+             1 | CREATE UNIQUE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               | ^^^^^^^^^^^^^^^^^^^
+               = hint: declare UNIQUE (…) or a PRIMARY KEY in CREATE TABLE
             error[LDB-1010]: CREATE FUNCTION is not built yet
-              --> 1:26
+              --> 1:33
                |
-             1 | CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
-               |                          ^^^^^^^^^^^^^^^
+             1 | CREATE UNIQUE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               |                                 ^^^^^^^^^^^^^^^
             error[LDB-1010]: CREATE SECRET is not built yet
-              --> 1:54
+              --> 1:61
                |
-             1 | CREATE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
-               |                                                      ^^^^^^^^^^^^^
+             1 | CREATE UNIQUE INDEX i ON v (a); CREATE FUNCTION f() AS 'x'; CREATE SECRET s
+               |                                                             ^^^^^^^^^^^^^
                = hint: put secrets into variables: ${NAME}"#]],
     );
     check(
@@ -100,40 +100,40 @@ fn what_is_not_built_is_refused_by_name() {
                |                                                                                            ^^^^^"#]],
     );
     check(
-        "EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1",
+        "EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP TYPE i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1",
         expect![[r#"
             error[LDB-1010]: EXPLAIN ANALYZE tells of an object that runs, not of a query
               --> 1:17
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP TYPE i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
                |                 ^^^^^^
                = hint: CREATE MATERIALIZED VIEW v AS the query, then EXPLAIN ANALYZE v; EXPLAIN GRAPH or STATE tell of a query
             error[LDB-1010]: SHOW USERS is not built yet
               --> 1:27
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP TYPE i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
                |                           ^^^^^^^^^^
-            error[LDB-1010]: DROP INDEX is not built yet
+            error[LDB-1010]: DROP TYPE is not built yet
               --> 1:39
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
-               |                                       ^^^^^^^^^^
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP TYPE i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               |                                       ^^^^^^^^^
             error[LDB-1010]: SET LOCAL is not built yet
-              --> 1:53
+              --> 1:52
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
-               |                                                     ^^^^^^^^^
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP TYPE i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               |                                                    ^^^^^^^^^
             error[LDB-1011]: the statement has no query to explain
-              --> 1:78
+              --> 1:77
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
-               |                                                                              ^^^^^^^^^^^^
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP TYPE i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               |                                                                             ^^^^^^^^^^^^
                = hint: explain a SELECT, an INSERT, a SUBSCRIBE, or the CREATE of a stream, view or sink
             error[LDB-1011]: EXPLAIN cannot explain itself
-              --> 1:100
+              --> 1:99
                |
-             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP INDEX i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
-               |                                                                                                    ^^^^^^^"#]],
+             1 | EXPLAIN ANALYZE SELECT 1; SHOW USERS; DROP TYPE i; SET LOCAL a = 1; EXPLAIN DROP TABLE t; EXPLAIN EXPLAIN SELECT 1
+               |                                                                                                   ^^^^^^^"#]],
     );
     check(
         "REPLAY v$late INTO t; EXPLAIN WHY SELECT 1; EXPLAIN VERBOSE SELECT 1",

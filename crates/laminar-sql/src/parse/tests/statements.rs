@@ -78,12 +78,80 @@ fn lookup_tables() {
                |
              2 |          CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY DEFAULT 1) FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT, PRIMARY KEY (ident)) FROM FILE (path = 'u.csv'); CREATE LOOKUP u (id BIGINT)
                |                                                                                                                                             ^^^^^
-            error[LDB-1001]: expected SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK or SUBSCRIPTION, but found 'LOOKUP'
+            error[LDB-1001]: expected SOURCE, TABLE, LOOKUP TABLE, STREAM, MATERIALIZED VIEW, VIEW, SINK, SUBSCRIPTION or INDEX, but found 'LOOKUP'
               --> 2:184
                |
              2 |          CREATE LOOKUP TABLE u (id BIGINT PRIMARY KEY DEFAULT 1) FROM FILE (path = 'u.csv'); CREATE LOOKUP TABLE u (id BIGINT, PRIMARY KEY (ident)) FROM FILE (path = 'u.csv'); CREATE LOOKUP u (id BIGINT)
                |                                                                                                                                                                                        ^^^^^^"#]],
     );
+}
+
+#[test]
+fn an_index_may_have_a_name() {
+    check(
+        "CREATE INDEX i ON t (a, b); CREATE INDEX IF NOT EXISTS ON public.t USING hash (\"A\"); DROP INDEX i; SHOW INDEXES; SHOW CREATE INDEX i; ALTER INDEX i RENAME TO j",
+        expect![[r#"
+            index i on t (a, b)
+            index t_A_idx if_not_exists on t (A)
+            drop index (i) if_exists=false cascade=false
+            show indexs
+            show create index i
+            rename index i to j if_exists=false"#]],
+    );
+    check(
+        "CREATE INDEX i ON t; CREATE INDEX i ON t (); CREATE INDEX i (a); CREATE INDEX i ON t (a) TABLESPACE x; CREATE INDEX CONCURRENTLY i ON t (a); CREATE OR REPLACE INDEX i ON t (a); CREATE INDEX i ON t (a b)",
+        expect![[r#"
+            error[LDB-1001]: expected '(', but the statement ends
+              --> 1:20
+               |
+             1 | CREATE INDEX i ON t; CREATE INDEX i ON t (); CREATE INDEX i (a); CREATE INDEX i ON t (a) TABLESPACE x; CREATE INDEX CONCURRENTLY i ON t (a); CREATE OR REPLACE INDEX i ON t (a); CREATE INDEX i ON t (a b)
+               |                    ^
+            error[LDB-1001]: an index of no column
+              --> 1:42
+               |
+             1 | CREATE INDEX i ON t; CREATE INDEX i ON t (); CREATE INDEX i (a); CREATE INDEX i ON t (a) TABLESPACE x; CREATE INDEX CONCURRENTLY i ON t (a); CREATE OR REPLACE INDEX i ON t (a); CREATE INDEX i ON t (a b)
+               |                                          ^
+               = hint: name one, as in (item)
+            error[LDB-1001]: expected ON, but found '('
+              --> 1:61
+               |
+             1 | CREATE INDEX i ON t; CREATE INDEX i ON t (); CREATE INDEX i (a); CREATE INDEX i ON t (a) TABLESPACE x; CREATE INDEX CONCURRENTLY i ON t (a); CREATE OR REPLACE INDEX i ON t (a); CREATE INDEX i ON t (a b)
+               |                                                             ^
+            error[LDB-1010]: this clause of an index is not built yet
+              --> 1:90
+               |
+             1 | CREATE INDEX i ON t; CREATE INDEX i ON t (); CREATE INDEX i (a); CREATE INDEX i ON t (a) TABLESPACE x; CREATE INDEX CONCURRENTLY i ON t (a); CREATE OR REPLACE INDEX i ON t (a); CREATE INDEX i ON t (a b)
+               |                                                                                          ^^^^^^^^^^
+               = hint: leave it out
+            error[LDB-1010]: CREATE INDEX CONCURRENTLY is not built yet
+              --> 1:117
+               |
+             1 | CREATE INDEX i ON t; CREATE INDEX i ON t (); CREATE INDEX i (a); CREATE INDEX i ON t (a) TABLESPACE x; CREATE INDEX CONCURRENTLY i ON t (a); CREATE OR REPLACE INDEX i ON t (a); CREATE INDEX i ON t (a b)
+               |                                                                                                                     ^^^^^^^^^^^^
+               = hint: leave CONCURRENTLY out
+            error[LDB-1001]: an index is not replaced
+              --> 1:142
+               |
+             1 | CREATE INDEX i ON t; CREATE INDEX i ON t (); CREATE INDEX i (a); CREATE INDEX i ON t (a) TABLESPACE x; CREATE INDEX CONCURRENTLY i ON t (a); CREATE OR REPLACE INDEX i ON t (a); CREATE INDEX i ON t (a b)
+               |                                                                                                                                              ^^^^^^^^^^^^^^^^^^^^^^^
+               = hint: DROP INDEX it first, or write CREATE INDEX IF NOT EXISTS
+            error[LDB-1001]: expected ',' or ')', but found 'b'
+              --> 1:201
+               |
+             1 | CREATE INDEX i ON t; CREATE INDEX i ON t (); CREATE INDEX i (a); CREATE INDEX i ON t (a) TABLESPACE x; CREATE INDEX CONCURRENTLY i ON t (a); CREATE OR REPLACE INDEX i ON t (a); CREATE INDEX i ON t (a b)
+               |                                                                                                                                                                                                         ^"#]],
+    );
+}
+
+#[test]
+fn the_name_of_an_index_is_put_into_its_statement() {
+    let said = |text: &str| match parse_statement(text).unwrap().statement {
+        Statement::CreateIndex(create) => create.named_text(text),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(said("CREATE INDEX ON t (a, b)"), "CREATE INDEX t_a_b_idx ON t (a, b)");
+    assert_eq!(said("create index if not exists on \"T\" (a)"), "create index if not exists \"T_a_idx\" on \"T\" (a)");
+    assert_eq!(said("CREATE INDEX i ON t (a)"), "CREATE INDEX i ON t (a)");
 }
 
 #[test]
