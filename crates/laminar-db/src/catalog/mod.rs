@@ -21,7 +21,7 @@ pub(crate) use change::CatalogChange;
 pub(crate) use id::{CatalogVersion, ObjectId};
 pub(crate) use object::{
     Alignment, CheckText, ColumnText, Definition, LookupDefinition, Object, ObjectKind, SourceDefinition, TableDefinition,
-    UniqueText, ViewDefinition, kind_name,
+    UniqueText, ViewDefinition, kind_in_words, kind_name,
 };
 pub(crate) use references::{inputs_in, objects_in, reads_changes, sides_in};
 pub(crate) use side::{Side, SideId, SideName};

@@ -213,6 +213,12 @@ impl TableDefinition {
     }
 }
 
+/// A kind within a sentence: `a materialized view`, `an index`.
+pub(crate) fn kind_in_words(kind: ObjectKind) -> String {
+    let article = if kind == ObjectKind::Index { "an" } else { "a" };
+    format!("{article} {kind}")
+}
+
 /// A kind as SQL calls it, in capitals.
 pub(crate) fn kind_name(kind: ObjectKind) -> &'static str {
     match kind {

@@ -11,7 +11,7 @@ use laminar_sql::parse::{ConnectorDef, Name};
 use super::instances::{Instance, Parts, required};
 use super::side_outputs::{LateTarget, places_in_sink, places_in_table};
 use super::{Done, Engine, SinkHandle, options_of};
-use crate::catalog::{CatalogChange, Definition, Object, ObjectId, kind_name};
+use crate::catalog::{CatalogChange, Definition, Object, ObjectId, kind_in_words};
 
 /// The node in front of a sink for late rows, once its columns are settled.
 pub(crate) struct SinkIntake {
@@ -116,14 +116,14 @@ fn target(object: ObjectId, node: NodeId, schema: SchemaRef, places: Vec<Option<
 }
 
 fn takes_no_late_rows(object: &Object, name: &Name) -> Error {
-    let kind = kind_name(object.kind()).to_lowercase();
+    let kind = kind_in_words(object.kind());
     let (text, hint) = match &object.definition {
         Definition::Sink { .. } => (
             format!("sink '{}' writes what it was created for, so it takes no late rows", object.name),
             "a sink for late rows is created without FROM and AS: CREATE SINK name INTO FILE (path = '…')",
         ),
         _ => (
-            format!("'{}' is a {kind}: late rows go into a table or a sink", object.name),
+            format!("'{}' is {kind}: late rows go into a table or a sink", object.name),
             "CREATE TABLE name (column TYPE, …, reason VARCHAR), or CREATE SINK name INTO FILE (path = '…')",
         ),
     };

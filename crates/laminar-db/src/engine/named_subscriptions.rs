@@ -8,7 +8,7 @@ use laminar_sql::parse::Name;
 
 use super::undo::Done;
 use super::{Engine, Instance, Parts, SubscriptionTarget};
-use crate::catalog::{Definition, Object, ObjectId, kind_name};
+use crate::catalog::{Definition, Object, ObjectId, kind_in_words};
 use crate::history::{History, HistoryImage, NamedPlace, lost_error};
 use crate::settings::Retention;
 use crate::stored::{BlockReader, Redo, StoredObject, StoredSubscription};
@@ -44,7 +44,7 @@ impl Engine {
     pub(crate) fn named_subscription(&self, name: &Name) -> Result<NamedSubscription> {
         let object = self.catalog.require(name)?;
         self.subscription_of(object).ok_or_else(|| {
-            let text = format!("'{}' is a {}, not a subscription", name.text, kind_name(object.kind()).to_lowercase());
+            let text = format!("'{}' is {}, not a subscription", name.text, kind_in_words(object.kind()));
             let hint = format!("CREATE SUBSCRIPTION s ON {}, then FETCH … FROM s; or SUBSCRIBE {0}", name.text);
             Error::new(Code::InvalidQuery, text).with_hint(hint).at(name.span)
         })

@@ -49,7 +49,7 @@ use laminar_sql::parse::{
 };
 use laminar_sql::with_deep_stack;
 
-use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_name};
+use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_in_words, kind_name};
 use crate::engine::Engine;
 use crate::{Database, Notice, Rows, Subscription};
 
@@ -274,9 +274,9 @@ fn refuse_other_kind(object: &Object, asked: ObjectKind, verb: &str, name: &Name
     if object.kind() == asked {
         return Ok(());
     }
-    let (is, asked) = (kind_name(object.kind()), kind_name(asked));
-    let text = format!("'{}' is a {}, not a {}", name.text, is.to_lowercase(), asked.to_lowercase());
-    Err(Error::new(Code::InvalidQuery, text).with_hint(format!("write {verb} {is} {}", name.text)).at(name.span))
+    let text = format!("'{}' is {}, not {}", name.text, kind_in_words(object.kind()), kind_in_words(asked));
+    let hint = format!("write {verb} {} {}", kind_name(object.kind()), name.text);
+    Err(Error::new(Code::InvalidQuery, text).with_hint(hint).at(name.span))
 }
 
 /// Whether a `CREATE` may go on: the name must be free. What can be replaced does not come here.

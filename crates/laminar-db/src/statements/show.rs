@@ -5,7 +5,7 @@ use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{Name, Show};
 
 use super::{StatementOutcome, checkpoint, create_index, fetch, text_rows};
-use crate::catalog::{Definition, Object, ObjectKind, kind_name};
+use crate::catalog::{Definition, Object, ObjectKind, kind_in_words, kind_name};
 use crate::engine::{Engine, LookupStatus};
 use crate::{ObjectStatus, Retrying, Status};
 
@@ -149,8 +149,8 @@ fn create(engine: &Engine, kind: Option<ObjectKind>, name: &Name) -> Result<Stat
     if let Some(asked) = kind
         && asked != object.kind()
     {
-        let (is, asked) = (kind_name(object.kind()).to_lowercase(), kind_name(asked).to_lowercase());
-        return Err(Error::new(Code::InvalidQuery, format!("'{}' is a {is}, not a {asked}", name.text)).at(name.span));
+        let (is, asked) = (kind_in_words(object.kind()), kind_in_words(asked));
+        return Err(Error::new(Code::InvalidQuery, format!("'{}' is {is}, not {asked}", name.text)).at(name.span));
     }
     text_rows(&["name", "statement"], vec![vec![object.name.clone(), object.sql.clone()]])
 }
@@ -176,7 +176,7 @@ pub(super) fn describe(engine: &Engine, name: &Name) -> Result<StatementOutcome>
     let Some(properties) = object.properties() else {
         return Err(Error::new(
             Code::InvalidQuery,
-            format!("'{}' is a {}: it has no columns of its own", name.text, kind_name(object.kind()).to_lowercase()),
+            format!("'{}' is {}: it has no columns of its own", name.text, kind_in_words(object.kind())),
         )
         .with_hint(format!("SHOW CREATE {} tells what it does", name.text))
         .at(name.span));

@@ -12,7 +12,7 @@ use laminar_sql::parse::{ParsedStatement, Statement, StreamQuery, VerifyView, pa
 use super::select::{SnapshotReading, reads_stream};
 use super::{StatementOutcome, text_rows};
 use crate::block_on::{block_on, unless_interrupted};
-use crate::catalog::{Definition, Object, kind_name, sides_in};
+use crate::catalog::{Definition, Object, kind_in_words, sides_in};
 use crate::engine::Engine;
 use crate::{Database, Rows};
 
@@ -47,9 +47,9 @@ impl Recomputed {
         let refuse = |text: String, hint: &str| Err(Error::new(Code::NotSupported, text).with_hint(hint).at(verify.name.span));
         let Definition::Query { properties, stored: true, .. } = &object.definition else {
             let text = format!(
-                "'{}' is a {}: only a materialized view has rows that were computed",
+                "'{}' is {}: only a materialized view has rows that were computed",
                 object.name,
-                kind_name(object.kind()).to_lowercase()
+                kind_in_words(object.kind())
             );
             return refuse(text, "VERIFY VIEW a materialized view");
         };
