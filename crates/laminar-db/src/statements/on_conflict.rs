@@ -2,6 +2,7 @@
 //! key or one that is UNIQUE; where none is named, any of them.
 
 use arrow_array::{RecordBatch, UInt32Array};
+use arrow_schema::DataType;
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use laminar_core::{Code, Error, Result};
@@ -42,7 +43,9 @@ pub(super) fn run(
         ConflictAction::Update { rows, .. } => Some(rows),
     };
     let queries = action.into_iter().chain(&insert.returning).collect();
-    let wanted = |rules: &TableRules| match finds_by_key(clause, rules) {
+    // A table that was created anew while the rows were computed is refused later.
+    let fits = |rules: &TableRules| rows.schema_ref().fields().iter().map(|field| field.data_type()).eq(types_of(rules));
+    let wanted = |rules: &TableRules| match finds_by_key(clause, rules) && fits(rules) {
         true => Wanted::Keys(rules.key.iter().map(|column| rows.column(*column).clone()).collect()),
         false => Wanted::All,
     };
@@ -62,6 +65,10 @@ pub(super) fn run(
     })?;
     changed.notices.splice(0..0, notices);
     Ok(changed.outcome(|rows, notices| StatementOutcome::Inserted { rows, notices }))
+}
+
+fn types_of(rules: &TableRules) -> impl Iterator<Item = &DataType> {
+    rules.schema.fields().iter().map(|field| field.data_type())
 }
 
 /// Whether rows meet by the primary key alone, and stay under it.

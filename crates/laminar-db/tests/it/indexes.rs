@@ -223,6 +223,36 @@ fn what_is_found_by_key_is_what_a_look_at_all_rows_finds() {
 }
 
 #[test]
+fn rows_that_hide_others_in_a_join_are_looked_at() {
+    let db = Database::open(":memory:").unwrap();
+    db.execute(
+        "CREATE TABLE trades (id BIGINT PRIMARY KEY, symbol VARCHAR, ts TIMESTAMP);
+         CREATE TABLE quotes (id BIGINT PRIMARY KEY, symbol VARCHAR, price BIGINT, ts TIMESTAMP);
+         CREATE INDEX ON quotes (price);
+         INSERT INTO trades VALUES (1, 'a', '2024-01-01 00:00:05');
+         INSERT INTO quotes VALUES (1, 'a', 100, '2024-01-01 00:00:01'), (2, 'a', 101, '2024-01-01 00:00:04')",
+    )
+    .unwrap();
+    let on = "t.symbol = q.symbol AND t.ts >= q.ts";
+    for join in [
+        format!("ASOF JOIN quotes q ON {on}"),
+        format!("ASOF LEFT JOIN quotes q ON {on}"),
+        "ASOF JOIN quotes q USING (symbol, ts)".to_owned(),
+        "ASOF JOIN quotes q MATCH_CONDITION (t.ts >= q.ts) ON t.symbol = q.symbol".to_owned(),
+    ] {
+        for (condition, expected) in [("q.id = 1", 0), ("q.price = 100", 0), ("q.id = 2", 1), ("q.price = 101 AND t.id = 1", 1)] {
+            let rows = db.query(&format!("SELECT t.id, q.price FROM trades t {join} WHERE {condition}")).unwrap();
+            assert_eq!(rows.to_strings().len(), expected, "{join}, {condition}");
+        }
+    }
+    // A name that the join hides is another one's.
+    let anti = "SELECT u.id FROM trades AS u WHERE EXISTS (SELECT 1 FROM trades a LEFT ANTI JOIN quotes AS u ON a.symbol = u.symbol AND u.price = 101 WHERE u.id = 1)";
+    if let Ok(rows) = db.query(anti) {
+        assert_eq!(rows.to_strings().len(), 0);
+    }
+}
+
+#[test]
 fn indexes_are_shown_and_found_by_statements() {
     let db = Database::open(":memory:").unwrap();
     db.execute(

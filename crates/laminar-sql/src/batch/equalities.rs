@@ -1,18 +1,21 @@
 //! Which rows of its tables a query can need at most: what its WHERE says of columns that are equal to constants.
 //!
 //! Only what holds whatever the rest of the query does: in a row that WHERE keeps, such a column has such a value, also behind outer joins. So a
-//! query answers the same over those rows of the table alone, as long as it reads the table nowhere else.
+//! query answers the same over those rows of the table alone, as long as it reads the table nowhere else, and no other row of it says which rows
+//! are joined, as in an ASOF join.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, ObjectName, ObjectNamePart, Select, TableFactor, UnaryOperator, Value, Visitor,
+    BinaryOperator, Expr, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, TableFactor, TableWithJoins,
+    UnaryOperator, Value, Visitor,
 };
 
-use crate::ast_walk::walk;
+use crate::ast_walk::{walk, walk_expressions};
 use crate::parse::StreamQuery;
 use crate::parse::names;
+use crate::parse::rewrite::{ASOF, ASOF_NEAREST, LOOKUP, TEMPORAL};
 
 /// A column that is equal to one of some constants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,15 +77,15 @@ impl Visitor for Readings {
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         let Some(condition) = &select.selection else { return ControlFlow::Continue(()) };
-        let factors: Vec<&TableFactor> = select
-            .from
-            .iter()
-            .flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)))
-            .collect();
-        for factor in &factors {
+        let factors = |table: &TableWithJoins| 1 + table.joins.len();
+        let alone = select.from.iter().map(factors).sum::<usize>() == 1;
+        let judged = select.from.iter().filter(|table| table.joins.iter().all(joins_each_pair));
+        let judged =
+            judged.flat_map(|table| std::iter::once(&table.relation).chain(table.joins.iter().map(|join| &join.relation)));
+        for factor in judged {
             let Some((relation, called)) = plain_table(factor) else { continue };
             let mut found = Vec::new();
-            let reading = Reading { called: &called, alone: factors.len() == 1 };
+            let reading = Reading { called: &called, alone };
             reading.collect(condition, &mut found);
             if !found.is_empty() {
                 self.equalities.entry(relation).or_default().extend(found);
@@ -132,6 +135,35 @@ impl Reading<'_> {
             _ => None,
         }
     }
+}
+
+/// Whether each pair of rows is joined or not whatever other rows there are, and the rows of both sides can be read behind the join.
+fn joins_each_pair(join: &Join) -> bool {
+    let (JoinOperator::Join(on)
+    | JoinOperator::Inner(on)
+    | JoinOperator::Left(on)
+    | JoinOperator::LeftOuter(on)
+    | JoinOperator::Right(on)
+    | JoinOperator::RightOuter(on)
+    | JoinOperator::FullOuter(on)
+    | JoinOperator::CrossJoin(on)) = &join.join_operator
+    else {
+        return false;
+    };
+    let JoinConstraint::On(condition) = on else { return true };
+    let looks_at_others = |expr: &Expr| match expr {
+        Expr::Function(call) => {
+            let name = last_name(&call.name);
+            name.is_some_and(|name| [ASOF, ASOF_NEAREST, TEMPORAL, LOOKUP].contains(&name.as_str()))
+        }
+        _ => false,
+    };
+    let found =
+        walk_expressions(
+            condition,
+            |expr| if looks_at_others(expr) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) },
+        );
+    found.is_continue()
 }
 
 /// The name of a table in FROM, and what it is called there, if that is all.
