@@ -302,12 +302,10 @@ impl Flattening {
     fn single(&mut self, subquery: &Subquery, input: &mut LogicalPlan) -> Result<Expr> {
         let plan = self.plan(subquery.subquery.as_ref().clone())?;
         one_column(&plan)?;
-        // DataFusion takes the value for one that is never NULL if the column is not; without a row it is.
-        let is_nullable = plan.schema().field(0).is_nullable();
-        let stays = self.uncorrelated == Uncorrelated::StaysInside && is_nullable && outer_columns(&plan)?.is_empty();
-        if stays || gives_one_row(&plan) {
+        if gives_one_row(&plan) {
             return self.joined(plan, input);
         }
+        // DataFusion takes the value for one that is never NULL if the column is not, or will not be when constants are folded; without a row it is.
         let collected = aggregate_of(plan, |column| all_of(column, false))?;
         let list = self.joined(collected, input)?;
         Ok(ScalarUDF::new_from_impl(Only::new()).call(vec![list]))
