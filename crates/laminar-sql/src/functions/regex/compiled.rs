@@ -2,7 +2,9 @@
 
 use laminar_core::{Code, Error, Result};
 use regex::{Regex, RegexBuilder};
-use regex_automata::nfa::thompson::pikevm::{Cache, PikeVM};
+use regex_automata::dfa::onepass::{self, DFA};
+use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
+use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
 
@@ -15,7 +17,7 @@ pub(super) type Spans = Vec<Option<(usize, usize)>>;
 pub(super) struct Compiled {
     regex: Regex,
     /// Only for expressions in which the first alternative may not be the longest.
-    longest: Option<(PikeVM, Cache)>,
+    longest: Option<Longest>,
     pub(super) flags: Flags,
 }
 
@@ -35,7 +37,7 @@ impl Compiled {
             .size_limit(SIZE_MAX)
             .build()
             .map_err(|error| invalid(&error.to_string()))?;
-        let longest = translated.has_choice.then(|| longest(&translated)).transpose()?;
+        let longest = translated.has_choice.then(|| Longest::new(&translated)).transpose()?;
         Ok(Self { regex, longest, flags })
     }
 
@@ -49,15 +51,12 @@ impl Compiled {
         if start > text.len() {
             return None;
         }
-        let Some((vm, cache)) = &mut self.longest else {
+        let Some(longest) = &mut self.longest else {
             let found = self.regex.captures_at(text, start)?;
             return Some(found.iter().map(|group| group.map(|group| (group.start(), group.end()))).collect());
         };
         let begin = self.regex.find_at(text, start)?.start();
-        let mut found = vm.create_captures();
-        vm.search(cache, &Input::new(text).range(begin..).anchored(Anchored::Yes), &mut found);
-        let spans = |index| found.get_group(index).map(|span| (span.start, span.end));
-        found.is_match().then(|| (0..found.group_len()).map(spans).collect())
+        longest.match_at(text, begin)
     }
 
     /// All matches one behind the other. An empty one moves on by a character, and none begins where the last one ended empty.
@@ -78,20 +77,61 @@ impl Compiled {
     }
 }
 
-fn longest(translated: &Translated) -> Result<(PikeVM, Cache)> {
+/// Finds the longest of the matches that begin at one place.
+struct Longest {
+    engine: Engine,
+    found: Captures,
+}
+
+enum Engine {
+    /// Knows after each byte the one way that goes on, which some expressions allow.
+    OnePass(Box<DFA>, onepass::Cache),
+    /// Goes all ways side by side: a microsecond for a short text.
+    AllWays(Box<PikeVM>, pikevm::Cache),
+}
+
+impl Longest {
+    fn new(translated: &Translated) -> Result<Self> {
+        let syntax = syntax_of(translated);
+        let one_pass = DFA::config().match_kind(MatchKind::All).size_limit(Some(SIZE_MAX));
+        match DFA::builder().configure(one_pass).syntax(syntax).build(&translated.text) {
+            Ok(dfa) => {
+                let (found, cache) = (dfa.create_captures(), dfa.create_cache());
+                Ok(Self { engine: Engine::OnePass(Box::new(dfa), cache), found })
+            }
+            Err(_) => Self::all_ways(translated, syntax),
+        }
+    }
+
+    fn all_ways(translated: &Translated, syntax: syntax::Config) -> Result<Self> {
+        let vm = PikeVM::builder()
+            .configure(PikeVM::config().match_kind(MatchKind::All))
+            .syntax(syntax)
+            .build(&translated.text)
+            .map_err(|error| invalid(&error.to_string()))?;
+        let (found, cache) = (vm.create_captures(), vm.create_cache());
+        Ok(Self { engine: Engine::AllWays(Box::new(vm), cache), found })
+    }
+
+    /// The longest match that begins at byte `begin`.
+    fn match_at(&mut self, text: &str, begin: usize) -> Option<Spans> {
+        let (input, found) = (Input::new(text).range(begin..).anchored(Anchored::Yes), &mut self.found);
+        match &mut self.engine {
+            Engine::OnePass(dfa, cache) => dfa.captures(cache, input, found),
+            Engine::AllWays(vm, cache) => vm.search(cache, &input, found),
+        }
+        let spans = |index| found.get_group(index).map(|span| (span.start, span.end));
+        found.is_match().then(|| (0..found.group_len()).map(spans).collect())
+    }
+}
+
+fn syntax_of(translated: &Translated) -> syntax::Config {
     let flags = translated.flags;
-    let syntax = syntax::Config::new()
+    syntax::Config::new()
         .case_insensitive(flags.ignore_case)
         .multi_line(flags.lines)
         .dot_matches_new_line(!flags.stops_at_lines)
-        .ignore_whitespace(flags.expanded);
-    let vm = PikeVM::builder()
-        .configure(PikeVM::config().match_kind(MatchKind::All))
-        .syntax(syntax)
-        .build(&translated.text)
-        .map_err(|error| invalid(&error.to_string()))?;
-    let cache = vm.create_cache();
-    Ok((vm, cache))
+        .ignore_whitespace(flags.expanded)
 }
 
 fn invalid(message: &str) -> Error {
@@ -118,5 +158,52 @@ impl LastRegex {
             Some((_, _, compiled)) => Ok(compiled),
             None => Err(Error::internal("a regular expression was not kept")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    /// A random expression of few letters, with groups, alternatives and repetitions.
+    fn expression(rng: &mut StdRng, depth: usize) -> String {
+        let inner = |rng: &mut StdRng| expression(rng, depth - 1);
+        match rng.random_range(0..if depth == 0 { 3 } else { 9 }) {
+            0 => "a".to_owned(),
+            1 => "b".to_owned(),
+            2 => ["^", "$", "[^a]", "x"][rng.random_range(0..4)].to_owned(),
+            3 => format!("({}|{})", inner(rng), inner(rng)),
+            4 => format!("(?:{}|{})", inner(rng), inner(rng)),
+            5 => format!("({}){}", inner(rng), ["*", "+", "?"][rng.random_range(0..3)]),
+            _ => format!("{}{}", inner(rng), inner(rng)),
+        }
+    }
+
+    #[test]
+    fn one_pass_finds_what_all_ways_find() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let (mut in_one_pass, mut matches) = (0, 0);
+        for _ in 0..4000 {
+            let pattern = expression(&mut rng, 3);
+            let translated = Translated { has_choice: true, ..translate(&pattern, Flags::default()).unwrap() };
+            let mut longest = Longest::new(&translated).unwrap();
+            if let Engine::AllWays(..) = longest.engine {
+                continue;
+            }
+            in_one_pass += 1;
+            let mut all_ways = Longest::all_ways(&translated, syntax_of(&translated)).unwrap();
+            for _ in 0..20 {
+                let text: String = (0..rng.random_range(0..7)).map(|_| ['a', 'b', 'x', 'é'][rng.random_range(0..4)]).collect();
+                for (begin, _) in text.char_indices() {
+                    let found = longest.match_at(&text, begin);
+                    matches += usize::from(found.is_some());
+                    assert_eq!(found, all_ways.match_at(&text, begin), "'{pattern}' in '{text}' at {begin}");
+                }
+            }
+        }
+        assert!(in_one_pass > 300 && matches > 3000, "{in_one_pass} expressions with {matches} matches are too few");
     }
 }
