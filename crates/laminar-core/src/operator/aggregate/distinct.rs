@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, UInt32Array};
 use arrow_schema::DataType;
 use arrow_select::take::take;
 
-use super::distinct_words::DistinctWords;
+use super::distinct_words::distinct_words;
 use super::group_keys::is_word;
 use super::multiset::Multisets;
 use super::ordered_rows::OrderedRows;
@@ -43,7 +43,7 @@ impl AggregateFunction for Distinct {
         if let [arg] = self.args.as_slice()
             && is_word(arg)
         {
-            return Ok(Box::new(DistinctWords::new(arg.clone(), inner)));
+            return Ok(distinct_words(arg.clone(), retracts, inner));
         }
         let ascending = SortDirection { descending: false, nulls_first: false };
         Ok(Box::new(DistinctAccumulator {

@@ -19,33 +19,80 @@ use super::{Fault, GroupAccumulator};
 use crate::changelog::{Weights, add_weights};
 use crate::{Error, Result};
 
-/// Values and how often each of them is there. A weight may be negative in the middle of a step, when a retraction overtakes its insertion.
-type Values = HashTable<(i64, i64)>;
+/// A value of a group, and how often it is there.
+trait Entry: Copy + Send + 'static {
+    fn new(value: i64, weight: i64) -> Self;
+
+    fn value(self) -> i64;
+
+    fn weight(self) -> i64;
+}
+
+/// Of rows that only come: a value that came once is there.
+impl Entry for i64 {
+    fn new(value: i64, _weight: i64) -> Self {
+        value
+    }
+
+    #[inline]
+    fn value(self) -> i64 {
+        self
+    }
+
+    #[inline]
+    fn weight(self) -> i64 {
+        1
+    }
+}
+
+/// Of rows that may go. A weight may be negative in the middle of a step, when a retraction overtakes its insertion.
+impl Entry for (i64, i64) {
+    fn new(value: i64, weight: i64) -> Self {
+        (value, weight)
+    }
+
+    #[inline]
+    fn value(self) -> i64 {
+        self.0
+    }
+
+    #[inline]
+    fn weight(self) -> i64 {
+        self.1
+    }
+}
 
 /// The values of each group. NULL is no value: the functions over which this stands do not look at it.
-#[derive(Debug, Default)]
-struct WordSets {
-    groups: Vec<Values>,
+#[derive(Debug)]
+struct WordSets<E> {
+    groups: Vec<HashTable<E>>,
     /// Bytes of all tables.
     held: usize,
 }
 
-impl WordSets {
+impl<E> Default for WordSets<E> {
+    fn default() -> Self {
+        Self { groups: Vec::new(), held: 0 }
+    }
+}
+
+impl<E: Entry> WordSets<E> {
     /// Adds `weight` to a value's weight; returns the weights before and after.
     #[inline]
     fn add(&mut self, group: usize, value: i64, weight: i64) -> Result<(i64, i64)> {
         let values = &mut self.groups[group];
         let hash = hash_word(value);
-        let Some(stored) = values.find_mut(hash, |(other, _)| *other == value) else {
+        let Some(stored) = values.find_mut(hash, |other| other.value() == value) else {
             if weight != 0 {
                 let before = values.allocation_size();
-                values.insert_unique(hash, (value, weight), |(other, _)| hash_word(*other));
+                values.insert_unique(hash, E::new(value, weight), |other| hash_word(other.value()));
                 self.held += values.allocation_size() - before;
             }
             return Ok((0, weight));
         };
-        let (before, after) = (stored.1, add_weights(stored.1, weight)?);
-        stored.1 = after;
+        let before = stored.weight();
+        let after = add_weights(before, weight)?;
+        *stored = E::new(value, after);
         if after == 0 {
             self.remove(group, hash, value);
         }
@@ -55,13 +102,13 @@ impl WordSets {
     fn remove(&mut self, group: usize, hash: u64, value: i64) {
         let values = &mut self.groups[group];
         let before = values.allocation_size();
-        if let Ok(entry) = values.find_entry(hash, |(other, _)| *other == value) {
+        if let Ok(entry) = values.find_entry(hash, |other| other.value() == value) {
             entry.remove();
         }
         if values.is_empty() {
-            *values = Values::new();
+            *values = HashTable::new();
         } else if values.len() * 4 < values.capacity() {
-            values.shrink_to(values.len() * 2, |(other, _)| hash_word(*other));
+            values.shrink_to(values.len() * 2, |other| hash_word(other.value()));
         }
         self.held = self.held + values.allocation_size() - before;
     }
@@ -73,23 +120,23 @@ impl WordSets {
     }
 }
 
-/// `function(DISTINCT value)`.
-pub(super) struct DistinctWords {
-    data_type: DataType,
-    seen: WordSets,
-    inner: Box<dyn GroupAccumulator>,
-}
-
-impl DistinctWords {
-    /// Over values of a word type.
-    pub(super) fn new(data_type: DataType, inner: Box<dyn GroupAccumulator>) -> Self {
-        Self { data_type, seen: WordSets::default(), inner }
+/// `function(DISTINCT value)` over values of a word type. `retracts`: whether rows may go.
+pub(super) fn distinct_words(data_type: DataType, retracts: bool, inner: Box<dyn GroupAccumulator>) -> Box<dyn GroupAccumulator> {
+    match retracts {
+        true => Box::new(DistinctWords::<(i64, i64)> { data_type, seen: WordSets::default(), inner }),
+        false => Box::new(DistinctWords::<i64> { data_type, seen: WordSets::default(), inner }),
     }
 }
 
-impl GroupAccumulator for DistinctWords {
+struct DistinctWords<E> {
+    data_type: DataType,
+    seen: WordSets<E>,
+    inner: Box<dyn GroupAccumulator>,
+}
+
+impl<E: Entry> GroupAccumulator for DistinctWords<E> {
     fn resize(&mut self, groups: usize) {
-        self.seen.groups.resize_with(groups, Values::new);
+        self.seen.groups.resize_with(groups, HashTable::new);
         self.inner.resize(groups);
     }
 
@@ -117,10 +164,10 @@ impl GroupAccumulator for DistinctWords {
         let other: &Self = same_kind(other)?;
         let (mut values, mut steps) = (Vec::new(), Steps::default());
         for (from, into) in from.iter().zip(into) {
-            for (value, weight) in &other.seen.groups[*from as usize] {
-                let (before, after) = self.seen.add(*into as usize, *value, *weight)?;
+            for entry in &other.seen.groups[*from as usize] {
+                let (before, after) = self.seen.add(*into as usize, entry.value(), entry.weight())?;
                 if step(before, after) != 0 {
-                    values.push(*value);
+                    values.push(entry.value());
                     steps.push(step(before, after), *into);
                 }
             }
@@ -140,13 +187,13 @@ impl GroupAccumulator for DistinctWords {
     /// A list of weights, then a list of values, as any DISTINCT writes them.
     fn image_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let sets = || groups.iter().map(|group| &self.seen.groups[*group as usize]);
-        let offsets = OffsetBuffer::from_lengths(sets().map(Values::len));
+        let offsets = OffsetBuffer::from_lengths(sets().map(HashTable::len));
         let list = |values: ArrayRef| -> Result<ArrayRef> {
             let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
             Ok(Arc::new(ListArray::try_new(field, offsets.clone(), values, None)?))
         };
-        let weights: Int64Array = sets().flatten().map(|(_, weight)| *weight).collect();
-        let values = word_column(sets().flatten().map(|(value, _)| *value), None, &self.data_type)?;
+        let weights: Int64Array = sets().flatten().map(|entry| entry.weight()).collect();
+        let values = word_column(sets().flatten().map(|entry| entry.value()), None, &self.data_type)?;
         let mut image = vec![list(Arc::new(weights))?, list(values)?];
         image.extend(self.inner.image_of(groups)?);
         Ok(image)
@@ -159,7 +206,7 @@ impl GroupAccumulator for DistinctWords {
         let of_values = elements(weights);
         let of_values = of_values.as_primitive_opt::<Int64Type>().ok_or_else(|| Error::internal("values without weights"))?;
         self.seen = WordSets::default();
-        self.seen.groups.resize_with(weights.len(), Values::new);
+        self.seen.groups.resize_with(weights.len(), HashTable::new);
         let groups = weights.offsets().lengths().enumerate().flat_map(|(group, rows)| std::iter::repeat_n(group, rows));
         for (row, group) in groups.enumerate() {
             // Directories of earlier builds hold NULL too.
@@ -171,7 +218,7 @@ impl GroupAccumulator for DistinctWords {
     }
 
     fn bytes(&self) -> usize {
-        self.seen.held + self.seen.groups.capacity() * size_of::<Values>() + self.inner.bytes()
+        self.seen.held + self.seen.groups.capacity() * size_of::<HashTable<E>>() + self.inner.bytes()
     }
 
     fn as_any(&self) -> &dyn Any {
