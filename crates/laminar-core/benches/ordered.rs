@@ -48,7 +48,8 @@ fn sort(column: usize) -> SortKey {
 }
 
 fn top_n(partition: &[usize], limit: i64) -> Result<Box<dyn Operator>> {
-    let spec = TopNSpec { partition: partition.to_vec(), order: vec![sort(V)], offset: 0, limit, with_ties: false };
+    let spec =
+        TopNSpec { partition: partition.to_vec(), order: vec![sort(V)], offset: 0, limit, with_ties: false, row_number: None };
     Ok(Box::new(TopN::new(&spec, &input(), schema())?))
 }
 

@@ -271,7 +271,7 @@ fn asof_joins_say_what_both_sides_hold() {
 fn ordered_rows_are_counted() {
     for column in [0, 2, 4] {
         let order = vec![SortKey { column, direction: SortDirection::ASCENDING }];
-        let spec = TopNSpec { partition: vec![1], order, offset: 0, limit: 1, with_ties: false };
+        let spec = TopNSpec { partition: vec![1], order, offset: 0, limit: 1, with_ties: false, row_number: None };
         let make = || Box::new(TopN::new(&spec, &edge(ChangeKind::Retract), schema()).unwrap()) as _;
         check(&format!("top-n by {column}"), make, &[Port::LEFT]);
         for limit in [1, 3] {

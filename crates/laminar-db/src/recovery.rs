@@ -4,13 +4,13 @@
 //! log is replayed, at the times that it names. Objects whose state does not fit their operators any more are computed anew
 //! (`engine/other_plans.rs`). Sources go on from where they stood, sinks from what they had prepared.
 
-use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use laminar_core::alloc::StateScope;
 use laminar_core::{Code, Error, Result, StepId};
-use laminar_sql::plan::Planner;
+use laminar_sql::plan::{PlanVersion, Planner};
 use laminar_storage::disk::Disk;
 use laminar_storage::{LogRecord, Store, StoreOptions, StoredCheckpoint};
 
@@ -73,11 +73,13 @@ fn restore(engine: &mut Engine, checkpoint: &StoredCheckpoint, store: &Store, cl
     engine.recorded.is_restoring = true;
     engine.know_sinks(&body.objects)?;
     let planner = Arc::clone(&engine.planner);
-    let unsigned = OnceCell::new();
+    let mut earlier: BTreeMap<PlanVersion, Arc<Planner>> = BTreeMap::new();
     for object in &body.objects {
         engine.prepare_reads(object);
-        if object.nodes.iter().any(|node| has_unsigned_rank(&node.plan)) {
-            engine.planner = Arc::clone(unsigned.get_or_init(|| Arc::new(Planner::with_unsigned_ranks())));
+        let version = version_of(object.nodes.iter().map(|node| node.plan.as_str()));
+        if version < PlanVersion::Current {
+            let planner = earlier.entry(version).or_insert_with(|| Arc::new(Planner::of_version(version)));
+            engine.planner = Arc::clone(planner);
         }
         let said = create_again(engine, &object.sql, &object.context);
         engine.planner = Arc::clone(&planner);
@@ -101,6 +103,22 @@ fn compute_anew(engine: &mut Engine, objects: &[StoredObject], step: StepId) -> 
     }
     engine.recorded.is_restoring = false;
     if objects.is_empty() { Ok(()) } else { engine.compute_anew(objects, step) }
+}
+
+/// How the nodes of an object were planned, which the current version might plan otherwise.
+fn version_of<'a>(plans: impl Iterator<Item = &'a str> + Clone) -> PlanVersion {
+    let numbers = |plan: &str| plan.contains("row_number() as ");
+    let (top_n, over) = (|plan: &&str| plan.starts_with("TopN "), |plan: &&str| plan.starts_with("Over"));
+    if plans.clone().any(has_unsigned_rank) {
+        PlanVersion::UnsignedRanks
+    } else if plans.clone().filter(over).any(numbers)
+        && plans.clone().any(|plan| top_n(&plan))
+        && !plans.filter(top_n).any(numbers)
+    {
+        PlanVersion::SeparateRowNumbers
+    } else {
+        PlanVersion::Current
+    }
 }
 
 /// Whether a node computes ranks that are unsigned, as those of earlier builds were: its state has the columns that it had then.

@@ -129,7 +129,9 @@ impl DagBuilder {
 
     /// The first rows of each partition.
     pub fn top_n(&mut self, name: &str, input: NodeId, spec: TopNSpec) -> NodeId {
-        let schema = self.schema(input);
+        let before = self.schema(input);
+        let number = spec.row_number.iter().map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
+        let schema = Arc::new(Schema::new(before.fields().iter().cloned().chain(number).collect::<Vec<_>>()));
         self.derived(name, NodeKind::TopN(spec), vec![input], schema)
     }
 

@@ -2,10 +2,10 @@
 
 use arrow_schema::SchemaRef;
 
+use super::top_n::ShownRows;
 use super::{Operator, OperatorContext};
 use crate::graph::{EdgeProperties, TopNSpec};
-use crate::limits::BATCH_ROWS_MAX;
-use crate::state::{FirstRows, FirstRowsChange, Imaged, RowId};
+use crate::state::{FirstRows, FirstRowsBefore, Imaged};
 use crate::{ChangeBatch, Port, Result};
 
 /// The longest list that a row's place is looked for in, one row after the other.
@@ -16,6 +16,8 @@ const LIMIT_MAX: i64 = 64;
 pub struct AppendTopN {
     output: SchemaRef,
     limit: i64,
+    /// Whether the last column is the number of the row in its partition.
+    with_number: bool,
     rows: FirstRows,
     /// The changes of this step.
     waiting: Vec<ChangeBatch>,
@@ -30,18 +32,27 @@ impl AppendTopN {
     /// The operator of `spec`, which it [serves](Self::serves), over `input`.
     pub fn new(spec: &TopNSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
         let rows = FirstRows::new(input.schema.clone(), &spec.partition, &spec.order, spec.limit as u32)?;
-        Ok(Self { output, limit: spec.limit, rows, waiting: Vec::new() })
+        let with_number = spec.row_number.is_some();
+        Ok(Self { output, limit: spec.limit, with_number, rows, waiting: Vec::new() })
     }
 
-    fn emit(&self, rows: &[(RowId, i64)], cx: &mut OperatorContext<'_>) -> Result<()> {
-        for rows in rows.chunks(BATCH_ROWS_MAX) {
-            let (row_ids, weights): (Vec<RowId>, Vec<i64>) = rows.iter().copied().unzip();
-            let changes = ChangeBatch::new(self.rows.gather(&row_ids)?, weights);
-            // Of several rows of a partition, two can be equal.
-            let changes = if self.limit == 1 { changes.known_consolidated() } else { changes };
-            cx.emit(changes.with_schema(&self.output)?);
-        }
-        Ok(())
+    /// What changed, after a step before which partitions had the rows of `before`.
+    fn changed(&mut self, before: &FirstRowsBefore) -> ShownRows {
+        let mut changed = ShownRows::default();
+        self.rows.each_touched(before, |rows, before, after| {
+            if self.with_number {
+                return changed.push_numbered(1, before, after, |one, other| rows.are_equal(one, other));
+            }
+            before.iter().filter(|row_id| rows.is_gone(**row_id)).for_each(|row_id| changed.push(*row_id, -1));
+            // What stays keeps its order.
+            let mut stays = before.iter().filter(|row_id| !rows.is_gone(**row_id)).peekable();
+            for row_id in after {
+                if stays.next_if_eq(&row_id).is_none() {
+                    changed.push(*row_id, 1);
+                }
+            }
+        });
+        changed
     }
 }
 
@@ -55,14 +66,14 @@ impl Operator for AppendTopN {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let mut change = FirstRowsChange::default();
+        let mut before = FirstRowsBefore::default();
         for changes in std::mem::take(&mut self.waiting) {
-            self.rows.add(&changes, &mut change)?;
+            self.rows.add(&changes, &mut before)?;
         }
-        let (gone, come) = change.rows();
-        let gone = gone.into_iter().map(|row_id| (row_id, -1));
-        let rows: Vec<(RowId, i64)> = gone.chain(come.into_iter().map(|row_id| (row_id, 1))).collect();
-        self.emit(&rows, cx)?;
+        let changed = self.changed(&before);
+        // Of several rows of a partition without numbers, two can be equal.
+        let consolidated = self.limit == 1 || self.with_number;
+        changed.emit(&self.output, |row_ids| self.rows.gather(row_ids), consolidated, cx)?;
         self.rows.compact()
     }
 

@@ -4,7 +4,9 @@
 //! it is, or that changed themselves can be shown in another number than before.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 
 use super::absent::reject_absent;
@@ -22,6 +24,8 @@ pub struct TopN {
     offset: i64,
     limit: i64,
     with_ties: bool,
+    /// Whether the last column is the number of the row in its partition.
+    with_number: bool,
     output: SchemaRef,
     rows: OrderedArrangement,
     /// Whether rows only come: then one that is behind those that are shown never will be, and is forgotten.
@@ -38,8 +42,8 @@ impl TopN {
     pub fn new(spec: &TopNSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
         let rows = OrderedArrangement::new(input.schema.clone(), &spec.partition, &spec.order)?;
         let TopNSpec { offset, limit, with_ties, .. } = *spec;
-        let forgets = input.changes.is_append();
-        Ok(Self { offset, limit, with_ties, output, rows, forgets, waiting: Vec::new() })
+        let (with_number, forgets) = (spec.row_number.is_some(), input.changes.is_append());
+        Ok(Self { offset, limit, with_ties, with_number, output, rows, forgets, waiting: Vec::new() })
     }
 
     /// The rows of the partition of `row` that stand behind all that are shown or left out before them.
@@ -104,9 +108,12 @@ impl TopN {
     }
 
     /// What changed among the shown rows of one partition.
-    fn difference(&self, views: [OrderedView<'_>; 2], changed: &[Changed], out: &mut Difference) {
+    fn difference(&self, views: [OrderedView<'_>; 2], changed: &[Changed], out: &mut ShownRows) {
         let row = changed[0].row_id;
         let shown = [self.shown(views[0], row), self.shown(views[1], row)];
+        if self.with_number {
+            return numbered_difference(views, shown, row, self.offset, out);
+        }
         let (mut gone, mut come) = (Vec::new(), Vec::new());
         for row in self.candidates(views, [&shown[0], &shown[1]], changed) {
             let copies = |index: usize| overlap(&views[index].copies(row), &shown[index]);
@@ -116,23 +123,84 @@ impl TopN {
                 weight => come.push((row, weight)),
             }
         }
-        out.rows.extend(gone.into_iter().chain(come));
+        gone.into_iter().chain(come).for_each(|(row, weight)| out.push(row, weight));
     }
 
-    fn emit(&self, difference: &Difference, cx: &mut OperatorContext<'_>) -> Result<()> {
-        for rows in difference.rows.chunks(BATCH_ROWS_MAX) {
-            let (row_ids, weights): (Vec<RowId>, Vec<i64>) = rows.iter().copied().unzip();
-            let changes = ChangeBatch::new(self.rows.view().gather(&row_ids)?, weights);
-            cx.emit(changes.known_consolidated().with_schema(&self.output)?);
-        }
-        Ok(())
+    fn emit(&self, changed: &ShownRows, cx: &mut OperatorContext<'_>) -> Result<()> {
+        changed.emit(&self.output, |row_ids| self.rows.view().gather(row_ids), true, cx)
     }
 }
 
-/// Rows with the weights that they get.
+/// What changed among the numbered rows of the partition of `first_changed`, before which no row of it changed; `offset` rows are left out.
+fn numbered_difference(views: [OrderedView<'_>; 2], shown: [Shown; 2], first_changed: RowId, offset: i64, out: &mut ShownRows) {
+    let [(from, before), (_, after)] = [0, 1].map(|index| {
+        let (view, shown) = (views[index], &shown[index]);
+        let first = view.partition(first_changed).start;
+        // As many rows stand before it as before the step.
+        let from = (view.start(first_changed) - first).max(offset);
+        let copies = |row: Ranked| std::iter::repeat_n(row.row_id, row.copies as usize);
+        let rows = view.scan(first.saturating_add(from)..shown.end).into_iter().flat_map(copies);
+        (from, rows.collect::<Vec<RowId>>())
+    });
+    out.push_numbered(from + 1, &before, &after, |one, other| one == other);
+}
+
+/// Stored rows with the weights that they get, and perhaps numbers.
 #[derive(Debug, Default)]
-struct Difference {
-    rows: Vec<(RowId, i64)>,
+pub(super) struct ShownRows {
+    row_ids: Vec<RowId>,
+    weights: Vec<i64>,
+    /// Of all rows or of none.
+    numbers: Vec<i64>,
+}
+
+impl ShownRows {
+    pub(super) fn push(&mut self, row_id: RowId, weight: i64) {
+        self.row_ids.push(row_id);
+        self.weights.push(weight);
+    }
+
+    /// The rows of a partition from `number` on were `before` and are `after`: rows that are another one than before go and come with their number.
+    pub(super) fn push_numbered(
+        &mut self,
+        number: i64,
+        before: &[RowId],
+        after: &[RowId],
+        is_same: impl Fn(RowId, RowId) -> bool,
+    ) {
+        for at in 0..before.len().max(after.len()) {
+            let (gone, come) = (before.get(at).copied(), after.get(at).copied());
+            if gone.zip(come).is_some_and(|(gone, come)| is_same(gone, come)) {
+                continue;
+            }
+            for (row_id, weight) in gone.map(|gone| (gone, -1)).into_iter().chain(come.map(|come| (come, 1))) {
+                self.push(row_id, weight);
+                self.numbers.push(number + at as i64);
+            }
+        }
+    }
+
+    /// Gives the rows out, which `gather` finds. `consolidated`: no two of them are equal, numbers included.
+    pub(super) fn emit(
+        &self,
+        schema: &SchemaRef,
+        gather: impl Fn(&[RowId]) -> Result<RecordBatch>,
+        consolidated: bool,
+        cx: &mut OperatorContext<'_>,
+    ) -> Result<()> {
+        for from in (0..self.row_ids.len()).step_by(BATCH_ROWS_MAX) {
+            let batch = from..self.row_ids.len().min(from + BATCH_ROWS_MAX);
+            let mut columns = gather(&self.row_ids[batch.clone()])?.columns().to_vec();
+            if !self.numbers.is_empty() {
+                columns.push(Arc::new(Int64Array::from(self.numbers[batch.clone()].to_vec())) as ArrayRef);
+            }
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
+            let rows = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+            let changes = ChangeBatch::new(rows, self.weights[batch].to_vec());
+            cx.emit(if consolidated { changes.known_consolidated() } else { changes });
+        }
+        Ok(())
+    }
 }
 
 fn in_order(view: OrderedView<'_>, one: RowId, other: RowId) -> [RowId; 2] {
@@ -158,7 +226,7 @@ impl Operator for TopN {
         let (changed, absent) = self.rows.apply(&changes)?;
         reject_absent(&changes, absent, cx)?;
         let views = [self.rows.view_of(&before), self.rows.view()];
-        let (mut difference, mut behind) = (Difference::default(), Vec::new());
+        let (mut difference, mut behind) = (ShownRows::default(), Vec::new());
         for partition in changed.chunk_by(|a, b| views[1].is_same_partition(a.row_id, b.row_id)) {
             self.difference(views, partition, &mut difference);
             if self.forgets {

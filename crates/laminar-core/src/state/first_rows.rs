@@ -4,10 +4,11 @@
 //! stored row in most cases.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
-use hashbrown::{HashSet, HashTable};
+use hashbrown::HashTable;
 
 use super::Ownership;
 use super::image::{Imaged, StateImage};
@@ -46,28 +47,24 @@ struct Partition {
     hash: u64,
     last: RowId,
     rows: u32,
+    /// Its number among the partitions of [`FirstRowsBefore`], or [`UNTOUCHED`].
+    touched: u32,
 }
 
-/// What a step changed among the first rows.
+/// No row of a partition came in this step.
+const UNTOUCHED: u32 = u32::MAX;
+
+/// The rows that the partitions which a step touches had before it, in their order.
 #[derive(Debug, Default)]
-pub(crate) struct FirstRowsChange {
-    gone: Vec<RowId>,
-    come: HashSet<RowId>,
+pub(crate) struct FirstRowsBefore {
+    partitions: Vec<PartitionBefore>,
+    rows: Vec<RowId>,
 }
 
-impl FirstRowsChange {
-    /// The rows that are first no more, and those that are now, in the order in which they are stored.
-    pub(crate) fn rows(self) -> (Vec<RowId>, Vec<RowId>) {
-        let mut come: Vec<RowId> = self.come.into_iter().collect();
-        come.sort_unstable();
-        (self.gone, come)
-    }
-
-    fn goes(&mut self, row_id: RowId) {
-        if !self.come.remove(&row_id) {
-            self.gone.push(row_id);
-        }
-    }
+#[derive(Debug)]
+struct PartitionBefore {
+    hash: u64,
+    rows: Range<usize>,
 }
 
 /// A row of a batch that may come in.
@@ -97,8 +94,9 @@ impl FirstRows {
         Ok(Self { store: RowStore::new(schema), order, partition, partition_keys, limit, partitions, before })
     }
 
-    /// Takes rows in, none of which is taken back. What is first no more can be read until [`Self::compact`].
-    pub(crate) fn add(&mut self, changes: &ChangeBatch, change: &mut FirstRowsChange) -> Result<()> {
+    /// Takes rows in, none of which is taken back, and adds to what was `before` them. What is first no more can be read until
+    /// [`Self::compact`].
+    pub(crate) fn add(&mut self, changes: &ChangeBatch, before: &mut FirstRowsBefore) -> Result<()> {
         if !changes.is_append() && (0..changes.len()).any(|row| changes.weight(row) < 0) {
             return Err(Error::internal("rows that only come are taken back"));
         }
@@ -122,9 +120,7 @@ impl FirstRows {
             }
             let row_ids = self.store.append(rows, &picked, &vec![1; picked.len()])?;
             for (row, row_id) in picked.into_iter().zip(row_ids) {
-                change.come.insert(row_id);
-                if let Some(goes) = self.put(candidate(row as usize), row_id) {
-                    change.goes(goes);
+                if let Some(goes) = self.put(candidate(row as usize), row_id, before) {
                     self.store.add_weight(goes, -1)?;
                 }
             }
@@ -147,12 +143,13 @@ impl FirstRows {
     }
 
     /// Puts a stored row where it stands in its partition; the row that goes for it, if one does.
-    fn put(&mut self, candidate: Candidate<'_>, row_id: RowId) -> Option<RowId> {
+    fn put(&mut self, candidate: Candidate<'_>, row_id: RowId, at_first: &mut FirstRowsBefore) -> Option<RowId> {
         let Self { store, order, partition_keys, limit, partitions, before, .. } = self;
         let is_its_own = |partition: &Partition| is_of(candidate, partition, store, order, *partition_keys);
         let prefix = candidate.prefix.bits();
         let Some(partition) = partitions.find_mut(candidate.hash, is_its_own) else {
-            let partition = Partition { prefix, hash: candidate.hash, last: row_id, rows: 1 };
+            let touched = at_first.remember(candidate.hash, []);
+            let partition = Partition { prefix, hash: candidate.hash, last: row_id, rows: 1, touched };
             partitions.insert_unique(candidate.hash, partition, |partition| partition.hash);
             if *limit > 1 {
                 before.set(row_id, NO_ROW);
@@ -162,6 +159,9 @@ impl FirstRows {
         let is_last = !is_before_last(candidate, partition, store, order, *partition_keys);
         if partition.rows == *limit && is_last {
             return Some(row_id);
+        }
+        if partition.touched == UNTOUCHED {
+            partition.touched = at_first.remember(candidate.hash, backwards(partition, before, *limit));
         }
         let goes = (partition.rows == *limit).then_some(partition.last);
         if goes.is_some() {
@@ -193,6 +193,33 @@ impl FirstRows {
             }
         }
         goes
+    }
+
+    /// Calls `touched` for each partition that rows came to, with the rows that it had before and those that it has, in order. Nothing is touched then.
+    pub(crate) fn each_touched(&mut self, before: &FirstRowsBefore, mut touched: impl FnMut(&Self, &[RowId], &[RowId])) {
+        let mut after = Vec::new();
+        for (number, partition) in before.partitions.iter().enumerate() {
+            let is_its_own = |own: &Partition| own.touched as usize == number;
+            let Some(own) = self.partitions.find_mut(partition.hash, is_its_own) else {
+                debug_assert!(false, "a partition that rows came to is there");
+                continue;
+            };
+            own.touched = UNTOUCHED;
+            after.clear();
+            after.extend(backwards(own, &self.before, self.limit));
+            after.reverse();
+            touched(self, &before.rows[partition.rows.clone()], &after);
+        }
+    }
+
+    /// Whether a row is first no more.
+    pub(crate) fn is_gone(&self, row_id: RowId) -> bool {
+        self.store.weight(row_id) == 0
+    }
+
+    /// Whether two rows of a partition have the same values.
+    pub(crate) fn are_equal(&self, one: RowId, other: RowId) -> bool {
+        one == other || self.order.compare_from(self.partition_keys, self.store.locate(one), self.store.locate(other)).is_eq()
     }
 
     /// The rows at `row_ids`, with all columns.
@@ -242,6 +269,23 @@ impl FirstRows {
     }
 }
 
+impl FirstRowsBefore {
+    /// Remembers the rows of a partition, which are given from the last one to the first; the partition's number.
+    fn remember(&mut self, hash: u64, backwards: impl IntoIterator<Item = RowId>) -> u32 {
+        let from = self.rows.len();
+        self.rows.extend(backwards);
+        self.rows[from..].reverse();
+        self.partitions.push(PartitionBefore { hash, rows: from..self.rows.len() });
+        (self.partitions.len() - 1) as u32
+    }
+}
+
+/// The rows of a partition from the last one to the first.
+fn backwards<'a>(partition: &Partition, before: &'a RowValues<RowId>, limit: u32) -> impl Iterator<Item = RowId> + use<'a> {
+    let is_row = |row_id: &RowId| *row_id != NO_ROW;
+    std::iter::successors(Some(partition.last), move |row_id| (limit > 1).then(|| before.get(*row_id)).filter(is_row))
+}
+
 /// Whether a row belongs to a partition.
 #[inline]
 fn is_of(candidate: Candidate<'_>, partition: &Partition, store: &RowStore, order: &RowOrder, partition_keys: usize) -> bool {
@@ -274,7 +318,9 @@ impl Imaged for FirstRows {
         for table in parts.iter().flat_map(|image| image.all(ROWS)) {
             let changes = from_image_table(self.store.schema(), table)?;
             let keys = self.partition_of(changes.rows());
-            self.add(&owned.of_changes(changes, &keys)?, &mut FirstRowsChange::default())?;
+            let mut before = FirstRowsBefore::default();
+            self.add(&owned.of_changes(changes, &keys)?, &mut before)?;
+            self.each_touched(&before, |_, _, _| {});
         }
         Ok(())
     }
@@ -336,6 +382,17 @@ mod tests {
         first.map(|(batch, row)| ChangeBatch::append(all[*batch].rows().slice(*row, 1))).collect()
     }
 
+    /// The rows that are first no more, and those that are now.
+    fn change(first: &mut FirstRows, before: &FirstRowsBefore) -> [RecordBatch; 2] {
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        first.each_touched(before, |_, before, after| {
+            gone.extend(before.iter().copied().filter(|row_id| !after.contains(row_id)));
+            come.extend(after.iter().copied().filter(|row_id| !before.contains(row_id)));
+        });
+        assert!(gone.iter().all(|row_id| first.is_gone(*row_id)) && !come.iter().any(|row_id| first.is_gone(*row_id)));
+        [gone, come].map(|row_ids| first.gather(&row_ids).unwrap())
+    }
+
     fn check(seed: u64) {
         let rng = &mut StdRng::seed_from_u64(seed);
         let partition: Vec<usize> = (0..3).filter(|_| rng.random_bool(0.4)).collect();
@@ -346,15 +403,14 @@ mod tests {
         let new = || FirstRows::new(schema(), &partition, &sort, limit).unwrap();
         let (mut first, mut all, mut shown) = (new(), Vec::new(), Vec::new());
         for _ in 0..rng.random_range(1..8) {
-            let mut change = FirstRowsChange::default();
+            let mut before = FirstRowsBefore::default();
             for _ in 0..rng.random_range(1..3) {
                 let count = rng.random_range(1..40);
                 all.push(rows(rng, count, 6));
-                first.add(all.last().unwrap(), &mut change).unwrap();
+                first.add(all.last().unwrap(), &mut before).unwrap();
             }
-            let (gone, come) = change.rows();
-            shown.push(ChangeBatch::append(first.gather(&gone).unwrap()).negated());
-            shown.push(ChangeBatch::append(first.gather(&come).unwrap()));
+            let [gone, come] = change(&mut first, &before);
+            shown.extend([ChangeBatch::append(gone).negated(), ChangeBatch::append(come)]);
             first.compact().unwrap();
             let expected = expected(&first.order, first.partition_keys, limit as usize, &all);
             assert_eq!(print_net(&shown).unwrap(), print_net(&expected).unwrap(), "seed {seed}");
@@ -385,26 +441,11 @@ mod tests {
                     Arc::new((0..4000).map(|row| Some(step * 10 + row % 7)).collect::<Int64Array>()),
                 ];
                 let batch = ChangeBatch::append(RecordBatch::try_new(schema(), columns).unwrap());
-                let mut change = FirstRowsChange::default();
-                first.add(&batch, &mut change).unwrap();
-                let (gone, come) = change.rows();
-                shown = vec![
-                    crate::changelog::consolidate(
-                        &ChangeBatch::concat(
-                            &schema(),
-                            &[
-                                shown,
-                                vec![
-                                    ChangeBatch::append(first.gather(&gone).unwrap()).negated(),
-                                    ChangeBatch::append(first.gather(&come).unwrap()),
-                                ],
-                            ]
-                            .concat(),
-                        )
-                        .unwrap(),
-                    )
-                    .unwrap(),
-                ];
+                let mut before = FirstRowsBefore::default();
+                first.add(&batch, &mut before).unwrap();
+                let [gone, come] = change(&mut first, &before);
+                shown.extend([ChangeBatch::append(gone).negated(), ChangeBatch::append(come)]);
+                shown = vec![crate::changelog::consolidate_all(&schema(), &shown).unwrap()];
                 first.compact().unwrap();
                 all = vec![batch];
             }

@@ -22,7 +22,7 @@ mod tree_bytes;
 
 pub use arrangement::{Arrangement, Matches, ProbeCursor};
 pub use contents::{Contents, Outcome};
-pub(crate) use first_rows::{FirstRows, FirstRowsChange};
+pub(crate) use first_rows::{FirstRows, FirstRowsBefore};
 pub use image::{CopiedAhead, ImageTable, Imaged, StateImage};
 pub(crate) use ordered::Changed;
 pub use ordered::{OrderedArrangement, OrderedView};

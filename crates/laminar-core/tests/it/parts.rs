@@ -325,7 +325,7 @@ const BY_TIME: SortKey = SortKey { column: 2, direction: SortDirection { descend
 fn ordered_rows_come_from_parts() {
     both(|changes, steps| {
         for (limit, with_ties) in [(1, false), (2, true)] {
-            let spec = TopNSpec { partition: vec![0], order: vec![BY_TIME], offset: 0, limit, with_ties };
+            let spec = TopNSpec { partition: vec![0], order: vec![BY_TIME], offset: 0, limit, with_ties, row_number: None };
             check(|| Box::new(TopN::new(&spec, &edge(changes.clone()), schema()).unwrap()) as _, 0, steps);
             if AppendTopN::serves(&spec, &edge(changes.clone())) {
                 check(|| Box::new(AppendTopN::new(&spec, &edge(changes.clone()), schema()).unwrap()) as _, 0, steps);

@@ -1,9 +1,14 @@
 //! Top-N against sorting everything: any order, ties, NULLs, duplicates, retractions, any cuts, restarts.
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use laminar_core::changelog::{Integral, consolidate_all, print_all};
 use laminar_core::dag::{ChangeKind, EdgeProperties, TopNSpec};
 use laminar_core::expr::{SortDirection, SortKey};
 use laminar_core::operator::Operator;
+use laminar_core::operator::append_top_n::AppendTopN;
 use laminar_core::operator::top_n::TopN;
 use laminar_core::{ChangeBatch, Port};
 use rand::RngExt;
@@ -16,11 +21,19 @@ use crate::random::{Row, batch, cases, change, cut, for_each_case, row, schema};
 
 fn operator(spec: &TopNSpec) -> TopN {
     let input = EdgeProperties::new(schema(), ChangeKind::Retract);
-    TopN::new(spec, &input, schema()).unwrap()
+    TopN::new(spec, &input, output(spec)).unwrap()
 }
 
-/// What is shown of `rows`.
-fn model(spec: &TopNSpec, rows: &[Row]) -> Vec<(Row, i64)> {
+/// The columns of the result.
+fn output(spec: &TopNSpec) -> SchemaRef {
+    let number = spec.row_number.iter().map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
+    Arc::new(Schema::new(schema().fields().iter().cloned().chain(number).collect::<Vec<_>>()))
+}
+
+/// What is shown of rows, each with its number.
+type Shown = Vec<(Row, i64)>;
+
+fn model(spec: &TopNSpec, rows: &[Row]) -> Shown {
     let order = InOrder { partition: spec.partition.clone(), order: spec.order.clone() };
     let shown = order.partitions(rows).into_iter().flat_map(|rows| {
         let start = rows.len().min(spec.offset as usize);
@@ -28,74 +41,103 @@ fn model(spec: &TopNSpec, rows: &[Row]) -> Vec<(Row, i64)> {
         while spec.with_ties && start < end && end < rows.len() && order.by_keys(&rows[end - 1], &rows[end]).is_eq() {
             end += 1;
         }
-        rows[start..end].to_vec()
+        rows[start..end].iter().cloned().zip(start as i64 + 1..).collect::<Shown>()
     });
-    shown.map(|row| (row, 1)).collect()
+    shown.collect()
 }
 
 fn random_spec(rng: &mut StdRng) -> TopNSpec {
     let InOrder { partition, order } = InOrder::random(rng);
     let (offset, limit) = (rng.random_range(0..3) * rng.random_range(0..2), rng.random_range(0..6));
-    TopNSpec { partition, order, offset, limit, with_ties: rng.random() }
+    let with_ties: bool = rng.random();
+    let row_number = (!with_ties && rng.random()).then(|| "number".to_owned());
+    TopNSpec { partition, order, offset, limit, with_ties, row_number }
 }
 
 /// Rows that only come: those that can never be shown are not kept.
 fn check_random_append(rng: &mut StdRng) {
     let spec = random_spec(rng);
-    let append = || TopN::new(&spec, &EdgeProperties::new(schema(), ChangeKind::Append), schema()).unwrap();
+    let input = EdgeProperties::new(schema(), ChangeKind::Append);
+    if AppendTopN::serves(&spec, &input) && rng.random() {
+        check_append(rng, &spec, || AppendTopN::new(&spec, &input, output(&spec)).unwrap(), Vec::len);
+    } else {
+        check_append(rng, &spec, || TopN::new(&spec, &input, output(&spec)).unwrap(), distinct);
+    }
+}
+
+/// `stored`: how many rows stand for those that can be shown.
+fn check_append<O: Operator>(rng: &mut StdRng, spec: &TopNSpec, append: impl Fn() -> O, stored: impl Fn(&Shown) -> usize) {
     let mut harness = Harness::new(append());
-    let (mut present, mut shown): (Vec<Row>, Vec<(Row, i64)>) = Default::default();
+    let (mut present, mut shown): (Vec<Row>, Shown) = Default::default();
     for _ in 0..rng.random_range(1..8) {
         let rows: Vec<Row> = (0..rng.random_range(0..8)).map(|_| row(rng)).collect();
         present.extend(rows.iter().cloned());
         let changes: Vec<(Row, i64)> = rows.into_iter().map(|row| (row, 1)).collect();
         let emitted = harness.step(cut(rng, &changes).into_iter().map(|rows| (Port::LEFT, rows)).collect()).unwrap();
-        let now = model(&spec, &present);
-        let difference: Vec<(Row, i64)> = shown.iter().map(|(row, _)| (row.clone(), -1)).chain(now.clone()).collect();
-        check_step(&difference, &emitted);
+        let now = model(spec, &present);
+        check_step(spec, &shown, &now, &emitted);
         shown = now;
         if rng.random_bool(0.2) {
             harness.replace_by_image(append()).unwrap();
         }
-        let kept = model(&TopNSpec { offset: 0, limit: spec.offset + spec.limit, ..spec.clone() }, &present);
-        let kept = consolidate_all(&schema(), &[batch(&kept)]).unwrap().len();
+        let kept = TopNSpec { offset: 0, limit: spec.offset + spec.limit, row_number: None, ..spec.clone() };
+        let kept = stored(&model(&kept, &present));
         let rows = harness.operator.state().unwrap().rows();
         // Where nothing is shown, no tie is asked for.
         assert!(rows <= kept && (rows == kept || spec.limit == 0), "{rows} rows of {kept} are kept");
     }
 }
 
+fn distinct(rows: &Shown) -> usize {
+    all(rows.iter().map(|(row, _)| row)).len()
+}
+
 fn check_random_case(rng: &mut StdRng) {
     let spec = random_spec(rng);
     let mut harness = Harness::new(operator(&spec));
-    let (mut present, mut shown): (Vec<Row>, Vec<(Row, i64)>) = Default::default();
+    let (mut present, mut shown): (Vec<Row>, Shown) = Default::default();
     for _ in 0..rng.random_range(1..8) {
         let mut rows: Vec<_> = (0..rng.random_range(0..8)).map(|_| change(rng, &mut present)).collect();
         rows.shuffle(rng);
         let emitted = harness.step(cut(rng, &rows).into_iter().map(|rows| (Port::LEFT, rows)).collect()).unwrap();
         let now = model(&spec, &present);
-        let difference: Vec<(Row, i64)> = shown.iter().map(|(row, _)| (row.clone(), -1)).chain(now.clone()).collect();
-        check_step(&difference, &emitted);
+        check_step(&spec, &shown, &now, &emitted);
         shown = now;
         if rng.random_bool(0.2) {
             harness.replace_by_image(operator(&spec)).unwrap();
         }
-        assert_eq!(harness.operator.state().unwrap().rows(), consolidate_all(&schema(), &[all(&present)]).unwrap().len());
+        assert_eq!(harness.operator.state().unwrap().rows(), all(&present).len());
     }
 }
 
-fn all(rows: &[Row]) -> ChangeBatch {
-    batch(&rows.iter().map(|row| (row.clone(), 1)).collect::<Vec<_>>())
+/// The rows, those that are equal once.
+fn all<'a>(rows: impl IntoIterator<Item = &'a Row>) -> ChangeBatch {
+    let rows = batch(&rows.into_iter().map(|row| (row.clone(), 1)).collect::<Vec<_>>());
+    consolidate_all(&schema(), &[rows]).unwrap()
+}
+
+/// The rows with their numbers, if the result has those.
+fn result(spec: &TopNSpec, shown: &Shown) -> ChangeBatch {
+    let rows = batch(&shown.iter().map(|(row, _)| (row.clone(), 1)).collect::<Vec<_>>());
+    let numbers = Arc::new(shown.iter().map(|(_, number)| *number).collect::<Int64Array>()) as ArrayRef;
+    let columns = rows.rows().columns().iter().cloned().chain(spec.row_number.is_some().then_some(numbers)).collect();
+    ChangeBatch::append(RecordBatch::try_new(output(spec), columns).unwrap())
 }
 
 /// A step emits the difference, each row of it once.
-fn check_step(expected: &[(Row, i64)], emitted: &[ChangeBatch]) {
-    let expected = consolidate_all(&schema(), &[batch(expected)]).unwrap();
-    let actual = Integral::of(schema(), emitted).unwrap();
-    if let Some(difference) = Integral::of(schema(), std::slice::from_ref(&expected)).unwrap().difference(&actual).unwrap() {
+fn check_step(spec: &TopNSpec, before: &Shown, now: &Shown, emitted: &[ChangeBatch]) {
+    let expected = consolidate_all(&output(spec), &[result(spec, before).negated(), result(spec, now)]).unwrap();
+    let actual = Integral::of(output(spec), emitted).unwrap();
+    if let Some(difference) = Integral::of(output(spec), std::slice::from_ref(&expected)).unwrap().difference(&actual).unwrap() {
         panic!("{difference}");
     }
-    assert_eq!(emitted.iter().map(ChangeBatch::len).sum::<usize>(), expected.len(), "each changed row comes once");
+    // Rows that only come are kept one by one, so equal ones come one by one, too.
+    let rows = emitted.iter().map(ChangeBatch::len).sum::<usize>();
+    let copies: i64 = (0..expected.len()).map(|row| expected.weight(row).abs()).sum();
+    assert!(rows == expected.len() || rows as i64 == copies, "each changed row comes once");
+    if emitted.iter().all(ChangeBatch::is_consolidated) {
+        assert_eq!(rows, expected.len(), "each changed row comes once");
+    }
 }
 
 #[test]
@@ -110,7 +152,7 @@ fn top_n_over_rows_that_only_come_keeps_those_that_can_be_shown() {
 
 fn first(limit: i64, offset: i64, with_ties: bool) -> TopNSpec {
     let order = vec![SortKey { column: 0, direction: SortDirection { descending: true, nulls_first: true } }];
-    TopNSpec { partition: vec![1], order, offset, limit, with_ties }
+    TopNSpec { partition: vec![1], order, offset, limit, with_ties, row_number: None }
 }
 
 /// One step for each text.
@@ -169,6 +211,23 @@ fn a_change_among_many_shown_rows_emits_what_changed() {
     harness.step(vec![(Port::LEFT, batch(&rows))]).unwrap();
     let emitted = harness.step(vec![(Port::LEFT, batch(&[(Row { k: Some(30_001), s: None, v: None }, 1)]))]).unwrap();
     assert_eq!(print_all(&emitted), "-1 | 20000 | NULL | NULL\n+1 | 30001 | NULL | NULL");
+}
+
+#[test]
+fn rows_behind_one_that_comes_get_other_numbers() {
+    let with_number = |offset| TopNSpec { row_number: Some("number".to_owned()), ..first(2, offset, false) };
+    check(
+        &with_number(0),
+        &[
+            ("+1 | 1 | a | 0 ; +1 | 3 | a | 0", "+1 | 3 | a | 0.0 | 1 ; +1 | 1 | a | 0.0 | 2"),
+            ("+1 | 2 | a | 0", "-1 | 1 | a | 0.0 | 2 ; +1 | 2 | a | 0.0 | 2"),
+            ("-1 | 3 | a | 0", "-1 | 3 | a | 0.0 | 1 ; +1 | 2 | a | 0.0 | 1 ; -1 | 2 | a | 0.0 | 2 ; +1 | 1 | a | 0.0 | 2"),
+        ],
+    );
+    check(
+        &with_number(1),
+        &[("+2 | 1 | a | 0", "+1 | 1 | a | 0.0 | 2"), ("+1 | 1 | a | 0", "+1 | 1 | a | 0.0 | 3"), ("+1 | 9 | a | 0", "")],
+    );
 }
 
 #[test]

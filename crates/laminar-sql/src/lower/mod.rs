@@ -27,7 +27,7 @@ use laminar_core::{Code, Error, NodeId, Result};
 
 use crate::deep::with_deep_stack;
 use crate::plan::nodes::{AsofJoin, AssignWindow, LookupJoin, Recursion, Rounds, WindowAggregate};
-use crate::plan::{ContinuousPlan, Emission};
+use crate::plan::{ContinuousPlan, Emission, PlanVersion};
 
 pub use output::lower;
 
@@ -61,6 +61,7 @@ struct Lowering {
     /// The recursions whose terms are being lowered.
     rounds: Vec<recursion::OpenRounds>,
     emission: Emission,
+    version: PlanVersion,
 }
 
 impl Lowering {
@@ -72,6 +73,7 @@ impl Lowering {
             reads: Vec::new(),
             rounds: Vec::new(),
             emission: plan.emission,
+            version: plan.version,
         }
     }
 

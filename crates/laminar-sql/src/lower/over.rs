@@ -14,7 +14,7 @@ use laminar_core::{Error, Result};
 use super::key_columns::KeyColumns;
 use super::{Lowered, Lowering, edge_schema, repeated_column};
 use crate::expr::{over_function, tells_time};
-use crate::plan::exclusion_of_key;
+use crate::plan::{PlanVersion, exclusion_of_key};
 
 /// Calls over the same partitions in the same order.
 struct Group {
@@ -64,7 +64,7 @@ impl Lowering {
         let mut groups = groups(&[call_of(call)?], &mut keys);
         let Some(Group { partition, order, .. }) = groups.pop() else { return Ok(None) };
         let keyed = self.with_keys(below, &keys)?;
-        let spec = TopNSpec { partition, order, offset: 0, limit: first.limit, with_ties: first.with_ties };
+        let spec = TopNSpec { partition, order, offset: 0, limit: first.limit, with_ties: first.with_ties, row_number: None };
         let first = self.first(&keyed, spec);
         let schema = edge_schema(window.input.schema());
         Ok(Some((self.picked(first, &(0..width).collect::<Vec<_>>(), schema), conjunction(rest.into_iter().cloned()))))
@@ -83,7 +83,13 @@ impl Lowering {
             // What was added before is no key and changes no partition.
             if let Some(First { limit, with_ties }) = first.filter(|_| groups.len() == 1) {
                 let (partition, order) = (group.partition.clone(), group.order.clone());
-                node = self.first(&node, TopNSpec { partition, order, offset: 0, limit, with_ties });
+                let row_number = self.number_of_first(window);
+                let is_numbered = row_number.is_some();
+                node = self.first(&node, TopNSpec { partition, order, offset: 0, limit, with_ties, row_number });
+                if is_numbered {
+                    places[0] = node.edge.schema.fields().len() - 1;
+                    continue;
+                }
             }
             let over = group.calls.iter().map(|call| {
                 places[*call] = node.edge.schema.fields().len() + group.calls.iter().take_while(|other| *other != call).count();
@@ -97,6 +103,15 @@ impl Lowering {
         }
         let columns: Vec<usize> = (0..width).chain(places).collect();
         Ok(self.picked(node, &columns, edge_schema(&window.schema)))
+    }
+
+    /// The name of the result of `window`, if it is the number of each of the first rows, which who finds them knows.
+    fn number_of_first(&self, window: &Window) -> Option<String> {
+        let [call] = window.window_expr.as_slice() else { return None };
+        let field = window.schema.field(window.input.schema().fields().len());
+        let is_number = call_of(call).is_ok_and(|call| call.fun.name() == "row_number");
+        let has_column = is_number && field.data_type() == &DataType::Int64;
+        (has_column && self.version >= PlanVersion::Current).then(|| field.name().clone())
     }
 
     fn with_results(&mut self, below: &Lowered, spec: OverSpec) -> Lowered {

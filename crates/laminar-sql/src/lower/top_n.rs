@@ -1,5 +1,8 @@
 //! The first rows of each partition.
 
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema};
 use datafusion::logical_expr::Sort;
 use laminar_core::Result;
 use laminar_core::dag::{NodeKind, TopNSpec};
@@ -17,12 +20,14 @@ impl Lowering {
         let keyed = self.with_keys(below, &keys)?;
         let rows = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
         let (offset, limit) = (rows(skip), fetch.map_or(i64::MAX, rows));
-        let top = self.first(&keyed, TopNSpec { partition: Vec::new(), order, offset, limit, with_ties: false });
+        let top =
+            self.first(&keyed, TopNSpec { partition: Vec::new(), order, offset, limit, with_ties: false, row_number: None });
         Ok(self.picked(top, &(0..width).collect::<Vec<_>>(), schema))
     }
 
     pub(super) fn first(&mut self, below: &Lowered, spec: TopNSpec) -> Lowered {
-        let schema = below.edge.schema.clone();
+        let number = spec.row_number.iter().map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
+        let schema = Arc::new(Schema::new(below.edge.schema.fields().iter().cloned().chain(number).collect::<Vec<_>>()));
         self.add(NodeKind::TopN(spec), &[below], schema)
     }
 }

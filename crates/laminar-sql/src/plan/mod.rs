@@ -29,7 +29,7 @@ pub(crate) use grouping::{GroupingId, numbered_sets};
 pub use nodes::is_window_bound;
 pub(crate) use over::windowed;
 pub(crate) use planner::Reading;
-pub use planner::{ContinuousPlan, Planner};
+pub use planner::{ContinuousPlan, PlanVersion, Planner};
 pub(crate) use rules::{
     decides_partners, expand_set_operations, first_of_each, lookup_table_of, refuse_lookups, turns_more_than_once,
 };

@@ -37,8 +37,21 @@ use crate::functions::{limit_values, register, register_shapes, with_moving_fram
 use crate::parse::StreamQuery;
 use crate::semantics::{AverageRule, CastRule, CoercionRule, OperatorPlanner, exact_syntax, physical_rules};
 
+/// What was planned otherwise once, the earliest first: state that was written so is read by plans that are made so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum PlanVersion {
+    /// row_number(), rank(), dense_rank() and ntile() are unsigned; all below, too.
+    UnsignedRanks,
+    /// A node numbers the first rows of each partition that another one finds.
+    SeparateRowNumbers,
+    /// As now.
+    #[default]
+    Current,
+}
+
 /// Plans queries. Holds the functions and settings; knows nothing of any catalog.
 pub struct Planner {
+    version: PlanVersion,
     state: SessionState,
     /// Makes joins of IN and EXISTS.
     membership: Optimizer,
@@ -67,6 +80,8 @@ pub struct ContinuousPlan {
     pub emission: Emission,
     /// What is made of it.
     pub purpose: Purpose,
+    /// How it is lowered.
+    pub version: PlanVersion,
 }
 
 impl Default for Planner {
@@ -78,15 +93,11 @@ impl Default for Planner {
 impl Planner {
     /// A planner with all functions.
     pub fn new() -> Self {
-        Self::with_ranks(true)
+        Self::of_version(PlanVersion::Current)
     }
 
-    /// The same, but row_number(), rank(), dense_rank() and ntile() are unsigned, as they were: for statements whose state was written so.
-    pub fn with_unsigned_ranks() -> Self {
-        Self::with_ranks(false)
-    }
-
-    fn with_ranks(are_signed: bool) -> Self {
+    /// A planner that plans as this version did: for statements whose state was written so.
+    pub fn of_version(version: PlanVersion) -> Self {
         let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         config.options_mut().sql_parser.collect_spans = true;
@@ -107,7 +118,7 @@ impl Planner {
         register(&mut state);
         register_shapes(&mut state);
         with_moving_frames(&mut state);
-        if are_signed {
+        if version > PlanVersion::UnsignedRanks {
             with_signed_ranks(&mut state);
         }
         limit_values(&mut state);
@@ -115,7 +126,7 @@ impl Planner {
         let mut by_clock = streaming_rules();
         by_clock.retain(|rule| rule.name() != common_subexpr_eliminate::CommonSubexprEliminate::new().name());
         let (streaming, by_clock) = (Optimizer::with_rules(streaming_rules()), Optimizer::with_rules(by_clock));
-        Self { state, membership, streaming, by_clock }
+        Self { version, state, membership, streaming, by_clock }
     }
 
     /// DataFusion's state: functions, settings.
@@ -163,7 +174,7 @@ impl Planner {
         };
         let optimizer = if by_clock { &self.by_clock } else { &self.streaming };
         let logical = optimizer.optimize(plan, &self.state, |_, _| {}).map_err(explain)?;
-        Ok(ContinuousPlan { logical, emission, purpose })
+        Ok(ContinuousPlan { logical, emission, purpose, version: self.version })
     }
 
     /// The plan of a query with names and types resolved and windows as nodes, not yet optimised: what a `CREATE VIEW` keeps.

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 
 use crate::expr::SortKey;
 use crate::graph::derive::together;
@@ -14,8 +14,8 @@ use crate::graph::node::{Node, NodeSpec};
 use crate::graph::validate::{expect_order, expect_types, types};
 use crate::{Error, Result};
 
-/// `ORDER BY … LIMIT limit OFFSET offset` in each partition. Output columns: those of the input. A row of weight 3 is three rows.
-/// Rows with equal keys are ordered by all of their columns.
+/// `ORDER BY … LIMIT limit OFFSET offset` in each partition. Output columns: those of the input, then perhaps the number of the row. A row of
+/// weight 3 is three rows. Rows with equal keys are ordered by all of their columns.
 #[derive(Debug, Clone)]
 pub struct TopNSpec {
     /// Rows with equal values in these columns are a partition (NULL = NULL); none: all rows are one.
@@ -28,6 +28,20 @@ pub struct TopNSpec {
     pub limit: i64,
     /// Whether rows with the same keys as the last one are shown too.
     pub with_ties: bool,
+    /// The name of a last column with the number of the row in its partition, from 1 as `row_number()` counts: rows that are left out before the
+    /// first that is shown count. Not with ties.
+    pub row_number: Option<String>,
+}
+
+impl TopNSpec {
+    /// The columns in which no two rows that are shown are alike, if there are such.
+    fn key(&self, columns: usize) -> Option<Vec<usize>> {
+        match &self.row_number {
+            _ if self.limit == 1 && !self.with_ties => Some(self.partition.clone()),
+            Some(_) => Some(self.partition.iter().copied().chain([columns - 1]).collect()),
+            None => None,
+        }
+    }
 }
 
 impl NodeSpec for TopNSpec {
@@ -40,8 +54,7 @@ impl NodeSpec for TopNSpec {
     }
 
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
-        let is_one = self.limit == 1 && !self.with_ties;
-        let changes = if is_one { ChangeKind::Upsert(self.partition.clone()) } else { ChangeKind::Retract };
+        let changes = self.key(schema.fields().len()).map_or(ChangeKind::Retract, ChangeKind::Upsert);
         together(inputs[0], schema, changes, &self.partition)
     }
 
@@ -54,7 +67,11 @@ impl NodeSpec for TopNSpec {
         if self.offset < 0 || self.limit < 0 {
             return Err(Error::internal("a top-n of fewer than no rows"));
         }
-        expect_types(schema, types(&inputs[0].schema))
+        if self.with_ties && self.row_number.is_some() {
+            return Err(Error::internal("a top-n with numbers and with ties"));
+        }
+        let number = self.row_number.is_some().then_some(&DataType::Int64);
+        expect_types(schema, types(&inputs[0].schema).chain(number))
     }
 
     fn explain(&self, node: &Node, _: &[&SchemaRef]) -> String {
@@ -67,7 +84,8 @@ impl NodeSpec for TopNSpec {
             true => String::new(),
             false => format!(" for each ({})", column_names(schema, &self.partition)),
         };
-        format!("TopN {}{ties}{offset}{order}{each}", self.limit)
+        let number = self.row_number.as_ref().map_or(String::new(), |name| format!(" compute (row_number() as {name})"));
+        format!("TopN {}{ties}{offset}{order}{each}{number}", self.limit)
     }
 
     /// All rows, since one that is shown may be taken back, and then the next one is shown. Where rows only come, those that are shown.

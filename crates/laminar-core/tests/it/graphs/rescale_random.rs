@@ -321,8 +321,10 @@ fn ordered_rows_stay_in_order() {
         for (input, partition, order) in
             [(source, vec![0], vec![key(1)]), (by_a, vec![1], vec![key(2)]), (source, vec![], vec![key(0)])]
         {
-            let (limit, with_ties) = (rng.random_range(1..4), rng.random());
-            let spec = TopNSpec { partition: partition.clone(), order: order.clone(), offset: 0, limit, with_ties };
+            let (limit, with_ties): (i64, bool) = (rng.random_range(1..4), rng.random());
+            let (partition_of_top, order_of_top) = (partition.clone(), order.clone());
+            let row_number = (!with_ties && rng.random()).then(|| "number".to_owned());
+            let spec = TopNSpec { partition: partition_of_top, order: order_of_top, offset: 0, limit, with_ties, row_number };
             let top = case.dag.top_n("top", input, spec);
             case.view(top);
             let frame = Frame {

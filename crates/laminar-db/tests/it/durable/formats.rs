@@ -1,7 +1,8 @@
 //! Directories of every format that there ever was are opened and go on. `tests/fixtures/format-N` was written by a build that wrote format N, and ends
 //! like after a crash: with one checkpoint and what was logged behind it. Its statements are in `tests/fixtures/statements.sql`.
 //!
-//! `other-plan` and `other-plan-of-source` were written by a build that kept IS NOT DISTINCT FROM beside the keys of a join, which is a key now.
+//! `other-plan` and `other-plan-of-source` were written by a build that kept IS NOT DISTINCT FROM beside the keys of a join, which is a key now;
+//! `separate-row-numbers` by one in which another node numbered the first rows than the one that finds them.
 
 use std::fs;
 use std::path::Path;
@@ -115,4 +116,21 @@ fn a_view_whose_rows_are_kept_nowhere_is_not_computed_anew() {
                 'pairs' reads 'orders', which keeps no rows";
     assert!(error.message().ends_with(text), "{error}");
     assert_eq!(error.hint(), Some("open the directory with the version of LaminarDB that wrote it"));
+}
+
+#[test]
+fn first_rows_that_another_node_numbers_go_on_so() {
+    let folder = Folder::new();
+    copy(&Path::new(FIXTURES).join("separate-row-numbers"), Path::new(&folder.data()));
+    let open = |workers| Database::builder().clock(Arc::new(ManualClock::at(WRITTEN_AT))).workers_in_turn(workers);
+    let places = "SELECT auction, place, price FROM places ORDER BY auction, place";
+    for round in 0..2 {
+        let db = open(1 + round).open(&folder.data()).unwrap();
+        assert!(db.opening_notices().is_empty(), "{:?}", db.opening_notices());
+        let best = if round == 0 { [["1", "1", "30"], ["1", "2", "20"]] } else { [["1", "1", "40"], ["1", "2", "30"]] };
+        assert_eq!(rows(&db, places), [&best[..], &[["2", "1", "20"]]].concat());
+        execute(&db, "INSERT INTO bids VALUES (1, 40), (1, 5)");
+        db.checkpoint().unwrap();
+        assert_eq!(rows(&db, "SELECT price FROM ranked WHERE auction = 1 AND place = 1 LIMIT 1"), [["40"]]);
+    }
 }
