@@ -10,6 +10,7 @@ use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer, ToByteSlice};
 use arrow_schema::DataType;
 
 use super::extreme::{End, Extreme};
+use super::extreme_words::ExtremeWords;
 use super::rows::{each_valid, only_arg, same_kind};
 use super::{AggregateFunction, Fault, GroupAccumulator};
 use crate::Result;
@@ -41,10 +42,13 @@ impl AggregateFunction for MinMax {
     }
 
     fn accumulator(&self, retracts: bool) -> Result<Box<dyn GroupAccumulator>> {
+        let data_type = self.return_type().clone();
+        if retracts && ExtremeWords::serves(&data_type) {
+            return Ok(Box::new(ExtremeWords::new(self.end, data_type)));
+        }
         if retracts {
             return self.any.accumulator(true);
         }
-        let data_type = self.return_type().clone();
         macro_rules! of {
             ($t:ty) => {
                 Box::new(Best::<$t> { end: self.end, data_type, values: Vec::new(), present: Vec::new() })

@@ -8,6 +8,7 @@ mod distinct;
 mod distinct_words;
 mod exact_sum;
 mod extreme;
+mod extreme_words;
 mod float_sums;
 mod group_copies;
 mod group_ids;
@@ -31,6 +32,7 @@ mod sum_float;
 mod sum_int;
 mod variance;
 mod word_columns;
+mod word_sets;
 mod word_sums;
 
 pub use crate::expr::SortDirection;
