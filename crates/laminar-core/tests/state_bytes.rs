@@ -274,10 +274,12 @@ fn ordered_rows_are_counted() {
         let spec = TopNSpec { partition: vec![1], order, offset: 0, limit: 1, with_ties: false, row_number: None };
         let make = || Box::new(TopN::new(&spec, &edge(ChangeKind::Retract), schema()).unwrap()) as _;
         check(&format!("top-n by {column}"), make, &[Port::LEFT]);
-        for limit in [1, 3] {
-            let spec = TopNSpec { limit, ..spec.clone() };
-            let make = || Box::new(AppendTopN::new(&spec, &edge(ChangeKind::Append), schema()).unwrap()) as _;
-            check(&format!("first {limit} of rows that only come, by {column}"), make, &[Port::LEFT]);
+        for (limit, row_number) in [(1, None), (3, None), (3, Some("number".to_owned()))] {
+            let number = row_number.iter().map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
+            let output = Arc::new(Schema::new(schema().fields().iter().cloned().chain(number).collect::<Vec<_>>()));
+            let spec = TopNSpec { limit, row_number, ..spec.clone() };
+            let make = || Box::new(AppendTopN::new(&spec, &edge(ChangeKind::Append), output.clone()).unwrap()) as _;
+            check(&format!("first {limit} of rows that only come, by {column}: {spec:?}"), make, &[Port::LEFT]);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The first rows of each partition in an order: after each step, what changed among the rows that are shown.
 //!
 //! What is shown of a partition is a range of its order, and only rows at the ends of that range, between an end as it was and as
-//! it is, or that changed themselves can be shown in another number than before.
+//! it is, or that changed themselves can be shown more or less often than before. Where each row has its number, all rows behind the first one that
+//! changed may be others.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::state::{Changed, Imaged, OrderedArrangement, OrderedView, Ranked, Row
 use crate::{ChangeBatch, Port, Result};
 
 /// Rows in their order, of which the first are shown. Within a step, partitions come in their order, and rows that go before those
-/// that come.
+/// that come; where rows have numbers, in the order of these.
 #[derive(Debug)]
 pub struct TopN {
     offset: i64,
@@ -26,6 +27,7 @@ pub struct TopN {
     with_ties: bool,
     /// Whether the last column is the number of the row in its partition.
     with_number: bool,
+    input: SchemaRef,
     output: SchemaRef,
     rows: OrderedArrangement,
     /// Whether rows only come: then one that is behind those that are shown never will be, and is forgotten.
@@ -42,8 +44,8 @@ impl TopN {
     pub fn new(spec: &TopNSpec, input: &EdgeProperties, output: SchemaRef) -> Result<Self> {
         let rows = OrderedArrangement::new(input.schema.clone(), &spec.partition, &spec.order)?;
         let TopNSpec { offset, limit, with_ties, .. } = *spec;
-        let (with_number, forgets) = (spec.row_number.is_some(), input.changes.is_append());
-        Ok(Self { offset, limit, with_ties, with_number, output, rows, forgets, waiting: Vec::new() })
+        let (with_number, forgets, input) = (spec.row_number.is_some(), input.changes.is_append(), input.schema.clone());
+        Ok(Self { offset, limit, with_ties, with_number, input, output, rows, forgets, waiting: Vec::new() })
     }
 
     /// The rows of the partition of `row` that stand behind all that are shown or left out before them.
@@ -218,7 +220,7 @@ impl Operator for TopN {
     }
 
     fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let changes = consolidate_all(&self.output, &std::mem::take(&mut self.waiting))?;
+        let changes = consolidate_all(&self.input, &std::mem::take(&mut self.waiting))?;
         if changes.is_empty() {
             return Ok(());
         }

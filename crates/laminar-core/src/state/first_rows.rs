@@ -37,7 +37,7 @@ pub(crate) struct FirstRows {
     limit: u32,
     partitions: HashTable<Partition>,
     /// The next row towards the first one, of each row that is not the first.
-    before: RowValues<RowId>,
+    previous: RowValues<RowId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,9 +89,9 @@ impl FirstRows {
         }
         let partition_keys = deciding.iter().filter(|key| partition.contains(&key.column)).count();
         let order = RowOrder::new(&schema, &deciding)?;
-        let (partitions, before) = (HashTable::new(), RowValues::default());
+        let (partitions, previous) = (HashTable::new(), RowValues::default());
         let partition = partition.to_vec();
-        Ok(Self { store: RowStore::new(schema), order, partition, partition_keys, limit, partitions, before })
+        Ok(Self { store: RowStore::new(schema), order, partition, partition_keys, limit, partitions, previous })
     }
 
     /// Takes rows in, none of which is taken back, and adds to what was `before` them. What is first no more can be read until
@@ -143,16 +143,16 @@ impl FirstRows {
     }
 
     /// Puts a stored row where it stands in its partition; the row that goes for it, if one does.
-    fn put(&mut self, candidate: Candidate<'_>, row_id: RowId, at_first: &mut FirstRowsBefore) -> Option<RowId> {
-        let Self { store, order, partition_keys, limit, partitions, before, .. } = self;
+    fn put(&mut self, candidate: Candidate<'_>, row_id: RowId, before: &mut FirstRowsBefore) -> Option<RowId> {
+        let Self { store, order, partition_keys, limit, partitions, previous, .. } = self;
         let is_its_own = |partition: &Partition| is_of(candidate, partition, store, order, *partition_keys);
         let prefix = candidate.prefix.bits();
         let Some(partition) = partitions.find_mut(candidate.hash, is_its_own) else {
-            let touched = at_first.remember(candidate.hash, []);
+            let touched = before.remember(candidate.hash, []);
             let partition = Partition { prefix, hash: candidate.hash, last: row_id, rows: 1, touched };
             partitions.insert_unique(candidate.hash, partition, |partition| partition.hash);
             if *limit > 1 {
-                before.set(row_id, NO_ROW);
+                previous.set(row_id, NO_ROW);
             }
             return None;
         };
@@ -161,11 +161,11 @@ impl FirstRows {
             return Some(row_id);
         }
         if partition.touched == UNTOUCHED {
-            partition.touched = at_first.remember(candidate.hash, backwards(partition, before, *limit));
+            partition.touched = before.remember(candidate.hash, backwards(partition, previous, *limit));
         }
         let goes = (partition.rows == *limit).then_some(partition.last);
         if goes.is_some() {
-            partition.last = if *limit == 1 { NO_ROW } else { before.get(partition.last) };
+            partition.last = if *limit == 1 { NO_ROW } else { previous.get(partition.last) };
         } else {
             partition.rows += 1;
         }
@@ -177,16 +177,16 @@ impl FirstRows {
         let (mut behind, mut next) = (NO_ROW, partition.last);
         if !is_last {
             while next != NO_ROW && is_before(next) {
-                (behind, next) = (next, before.get(next));
+                (behind, next) = (next, previous.get(next));
             }
         }
         if *limit > 1 {
-            before.set(row_id, next);
+            previous.set(row_id, next);
         }
         match behind {
             NO_ROW => (partition.last, partition.prefix) = (row_id, prefix),
             behind => {
-                before.set(behind, row_id);
+                previous.set(behind, row_id);
                 if goes.is_some() {
                     partition.prefix = order.prefix(order.len(), store.locate(partition.last)).bits();
                 }
@@ -206,7 +206,7 @@ impl FirstRows {
             };
             own.touched = UNTOUCHED;
             after.clear();
-            after.extend(backwards(own, &self.before, self.limit));
+            after.extend(backwards(own, &self.previous, self.limit));
             after.reverse();
             touched(self, &before.rows[partition.rows.clone()], &after);
         }
@@ -238,19 +238,19 @@ impl FirstRows {
                 self.rename(hash, from, to);
             }
             self.store.free(chunk);
-            self.before.free_chunk(chunk);
+            self.previous.free_chunk(chunk);
         }
         Ok(())
     }
 
     /// The row at `from`, whose partition has this hash, has moved to `to`.
     fn rename(&mut self, hash: u64, from: RowId, to: RowId) {
-        let Self { partitions, before, limit, .. } = self;
+        let Self { partitions, previous, limit, .. } = self;
         let has_list = *limit > 1;
         let behind = |partition: &Partition| {
             let (mut behind, mut next) = (NO_ROW, partition.last);
             while next != from && next != NO_ROW {
-                (behind, next) = (next, if has_list { before.get(next) } else { NO_ROW });
+                (behind, next) = (next, if has_list { previous.get(next) } else { NO_ROW });
             }
             (next == from).then_some(behind)
         };
@@ -260,11 +260,11 @@ impl FirstRows {
         };
         let behind = behind(partition);
         if has_list {
-            before.set(to, before.get(from));
+            previous.set(to, previous.get(from));
         }
         match behind {
             None | Some(NO_ROW) => partition.last = to,
-            Some(behind) => before.set(behind, to),
+            Some(behind) => previous.set(behind, to),
         }
     }
 }
@@ -281,9 +281,9 @@ impl FirstRowsBefore {
 }
 
 /// The rows of a partition from the last one to the first.
-fn backwards<'a>(partition: &Partition, before: &'a RowValues<RowId>, limit: u32) -> impl Iterator<Item = RowId> + use<'a> {
+fn backwards<'a>(partition: &Partition, previous: &'a RowValues<RowId>, limit: u32) -> impl Iterator<Item = RowId> + use<'a> {
     let is_row = |row_id: &RowId| *row_id != NO_ROW;
-    std::iter::successors(Some(partition.last), move |row_id| (limit > 1).then(|| before.get(*row_id)).filter(is_row))
+    std::iter::successors(Some(partition.last), move |row_id| (limit > 1).then(|| previous.get(*row_id)).filter(is_row))
 }
 
 /// Whether a row belongs to a partition.
@@ -331,7 +331,7 @@ impl Imaged for FirstRows {
 
     /// Bytes of rows, weights and partitions.
     fn bytes(&self) -> usize {
-        self.store.bytes() + self.partitions.allocation_size() + self.before.bytes()
+        self.store.bytes() + self.partitions.allocation_size() + self.previous.bytes()
     }
 }
 

@@ -33,17 +33,6 @@ pub struct TopNSpec {
     pub row_number: Option<String>,
 }
 
-impl TopNSpec {
-    /// The columns in which no two rows that are shown are alike, if there are such.
-    fn key(&self, columns: usize) -> Option<Vec<usize>> {
-        match &self.row_number {
-            _ if self.limit == 1 && !self.with_ties => Some(self.partition.clone()),
-            Some(_) => Some(self.partition.iter().copied().chain([columns - 1]).collect()),
-            None => None,
-        }
-    }
-}
-
 impl NodeSpec for TopNSpec {
     fn name(&self) -> &'static str {
         "top-n"
@@ -54,7 +43,8 @@ impl NodeSpec for TopNSpec {
     }
 
     fn derive(&self, inputs: &[&EdgeProperties], schema: SchemaRef) -> EdgeProperties {
-        let changes = self.key(schema.fields().len()).map_or(ChangeKind::Retract, ChangeKind::Upsert);
+        let is_one = self.limit == 1 && !self.with_ties && self.row_number.is_none();
+        let changes = if is_one { ChangeKind::Upsert(self.partition.clone()) } else { ChangeKind::Retract };
         together(inputs[0], schema, changes, &self.partition)
     }
 

@@ -174,7 +174,7 @@ mod tests {
         match rng.random_range(0..if depth == 0 { 3 } else { 9 }) {
             0 => "a".to_owned(),
             1 => "b".to_owned(),
-            2 => ["^", "$", "[^a]", "x"][rng.random_range(0..4)].to_owned(),
+            2 => ["^", "$", "[^a]", "x", "\\y", "\\m", "A"][rng.random_range(0..7)].to_owned(),
             3 => format!("({}|{})", inner(rng), inner(rng)),
             4 => format!("(?:{}|{})", inner(rng), inner(rng)),
             5 => format!("({}){}", inner(rng), ["*", "+", "?"][rng.random_range(0..3)]),
@@ -188,7 +188,9 @@ mod tests {
         let (mut in_one_pass, mut matches) = (0, 0);
         for _ in 0..4000 {
             let pattern = expression(&mut rng, 3);
-            let translated = Translated { has_choice: true, ..translate(&pattern, Flags::default()).unwrap() };
+            let flags =
+                Flags { ignore_case: rng.random(), lines: rng.random(), stops_at_lines: rng.random(), ..Flags::default() };
+            let translated = Translated { has_choice: true, ..translate(&pattern, flags).unwrap() };
             let mut longest = Longest::new(&translated).unwrap();
             if let Engine::AllWays(..) = longest.engine {
                 continue;
@@ -196,8 +198,9 @@ mod tests {
             in_one_pass += 1;
             let mut all_ways = Longest::all_ways(&translated, syntax_of(&translated)).unwrap();
             for _ in 0..20 {
-                let text: String = (0..rng.random_range(0..7)).map(|_| ['a', 'b', 'x', 'é'][rng.random_range(0..4)]).collect();
-                for (begin, _) in text.char_indices() {
+                let text: String =
+                    (0..rng.random_range(0..7)).map(|_| ['a', 'b', 'x', 'é', '\n', ' '][rng.random_range(0..6)]).collect();
+                for begin in text.char_indices().map(|(begin, _)| begin).chain([text.len()]) {
                     let found = longest.match_at(&text, begin);
                     matches += usize::from(found.is_some());
                     assert_eq!(found, all_ways.match_at(&text, begin), "'{pattern}' in '{text}' at {begin}");
