@@ -83,7 +83,7 @@ impl Lowering {
             // What was added before is no key and changes no partition.
             if let Some(First { limit, with_ties }) = first.filter(|_| groups.len() == 1) {
                 let (partition, order) = (group.partition.clone(), group.order.clone());
-                let row_number = self.number_of_first(window);
+                let row_number = self.row_number_column(window);
                 let is_numbered = row_number.is_some();
                 node = self.first(&node, TopNSpec { partition, order, offset: 0, limit, with_ties, row_number });
                 if is_numbered {
@@ -106,7 +106,7 @@ impl Lowering {
     }
 
     /// The name of the result of `window`, if it is the number of each of the first rows, which who finds them knows.
-    fn number_of_first(&self, window: &Window) -> Option<String> {
+    fn row_number_column(&self, window: &Window) -> Option<String> {
         let [call] = window.window_expr.as_slice() else { return None };
         let field = window.schema.field(window.input.schema().fields().len());
         let is_number = call_of(call).is_ok_and(|call| call.fun.name() == "row_number");

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Interval,
+    Array, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, Interval,
     ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr, TableFactor, TableWithJoins, Value,
 };
 
@@ -50,6 +50,11 @@ pub(crate) fn number(value: i64) -> Expr {
 /// `true` or `false`.
 pub(crate) fn boolean(value: bool) -> Expr {
     Expr::Value(Value::Boolean(value).with_empty_span())
+}
+
+/// `ARRAY[element]`.
+pub(crate) fn array_of(element: Expr) -> Expr {
+    Expr::Array(Array { elem: vec![element], named: true })
 }
 
 /// `NULL`.

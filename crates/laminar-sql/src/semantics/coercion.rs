@@ -121,16 +121,18 @@ fn coerce_union(mut union: Union) -> Result<Union> {
             // A text without a type becomes what stands beside it, as in PostgreSQL.
             let becomes = !untyped.is_empty() && typed.iter().any(|input| type_in(input).is_some_and(|t| !t.is_null()));
             let inputs = if becomes { typed } else { union.inputs.iter().collect() };
-            meeting_type(inputs.into_iter().filter_map(type_in))
-                .and_then(|(target, is_ours)| (is_ours || becomes).then_some(target))
+            meeting_type(inputs.into_iter().filter_map(type_in)).map(|(target, _)| target)
         })
         .collect();
     let Some(first) = union.inputs.first().map(|first| Arc::clone(first.schema())) else { return Ok(union) };
-    if targets.iter().all(Option::is_none) && !union.inputs.iter().any(|input| has_other_names(input, &first)) {
+    let settled = |input: &Arc<LogicalPlan>| {
+        input.schema().fields().iter().zip(&targets).all(|(field, target)| target.as_ref().is_none_or(|t| t == field.data_type()))
+    };
+    if union.inputs.iter().all(settled) && !union.inputs.iter().any(|input| has_other_names(input, &first)) {
         return Ok(union);
     }
     union.inputs = union.inputs.iter().map(|input| branch(input, &targets, &first).map(Arc::new)).collect::<Result<_>>()?;
-    // The other columns meet by DataFusion's rule, which comes after this one.
+    // DataFusion's own rule comes after this one, when expressions above have been typed already.
     Union::try_new_with_loose_types(union.inputs)
 }
 

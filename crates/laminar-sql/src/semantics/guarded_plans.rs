@@ -11,7 +11,8 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 
-use super::outer_constants::OuterConstants;
+use super::explicit_order::ExplicitOrder;
+use super::overstated::Overstated;
 use super::short_circuit::guarded;
 
 /// DataFusion's rules between our own. An aggregate is computed from its rows and not from what is known of them: of a column that is NULL in all
@@ -19,7 +20,9 @@ use super::short_circuit::guarded;
 pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let mut rules = PhysicalOptimizer::new().rules;
     rules.retain(|rule| rule.name() != "aggregate_statistics");
-    rules.insert(0, Arc::new(OuterConstants));
+    rules.insert(0, Arc::new(Overstated));
+    let check = rules.iter().position(|rule| rule.name() == "SanityCheckPlan").unwrap_or(rules.len());
+    rules.insert(check, Arc::new(ExplicitOrder));
     rules.push(Arc::new(GuardedPlans));
     rules
 }

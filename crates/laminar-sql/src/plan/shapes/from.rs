@@ -53,7 +53,7 @@ impl<'a> Scope<'a> {
     /// without what it computes.
     pub(super) fn columns_of(&self, relation: &TableFactor) -> Result<Vec<FromColumn>> {
         self.planned_columns_of(relation).or_else(|error| match relation {
-            TableFactor::Derived { .. } => {
+            _ if has_named_columns(relation) => {
                 let mut names_alone = relation.clone();
                 let _ = walk_mut(&mut names_alone, &mut NamesAlone);
                 self.planned_columns_of(&names_alone).map_err(|_| error)
@@ -88,6 +88,15 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// Whether a relation says itself what its columns are called.
+fn has_named_columns(relation: &TableFactor) -> bool {
+    match relation {
+        TableFactor::Derived { .. } => true,
+        TableFactor::UNNEST { alias, .. } => alias.as_ref().is_some_and(|alias| !alias.columns.is_empty()),
+        _ => false,
+    }
+}
+
 /// Leaves of queries what their columns are called.
 struct NamesAlone;
 
@@ -96,6 +105,14 @@ impl VisitorMut for NamesAlone {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         (query.order_by, query.limit_clause, query.fetch) = (None, None, None);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::UNNEST { array_exprs, .. } = relation {
+            // Alike they would be one column.
+            array_exprs.iter_mut().zip(0..).for_each(|(array, number)| *array = syntax::array_of(syntax::number(number)));
+        }
         ControlFlow::Continue(())
     }
 

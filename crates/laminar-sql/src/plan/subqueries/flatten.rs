@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, Result, ScalarValue, Spans, not_impl_err, plan_err};
+use datafusion::common::{Column, DFSchemaRef, Result, ScalarValue, Spans, not_impl_err, plan_err};
 use datafusion::functions_aggregate::array_agg::array_agg_udaf;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, InSubquery, SetComparison, SetQuantifier};
+use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, FetchType, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, SkipType, Sort,
     Subquery, Window, lit,
 };
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::domain::{Domain, columns_in, same, shown_columns};
 use super::push::{is_row_by_row, push};
@@ -163,7 +165,7 @@ impl Flattening {
                 let plan = with_head(self.plan(found.subquery.subquery.as_ref().clone())?)?;
                 let uncorrelated = outer_columns(&plan)?.is_empty();
                 // NOT IN is a join by the value; one that is the same for all rows is no key.
-                let is_key = !found.expr.column_refs().is_empty();
+                let is_key = varies(&found.expr, input.schema());
                 let plain = if found.negated { uncorrelated && is_key } else { is_plain(&plan, input.schema())? };
                 plain.then(|| Expr::InSubquery(InSubquery { subquery: of(&found.subquery, plan), ..found.clone() }))
             }
@@ -361,6 +363,13 @@ impl Flattening {
         };
         Ok(column)
     }
+}
+
+/// Whether `expr` may have another value in other rows of `schema`, once constants are folded.
+fn varies(expr: &Expr, schema: &DFSchemaRef) -> bool {
+    let context = SimplifyContext::builder().with_schema(Arc::clone(schema)).build();
+    let folded = ExprSimplifier::new(context).simplify(expr.clone());
+    !folded.as_ref().unwrap_or(expr).column_refs().is_empty()
 }
 
 /// `plan` where nothing is asked but whether there is a row: neither its order matters nor a LIMIT that leaves one.
