@@ -108,8 +108,13 @@ const fn tumble(name: &'static str, about: &'static str, source: Source) -> Work
     }
 }
 
+const fn latency(name: &'static str, about: &'static str, setup: &'static str, sql: &'static str) -> Workload {
+    let (source, kind) = (Source::Events { keys: 1_000 }, Kind::Latency);
+    Workload { name, about, source, setup, sql, duckdb: None, rows: 200_000, kind, beside: None }
+}
+
 /// All of them but those of Nexmark.
-static WORKLOADS: [Workload; 11] = [
+static WORKLOADS: [Workload; 14] = [
     tumble("tumble-1k", "tumbling count and sum, 1,000 keys", Source::Events { keys: 1_000 }),
     tumble("tumble-10k", "tumbling count and sum, 10,000 keys", Source::Events { keys: 10_000 }),
     tumble("tumble-1m", "tumbling count and sum, 1,000,000 keys", Source::Events { keys: 1_000_000 }),
@@ -189,6 +194,25 @@ static WORKLOADS: [Workload; 11] = [
         kind: Kind::Latency,
         beside: None,
     },
+    latency(
+        "latency-filter",
+        "the same through a filter with a computed column",
+        "",
+        "SELECT k, v * 2 AS doubled, ts FROM events WHERE v < 900",
+    ),
+    latency(
+        "latency-join",
+        "the same through a join with the rows that came before and a table of 1,000 rows, which may change",
+        "CREATE TABLE names (k BIGINT, name VARCHAR); \
+         INSERT INTO names SELECT x, 'name ' || x FROM generate_series(0, 999) AS g (x)",
+        "SELECT events.k, name, v FROM events JOIN names ON events.k = names.k",
+    ),
+    latency(
+        "latency-top-10",
+        "the same through the ten greatest",
+        "",
+        "SELECT k, v, ts FROM events ORDER BY v DESC, ts, k LIMIT 10",
+    ),
     Workload {
         name: "latency-beside-load",
         about: "the same at 1,000 rows a second while another thread reads a source into a join of 20 rows for each and an aggregate",
