@@ -82,6 +82,13 @@ pub(super) fn result_type(op: ArithmeticOp, left: &DataType, right: &DataType) -
     }
 }
 
+/// The type of whole numbers of two sizes together. Operands are cast to it when a query is read, but the type of one may be another until DataFusion
+/// has looked at all of a plan, and it asks for the type of the result before.
+fn wider(left: &DataType, right: &DataType) -> Option<DataType> {
+    let differ = left != right && left.is_signed_integer() && right.is_signed_integer();
+    differ.then(|| if left.primitive_width() > right.primitive_width() { left.clone() } else { right.clone() })
+}
+
 impl ScalarUDFImpl for Arithmetic {
     fn name(&self) -> &str {
         self.op.name()
@@ -108,7 +115,7 @@ impl ScalarUDFImpl for Arithmetic {
 
     fn return_type(&self, args: &[DataType]) -> Result<DataType> {
         match args {
-            [left, right] => match result_type(self.op, left, right) {
+            [left, right] => match result_type(self.op, left, right).or_else(|| wider(left, right)) {
                 Some(result) => Ok(result),
                 None => plan_err!("there is no {left} {} {right}", self.op.sign()),
             },
@@ -124,6 +131,10 @@ impl ScalarUDFImpl for Arithmetic {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [left, right] = args.args.as_slice() else { return internal_err!("an operator has two operands") };
+        let [left, right] = &match wider(&left.data_type(), &right.data_type()) {
+            Some(wider) => [left.cast_to(&wider, None)?, right.cast_to(&wider, None)?],
+            None => [left.clone(), right.clone()],
+        };
         let compute = |left: &dyn Datum, right: &dyn Datum| compute(self.op, left, right, args.return_field.data_type());
         match (left, right) {
             (ColumnarValue::Array(left), ColumnarValue::Array(right)) => compute(left, right).map(ColumnarValue::Array),
