@@ -1,10 +1,11 @@
 //! The parentheses behind a source's or table's name: columns, keys, the watermark.
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, DataType, Expr};
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 use laminar_core::{Code, Error, Result, Span};
 
+use super::collation::{expect_bytewise, has_collation};
 use super::connector;
 use super::constraints::Constraints;
 use super::dispatch::not_built;
@@ -29,7 +30,6 @@ const NOT_BUILT: &[(&[&str], &str)] = &[
     (&["REFERENCES"], "join in a view"),
     (&["FOREIGN", "KEY"], "join in a view"),
     (&["CONSTRAINT"], "declare the key without a name: PRIMARY KEY (…)"),
-    (&["COLLATE"], "text is compared byte by byte"),
     (&["INCLUDE"], "declare the column"),
     (&["PERIOD"], ""),
     (&["METADATA"], "declare the column"),
@@ -131,6 +131,8 @@ fn column(cursor: &mut Cursor<'_>, owner: &Name, found: &mut Definition) -> Resu
             not_null = true;
         } else if cursor.take_words(&["PRIMARY", "KEY"]) {
             is_key = true;
+        } else if cursor.is_word(0, "COLLATE") {
+            collate(cursor, &data_type)?;
         } else if !cursor.take_word("NULL") && !found.constraints.of_column(cursor, owner, &name)? {
             break;
         }
@@ -142,6 +144,21 @@ fn column(cursor: &mut Cursor<'_>, owner: &Name, found: &mut Definition) -> Resu
     }
     found.columns.push(ColumnDef { name, data_type, type_span, not_null, span });
     Ok(())
+}
+
+/// `COLLATE "C"`, perhaps with a schema before the name.
+fn collate(cursor: &mut Cursor<'_>, data_type: &DataType) -> Result<()> {
+    let start = cursor.position();
+    cursor.take_word("COLLATE");
+    let mut name = cursor.name("the name of a collation")?;
+    if cursor.take(&Token::Period) {
+        name = cursor.name("the name of a collation")?;
+    }
+    if !has_collation(data_type) {
+        let text = format!("a column of type {data_type} has no collation: texts have one");
+        return Err(Error::new(Code::InvalidQuery, text).at(cursor.since(start)).with_hint("leave COLLATE out"));
+    }
+    expect_bytewise(&name.text).map_err(|error| error.at(name.span))
 }
 
 fn set_key(found: &mut Definition, key: Vec<Name>, span: Span) -> Result<()> {

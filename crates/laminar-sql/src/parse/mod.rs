@@ -9,6 +9,7 @@ mod assignments;
 mod backup;
 mod change;
 mod changed_rows;
+mod collation;
 mod columns;
 mod connector;
 mod constraints;

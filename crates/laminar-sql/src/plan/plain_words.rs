@@ -88,8 +88,7 @@ fn nested_aggregates(message: &str) -> Option<Error> {
 
 /// A part of the parser's tree that the planner does not know.
 fn unknown_syntax(message: &str) -> Option<Error> {
-    const FORMS: [(&str, &str, &str); 8] = [
-        ("Collate", "COLLATE", "leave it out: texts are compared byte by byte, as with COLLATE \"C\""),
+    const FORMS: [(&str, &str, &str); 7] = [
         ("Pivot", "PIVOT", "write a column for each value: sum(x) FILTER (WHERE kind = 'a') AS a"),
         ("Unpivot", "UNPIVOT", "CROSS JOIN LATERAL (VALUES ('a', a), ('b', b)) AS q (kind, x)"),
         ("IsNormalized", "IS NORMALIZED", ""),

@@ -4,6 +4,7 @@
 
 mod any_all;
 mod changes;
+mod collate;
 mod distinct_from;
 mod fill;
 mod joins_by_time;

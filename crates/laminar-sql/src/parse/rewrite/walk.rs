@@ -10,8 +10,8 @@ use laminar_core::{Error, Result};
 
 use super::distinct_from::DistinctFrom;
 use super::{
-    any_all, changes, fill, joins_by_time, like_escape, recursive, rows, set_operations, set_returning, string_agg, subscript,
-    temporal_probe,
+    any_all, changes, collate, fill, joins_by_time, like_escape, recursive, rows, set_operations, set_returning, string_agg,
+    subscript, temporal_probe,
 };
 use crate::ast_walk::walk_mut;
 use crate::parse::exclude::exclusion_as_partition;
@@ -90,7 +90,7 @@ impl VisitorMut for Rewrites<'_> {
         like_escape::rewrite(expr);
         any_all::rewrite(expr);
         subscript::rewrite(expr);
-        let result = string_agg::rewrite(expr).and_then(|()| rows::rewrite(expr));
+        let result = collate::rewrite(expr).and_then(|()| string_agg::rewrite(expr)).and_then(|()| rows::rewrite(expr));
         self.flow(result, expr)
     }
 }
