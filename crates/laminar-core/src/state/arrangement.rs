@@ -1,5 +1,6 @@
 //! The rows of one side of a join, arranged by key: immutable Arrow chunks plus a small mutable index.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -47,7 +48,15 @@ pub struct ProbeCursor {
     row: usize,
     /// The next stored row for `row`; `None`: its chain is still to be looked up.
     row_id: Option<RowId>,
+    /// The next one by time, where its partners are looked for so.
+    timed: Option<(i64, RowId)>,
 }
+
+/// The times, in nanoseconds, of the rows that each row that asks can meet; none: of any time.
+pub type Within<'a> = &'a [RangeInclusive<i64>];
+
+/// So many rows with the key of a row are looked at, whatever their times.
+const CHAIN_MAX: usize = 32;
 
 impl Arrangement {
     /// Rows of `schema` that are found by the columns `keys` (none: by all rows at once).
@@ -192,13 +201,41 @@ impl Arrangement {
     ///
     /// A portion can be empty although more follow: candidates are found by hash and compared afterwards.
     pub fn probe(&self, keys: &[ArrayRef], hashes: &[u64], cursor: &mut ProbeCursor, limit: usize) -> Result<Option<Matches>> {
-        let candidates = self.candidates(hashes, cursor, limit);
+        self.probe_within(keys, hashes, &[], cursor, limit)
+    }
+
+    /// The same, without some rows that are not [`Within`] the times of the row that asks: where many rows have its key, those of other times are
+    /// not looked at.
+    pub fn probe_within(
+        &self,
+        keys: &[ArrayRef],
+        hashes: &[u64],
+        within: Within<'_>,
+        cursor: &mut ProbeCursor,
+        limit: usize,
+    ) -> Result<Option<Matches>> {
+        let candidates = self.candidates(hashes, within, cursor, limit);
         if candidates.rows.is_empty() { Ok(None) } else { self.compare(keys, candidates).map(Some) }
     }
 
-    fn candidates(&self, hashes: &[u64], cursor: &mut ProbeCursor, limit: usize) -> Matches {
+    fn candidates(&self, hashes: &[u64], within: Within<'_>, cursor: &mut ProbeCursor, limit: usize) -> Matches {
         let mut matches = Matches::default();
         while cursor.row < hashes.len() {
+            if cursor.row_id.is_none()
+                && let Some((times, within)) = self.times.as_ref().zip(within.get(cursor.row))
+                && let Some(first) = cursor.timed.take().or_else(|| self.first_by_time(times, hashes[cursor.row], within))
+            {
+                for (time, row_id) in times.between(first, *within.end()) {
+                    if matches.rows.len() == limit {
+                        cursor.timed = Some((time, row_id));
+                        return matches;
+                    }
+                    matches.rows.push(cursor.row as u32);
+                    matches.row_ids.push(row_id);
+                }
+                cursor.row += 1;
+                continue;
+            }
             let mut row_id = cursor.row_id.unwrap_or_else(|| self.chains.first(hashes[cursor.row]));
             while row_id != NO_ROW {
                 if matches.rows.len() == limit {
@@ -213,6 +250,23 @@ impl Arrangement {
             cursor.row_id = None;
         }
         matches
+    }
+
+    /// Where to begin in `times`, if fewer rows are [`Within`] than have the key with this hash.
+    fn first_by_time(&self, times: &TimeIndex, hash: u64, within: &RangeInclusive<i64>) -> Option<(i64, RowId)> {
+        let first = (*within.start(), RowId::MIN);
+        let row = |row_id: RowId| Some(row_id).filter(|row_id| *row_id != NO_ROW);
+        let mut by_key = std::iter::successors(row(self.chains.first(hash)), |row_id| row(self.chains.next(*row_id)));
+        by_key.nth(CHAIN_MAX).filter(|_| times.is_complete())?;
+        // Both at once, so that it costs no more than what is looked at then.
+        let mut by_time = times.between(first, *within.end());
+        loop {
+            match (by_time.next(), by_key.next()) {
+                (None, _) => return Some(first),
+                (Some(_), None) => return None,
+                (Some(_), Some(_)) => {}
+            }
+        }
     }
 
     /// The candidates whose keys are equal, and not only their hashes.

@@ -20,7 +20,7 @@ mod time_index;
 mod timed;
 mod tree_bytes;
 
-pub use arrangement::{Arrangement, Matches, ProbeCursor};
+pub use arrangement::{Arrangement, Matches, ProbeCursor, Within};
 pub use contents::{Contents, Outcome};
 pub(crate) use first_rows::{FirstRows, FirstRowsBefore};
 pub use image::{CopiedAhead, ImageTable, Imaged, StateImage};

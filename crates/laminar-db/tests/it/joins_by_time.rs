@@ -1,6 +1,8 @@
 //! Joins by time: which conditions bound what is kept, and that it is.
 
 use laminar_db::Database;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 const SOURCES: &str = "CREATE SOURCE a (k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND);
     CREATE SOURCE b (k BIGINT, ts TIMESTAMP, at TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND);
@@ -116,5 +118,54 @@ fn a_long_stream_keeps_the_rows_of_the_bound_alone() {
         // Two joins, in which 60 s of one side, and what came within the last step of both, are kept; and one that keeps a row a key and
         // what the watermark has not passed.
         assert!((100..=2 * (65 + 205 + 100) + 150).contains(&most), "{most} rows are kept by {workers} workers");
+    }
+}
+
+/// A list of rows for INSERT: an id, nearly always the same key, and a time within two minutes.
+fn random_rows(rng: &mut StdRng, ids: &mut i64) -> String {
+    let mut row = |rng: &mut StdRng| {
+        *ids += 1;
+        let key = match rng.random_range(0..20) {
+            0 => "NULL".to_owned(),
+            key => (key / 18).to_string(),
+        };
+        let time = match rng.random_bool(0.95) {
+            true => format!("TIMESTAMP '2024-01-01' + {} * INTERVAL '100' MILLISECOND", rng.random_range(0..1200)),
+            false => "NULL".to_owned(),
+        };
+        format!("({ids}, {key}, {time})")
+    };
+    (0..rng.random_range(20..90)).map(|_| row(rng)).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn where_many_rows_have_a_key_their_partners_are_found_by_time() {
+    let conditions = [
+        "b.ts BETWEEN a.ts AND a.ts + INTERVAL '3' SECOND",
+        "a.ts > b.ts - INTERVAL '2' SECOND AND a.ts < b.ts + INTERVAL '1' SECOND",
+        "a.ts = b.ts",
+        "a.ts >= b.ts AND a.id % 3 = b.id % 2",
+        "b.ts - a.ts <= INTERVAL '500' MILLISECOND AND a.ts - b.ts <= INTERVAL '0' SECOND",
+    ];
+    for (seed, condition) in (0_u64..).zip(conditions.iter().cycle().take(20)) {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let db = Database::builder().workers_in_turn(1 + seed as usize % 3).build();
+        for table in ["a", "b"] {
+            let columns = "id BIGINT, k BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' DAY";
+            db.execute(&format!("CREATE TABLE {table} ({columns}) APPEND ONLY")).unwrap();
+        }
+        let kind = ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"][seed as usize % 4];
+        let query = format!("SELECT a.id, b.id AS other FROM a {kind} b ON a.k = b.k AND {condition}");
+        let graph = db.query(&format!("EXPLAIN GRAPH {query}")).unwrap().to_strings().concat().concat();
+        assert!(graph.contains(" within "), "{graph}");
+        db.execute(&format!("CREATE MATERIALIZED VIEW v AS {query}")).unwrap();
+        let mut ids = 0;
+        for _ in 0..5 {
+            for table in ["a", "b"] {
+                db.execute(&format!("INSERT INTO {table} VALUES {}", random_rows(&mut rng, &mut ids))).unwrap();
+            }
+            let sorted = |query: &str| db.query(&format!("SELECT * FROM ({query}) AS q ORDER BY 1, 2")).unwrap().to_strings();
+            assert_eq!(sorted("SELECT * FROM v"), sorted(&query), "seed {seed}: {query}");
+        }
     }
 }

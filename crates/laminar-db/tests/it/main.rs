@@ -15,6 +15,7 @@ mod explain_why;
 mod fairness;
 mod first_rows;
 mod functions;
+mod growth;
 mod hosted;
 mod indexes;
 mod joins_by_time;

@@ -1,5 +1,7 @@
 //! How far apart the times of two rows of a join can be, and what follows from it.
 
+use std::ops::RangeInclusive;
+
 use arrow_schema::Schema;
 
 use super::JoinType;
@@ -32,6 +34,15 @@ impl TimeBound {
     /// Whether rows of this side are forgotten at some time.
     pub fn forgets(&self, port: Port) -> bool {
         if port == Port::LEFT { self.least.is_some() } else { self.most.is_some() }
+    }
+
+    /// The times of the rows that a row of this side with this time can meet, in nanoseconds.
+    pub fn partners(&self, port: Port, time: i64) -> RangeInclusive<i64> {
+        let [least, most] = match port {
+            Port::LEFT => [self.most.map(|most| time.saturating_sub(most)), self.least.map(|least| time.saturating_sub(least))],
+            _ => [self.least.map(|least| time.saturating_add(least)), self.most.map(|most| time.saturating_add(most))],
+        };
+        least.unwrap_or(i64::MIN)..=most.unwrap_or(i64::MAX)
     }
 
     /// Rows of this side before the result (nanoseconds) meet no row that is still to come; `None`: any row can. Where rows of the side

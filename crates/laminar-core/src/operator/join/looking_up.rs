@@ -216,7 +216,7 @@ impl Parts<'_> {
     /// Shows left rows with the right rows as they stand.
     fn meet(&mut self, keyed: &KeyedChanges, cx: &mut OperatorContext<'_>) -> Result<()> {
         let mut tally = if self.shown.is_some() { Tally::of_changes(keyed.changes.len()) } else { Tally::default() };
-        self.pairs.meet(Port::LEFT, keyed, &mut self.sides[1], &mut tally, cx)?;
+        self.pairs.meet(Port::LEFT, keyed, &[], &mut self.sides[1], &mut tally, cx)?;
         let (Some(shown), Some(counts)) = (self.shown, tally.own()) else { return Ok(()) };
         let matched = BooleanBuffer::collect_bool(counts.len(), |row| has_match(counts[row]));
         shown.changed(&keyed.changes, BooleanArray::new(matched, None), cx)

@@ -27,9 +27,10 @@ mod side;
 mod tally;
 mod waiting;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use arrow_array::BooleanArray;
+use arrow_array::{Array, BooleanArray};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{Schema, SchemaRef};
 
@@ -47,6 +48,7 @@ use crate::graph::{EdgeProperties, JoinSpec, TimeBound};
 use crate::limits::BATCH_ROWS_MAX;
 use crate::state::{Imaged, Ownership, ProbeCursor, StateImage};
 use crate::time::Watermark;
+use crate::time::event_time::to_nanos;
 use crate::{ChangeBatch, Code, Error, Port, Result};
 
 /// What the images call the two arrangements, by port.
@@ -120,6 +122,15 @@ impl JoinOperator {
         }
         self.sides[own].insert(keyed, None)
     }
+}
+
+/// The times of the rows that each of the changes on `port` can meet; nothing if one of them has no usable time.
+fn partners(bound: &TimeBound, port: Port, keyed: &KeyedChanges) -> Result<Vec<RangeInclusive<i64>>> {
+    let times = to_nanos(keyed.changes.column(bound.time(port).column))?;
+    if times.null_count() > 0 {
+        return Ok(Vec::new());
+    }
+    Ok(times.values().iter().map(|time| bound.partners(port, *time)).collect())
 }
 
 /// The side at `port`, with as much as the join must know of it.
@@ -200,7 +211,11 @@ impl Operator for JoinOperator {
         }
         let asked = self.shown[own].is_some();
         let mut tally = if asked { Tally::of_changes(keyed.changes.len()) } else { Tally::default() };
-        self.pairs.meet(port, &keyed, &mut self.sides[other], &mut tally, cx)?;
+        let within = match &self.time_bound {
+            Some((bound, _)) => partners(bound, port, &keyed)?,
+            None => Vec::new(),
+        };
+        self.pairs.meet(port, &keyed, &within, &mut self.sides[other], &mut tally, cx)?;
         if let (Some(shown), Some(counts)) = (&self.shown[own], tally.own()) {
             let matched = BooleanBuffer::collect_bool(counts.len(), |row| has_match(counts[row]));
             shown.changed(&keyed.changes, BooleanArray::new(matched, None), cx)?;

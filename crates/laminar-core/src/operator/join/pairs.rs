@@ -11,7 +11,7 @@ use super::tally::Tally;
 use crate::expr::{ExprRef, evaluate_isolating};
 use crate::limits::BATCH_ROWS_MAX;
 use crate::operator::OperatorContext;
-use crate::state::{Matches, ProbeCursor};
+use crate::state::{Matches, ProbeCursor, Within};
 use crate::{ChangeBatch, Code, Error, Port, Result};
 
 /// Finds pairs, shows them, and counts them where the join keeps counts.
@@ -29,18 +29,21 @@ impl Pairs {
         Self { schema, residual, shown }
     }
 
-    /// Makes the pairs of changes on `port` with the rows of the other side. `tally` hears of those that are matches.
+    /// Makes the pairs of changes on `port` with the rows of the other side that are `within` their times. `tally` hears of those that are matches.
     pub(super) fn meet(
         &self,
         port: Port,
         keyed: &KeyedChanges,
+        within: Within<'_>,
         other: &mut Side,
         tally: &mut Tally,
         cx: &mut OperatorContext<'_>,
     ) -> Result<()> {
         let mut cursor = ProbeCursor::default();
         let mut outlet = Outlet { schema: &self.schema, waiting: Vec::new(), rows: 0 };
-        while let Some(found) = other.arrangement().probe(&keyed.keys, &keyed.hashes, &mut cursor, BATCH_ROWS_MAX)? {
+        while let Some(found) =
+            other.arrangement().probe_within(&keyed.keys, &keyed.hashes, within, &mut cursor, BATCH_ROWS_MAX)?
+        {
             let mut met = None;
             if self.shown || self.residual.is_some() {
                 let pairs = self.pair(port, keyed, other, &found)?;
