@@ -91,6 +91,16 @@ impl JoinOperator {
         Ok(Self { sides, shown, pairs: Pairs::new(pair_schema, spec.residual.clone(), shows_pairs), time_bound, looking_up })
     }
 
+    /// The times of the rows that each of the changes on `port` can meet; nothing if that is not bound, or one of them has no usable time.
+    fn partners(&self, port: Port, keyed: &KeyedChanges) -> Result<Vec<RangeInclusive<i64>>> {
+        let Some((bound, _)) = &self.time_bound else { return Ok(Vec::new()) };
+        let times = to_nanos(keyed.changes.column(bound.time(port).column))?;
+        if times.null_count() > 0 {
+            return Ok(Vec::new());
+        }
+        Ok(times.values().iter().map(|time| bound.partners(port, *time)).collect())
+    }
+
     /// Right rows are there at once, left rows wait for those of the step.
     fn take_in(&mut self, port: Port, changes: ChangeBatch, cx: &mut OperatorContext<'_>) -> Result<()> {
         let Some(looking_up) = &mut self.looking_up else { return Ok(()) };
@@ -122,15 +132,6 @@ impl JoinOperator {
         }
         self.sides[own].insert(keyed, None)
     }
-}
-
-/// The times of the rows that each of the changes on `port` can meet; nothing if one of them has no usable time.
-fn partners(bound: &TimeBound, port: Port, keyed: &KeyedChanges) -> Result<Vec<RangeInclusive<i64>>> {
-    let times = to_nanos(keyed.changes.column(bound.time(port).column))?;
-    if times.null_count() > 0 {
-        return Ok(Vec::new());
-    }
-    Ok(times.values().iter().map(|time| bound.partners(port, *time)).collect())
 }
 
 /// The side at `port`, with as much as the join must know of it.
@@ -211,10 +212,7 @@ impl Operator for JoinOperator {
         }
         let asked = self.shown[own].is_some();
         let mut tally = if asked { Tally::of_changes(keyed.changes.len()) } else { Tally::default() };
-        let within = match &self.time_bound {
-            Some((bound, _)) => partners(bound, port, &keyed)?,
-            None => Vec::new(),
-        };
+        let within = self.partners(port, &keyed)?;
         self.pairs.meet(port, &keyed, &within, &mut self.sides[other], &mut tally, cx)?;
         if let (Some(shown), Some(counts)) = (&self.shown[own], tally.own()) {
             let matched = BooleanBuffer::collect_bool(counts.len(), |row| has_match(counts[row]));
