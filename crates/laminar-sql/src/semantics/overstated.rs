@@ -1,7 +1,8 @@
 //! What DataFusion takes for known of rows and is not so, or for of no matter and is not, after which it leaves out an ORDER BY:
 //!
 //! * Which rows OFFSET leaves out depends on their order, also without LIMIT.
-//! * What is the same in all rows of the side of an outer join that may be missing is not so behind the join, where it is NULL in some.
+//! * What is the same, equal or in order in all rows of the side of an outer join that may be missing is not so behind the join, where it is NULL in
+//!   some.
 //! * What is one value, or in order, below GROUPING SETS is NULL in some of their rows.
 //! * What is one value in each part of a UNION is not one value in all of it.
 //! * `min` and `max` OVER a frame that grows are NULL before the first value, wherever NULL stands in the order; and `count` OVER a frame that
@@ -64,28 +65,21 @@ fn hide_overstated(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn E
     let known = match overstating_input(plan.as_ref()) {
         Some(_) => Known::OfInput,
         None if is_union || has_sets => Known::Nothing,
-        None => return hide_constants(plan),
+        None => return hide_missing(plan),
     };
     Ok(Transformed::yes(Arc::new(PassedOn::new(plan, known)?)))
 }
 
-/// A join with its sides that may be missing behind a [`PassedOn`], where something is constant there.
-fn hide_constants(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
+/// A join with its sides that may be missing behind a [`PassedOn`].
+fn hide_missing(plan: Arc<dyn ExecutionPlan>) -> Result<Transformed<Arc<dyn ExecutionPlan>>> {
     let may_be_missing = match join_type(plan.as_ref()) {
         Some(JoinType::Left) => [false, true],
         Some(JoinType::Right) => [true, false],
         Some(JoinType::Full) => [true, true],
         _ => return Ok(Transformed::no(plan)),
     };
-    let is_concerned = |(side, may_be_missing): (&&Arc<dyn ExecutionPlan>, bool)| {
-        may_be_missing && !side.equivalence_properties().constants().is_empty()
-    };
-    if !plan.children().iter().zip(may_be_missing).any(is_concerned) {
-        return Ok(Transformed::no(plan));
-    }
-    let side_of = |(side, may_be_missing)| -> Result<Arc<dyn ExecutionPlan>> {
-        let hidden = is_concerned((&side, may_be_missing));
-        Ok(if hidden { Arc::new(PassedOn::new(Arc::clone(side), Known::Nothing)?) } else { Arc::clone(side) })
+    let side_of = |(side, may_be_missing): (&Arc<dyn ExecutionPlan>, bool)| -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(if may_be_missing { Arc::new(PassedOn::new(Arc::clone(side), Known::Nothing)?) } else { Arc::clone(side) })
     };
     let sides = plan.children().into_iter().zip(may_be_missing).map(side_of).collect::<Result<_>>()?;
     with_inputs(plan, sides)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchemaRef, Result, ScalarValue, Spans, not_impl_err, plan_err};
+use datafusion::common::{Column, DFSchemaRef, ExprSchema, Result, ScalarValue, Spans, not_impl_err, plan_err};
 use datafusion::functions_aggregate::array_agg::array_agg_udaf;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Exists, InSubquery, SetComparison, SetQuantifier};
@@ -164,8 +164,8 @@ impl Flattening {
             Expr::InSubquery(found) if !has_subquery(&found.expr) => {
                 let plan = with_head(self.plan(found.subquery.subquery.as_ref().clone())?)?;
                 let uncorrelated = outer_columns(&plan)?.is_empty();
-                // NOT IN is a join by the value; one that is the same for all rows is no key.
-                let is_key = varies(&found.expr, input.schema());
+                // NOT IN is a join by the value; one that is the same for all rows is no key, and NULL would not be seen in one that is made so.
+                let is_key = varies(&found.expr, input.schema()) && !makes_null(&found.expr, input.schema(), plan.schema());
                 let plain = if found.negated { uncorrelated && is_key } else { is_plain(&plan, input.schema())? };
                 plain.then(|| Expr::InSubquery(InSubquery { subquery: of(&found.subquery, plan), ..found.clone() }))
             }
@@ -370,6 +370,18 @@ fn varies(expr: &Expr, schema: &DFSchemaRef) -> bool {
     let context = SimplifyContext::builder().with_schema(Arc::clone(schema)).build();
     let folded = ExprSimplifier::new(context).simplify(expr.clone());
     !folded.as_ref().unwrap_or(expr).column_refs().is_empty()
+}
+
+/// Whether `expr` may be NULL although none of its columns is, nor what it is compared with: DataFusion looks at columns alone to tell whether NOT IN
+/// meets NULL.
+fn makes_null(expr: &Expr, schema: &DFSchemaRef, compared: &DFSchemaRef) -> bool {
+    let is_never_null = |column: &Column| schema.field_from_column(column).is_ok_and(|field| !field.is_nullable());
+    let has_null = compared.fields().iter().any(|field| field.is_nullable());
+    let of_its_own = |part: &Expr| {
+        let calls_nullif = matches!(part, Expr::ScalarFunction(call) if call.name() == "nullif");
+        Ok(calls_nullif || matches!(part, Expr::Case(_) | Expr::Literal(ScalarValue::Null, _)))
+    };
+    !has_null && expr.column_refs().into_iter().all(is_never_null) && expr.exists(of_its_own).unwrap_or(true)
 }
 
 /// `plan` where nothing is asked but whether there is a row: neither its order matters nor a LIMIT that leaves one.
