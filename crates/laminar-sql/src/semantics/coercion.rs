@@ -142,10 +142,9 @@ fn is_untyped(input: &LogicalPlan, column: usize) -> bool {
     projection.expr.get(column).is_some_and(|expr| untyped_text(&expr.clone().unalias()).is_some())
 }
 
-/// Whether VALUES are called otherwise than the columns of `first`; other branches get its names by themselves.
+/// Whether a column of `input` is called otherwise than that of `first`.
 fn has_other_names(input: &LogicalPlan, first: &DFSchema) -> bool {
-    let called_alike = || input.schema().fields().iter().zip(first.fields()).all(|(own, first)| own.name() == first.name());
-    matches!(input, LogicalPlan::Values(_)) && !called_alike()
+    input.schema().fields().iter().zip(first.fields()).any(|(own, first)| own.name() != first.name())
 }
 
 /// A branch of a UNION with columns of the types `targets`, as far as these are known.

@@ -11,7 +11,7 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, FetchType, Filter, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, SkipType, Sort,
-    Subquery, Window, lit,
+    SortExpr, Subquery, Window, lit,
 };
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
@@ -85,9 +85,11 @@ impl Flattening {
         Ok(Transformed::yes(match node {
             LogicalPlan::Filter(filter) => self.filter(filter)?,
             LogicalPlan::Projection(projection) => {
-                let mut input = Arc::unwrap_or_clone(projection.input);
+                let (mut input, order) = apart_from_order(Arc::unwrap_or_clone(projection.input));
                 let exprs = self.named_exprs(projection.expr, &mut input)?;
-                LogicalPlanBuilder::from(input).project(exprs)?.build()?
+                let rows = LogicalPlanBuilder::from(input);
+                let rows = if order.is_empty() { rows } else { rows.sort(order)? };
+                rows.project(exprs)?.build()?
             }
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate)?,
             LogicalPlan::Sort(sort) => self.sort(sort)?,
@@ -362,6 +364,21 @@ impl Flattening {
             rows => LogicalPlanBuilder::from(rows).cross_join(value)?.build()?,
         };
         Ok(column)
+    }
+}
+
+/// `plan` without the order of its rows, and that order, which a join would not keep: DISTINCT ON has it below what it selects.
+fn apart_from_order(plan: LogicalPlan) -> (LogicalPlan, Vec<SortExpr>) {
+    match plan {
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => (Arc::unwrap_or_clone(sort.input), sort.expr),
+        // Keys with sub-queries have columns that are hidden again above the sort.
+        LogicalPlan::Projection(hides) if hides.expr.iter().all(|shown| matches!(shown, Expr::Column(_))) => {
+            match hides.input.as_ref() {
+                LogicalPlan::Sort(sort) if sort.fetch.is_none() => (sort.input.as_ref().clone(), sort.expr.clone()),
+                _ => (LogicalPlan::Projection(hides), Vec::new()),
+            }
+        }
+        other => (other, Vec::new()),
     }
 }
 
