@@ -69,7 +69,10 @@ fn over(order: usize, functions: Vec<OverFunction>) -> Result<Box<dyn Operator>>
 fn sum(start: FrameBound) -> OverFunction {
     let function = native("sum", &[DataType::Int64], &[], false).expect("known types").expect("one of ours");
     let call = AggregateCall { function, args: vec![Column::new(&schema(), V)], filter: None, name: "sum".to_owned() };
-    OverFunction::Aggregate { call, frame: Frame { unit: FrameUnit::Rows, start, end: FrameBound::Offset(0) } }
+    OverFunction::Aggregate {
+        call,
+        frame: Frame { unit: FrameUnit::Rows, start, end: FrameBound::Offset(0), exclude: laminar_core::dag::Exclude::NoOthers },
+    }
 }
 
 fn lag() -> OverFunction {

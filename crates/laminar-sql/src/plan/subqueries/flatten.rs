@@ -160,11 +160,13 @@ impl Flattening {
             },
             Expr::Exists(exists) => {
                 let plan = self.plan(any_row(exists.subquery.subquery.as_ref().clone())?)?;
+                let plan = self.with_names_of_its_own(plan)?;
                 is_plain(&plan, input.schema())?
                     .then(|| Expr::Exists(Exists { subquery: of(&exists.subquery, plan), negated: exists.negated }))
             }
             Expr::InSubquery(found) if !has_subquery(&found.expr) => {
                 let plan = with_head(self.plan(found.subquery.subquery.as_ref().clone())?)?;
+                let plan = self.with_names_of_its_own(plan)?;
                 let uncorrelated = outer_columns(&plan)?.is_empty();
                 // NOT IN is a join by the value; one that is the same for all rows is no key, and NULL would not be seen in one that is made so.
                 let is_key = varies(&found.expr, input.schema()) && !makes_null(&found.expr, input.schema(), plan.schema());
@@ -178,6 +180,15 @@ impl Flattening {
             },
             _ => None,
         })
+    }
+
+    /// What `plan` selects under new names: DataFusion puts the columns that its conditions read beside those.
+    fn with_names_of_its_own(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let LogicalPlan::Projection(projection) = plan else { return Ok(plan) };
+        let name = self.name("selected");
+        let exprs = projection.expr.into_iter().enumerate();
+        let exprs = exprs.map(|(index, expr)| expr.unalias().alias(format!("{name}_{index}")));
+        LogicalPlanBuilder::from(Arc::unwrap_or_clone(projection.input)).project(exprs.collect::<Vec<_>>())?.build()
     }
 
     fn aggregate(&mut self, aggregate: Aggregate) -> Result<LogicalPlan> {

@@ -32,7 +32,8 @@ pub(super) fn push(plan: LogicalPlan, domain: &Domain) -> Result<LogicalPlan> {
     }
     match plan {
         LogicalPlan::Projection(projection) => {
-            let exprs = projection.expr.into_iter().map(|expr| domain.bind(expr)).collect::<Result<Vec<_>>>()?;
+            let shown = projection.expr.into_iter().filter(is_shown);
+            let exprs = shown.map(|expr| domain.bind(expr)).collect::<Result<Vec<_>>>()?;
             let input = push(Arc::unwrap_or_clone(projection.input), domain)?;
             LogicalPlanBuilder::from(input).project(domain.columns().into_iter().chain(exprs).collect::<Vec<_>>())?.build()
         }
@@ -86,6 +87,11 @@ pub(super) fn is_row_by_row(plan: &LogicalPlan) -> bool {
 
 fn depends(plan: &LogicalPlan, domain: &Domain) -> Result<bool> {
     Ok(outer_columns(plan)?.iter().any(|column| domain.outer.contains(column)))
+}
+
+/// Whether an expression of a projection is more than the column by which an aggregate below tells its sets apart.
+fn is_shown(expr: &Expr) -> bool {
+    !matches!(expr, Expr::Column(column) if is_set_number(column.relation.as_ref(), &column.name))
 }
 
 /// `plan`, whose first columns are the domain's, with the names that `schema` gives to the others.
@@ -220,7 +226,7 @@ fn joined(join: Join, domain: &Domain) -> Result<LogicalPlan> {
         (J::Right | J::RightSemi | J::RightAnti | J::RightMark, true) => domain.columns_of(&other),
         _ => domain.columns(),
     };
-    let rest = join.schema.columns().into_iter().map(Expr::Column);
+    let rest = shown_columns(&join.schema);
     LogicalPlanBuilder::from(joined).project(domain.named(own).into_iter().chain(rest).collect::<Vec<_>>())?.build()
 }
 
