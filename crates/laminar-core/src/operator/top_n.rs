@@ -4,6 +4,7 @@
 //! it is, or that changed themselves can be shown more or less often than before. Where each row has its number, all rows behind the first one that
 //! changed may be others.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::graph::{EdgeProperties, TopNSpec};
 use crate::limits::BATCH_ROWS_MAX;
 use crate::state::{Changed, Imaged, OrderedArrangement, OrderedView, Ranked, RowId};
 use crate::{ChangeBatch, Port, Result};
+
+/// As many shown rows of a partition are looked at rather than found out which can be others.
+const SHOWN_AT_ONCE: i64 = 64;
 
 /// Rows in their order, of which the first are shown. Within a step, partitions come in their order, and rows that go before those
 /// that come; where rows have numbers, in the order of these.
@@ -48,22 +52,27 @@ impl TopN {
         Ok(Self { offset, limit, with_ties, with_number, input, output, rows, forgets, waiting: Vec::new() })
     }
 
-    /// The rows of the partition of `row` that stand behind all that are shown or left out before them.
-    fn behind(&self, view: OrderedView<'_>, row: RowId) -> Vec<Ranked> {
-        let partition = view.partition(row);
-        let end = self.shown(view, row).end.max(partition.start.saturating_add(self.offset).min(partition.end));
-        view.scan(end..partition.end)
+    /// The rows of a partition that stand behind all that are shown or left out before them.
+    fn behind(&self, view: OrderedView<'_>) -> Vec<Ranked> {
+        let end = self.shown(view).end.max(self.offset.min(view.total()));
+        view.scan(end..view.total())
     }
 
-    /// What is shown of the partition of `row`.
-    fn shown(&self, view: OrderedView<'_>, row: RowId) -> Shown {
-        let partition = view.partition(row);
-        let start = partition.start.saturating_add(self.offset).min(partition.end);
-        let end = start.saturating_add(self.limit).min(partition.end);
+    /// What is shown of a partition.
+    fn shown(&self, view: OrderedView<'_>) -> Shown {
+        let start = self.offset.min(view.total());
+        let end = start.saturating_add(self.limit).min(view.total());
         match view.at(end - 1) {
             Some(last) if self.with_ties && start < end => start..view.peers(last.row_id).end,
             _ => start..end,
         }
+    }
+
+    /// Whether rows that are about to change in a partition, the first of which is this, may be shown or move what is: not if all are behind it, and
+    /// stay there.
+    fn is_reached(&self, view: OrderedView<'_>, first: &Changed) -> bool {
+        let last = view.at(self.offset.saturating_add(self.limit) - 1).filter(|_| self.limit > 0);
+        last.is_none_or(|last| view.compare_changed(first, &last, self.with_ties).is_le())
     }
 
     /// The rows of one partition that may be shown in another number than before, in order. Those that changed are in order too.
@@ -111,10 +120,12 @@ impl TopN {
 
     /// What changed among the shown rows of one partition.
     fn difference(&self, views: [OrderedView<'_>; 2], changed: &[Changed], out: &mut ShownRows) {
-        let row = changed[0].row_id;
-        let shown = [self.shown(views[0], row), self.shown(views[1], row)];
+        let shown = views.map(|view| self.shown(view));
         if self.with_number {
-            return numbered_difference(views, shown, row, self.offset, out);
+            return numbered_difference(views, shown, &changed[0], self.offset, out);
+        }
+        if shown.iter().all(|shown| shown.end - shown.start <= SHOWN_AT_ONCE) {
+            return small_difference(views, shown, out);
         }
         let (mut gone, mut come) = (Vec::new(), Vec::new());
         for row in self.candidates(views, [&shown[0], &shown[1]], changed) {
@@ -129,20 +140,49 @@ impl TopN {
     }
 
     fn emit(&self, changed: &ShownRows, cx: &mut OperatorContext<'_>) -> Result<()> {
-        changed.emit(&self.output, |row_ids| self.rows.view().gather(row_ids), true, cx)
+        changed.emit(&self.output, |row_ids| self.rows.gather(row_ids), true, cx)
     }
 }
 
-/// What changed among the numbered rows of the partition of `first_changed`, before which no row of it changed; `offset` rows are left out.
-fn numbered_difference(views: [OrderedView<'_>; 2], shown: [Shown; 2], first_changed: RowId, offset: i64, out: &mut ShownRows) {
-    let [(from, before), (_, after)] = [0, 1].map(|index| {
-        let (view, shown) = (views[index], &shown[index]);
-        let first = view.partition(first_changed).start;
-        // As many rows stand before it as before the step.
-        let from = (view.start(first_changed) - first).max(offset);
+/// What changed among the shown rows of a partition, all of which are looked at.
+fn small_difference(views: [OrderedView<'_>; 2], shown: [Shown; 2], out: &mut ShownRows) {
+    let [before, after] = [0, 1].map(|index| views[index].scan(shown[index].clone()));
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    let mut come = Vec::new();
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (Some(old), Some(new)) if old.row_id == new.row_id => Ordering::Equal,
+            (Some(old), Some(new)) => views[1].compare_ranked(old, new),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => break,
+        };
+        let old = before.next_if(|_| order.is_le());
+        let new = after.next_if(|_| order.is_ge());
+        let copies = |row: Option<&Ranked>| row.map_or(0, |row| row.copies);
+        let weight = copies(new) - copies(old);
+        match old.or(new) {
+            Some(row) if weight > 0 => come.push((row.row_id, weight)),
+            Some(row) if weight < 0 => out.push(row.row_id, weight),
+            _ => {}
+        }
+    }
+    come.into_iter().for_each(|(row, weight)| out.push(row, weight));
+}
+
+/// What changed among the numbered rows of a partition, in which no row changed before `first_changed`; `offset` rows are left out.
+fn numbered_difference(
+    views: [OrderedView<'_>; 2],
+    shown: [Shown; 2],
+    first_changed: &Changed,
+    offset: i64,
+    out: &mut ShownRows,
+) {
+    // As many rows stand before it as before the step.
+    let from = first_changed.start.max(offset);
+    let [before, after] = [0, 1].map(|index| {
         let copies = |row: Ranked| std::iter::repeat_n(row.row_id, row.copies as usize);
-        let rows = view.scan(first.saturating_add(from)..shown.end).into_iter().flat_map(copies);
-        (from, rows.collect::<Vec<RowId>>())
+        views[index].scan(from..shown[index].end).into_iter().flat_map(copies).collect::<Vec<RowId>>()
     });
     out.push_numbered(from + 1, &before, &after, |one, other| one == other);
 }
@@ -224,19 +264,24 @@ impl Operator for TopN {
         if changes.is_empty() {
             return Ok(());
         }
-        let before = self.rows.tree();
-        let (changed, absent) = self.rows.apply(&changes)?;
-        reject_absent(&changes, absent, cx)?;
-        let views = [self.rows.view_of(&before), self.rows.view()];
+        let mut located = self.rows.locate(&changes)?;
+        reject_absent(&changes, std::mem::take(&mut located.absent), cx)?;
         let (mut difference, mut behind) = (ShownRows::default(), Vec::new());
-        for partition in changed.chunk_by(|a, b| views[1].is_same_partition(a.row_id, b.row_id)) {
-            self.difference(views, partition, &mut difference);
+        for partition in 0..located.partitions() {
+            let slot = located.slot(partition);
+            let is_reached = self.is_reached(self.rows.view(slot), &located.changed(partition)[0]);
+            let before = is_reached.then(|| self.rows.tree_of(slot));
+            self.rows.change(&changes, &mut located, partition, self.with_number)?;
+            let after = self.rows.view(slot);
+            if let Some(before) = &before {
+                self.difference([self.rows.view_of(before), after], located.changed(partition), &mut difference);
+            }
             if self.forgets {
-                behind.extend(self.behind(views[1], partition[0].row_id));
+                behind.push((slot, self.behind(after)));
             }
         }
         self.emit(&difference, cx)?;
-        self.rows.remove(&behind)?;
+        behind.into_iter().try_for_each(|(slot, rows)| self.rows.remove(slot, &rows))?;
         self.rows.compact()
     }
 

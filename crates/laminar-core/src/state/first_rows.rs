@@ -103,7 +103,7 @@ impl FirstRows {
         let rows = changes.rows();
         let hashes = hash_rows(&self.partition_of(rows), rows.num_rows())?;
         let keys = [self.order.len(), self.partition_keys];
-        let [prefixes, partitions] = keys.map(|keys| self.order.prefixes(keys, rows, 0..rows.num_rows()));
+        let [prefixes, partitions] = keys.map(|keys| self.order.prefixes(0..keys, rows));
         let candidate = |row: usize| Candidate {
             row: (rows, row),
             hash: hashes[row],
@@ -188,7 +188,7 @@ impl FirstRows {
             behind => {
                 previous.set(behind, row_id);
                 if goes.is_some() {
-                    partition.prefix = order.prefix(order.len(), store.locate(partition.last)).bits();
+                    partition.prefix = order.prefix(0..order.len(), store.locate(partition.last)).bits();
                 }
             }
         }

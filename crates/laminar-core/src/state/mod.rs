@@ -28,7 +28,7 @@ pub(crate) use ordered::Changed;
 pub use ordered::{OrderedArrangement, OrderedView};
 pub use ownership::Ownership;
 pub(crate) use prefetch::{prefetch, prefetch_groups};
-pub(crate) use rank_tree::Ranked;
+pub(crate) use rank_tree::{RankTree, Ranked};
 pub(crate) use row_store::RowId;
 pub(crate) use scheduled::{NEVER, ScheduledRows};
 pub use timed::TimedArrangement;

@@ -12,15 +12,25 @@ pub(crate) fn prefetch<T>(column: &[T], places: impl Iterator<Item = usize>) {
     }
     let base = column.as_ptr();
     for place in places {
-        let element = base.wrapping_add(place);
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch of any address is allowed; it is a hint that changes nothing a program can see.
-        unsafe {
-            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(element.cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = element;
+        prefetch_address(base.wrapping_add(place));
     }
+}
+
+/// Asks for the first bytes of a value, wherever it is.
+#[inline]
+pub(crate) fn prefetch_value<T>(value: &T) {
+    prefetch_address(value);
+}
+
+#[inline]
+fn prefetch_address<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch of any address is allowed; it is a hint that changes nothing a program can see.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
 /// The same for groups.

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::prefetch::prefetch_value;
 use super::row_store::{NO_ROW, RowId};
 
 /// Entries of a leaf at most.
@@ -74,6 +75,15 @@ impl RankTree {
         self.root.copies()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.root.is_empty()
+    }
+
+    /// The first row, or one of no row.
+    pub(crate) fn first(&self) -> Entry {
+        self.root.first()
+    }
+
     /// How many copies stand in front of the first row for which `is_before` is false.
     pub(crate) fn rank(&self, is_before: impl Fn(Entry) -> bool) -> i64 {
         self.root.rank(&is_before)
@@ -96,22 +106,17 @@ impl RankTree {
         start + node.rank(&is_before)..start + node.rank(&is_not_behind)
     }
 
-    /// The first row for which `is_before` is false.
-    pub(crate) fn find(&self, is_before: impl Fn(Entry) -> bool) -> Option<Ranked> {
-        let (mut node, mut start) = (&self.root, 0);
+    /// The row that `compare` calls equal, of which there is one at most, and how many copies it has.
+    pub(crate) fn find(&self, compare: impl Fn(Entry) -> Ordering) -> Option<(RowId, i64)> {
+        let mut node = &self.root;
         loop {
             match node.as_ref() {
                 Node::Leaf(leaf) => {
-                    let at = leaf.partition_point(&is_before);
-                    start += leaf.copies_of(0..at);
-                    let is_here = at < leaf.rows.len();
-                    return if is_here { Some(leaf.ranked(at, start)) } else { self.at(start) };
+                    let at = leaf.partition_point(&|entry| compare(entry).is_lt());
+                    let is_here = at < leaf.rows.len() && compare(leaf.entry(at)).is_eq();
+                    return is_here.then(|| (leaf.rows[at], leaf.copies_at(at)));
                 }
-                Node::Inner(children) => {
-                    let child = child_of(children, &is_before);
-                    start += children[..child].iter().map(|child| child.copies).sum::<i64>();
-                    node = &children[child].node;
-                }
+                Node::Inner(children) => node = &children[child_of(children, &|entry| compare(entry).is_le())].node,
             }
         }
     }
@@ -140,8 +145,30 @@ impl RankTree {
     /// The rows with copies in `positions`, in order; `start` and `copies` are those within.
     pub(crate) fn scan(&self, positions: Range<i64>) -> Vec<Ranked> {
         let mut found = Vec::new();
-        self.root.scan(0, &positions, &mut found);
+        self.each(positions, |row| found.push(row));
         found
+    }
+
+    /// Calls `row` for each of these.
+    pub(crate) fn each(&self, positions: Range<i64>, mut row: impl FnMut(Ranked)) {
+        self.root.each(0, &positions, &mut row);
+    }
+
+    /// Asks for the memory of the root, which is needed soon.
+    pub(crate) fn prefetch(&self) {
+        prefetch_value(self.root.as_ref());
+    }
+
+    /// Asks for what the root has on the heap.
+    pub(crate) fn prefetch_entries(&self) {
+        match self.root.as_ref() {
+            Node::Leaf(leaf) => {
+                // The middle is looked at first.
+                leaf.prefixes.get(leaf.prefixes.len() / 2).into_iter().for_each(prefetch_value);
+                leaf.rows.first().into_iter().for_each(prefetch_value);
+            }
+            Node::Inner(children) => children.get(children.len() / 2).into_iter().for_each(prefetch_value),
+        }
     }
 
     /// Adds a row behind those for which `is_before` is true.
@@ -333,14 +360,14 @@ impl Node {
         true
     }
 
-    fn scan(&self, mut start: i64, positions: &Range<i64>, found: &mut Vec<Ranked>) {
+    fn each(&self, mut start: i64, positions: &Range<i64>, row: &mut impl FnMut(Ranked)) {
         match self {
-            Node::Leaf(leaf) => leaf.scan(start, positions, found),
+            Node::Leaf(leaf) => leaf.each(start, positions, row),
             Node::Inner(children) => {
                 for child in children {
                     let end = start + child.copies;
                     if start < positions.end && end > positions.start {
-                        child.node.scan(start, positions, found);
+                        child.node.each(start, positions, row);
                     }
                     start = end;
                 }
@@ -366,7 +393,7 @@ impl Node {
 impl Clone for Leaf {
     /// With room for what comes.
     fn clone(&self) -> Self {
-        let mut leaf = Leaf::new();
+        let mut leaf = Leaf::with_room(self.rows.len() + 1);
         leaf.prefixes.extend_from_slice(&self.prefixes);
         leaf.rows.extend_from_slice(&self.rows);
         leaf.copies.clone_from(&self.copies);
@@ -375,9 +402,23 @@ impl Clone for Leaf {
 }
 
 impl Leaf {
-    fn new() -> Self {
-        let (prefixes, rows) = (Vec::with_capacity(LEAF_MAX + 1), Vec::with_capacity(LEAF_MAX + 1));
-        Self { prefixes, rows, copies: Vec::new() }
+    const fn new() -> Self {
+        Self { prefixes: Vec::new(), rows: Vec::new(), copies: Vec::new() }
+    }
+
+    /// With room for so many entries and some that come: those of few rows are small, since a tree may have no more.
+    fn with_room(entries: usize) -> Self {
+        let entries = if entries > LEAF_MAX / 2 { LEAF_MAX + 1 } else { entries.next_multiple_of(4) };
+        Self { prefixes: Vec::with_capacity(entries), rows: Vec::with_capacity(entries), copies: Vec::new() }
+    }
+
+    /// Makes room for one more entry.
+    fn grow(&mut self) {
+        if self.rows.len() == self.rows.capacity() {
+            let more = self.rows.len().max(4).min(LEAF_MAX + 1 - self.rows.len());
+            self.prefixes.reserve_exact(more);
+            self.rows.reserve_exact(more);
+        }
     }
 
     fn entry(&self, at: usize) -> Entry {
@@ -422,18 +463,18 @@ impl Leaf {
         None
     }
 
-    fn scan(&self, mut start: i64, positions: &Range<i64>, found: &mut Vec<Ranked>) {
+    fn each(&self, mut start: i64, positions: &Range<i64>, row: &mut impl FnMut(Ranked)) {
         if self.copies.is_empty() {
             let index = |position: i64| (position - start).clamp(0, self.rows.len() as i64) as usize;
             let (from, to) = (index(positions.start), index(positions.end));
-            found.extend((from..to).map(|at| self.ranked(at, start + at as i64)));
+            (from..to).for_each(|at| row(self.ranked(at, start + at as i64)));
             return;
         }
         for at in 0..self.rows.len() {
             let end = start + self.copies_at(at);
             let within = start.max(positions.start)..end.min(positions.end);
             if within.start < within.end {
-                found.push(Ranked { start: within.start, copies: within.end - within.start, ..self.ranked(at, start) });
+                row(Ranked { start: within.start, copies: within.end - within.start, ..self.ranked(at, start) });
             }
             start = end;
         }
@@ -441,6 +482,7 @@ impl Leaf {
 
     fn insert(&mut self, is_before: &impl Fn(Entry) -> bool, entry: Entry, copies: i64) -> Option<Leaf> {
         let at = self.partition_point(is_before);
+        self.grow();
         if copies != 1 && self.copies.is_empty() {
             self.copies = vec![1; self.rows.len()];
         }
@@ -455,7 +497,7 @@ impl Leaf {
     }
 
     fn split(&mut self, middle: usize) -> Leaf {
-        let mut right = Leaf::new();
+        let mut right = Leaf::with_room(LEAF_MAX + 1);
         right.prefixes.extend(self.prefixes.drain(middle..));
         right.rows.extend(self.rows.drain(middle..));
         if !self.copies.is_empty() {
@@ -542,7 +584,9 @@ mod tests {
             let row = Ranked { prefix: u128::from(row_id / 2), row_id, start, copies };
             assert_eq!(tree.range(|entry| entry.row_id.cmp(&row_id)), start..start + copies);
             assert_eq!(tree.range(|entry| (entry.row_id / 64).cmp(&(row_id / 64))), near(list, row_id / 64));
-            assert_eq!(tree.find(|entry| (entry.prefix, entry.row_id) < (u128::from(row_id / 2), row_id)), Some(row));
+            assert_eq!(tree.find(|entry| entry.row_id.cmp(&row_id)), Some((row_id, copies)));
+            let is_there = list.binary_search_by_key(&(row_id + 1), |(id, _)| *id).is_ok();
+            assert_eq!(tree.find(|entry| entry.row_id.cmp(&(row_id + 1))).is_some(), is_there);
             assert_eq!(tree.at(start + rng.random_range(0..copies)), Some(row));
             expected.push(row);
             start += copies;

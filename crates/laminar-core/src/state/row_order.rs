@@ -46,27 +46,37 @@ impl RowOrder {
 
     /// Compares two rows by the first `keys` of the deciding columns.
     pub(crate) fn compare(&self, keys: usize, left: RowAt<'_>, right: RowAt<'_>) -> Ordering {
-        self.keys[..keys].iter().map(|key| key.compare(left, right)).find(|found| found.is_ne()).unwrap_or(Ordering::Equal)
+        self.compare_by(0..keys, left, right)
     }
 
     /// Compares two rows by the deciding columns from `first` on.
     pub(crate) fn compare_from(&self, first: usize, left: RowAt<'_>, right: RowAt<'_>) -> Ordering {
-        self.keys[first..].iter().map(|key| key.compare(left, right)).find(|found| found.is_ne()).unwrap_or(Ordering::Equal)
+        self.compare_by(first..self.keys.len(), left, right)
     }
 
-    /// The prefixes of the first `keys` deciding columns of rows that follow one another.
-    pub(crate) fn prefixes(&self, keys: usize, rows: &RecordBatch, which: Range<usize>) -> Vec<KeyPrefix> {
-        let mut prefixes = vec![KeyPrefix::default(); which.len()];
-        for OrderKey { sort, .. } in &self.keys[..keys] {
-            key_prefix::extend(&mut prefixes, rows.column(sort.column), which.start, sort.direction);
-        }
+    /// Compares two rows by some deciding columns.
+    pub(crate) fn compare_by(&self, keys: Range<usize>, left: RowAt<'_>, right: RowAt<'_>) -> Ordering {
+        self.keys[keys].iter().map(|key| key.compare(left, right)).find(|found| found.is_ne()).unwrap_or(Ordering::Equal)
+    }
+
+    /// The prefixes of some deciding columns of all rows of a batch.
+    pub(crate) fn prefixes(&self, keys: Range<usize>, rows: &RecordBatch) -> Vec<KeyPrefix> {
+        let mut prefixes = vec![KeyPrefix::default(); rows.num_rows()];
+        self.extend_prefixes(&mut prefixes, keys, rows);
         prefixes
     }
 
-    /// The prefix of the first `keys` deciding columns of one row.
-    pub(crate) fn prefix(&self, keys: usize, (rows, row): RowAt<'_>) -> KeyPrefix {
+    /// Adds some more deciding columns of all rows of a batch to their prefixes.
+    pub(crate) fn extend_prefixes(&self, prefixes: &mut [KeyPrefix], keys: Range<usize>, rows: &RecordBatch) {
+        for OrderKey { sort, .. } in &self.keys[keys] {
+            key_prefix::extend(prefixes, rows.column(sort.column), 0, sort.direction);
+        }
+    }
+
+    /// The prefix of some deciding columns of one row.
+    pub(crate) fn prefix(&self, keys: Range<usize>, (rows, row): RowAt<'_>) -> KeyPrefix {
         let mut prefix = KeyPrefix::default();
-        for OrderKey { sort, .. } in &self.keys[..keys] {
+        for OrderKey { sort, .. } in &self.keys[keys] {
             key_prefix::extend(std::slice::from_mut(&mut prefix), rows.column(sort.column), row, sort.direction);
         }
         prefix
@@ -235,17 +245,17 @@ mod tests {
         let direction = |rng: &mut StdRng| SortDirection { descending: rng.random(), nulls_first: rng.random() };
         let sort: Vec<SortKey> = (0..rows.num_columns()).map(|column| SortKey { column, direction: direction(rng) }).collect();
         let order = RowOrder::new(&schema, &sort).unwrap();
-        let prefixes = order.prefixes(order.len(), &rows, 0..ROWS);
+        let prefixes = order.prefixes(0..order.len(), &rows);
         for (left, right) in (0..ROWS).flat_map(|left| (0..ROWS).map(move |right| (left, right))) {
             let [a, b] = [left, right].map(|row| (&rows, row));
             for keys in 1..=order.len() {
-                let (expected, prefix) = (order.compare(keys, a, b), order.prefix(keys, b));
+                let (expected, prefix) = (order.compare(keys, a, b), order.prefix(0..keys, b));
                 match prefix.range().compare(prefixes[left].bits()) {
                     Some(found) => assert_eq!(found, expected, "seed {seed}: rows {left} and {right} by {keys} columns"),
                     None => assert!(!prefix.is_whole()),
                 }
             }
-            assert_eq!(order.prefix(order.len(), a).bits(), prefixes[left].bits());
+            assert_eq!(order.prefix(0..order.len(), a).bits(), prefixes[left].bits());
         }
     }
 
@@ -265,6 +275,6 @@ mod tests {
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let rows = RecordBatch::try_new(schema.clone(), columns).unwrap();
         let order = RowOrder::new(&schema, &[]).unwrap();
-        assert!(order.prefix(3, (&rows, 0)).is_whole());
+        assert!(order.prefix(0..3, (&rows, 0)).is_whole());
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Schema};
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::expr::WindowFunction;
+use datafusion::logical_expr::expr::{Sort, WindowFunction};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, Window};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Window};
 use laminar_core::dag::{NodeKind, OverCall, OverFunction, OverSpec, TopNSpec};
 use laminar_core::expr::SortKey;
 use laminar_core::{Error, Result};
@@ -32,7 +32,10 @@ struct First {
 
 impl Lowering {
     pub(super) fn window(&mut self, window: &Window) -> Result<Lowered> {
-        self.over(window, None)
+        match with_windows_below(window)? {
+            Some(window) => self.over(&window, None),
+            None => self.over(window, None),
+        }
     }
 
     /// The rows of `window` for which `predicate` may be true.
@@ -130,6 +133,35 @@ fn call_of(expr: &Expr) -> Result<&WindowFunction> {
         Expr::WindowFunction(call) => Ok(call),
         other => Err(Error::internal(format!("{other} is not a call with OVER"))),
     }
+}
+
+/// `window` with the calls of those below it, if some have the same partitions in the same order: what one frame excludes tells them apart. Equal rows
+/// are then told apart alike by all of them, as PostgreSQL promises.
+fn with_windows_below(window: &Window) -> Result<Option<Window>> {
+    let mut windows = vec![window];
+    while let Some(last) = windows.last()
+        && let LogicalPlan::Window(below) = last.input.as_ref()
+        && !windows.iter().flat_map(|window| &window.window_expr).any(|call| reads_result(call, below))
+    {
+        windows.push(below);
+    }
+    let rows = |window: &&Window| -> Result<Vec<(Vec<Expr>, Vec<Sort>)>> {
+        let calls = window.window_expr.iter().map(call_of).collect::<Result<Vec<_>>>()?;
+        let own = |call: &WindowFunction| {
+            call.params.partition_by.iter().filter(|key| exclusion_of_key(key).is_none()).cloned().collect()
+        };
+        Ok(calls.into_iter().map(|call| (own(call), call.params.order_by.clone())).collect())
+    };
+    let rows = windows.iter().map(rows).collect::<Result<Vec<_>>>()?;
+    let is_shared = |(number, own): (usize, &Vec<(Vec<Expr>, Vec<Sort>)>)| {
+        own.iter().any(|rows_of_call| rows[..number].iter().flatten().any(|other| other == rows_of_call))
+    };
+    if !rows.iter().enumerate().any(is_shared) {
+        return Ok(None);
+    }
+    let calls = windows.iter().rev().flat_map(|window| window.window_expr.clone()).collect();
+    let input = windows.last().map_or(&window.input, |last| &last.input);
+    Ok(Some(Window::try_new(calls, Arc::clone(input)).map_err(|error| Error::internal(error.to_string()))?))
 }
 
 fn groups(calls: &[&WindowFunction], keys: &mut KeyColumns<'_>) -> Vec<Group> {

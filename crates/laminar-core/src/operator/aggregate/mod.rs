@@ -45,4 +45,4 @@ pub(super) use int_sums::IntSums;
 pub use namespaces::{NAMESPACES_AT_ONCE, Namespace, RowNamespaces};
 pub use native::native;
 pub use replay::{BatchAggregate, Replayed};
-pub(super) use result_column::{ResultColumn, RowRef, pack};
+pub(super) use result_column::{ResultColumn, RowRef, and_equal, pack};

@@ -106,17 +106,7 @@ impl ResultColumn {
         other_rows: &[u32],
         equal: &mut [bool],
     ) -> Result<()> {
-        let (old, new) = (take_rows(&self.joined()?, rows)?, take_rows(&other.joined()?, other_rows)?);
-        if !old.data_type().is_nested()
-            && let Ok(same) = not_distinct(&old, &new)
-        {
-            equal.iter_mut().zip(same.values()).for_each(|(equal, same)| *equal &= same);
-            return Ok(());
-        }
-        let order = make_comparator(&old, &new, SortOptions::default());
-        let is_same = |row| order.as_ref().is_ok_and(|order| order(row, row).is_eq());
-        equal.iter_mut().enumerate().for_each(|(row, equal)| *equal = *equal && is_same(row));
-        Ok(())
+        and_equal((&self.joined()?, rows), (&other.joined()?, other_rows), equal)
     }
 
     /// The chunks as one column.
@@ -134,6 +124,25 @@ impl ResultColumn {
             None => self.joined(),
         }
     }
+}
+
+/// Turns off `equal` where the values at some rows of one column and those at as many of another differ, or cannot be compared.
+pub(in crate::operator) fn and_equal(
+    (one, rows): (&ArrayRef, &[u32]),
+    (other, other_rows): (&ArrayRef, &[u32]),
+    equal: &mut [bool],
+) -> Result<()> {
+    let (one, other) = (take_rows(one, rows)?, take_rows(other, other_rows)?);
+    if !one.data_type().is_nested()
+        && let Ok(same) = not_distinct(&one, &other)
+    {
+        equal.iter_mut().zip(same.values()).for_each(|(equal, same)| *equal &= same);
+        return Ok(());
+    }
+    let order = make_comparator(&one, &other, SortOptions::default());
+    let is_same = |row| order.as_ref().is_ok_and(|order| order(row, row).is_eq());
+    equal.iter_mut().enumerate().for_each(|(row, equal)| *equal = *equal && is_same(row));
+    Ok(())
 }
 
 /// The rows at `rows`; mostly all of them in order, and then nothing is copied.

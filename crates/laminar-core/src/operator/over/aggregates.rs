@@ -13,6 +13,7 @@ use crate::changelog::Weights;
 use crate::expr::aggregate::{AggregateCall, Fault, GroupAccumulator};
 use crate::graph::Frame;
 use crate::operator::aggregate::CallInputs;
+use crate::state::RowId;
 
 /// Rows that all frames together have at most, for each row that they have at all, if they are worked off at once.
 const FRAME_ROWS_AT_ONCE: usize = 16;
@@ -37,8 +38,8 @@ impl Pieces<'_> {
     pub(super) fn aggregates(&self, call: &AggregateCall, frame: &Frame, faults: &mut [Option<String>]) -> Result<ArrayRef> {
         let frames = self.frames(frame)?;
         let hulls: Vec<Range<i64>> = self.pieces.iter().map(|piece| hull(&frames[piece.rows.clone()])).collect();
-        let (rows, firsts) = self.rows_at(&hulls)?;
-        let inputs = Inputs::of(CallInputs::evaluate(std::slice::from_ref(call), &rows)?);
+        let (row_ids, firsts) = self.row_ids_at(&hulls)?;
+        let inputs = self.inputs(call, &row_ids)?;
         let excluded = self.excluded(frame, &frames);
         let mut taken: Vec<Taken> = Vec::with_capacity(frames.len());
         for (piece, (first, index)) in self.pieces.iter().zip(firsts) {
@@ -49,13 +50,24 @@ impl Pieces<'_> {
         }
         let mut found = Vec::new();
         let rows_of_all: usize = taken.iter().map(|taken| taken.frame.len()).sum();
-        let results = if rows_of_all <= FRAME_ROWS_AT_ONCE * (taken.len() + rows.num_rows()) {
+        let results = if rows_of_all <= FRAME_ROWS_AT_ONCE * (taken.len() + row_ids.len()) {
             at_once(call, &inputs, &taken, &mut found)?
         } else {
             row_by_row(call, &inputs, &taken, &mut found)?
         };
         found.into_iter().for_each(|fault| faults[fault.position] = Some(fault.reason));
         Ok(results)
+    }
+}
+
+impl Pieces<'_> {
+    fn inputs(&self, call: &AggregateCall, row_ids: &[RowId]) -> Result<Inputs> {
+        // Most calls have columns as they are, and of these no other ones are gathered.
+        if call.filter.is_none() && !call.args.is_empty() && call.args.iter().all(|arg| arg.as_column().is_some()) {
+            let args = call.args.iter().map(|arg| self.values_of(arg, row_ids)).collect::<Result<_>>()?;
+            return Ok(Inputs { selected: None, args });
+        }
+        Ok(Inputs::of(CallInputs::evaluate(std::slice::from_ref(call), &self.gather(row_ids)?)?))
     }
 }
 

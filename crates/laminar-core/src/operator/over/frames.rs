@@ -9,13 +9,13 @@ use super::piece::{Piece, Pieces};
 use crate::Result;
 use crate::expr::{ExprRef, evaluate_isolating};
 use crate::graph::{Exclude, Frame, FrameBound, FrameUnit};
-use crate::state::{OrderedView, RowId};
+use crate::state::OrderedView;
 
 impl OrderedView<'_> {
-    /// The positions of the rows of a partition whose only sort key, of this type, is a value: NULLs stand before them or behind them.
-    pub(super) fn values(&self, row: RowId, key_type: &DataType) -> Range<i64> {
-        let partition = self.partition(row);
-        let nulls = self.with_value(row, 0, (&new_null_array(key_type, 1), 0));
+    /// The positions of the rows whose only sort key, of this type, is a value: NULLs stand before them or behind them.
+    pub(super) fn values(&self, key_type: &DataType) -> Range<i64> {
+        let partition = self.positions();
+        let nulls = self.with_value(0, (&new_null_array(key_type, 1), 0));
         if nulls.start == partition.start { nulls.end..partition.end } else { partition.start..nulls.start }
     }
 
@@ -92,7 +92,7 @@ impl Pieces<'_> {
     }
 
     /// The bounds that lie some groups of peers away.
-    fn group_bounds(&self, piece: &Piece, offset: i64, is_start: bool, bounds: &mut Vec<i64>) {
+    fn group_bounds(&self, piece: &Piece<'_>, offset: i64, is_start: bool, bounds: &mut Vec<i64>) {
         let groups = self.groups_around(piece, offset);
         let mut own = 0;
         bounds.extend(self.peers_of(piece).iter().map(|peers| {
@@ -109,7 +109,7 @@ impl Pieces<'_> {
     }
 
     /// The groups of the piece, and those that are at most `offset` groups away from them, in order.
-    fn groups_around(&self, piece: &Piece, offset: i64) -> Vec<Range<i64>> {
+    fn groups_around(&self, piece: &Piece<'_>, offset: i64) -> Vec<Range<i64>> {
         let mut groups: Vec<Range<i64>> = self.peers_of(piece).to_vec();
         groups.dedup();
         let Some(mut first) = groups.first().map(|group| group.start) else { return groups };
@@ -118,7 +118,7 @@ impl Pieces<'_> {
             if first <= piece.partition.start {
                 break;
             }
-            let start = self.view.groups_before(first, 1, piece.partition.start);
+            let start = piece.view.groups_before(first, 1, piece.partition.start);
             before.push(start..first);
             first = start;
         }
@@ -129,7 +129,7 @@ impl Pieces<'_> {
             if end >= piece.partition.end {
                 break;
             }
-            before.push(end..self.view.groups_behind(end, 1, piece.partition.end));
+            before.push(end..piece.view.groups_behind(end, 1, piece.partition.end));
         }
         before
     }
@@ -137,7 +137,7 @@ impl Pieces<'_> {
     /// The bounds that lie at values of the sort key, which are the same for peers.
     fn value_bounds(&self, value: &ExprRef, is_before: bool, is_start: bool, bounds: &mut Vec<i64>) -> Result<()> {
         // What cannot be computed is more than its type can hold.
-        let (values, bad) = evaluate_isolating(value.as_ref(), self.rows())?;
+        let (values, bad) = evaluate_isolating(value.as_ref(), self.rows()?)?;
         let mut outside = vec![false; values.len()];
         bad.iter().for_each(|bad| outside[bad.row] = true);
         for piece in &self.pieces {
@@ -145,8 +145,8 @@ impl Pieces<'_> {
             for (row, peers) in piece.rows.clone().zip(self.peers_of(piece)) {
                 let bound = match last {
                     Some((before, bound)) if before == peers => bound,
-                    _ if outside[row] => end_of(&self.view.values(self.row_ids()[row], value.data_type()), is_before),
-                    _ => end_of(&self.view.with_value(self.row_ids()[row], 0, (&values, row)), is_start),
+                    _ if outside[row] => end_of(&piece.view.values(value.data_type()), is_before),
+                    _ => end_of(&piece.view.with_value(0, (&values, row)), is_start),
                 };
                 last = Some((peers, bound));
                 bounds.push(bound);

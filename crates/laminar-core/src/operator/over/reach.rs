@@ -8,25 +8,21 @@ use crate::expr::ExprRef;
 use crate::graph::{Frame, FrameBound, FrameUnit, OverFunction, OverSpec};
 use crate::state::{OrderedView, RowId};
 
-/// The first and the last row of those whose results depend on `row`, which is one of them itself.
+/// The positions of those whose results depend on a row, which is one of them itself and stands at `own`.
 ///
 /// Where a frame does not hold the current row, rows between the two also count: they say where the frame is.
-pub(super) fn reach(spec: &OverSpec, view: &OrderedView<'_>, partition: &Range<i64>, row: RowId) -> Result<[RowId; 2]> {
-    let from = Row { view, partition: partition.clone(), own: view.copies(row), row };
+pub(super) fn reach(spec: &OverSpec, view: OrderedView<'_>, own: Range<i64>, row: RowId) -> Result<Range<i64>> {
+    let from = Row { view, partition: view.positions(), own, row };
     let mut reached = from.own.clone();
     for call in &spec.calls {
         let more = from.reach_of(&call.function)?;
         reached = reached.start.min(more.start)..reached.end.max(more.end);
     }
-    let at = |position: i64| match position.clamp(from.partition.start, from.partition.end - 1) {
-        own if from.own.contains(&own) => row,
-        other => view.at(other).map_or(row, |row| row.row_id),
-    };
-    Ok([at(reached.start), at(reached.end - 1)])
+    Ok(reached.start.max(0)..reached.end.min(from.partition.end))
 }
 
 struct Row<'a> {
-    view: &'a OrderedView<'a>,
+    view: OrderedView<'a>,
     partition: Range<i64>,
     /// The positions of its copies.
     own: Range<i64>,
@@ -40,7 +36,7 @@ impl Row<'_> {
             OverFunction::RowNumber | OverFunction::Rank | OverFunction::DenseRank => own.start..partition.end,
             OverFunction::PercentRank | OverFunction::CumeDist | OverFunction::Ntile(_) => partition.clone(),
             OverFunction::Shifted { value, offset, ignore_nulls: true, .. } => {
-                let stretch = Stretch { view: *self.view, partition: partition.clone() };
+                let stretch = Stretch { view: self.view };
                 match offset {
                     0.. => stretch.before(own.start, value, *offset)?..own.end,
                     _ => own.start..stretch.behind(own.end, value, offset.saturating_neg())?,
@@ -91,9 +87,9 @@ impl Row<'_> {
     /// Where the value of a bound stands, as the row at `position` has it.
     fn bound(&self, value: &ExprRef, is_before: bool, position: i64) -> Result<Range<i64>> {
         let row = self.view.at(position).map_or(self.row, |row| row.row_id);
-        let values = || self.view.values(row, value.data_type());
+        let values = || self.view.values(value.data_type());
         Ok(match value.evaluate(&self.view.gather(&[row])?) {
-            Ok(value) => self.view.with_value(row, 0, (&value, 0)),
+            Ok(value) => self.view.with_value(0, (&value, 0)),
             Err(_) if is_before => values().start..values().start,
             Err(_) => values().end..values().end,
         })

@@ -23,8 +23,8 @@ impl Pieces<'_> {
         let skips_nulls = ignore_nulls && offset != 0;
         let hulls = self.pieces.iter().map(|piece| match offset {
             _ if !skips_nulls => Ok(piece.shifted(offset)),
-            1.. => Ok(piece.positions.start..self.stretch(piece).behind(piece.positions.end, value, offset)?),
-            _ => Ok(self.stretch(piece).before(piece.positions.start, value, -offset)?..piece.positions.end),
+            1.. => Ok(piece.positions.start..Stretch { view: piece.view }.behind(piece.positions.end, value, offset)?),
+            _ => Ok(Stretch { view: piece.view }.before(piece.positions.start, value, -offset)?..piece.positions.end),
         });
         let values = self.values_at(value, &hulls.collect::<Result<Vec<_>>>()?)?;
         let mut targets: Vec<Option<usize>> = Vec::with_capacity(self.len());
@@ -38,14 +38,10 @@ impl Pieces<'_> {
             targets.extend(piece.positions.clone().map(|position| index(nth_valid(&valid, position, offset)?)));
         }
         let default = match default {
-            Some(default) => default.evaluate(self.rows())?,
+            Some(default) => default.evaluate(self.rows()?)?,
             None => new_null_array(value.data_type(), self.len()),
         };
         take_or(&values.values, &targets, &default)
-    }
-
-    fn stretch(&self, piece: &Piece) -> Stretch<'_> {
-        Stretch { view: self.view, partition: piece.partition.clone() }
     }
 
     /// The value of one row of each row's frame.
@@ -74,20 +70,23 @@ impl Pieces<'_> {
 
     /// The values at single positions; `None`: NULL.
     fn picked_at(&self, value: &ExprRef, positions: Vec<Option<i64>>) -> Result<ArrayRef> {
-        let (mut row_ids, mut targets, mut last) = (Vec::new(), Vec::with_capacity(positions.len()), None);
-        for position in positions {
-            if position.is_some() && position != last {
-                row_ids.extend(position.and_then(|position| self.view.at(position)).map(|row| row.row_id));
-                last = position;
+        let (mut row_ids, mut targets) = (Vec::new(), Vec::with_capacity(positions.len()));
+        for piece in &self.pieces {
+            let mut last = None;
+            for position in &positions[piece.rows.clone()] {
+                if position.is_some() && *position != last {
+                    row_ids.extend(position.and_then(|position| piece.view.at(position)).map(|row| row.row_id));
+                    last = *position;
+                }
+                targets.push(position.and_then(|_| row_ids.len().checked_sub(1)));
             }
-            targets.push(position.and_then(|_| row_ids.len().checked_sub(1)));
         }
-        let values = value.evaluate(&self.view.gather(&row_ids)?)?;
+        let values = self.values_of(value, &row_ids)?;
         take_or(&values, &targets, &new_null_array(value.data_type(), self.len()))
     }
 }
 
-impl Piece {
+impl Piece<'_> {
     /// The positions so many rows behind its own, as far as the partition has them.
     fn shifted(&self, offset: i64) -> Range<i64> {
         let within = |position: i64| position.saturating_add(offset).clamp(self.partition.start, self.partition.end);

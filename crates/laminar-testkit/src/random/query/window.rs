@@ -34,6 +34,11 @@ impl Maker<'_> {
         let has_frame =
             !["row_number", "rank", "dense", "ntile", "percent", "cume", "lag", "lead"].iter().any(|name| call.starts_with(name));
         let window = self.window(&scope, by_place, has_frame);
+        let picks = ["first_value", "last_value", "nth_value"].iter().any(|name| call.starts_with(name));
+        // PostgreSQL finds nothing beyond the row's peers there, other than the standard and DuckDB.
+        let misses_itself = ["UNBOUNDED PRECEDING AND 1 PRECEDING", "1 FOLLOWING AND UNBOUNDED FOLLOWING"];
+        let is_told_apart = picks && misses_itself.iter().any(|frame| window.contains(frame));
+        let window = if is_told_apart { window.replace(" EXCLUDE TIES", "") } else { window };
         let parts = if call.contains("{}") { vec![argument] } else { Vec::new() };
         Expr::of(kind, &format!("{call} OVER ({window})"), parts)
     }
