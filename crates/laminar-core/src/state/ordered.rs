@@ -35,7 +35,7 @@ pub struct OrderedArrangement {
     emptied: Vec<Slot>,
 }
 
-/// Where a partition is in the table, until others are added.
+/// Where a partition is in the table: until changes of another batch are located, or [`OrderedArrangement::compact`].
 pub(crate) type Slot = usize;
 
 #[derive(Debug)]
@@ -65,7 +65,7 @@ pub(crate) struct Changed {
     pub(crate) row_id: RowId,
     pub(crate) before: i64,
     pub(crate) after: i64,
-    /// The position of its first copy once the change is made; where it would be, if it has none. For who asks for it.
+    /// The position of its first copy once the change is made; where it would be, if it has none. [`OrderedArrangement::change`] finds it if asked to.
     pub(crate) start: i64,
     prefix: KeyPrefix,
 }
@@ -145,7 +145,7 @@ impl OrderedArrangement {
     fn tree(&self, slot: Slot) -> &RankTree {
         match self.partitions.get_bucket(slot) {
             Some(partition) => &partition.tree,
-            None => unreachable!("partitions stay where they are until others are added"),
+            None => unreachable!("a slot that holds"),
         }
     }
 
@@ -237,8 +237,8 @@ impl OrderedArrangement {
         Ok(())
     }
 
-    /// Where the partitions of rows are, each of which stands for the others of its part. There is room for those that are missing, so that these places
-    /// stay theirs when they are added.
+    /// Where the partition of each part is; `row` tells of the first row of a part. There is room for the partitions that are missing, so that slots
+    /// still hold when these are added.
     fn slots_of<'a>(&mut self, parts: &[&[u32]], row: impl Fn(usize) -> (RowAt<'a>, u64, KeyPrefix)) -> Vec<Option<Slot>> {
         let all = |rows: &Self| -> Vec<Option<Slot>> { parts.iter().map(|part| rows.slot_of(row(part[0] as usize))).collect() };
         let slots = all(self);
@@ -543,12 +543,12 @@ impl<'a> OrderedView<'a> {
         self.tree.range(|other| prefixes.compare(other.prefix).unwrap_or_else(|| by_value(other)))
     }
 
-    /// Compares two rows by everything.
+    /// Compares two rows of this partition by everything.
     pub(crate) fn compare(&self, left: RowId, right: RowId) -> Ordering {
         self.order.rows.compare_from(self.order.partition_keys, self.store.locate(left), self.store.locate(right))
     }
 
-    /// The same for rows of this partition, of which prefixes are known.
+    /// The same for rows of which the prefixes are known.
     pub(crate) fn compare_ranked(&self, left: &Ranked, right: &Ranked) -> Ordering {
         left.prefix.cmp(&right.prefix).then_with(|| self.compare(left.row_id, right.row_id))
     }

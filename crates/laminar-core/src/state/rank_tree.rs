@@ -1,3 +1,5 @@
+//! Long because a tree, its leaves and the list that it is held against are one thing.
+//!
 //! Row ids in an order, each with the prefix of its key and the number of its copies: where a row stands, and which row stands where, in
 //! O(log rows).
 //!

@@ -110,3 +110,19 @@ fn many_windows_that_stay_open() {
                    CREATE MATERIALIZED VIEW v AS SELECT window_start, sum(v) AS s FROM f GROUP BY TUMBLE(at, INTERVAL '1' SECOND)";
     check(created, &[("f", "TIMESTAMP '2024-01-01' + x * INTERVAL '1 second', x")], nothing);
 }
+
+#[test]
+fn sessions_of_one_key_that_come_in_no_order() {
+    let created = "CREATE SOURCE f (at TIMESTAMP, v BIGINT, WATERMARK FOR at AS at - INTERVAL '10000' DAY);
+                   CREATE MATERIALIZED VIEW v AS SELECT window_start, sum(v) AS s FROM f GROUP BY SESSION(at, INTERVAL '5' SECOND)";
+    check(created, &[("f", "TIMESTAMP '2024-01-01' + ((x * 7919) % 1000003) * INTERVAL '10 second', x")], nothing);
+}
+
+#[test]
+fn sessions_of_one_key_whose_rows_go() {
+    let created = "CREATE TABLE f (at TIMESTAMP, v BIGINT);
+                   CREATE MATERIALIZED VIEW v AS SELECT window_start, sum(v) AS s FROM f GROUP BY SESSION(at, INTERVAL '5' SECOND)";
+    check(created, &[("f", "TIMESTAMP '2024-01-01' + ((x * 7919) % 1000003) * INTERVAL '10 second', x")], |_| {
+        deletions(|part| format!("v % 100 = {part}"))
+    });
+}

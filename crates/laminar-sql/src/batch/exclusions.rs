@@ -19,9 +19,10 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::PhysicalExpr;
 use laminar_core::dag::Exclude;
 
+use super::shifts::{skipping, skips_nulls};
 use crate::plan::{exclusion_of, exclusion_of_key};
 
-/// Makes every call of `plan` whose frame excludes rows one that does.
+/// Makes every call of `plan` whose frame excludes rows one that does, and every `lag` and `lead` that skips NULLs.
 pub(super) fn exclude(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::Window(window) => in_window(window),
@@ -32,7 +33,9 @@ pub(super) fn exclude(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 fn in_window(window: Window) -> Result<Transformed<LogicalPlan>> {
     let excludes = |call: &Expr| match call.clone().unalias() {
-        Expr::WindowFunction(call) => call.params.partition_by.iter().any(|key| exclusion_of_key(key).is_some()),
+        Expr::WindowFunction(call) => {
+            skips_nulls(&call) || call.params.partition_by.iter().any(|key| exclusion_of_key(key).is_some())
+        }
         _ => false,
     };
     if !window.window_expr.iter().any(excludes) {
@@ -58,6 +61,9 @@ fn excluding(call: Expr) -> Expr {
     let Expr::WindowFunction(mut call) = call else { return call };
     let exclude = exclusion_of(&call.params.partition_by);
     call.params.partition_by.retain(|key| exclusion_of_key(key).is_none());
+    if skips_nulls(&call) {
+        return skipping(*call);
+    }
     if exclude == Exclude::NoOthers {
         return Expr::WindowFunction(call);
     }

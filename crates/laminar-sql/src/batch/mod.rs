@@ -12,6 +12,7 @@ mod memory;
 mod named_keys;
 mod row_expression;
 mod select;
+mod shifts;
 mod texts_by_order;
 mod window_lists;
 mod windows;

@@ -32,14 +32,14 @@ struct First {
 
 impl Lowering {
     pub(super) fn window(&mut self, window: &Window) -> Result<Lowered> {
-        match with_windows_below(window)? {
-            Some(window) => self.over(&window, None),
-            None => self.over(window, None),
-        }
+        let joined = with_windows_below(window)?;
+        self.over(joined.as_ref().unwrap_or(window), None)
     }
 
     /// The rows of `window` for which `predicate` may be true.
     pub(super) fn first_of_window(&mut self, window: &Window, predicate: &Expr) -> Result<Lowered> {
+        let joined = with_windows_below(window)?;
+        let window = joined.as_ref().unwrap_or(window);
         self.over(window, first_asked_for(window, predicate))
     }
 
@@ -135,8 +135,8 @@ fn call_of(expr: &Expr) -> Result<&WindowFunction> {
     }
 }
 
-/// `window` with the calls of those below it, if some have the same partitions in the same order: what one frame excludes tells them apart. Equal rows
-/// are then told apart alike by all of them, as PostgreSQL promises.
+/// `window` with the calls of all below it of which it reads no results, if two of them have the same partitions in the same order and were kept apart by
+/// what a frame excludes. Such calls then tell equal rows apart alike, as PostgreSQL promises.
 fn with_windows_below(window: &Window) -> Result<Option<Window>> {
     let mut windows = vec![window];
     while let Some(last) = windows.last()

@@ -103,7 +103,8 @@ impl<'a> Places<'a> {
     /// Where a row of the order `index` stands in the other one.
     fn in_other(&self, index: usize, row: &Ranked) -> Range<i64> {
         let other = 1 - index;
-        // Of those that stand or would stand at the same place, it is the last if it is changed itself, and behind all if not.
+        // Changed rows without copies here would stand before it at the same place: of two that are gone from before row 5, both starts are 5.
+        // The row itself is behind them.
         let before = self.starts[index].partition_point(|start| *start <= row.start);
         let Some(last) = before.checked_sub(1) else { return row.start..row.start + row.copies };
         if self.changed[last].row_id == row.row_id {

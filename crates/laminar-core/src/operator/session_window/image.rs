@@ -110,8 +110,7 @@ impl SessionOperator {
 
     /// Puts a session behind those of its key.
     fn put(&mut self, Session { key, span }: Session) {
-        let end = self.spans.of(key).len();
-        self.spans.replace(key, end..end, [span]);
+        self.spans.replace(key, &[], &[span]);
     }
 
     fn restore_rows(&mut self, rows: &[&RecordBatch]) -> Result<()> {

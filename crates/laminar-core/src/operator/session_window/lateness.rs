@@ -60,8 +60,18 @@ impl Judge {
         if keys.is_empty() {
             return Verdict { parts: vec![Part { closed: Vec::new(), rows }], late: Vec::new() };
         }
-        let stretches = |key: u32| spans.of(key).iter().map(|span| (span.start, span.last)).collect();
-        let mut sessions: BTreeMap<u32, Vec<(i64, i64)>> = keys.into_iter().map(|key| (key, stretches(key))).collect();
+        // A row decides by the sessions that it is near to, and joins no others.
+        let mut sessions: BTreeMap<u32, Vec<(i64, i64)>> = keys.into_iter().map(|key| (key, Vec::new())).collect();
+        for row in &rows {
+            if let Some(sessions) = sessions.get_mut(&row.key) {
+                let near = spans.near(row.key, row.time, row.time, self.gap);
+                sessions.extend(near.into_iter().map(|span| (span.start, span.last)));
+            }
+        }
+        for sessions in sessions.values_mut() {
+            sessions.sort_unstable();
+            sessions.dedup();
+        }
         let mut verdict = Verdict { parts: vec![Part::default()], late: Vec::new() };
         for row in rows {
             match sessions.get_mut(&row.key) {
@@ -120,7 +130,9 @@ mod tests {
     /// Rows as (time, watermark) with a gap of 5, the sessions as (start, last); what is late, and what is closed before a part.
     fn check(lateness: i64, sessions: &[(i64, i64)], rows: &[(i64, i64)], late: &[i64], closed: &[i64]) {
         let mut spans = Spans::default();
-        spans.replace(0, 0..0, sessions.iter().map(|(start, last)| Span { start: *start, last: *last, number: 0 }));
+        for (start, last) in sessions {
+            spans.replace(0, &[], &[Span { start: *start, last: *last, number: 0 }]);
+        }
         let rows = (0u32..).zip(rows).map(|(row, (time, seen))| TimedRow { row, key: 0, time: *time, seen: Watermark(*seen) });
         let verdict = Judge { gap: 5, lateness, time_lag: 0 }.in_order(rows.collect(), &spans);
         assert_eq!(verdict.late.iter().map(|row| row.time).collect::<Vec<_>>(), late);

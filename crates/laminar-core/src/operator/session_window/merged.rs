@@ -70,13 +70,12 @@ impl Merged {
 
     /// Joins a run of rows with the sessions that it meets; the first of them lends its number.
     fn join(&mut self, spans: &mut Spans, key: u32, first: i64, last: i64, gap: i64, plan: &mut Plan) -> i64 {
-        let places = spans.near(key, first, last, gap);
-        let met: Vec<Span> = spans.of(key)[places.clone()].to_vec();
+        let met = spans.near(key, first, last, gap);
         let joined = match (met.first(), met.last()) {
             (Some(a), Some(z)) => Span { start: a.start.min(first), last: z.last.max(last), number: a.number },
             _ => Span { start: first, last, number: self.next_number() },
         };
-        spans.replace(key, places, [joined]);
+        spans.replace(key, &met, &[joined]);
         plan.merges.extend(met.iter().skip(1).map(|span| (span.number, joined.number)));
         let mut met = met.into_iter().map(|span| Session { key, span }).peekable();
         // The run before, of the same key, may have ended in the first session that this one meets.

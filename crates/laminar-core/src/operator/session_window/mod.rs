@@ -314,7 +314,7 @@ impl SessionOperator {
         closed.iter().for_each(|session| self.touched_keys.insert(session.key));
         let touched = self.touched_keys.take();
         let has_rows = |key: u32| matches!(&self.store, Store::Ordered(ordered) if ordered.has_rows(key));
-        let gone: Vec<u32> = touched.into_iter().filter(|key| self.spans.of(*key).is_empty() && !has_rows(*key)).collect();
+        let gone: Vec<u32> = touched.into_iter().filter(|key| !self.spans.has(*key) && !has_rows(*key)).collect();
         self.keys.release(&gone);
         self.reached_before = self.reached;
         Ok(())

@@ -1,6 +1,7 @@
 //! Sessions of rows that can be retracted, which may split them: one group for each time of a key, merged when asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -35,8 +36,8 @@ impl Ordered {
     pub(super) fn touches(&self, spans: &Spans, keys: &[u32], times: &[i64], gap: i64) -> Vec<Session> {
         let mut touched: Vec<Session> = Vec::new();
         for (key, time) in keys.iter().zip(times) {
-            for span in &spans.of(*key)[spans.near(*key, *time, *time, gap)] {
-                let session = Session { key: *key, span: *span };
+            for span in spans.near(*key, *time, *time, gap) {
+                let session = Session { key: *key, span };
                 // Rows come sorted: a session that is known was seen just now.
                 if !touched.iter().rev().take(2).any(|known| *known == session) {
                     touched.push(session);
@@ -65,12 +66,13 @@ impl Ordered {
         let (mut changed, mut keys) = (Vec::new(), Vec::new());
         for (key, touched) in std::mem::take(&mut self.touched) {
             self.drop_empty(key, &touched);
-            let new = self.spans_of(key, gap);
             let is_touched =
                 |span: &Span| touched.range(span.start.saturating_sub(gap)..=span.last.saturating_add(gap)).next().is_some();
-            changed.extend(new.iter().filter(|span| is_touched(span)).map(|span| Session { key, span: *span }));
-            let all = 0..spans.of(key).len();
-            spans.replace(key, all, new);
+            for Moved { old, first, last } in moved(spans, key, &touched, gap) {
+                let new = self.spans_of(key, first..=last, gap);
+                changed.extend(new.iter().filter(|span| is_touched(span)).map(|span| Session { key, span: *span }));
+                spans.replace(key, &old, &new);
+            }
             keys.push(key);
         }
         (changed, keys)
@@ -94,9 +96,10 @@ impl Ordered {
         self.table.release(&empty);
     }
 
-    fn spans_of(&self, key: u32, gap: i64) -> Vec<Span> {
+    /// The sessions of the rows of a key at these times.
+    fn spans_of(&self, key: u32, times: RangeInclusive<i64>, gap: i64) -> Vec<Span> {
         let mut spans: Vec<Span> = Vec::new();
-        for (time, groups) in self.times.get(&key).into_iter().flatten() {
+        for (time, groups) in self.times.get(&key).into_iter().flat_map(|own| own.range(times.clone())) {
             if groups.iter().all(|group| self.table.weight(*group) <= 0) {
                 continue;
             }
@@ -141,7 +144,8 @@ impl Ordered {
             let groups: Vec<u32> = self.groups_of(session).collect();
             self.table.release(&groups);
             if let Some(times) = self.times.get_mut(&session.key) {
-                times.retain(|time, _| !(session.span.start..=session.span.last).contains(time));
+                let gone: Vec<i64> = times.range(session.span.start..=session.span.last).map(|(time, _)| *time).collect();
+                gone.iter().for_each(|time| _ = times.remove(time));
                 if times.is_empty() {
                     self.times.remove(&session.key);
                 }
@@ -179,4 +183,32 @@ impl Ordered {
         }
         Ok(())
     }
+}
+
+/// Neighbouring sessions of a key that a step's rows may join, part or end, and the times of all rows that are or were in them.
+struct Moved {
+    old: Vec<Span>,
+    first: i64,
+    last: i64,
+}
+
+/// What rows that came or went at the times `touched` move: no session of one part can meet one of another.
+fn moved(spans: &Spans, key: u32, touched: &BTreeSet<i64>, gap: i64) -> Vec<Moved> {
+    let mut parts: Vec<Moved> = Vec::new();
+    for time in touched {
+        let met = spans.near(key, *time, *time, gap);
+        let last = met.last().map_or(*time, |span| span.last.max(*time));
+        match parts.last_mut().filter(|part| part.last.saturating_add(gap) >= *time) {
+            Some(part) => {
+                let known = part.old.last().map(|span| span.start);
+                part.old.extend(met.into_iter().filter(|span| known.is_none_or(|known| span.start > known)));
+                part.last = part.last.max(last);
+            }
+            None => {
+                let first = met.first().map_or(*time, |span| span.start.min(*time));
+                parts.push(Moved { old: met, first, last });
+            }
+        }
+    }
+    parts
 }
