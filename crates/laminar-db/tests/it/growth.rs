@@ -126,3 +126,17 @@ fn sessions_of_one_key_whose_rows_go() {
         deletions(|part| format!("v % 100 = {part}"))
     });
 }
+
+#[test]
+fn values_that_are_looked_for_among_nulls() {
+    let created = "CREATE TABLE f (id BIGINT, v BIGINT);
+                   CREATE MATERIALIZED VIEW v AS SELECT id, lead(v) IGNORE NULLS OVER (ORDER BY id) AS next, lag(v, 2) IGNORE NULLS OVER (ORDER BY id) AS last FROM f";
+    check(created, &[("f", "(x * 7919) % 1000003, NULL")], |_| deletions(|part| format!("id % 100 = {part}")));
+}
+
+#[test]
+fn frames_of_many_groups() {
+    let created = "CREATE TABLE f (id BIGINT, v BIGINT);
+                   CREATE MATERIALIZED VIEW v AS SELECT id, count(v) OVER (ORDER BY id GROUPS BETWEEN 1000000 PRECEDING AND CURRENT ROW) AS n FROM f";
+    check(created, &[("f", "x, x")], nothing);
+}

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::reach::reach;
+use super::reach::Reach;
 use crate::Result;
 use crate::graph::OverSpec;
 use crate::limits::BATCH_ROWS_MAX;
@@ -31,11 +31,12 @@ pub(super) fn reached(
     parts: &mut Vec<Part>,
 ) -> Result<()> {
     let places = Places::new(changed);
+    let reach = views.map(|view| Reach::new(spec, view));
     let mut reached = Vec::with_capacity(changed.len());
     for (number, row) in changed.iter().enumerate() {
         // A row that goes was seen by others before it went, and one that comes is seen by others after.
         let index = usize::from(row.after > row.before);
-        let positions = reach(spec, views[index], places.of(number, index), row.row_id)?;
+        let positions = reach[index].of(places.of(number, index), row.row_id)?;
         reached.push(places.in_both(&views[index], index, positions));
     }
     reached.sort_by_key(|[before, after]| (before.start, after.start));

@@ -281,7 +281,7 @@ impl Stretch<'_> {
 }
 
 /// The values of `value` at some positions.
-fn values_at(view: OrderedView<'_>, positions: Range<i64>, value: &ExprRef) -> Result<ArrayRef> {
+pub(super) fn values_at(view: OrderedView<'_>, positions: Range<i64>, value: &ExprRef) -> Result<ArrayRef> {
     let mut row_ids = Vec::new();
     one_by_one(view, positions, &mut row_ids)?;
     value.evaluate(&view.gather(&row_ids)?)
