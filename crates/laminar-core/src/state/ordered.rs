@@ -252,8 +252,8 @@ impl OrderedArrangement {
 
     fn slot_of(&self, (row, hash, key): (RowAt<'_>, u64, KeyPrefix)) -> Option<Slot> {
         let by_values = |partition: &Partition| {
-            let own = partition.tree.first().row_id;
-            own != NO_ROW && self.order.rows.compare(self.order.partition_keys, self.store.locate(own), row).is_eq()
+            let own = partition.tree.first().map(|first| self.store.locate(first.row_id));
+            own.is_some_and(|own| self.order.rows.compare(self.order.partition_keys, own, row).is_eq())
         };
         self.partitions.find_bucket_index(hash, |partition| {
             partition.hash == hash && partition.key == key.bits() && (key.is_whole() || by_values(partition))

@@ -1,219 +1,46 @@
-//! Long because a tree, its leaves and the list that it is held against are one thing.
-//!
-//! Row ids in an order, each with the prefix of its key and the number of its copies: where a row stands, and which row stands where, in
-//! O(log rows).
-//!
-//! A tree of nodes with many entries each. Positions count copies. A tree is cloned in constant time: nodes are shared until one of
-//! both changes them, so that a step can look at the order before and after its changes.
+//! The nodes of a tree: what is counted, found, put in and taken out below each.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::prefetch::prefetch_value;
-use super::row_store::{NO_ROW, RowId};
+use super::{Entry, Ranked};
+use crate::state::prefetch::prefetch_value;
+use crate::state::row_store::{NO_ROW, RowId};
 
 /// Entries of a leaf at most.
-const LEAF_MAX: usize = 64;
+pub(super) const LEAF_MAX: usize = 64;
 /// Children of an inner node at most.
-const INNER_MAX: usize = 32;
-
-/// Row ids in the order of the rows that they stand for, which the caller knows: it tells by predicates that are true for all rows
-/// up to some place and false behind it.
-#[derive(Debug, Clone)]
-pub(crate) struct RankTree {
-    root: Arc<Node>,
-}
-
-/// A row in the order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// What orders as the rows do; rows with the same number are told apart by their values.
-    pub(crate) prefix: u128,
-    pub(crate) row_id: RowId,
-}
-
-/// A row at a position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ranked {
-    pub(crate) prefix: u128,
-    pub(crate) row_id: RowId,
-    /// The position of its first copy.
-    pub(crate) start: i64,
-    pub(crate) copies: i64,
-}
+pub(super) const INNER_MAX: usize = 32;
 
 #[derive(Debug, Clone)]
-enum Node {
+pub(super) enum Node {
     Leaf(Leaf),
     Inner(Vec<Child>),
 }
 
 #[derive(Debug)]
-struct Leaf {
+pub(super) struct Leaf {
     prefixes: Vec<u128>,
-    rows: Vec<RowId>,
+    pub(super) rows: Vec<RowId>,
     /// Copies of each row; empty: one each.
-    copies: Vec<i64>,
+    pub(super) copies: Vec<i64>,
 }
 
 #[derive(Debug, Clone)]
-struct Child {
-    node: Arc<Node>,
+pub(super) struct Child {
+    pub(super) node: Arc<Node>,
     /// The first row below it.
     first: Entry,
-    copies: i64,
-}
-
-impl Default for RankTree {
-    fn default() -> Self {
-        Self { root: Arc::new(Node::Leaf(Leaf::new())) }
-    }
-}
-
-impl RankTree {
-    /// All copies of all rows.
-    pub(crate) fn total(&self) -> i64 {
-        self.root.copies()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.root.is_empty()
-    }
-
-    /// The first row, or one of no row.
-    pub(crate) fn first(&self) -> Entry {
-        self.root.first()
-    }
-
-    /// How many copies stand in front of the first row for which `is_before` is false.
-    pub(crate) fn rank(&self, is_before: impl Fn(Entry) -> bool) -> i64 {
-        self.root.rank(&is_before)
-    }
-
-    /// The positions of the rows that `compare` calls equal; those that it calls less stand before them.
-    pub(crate) fn range(&self, compare: impl Fn(Entry) -> Ordering) -> Range<i64> {
-        let (is_before, is_not_behind) = (|entry| compare(entry).is_lt(), |entry| compare(entry).is_le());
-        let (mut node, mut start) = (&self.root, 0);
-        // As long as both ends are below the same child.
-        while let Node::Inner(children) = node.as_ref() {
-            let (first, last) = (child_of(children, &is_before), child_of(children, &is_not_behind));
-            if first != last {
-                let end = start + node.rank(&is_not_behind);
-                return start + node.rank(&is_before)..end;
-            }
-            start += children[..first].iter().map(|child| child.copies).sum::<i64>();
-            node = &children[first].node;
-        }
-        start + node.rank(&is_before)..start + node.rank(&is_not_behind)
-    }
-
-    /// The row that `compare` calls equal, of which there is one at most, and how many copies it has.
-    pub(crate) fn find(&self, compare: impl Fn(Entry) -> Ordering) -> Option<(RowId, i64)> {
-        let mut node = &self.root;
-        loop {
-            match node.as_ref() {
-                Node::Leaf(leaf) => {
-                    let at = leaf.partition_point(&|entry| compare(entry).is_lt());
-                    let is_here = at < leaf.rows.len() && compare(leaf.entry(at)).is_eq();
-                    return is_here.then(|| (leaf.rows[at], leaf.copies_at(at)));
-                }
-                Node::Inner(children) => node = &children[child_of(children, &|entry| compare(entry).is_le())].node,
-            }
-        }
-    }
-
-    /// The row of which a copy stands at `position`.
-    pub(crate) fn at(&self, position: i64) -> Option<Ranked> {
-        if !(0..self.total()).contains(&position) {
-            return None;
-        }
-        let (mut node, mut start) = (&self.root, 0);
-        loop {
-            match node.as_ref() {
-                Node::Leaf(leaf) => return leaf.at(start, position),
-                Node::Inner(children) => {
-                    let below = children.iter().find(|child| {
-                        let is_behind = start + child.copies <= position;
-                        start += if is_behind { child.copies } else { 0 };
-                        !is_behind
-                    });
-                    node = &below?.node;
-                }
-            }
-        }
-    }
-
-    /// The rows with copies in `positions`, in order; `start` and `copies` are those within.
-    pub(crate) fn scan(&self, positions: Range<i64>) -> Vec<Ranked> {
-        let mut found = Vec::new();
-        self.each(positions, |row| found.push(row));
-        found
-    }
-
-    /// Calls `row` for each of these.
-    pub(crate) fn each(&self, positions: Range<i64>, mut row: impl FnMut(Ranked)) {
-        self.root.each(0, &positions, &mut row);
-    }
-
-    /// Asks for the memory of the root, which is needed soon.
-    pub(crate) fn prefetch(&self) {
-        prefetch_value(self.root.as_ref());
-    }
-
-    /// Asks for what the root has on the heap.
-    pub(crate) fn prefetch_entries(&self) {
-        match self.root.as_ref() {
-            Node::Leaf(leaf) => {
-                // The middle is looked at first.
-                leaf.prefixes.get(leaf.prefixes.len() / 2).into_iter().for_each(prefetch_value);
-                leaf.rows.first().into_iter().for_each(prefetch_value);
-            }
-            Node::Inner(children) => children.get(children.len() / 2).into_iter().for_each(prefetch_value),
-        }
-    }
-
-    /// Adds a row behind those for which `is_before` is true.
-    pub(crate) fn insert(&mut self, is_before: impl Fn(Entry) -> bool, entry: Entry, copies: i64) {
-        if let Some(right) = insert(&mut self.root, &is_before, entry, copies) {
-            let left = std::mem::take(self).root;
-            let mut children = Vec::with_capacity(INNER_MAX + 1);
-            children.extend([Child::of(left), Child::of(right)]);
-            self.root = Arc::new(Node::Inner(children));
-        }
-    }
-
-    /// Adds to the copies of the first row for which `is_before` is false. A row without copies is gone.
-    pub(crate) fn add_copies(&mut self, is_before: impl Fn(Entry) -> bool, copies: i64) {
-        add_copies(&mut self.root, &is_before, copies);
-        while let Node::Inner(children) = self.root.as_ref()
-            && let [only] = children.as_slice()
-        {
-            self.root = only.node.clone();
-        }
-        if self.root.is_empty() {
-            *self = Self::default();
-        }
-    }
-
-    /// Puts another id in place of that of the first row for which `is_before` is false.
-    pub(crate) fn rename(&mut self, is_before: impl Fn(Entry) -> bool, to: RowId) {
-        rename(&mut self.root, &is_before, to);
-    }
-
-    /// Bytes of all nodes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.root.bytes()
-    }
+    pub(super) copies: i64,
 }
 
 /// The child that holds the last row for which `is_before` is true, or the first one.
-fn child_of(children: &[Child], is_before: &impl Fn(Entry) -> bool) -> usize {
+pub(super) fn child_of(children: &[Child], is_before: &impl Fn(Entry) -> bool) -> usize {
     children.partition_point(|child| is_before(child.first)).saturating_sub(1)
 }
 
 /// Returns the right half if the node had to be split.
-fn insert(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, entry: Entry, copies: i64) -> Option<Arc<Node>> {
+pub(super) fn insert(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, entry: Entry, copies: i64) -> Option<Arc<Node>> {
     match Arc::make_mut(node) {
         Node::Leaf(leaf) => leaf.insert(is_before, entry, copies).map(|right| Arc::new(Node::Leaf(right))),
         Node::Inner(children) => {
@@ -241,7 +68,7 @@ fn split(children: &mut Vec<Child>) -> Option<Vec<Child>> {
 }
 
 /// Whether the row was below this node: if `is_before` is true for all, it is in the next one.
-fn add_copies(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, copies: i64) -> bool {
+pub(super) fn add_copies(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, copies: i64) -> bool {
     match Arc::make_mut(node) {
         Node::Leaf(leaf) => leaf.add_copies(is_before, copies),
         Node::Inner(children) => {
@@ -277,7 +104,7 @@ fn mend(children: &mut Vec<Child>, at: usize) {
     }
 }
 
-fn rename(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, to: RowId) -> bool {
+pub(super) fn rename(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, to: RowId) -> bool {
     match Arc::make_mut(node) {
         Node::Leaf(leaf) => {
             let at = leaf.partition_point(is_before);
@@ -300,13 +127,24 @@ fn rename(node: &mut Arc<Node>, is_before: &impl Fn(Entry) -> bool, to: RowId) -
 }
 
 impl Child {
-    fn of(node: Arc<Node>) -> Self {
+    pub(super) fn of(node: Arc<Node>) -> Self {
         Self { first: node.first(), copies: node.copies(), node }
     }
 }
 
 impl Node {
-    fn first(&self) -> Entry {
+    /// Asks for what it has on the heap, of which the middle is looked at first.
+    pub(super) fn prefetch_entries(&self) {
+        match self {
+            Node::Leaf(leaf) => {
+                leaf.prefixes.get(leaf.prefixes.len() / 2).into_iter().for_each(prefetch_value);
+                leaf.rows.first().into_iter().for_each(prefetch_value);
+            }
+            Node::Inner(children) => children.get(children.len() / 2).into_iter().for_each(prefetch_value),
+        }
+    }
+
+    pub(super) fn first(&self) -> Entry {
         match self {
             Node::Leaf(leaf) if leaf.rows.is_empty() => Entry { prefix: 0, row_id: NO_ROW },
             Node::Leaf(leaf) => leaf.entry(0),
@@ -314,7 +152,7 @@ impl Node {
         }
     }
 
-    fn copies(&self) -> i64 {
+    pub(super) fn copies(&self) -> i64 {
         match self {
             Node::Leaf(leaf) => leaf.copies_of(0..leaf.rows.len()),
             Node::Inner(children) => children.iter().map(|child| child.copies).sum(),
@@ -322,7 +160,7 @@ impl Node {
     }
 
     /// How many copies stand in front of the first row for which `is_before` is false.
-    fn rank(&self, is_before: &impl Fn(Entry) -> bool) -> i64 {
+    pub(super) fn rank(&self, is_before: &impl Fn(Entry) -> bool) -> i64 {
         let (mut node, mut rank) = (self, 0);
         loop {
             match node {
@@ -336,7 +174,7 @@ impl Node {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         match self {
             Node::Leaf(leaf) => leaf.rows.is_empty(),
             Node::Inner(children) => children.is_empty(),
@@ -362,7 +200,7 @@ impl Node {
         true
     }
 
-    fn each(&self, mut start: i64, positions: &Range<i64>, row: &mut impl FnMut(Ranked)) {
+    pub(super) fn each(&self, mut start: i64, positions: &Range<i64>, row: &mut impl FnMut(Ranked)) {
         match self {
             Node::Leaf(leaf) => leaf.each(start, positions, row),
             Node::Inner(children) => {
@@ -377,7 +215,7 @@ impl Node {
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         // Two counters stand in front of what is shared.
         let own = size_of::<Node>() + 2 * size_of::<usize>();
         own + match self {
@@ -404,7 +242,7 @@ impl Clone for Leaf {
 }
 
 impl Leaf {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { prefixes: Vec::new(), rows: Vec::new(), copies: Vec::new() }
     }
 
@@ -417,18 +255,18 @@ impl Leaf {
     /// Makes room for one more entry.
     fn grow(&mut self) {
         if self.rows.len() == self.rows.capacity() {
-            let more = self.rows.len().max(4).min(LEAF_MAX + 1 - self.rows.len());
+            let more = self.rows.len().max(2).min(LEAF_MAX + 1 - self.rows.len());
             self.prefixes.reserve_exact(more);
             self.rows.reserve_exact(more);
         }
     }
 
-    fn entry(&self, at: usize) -> Entry {
+    pub(super) fn entry(&self, at: usize) -> Entry {
         Entry { prefix: self.prefixes[at], row_id: self.rows[at] }
     }
 
     /// How many entries there are for which `is_before` is true.
-    fn partition_point(&self, is_before: &impl Fn(Entry) -> bool) -> usize {
+    pub(super) fn partition_point(&self, is_before: &impl Fn(Entry) -> bool) -> usize {
         let (mut start, mut end) = (0, self.rows.len());
         while start < end {
             let middle = start + (end - start) / 2;
@@ -442,7 +280,7 @@ impl Leaf {
         Ranked { prefix: self.prefixes[at], row_id: self.rows[at], start, copies: self.copies_at(at) }
     }
 
-    fn copies_at(&self, at: usize) -> i64 {
+    pub(super) fn copies_at(&self, at: usize) -> i64 {
         self.copies.get(at).copied().unwrap_or(1)
     }
 
@@ -450,7 +288,7 @@ impl Leaf {
         if self.copies.is_empty() { range.len() as i64 } else { self.copies[range].iter().sum() }
     }
 
-    fn at(&self, mut start: i64, position: i64) -> Option<Ranked> {
+    pub(super) fn at(&self, mut start: i64, position: i64) -> Option<Ranked> {
         if self.copies.is_empty() {
             let at = usize::try_from(position - start).ok().filter(|at| *at < self.rows.len())?;
             return Some(self.ranked(at, position));
@@ -482,7 +320,7 @@ impl Leaf {
         }
     }
 
-    fn insert(&mut self, is_before: &impl Fn(Entry) -> bool, entry: Entry, copies: i64) -> Option<Leaf> {
+    pub(super) fn insert(&mut self, is_before: &impl Fn(Entry) -> bool, entry: Entry, copies: i64) -> Option<Leaf> {
         let at = self.partition_point(is_before);
         self.grow();
         if copies != 1 && self.copies.is_empty() {
@@ -543,77 +381,5 @@ impl Leaf {
             self.copies = Vec::new();
         }
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rand::rngs::StdRng;
-    use rand::{RngExt, SeedableRng};
-
-    use super::*;
-
-    /// The tree against a sorted list: row ids order as the numbers that they are.
-    fn check(seed: u64, steps: usize, ids: u32) {
-        let rng = &mut StdRng::seed_from_u64(seed);
-        let (mut tree, mut list): (RankTree, Vec<(RowId, i64)>) = Default::default();
-        for _ in 0..steps {
-            let id = if rng.random_bool(0.2) { list.len() as u32 * 3 } else { rng.random_range(0..ids) };
-            let before = tree.clone();
-            match list.binary_search_by_key(&id, |(id, _)| *id) {
-                Ok(at) => {
-                    let copies = if rng.random_bool(0.7) { -list[at].1 } else { rng.random_range(1..4) };
-                    tree.add_copies(|entry| entry.row_id < id, copies);
-                    list[at].1 += copies;
-                    list.retain(|(_, copies)| *copies > 0);
-                }
-                Err(at) => {
-                    let copies = if rng.random_bool(0.8) { 1 } else { rng.random_range(1..5) };
-                    let entry = Entry { prefix: u128::from(id / 2), row_id: id };
-                    tree.insert(|other| other.row_id < id, entry, copies);
-                    list.insert(at, (id, copies));
-                }
-            }
-            assert_ne!(before.total(), tree.total(), "what was cloned does not change");
-        }
-        compare(&tree, &list, rng);
-    }
-
-    fn compare(tree: &RankTree, list: &[(RowId, i64)], rng: &mut StdRng) {
-        let mut start = 0;
-        let mut expected = Vec::new();
-        for (row_id, copies) in list.iter().copied() {
-            let row = Ranked { prefix: u128::from(row_id / 2), row_id, start, copies };
-            assert_eq!(tree.range(|entry| entry.row_id.cmp(&row_id)), start..start + copies);
-            assert_eq!(tree.range(|entry| (entry.row_id / 64).cmp(&(row_id / 64))), near(list, row_id / 64));
-            assert_eq!(tree.find(|entry| entry.row_id.cmp(&row_id)), Some((row_id, copies)));
-            let is_there = list.binary_search_by_key(&(row_id + 1), |(id, _)| *id).is_ok();
-            assert_eq!(tree.find(|entry| entry.row_id.cmp(&(row_id + 1))).is_some(), is_there);
-            assert_eq!(tree.at(start + rng.random_range(0..copies)), Some(row));
-            expected.push(row);
-            start += copies;
-        }
-        assert_eq!(tree.total(), start);
-        assert_eq!(tree.at(start), None);
-        assert_eq!(tree.scan(0..start), expected);
-        let (from, to) = (start / 3, start / 2);
-        let part: i64 = tree.scan(from..to).iter().map(|row| row.copies).sum();
-        assert_eq!(part, to - from);
-    }
-
-    /// The positions of the rows whose numbers, divided by 64, are `group`.
-    fn near(list: &[(RowId, i64)], group: u32) -> Range<i64> {
-        let copies = |of: &dyn Fn(u32) -> bool| list.iter().filter(|(id, _)| of(id / 64)).map(|(_, copies)| copies).sum::<i64>();
-        let start = copies(&|other| other < group);
-        start..start + copies(&|other| other == group)
-    }
-
-    #[test]
-    fn rows_are_where_a_sorted_list_has_them() {
-        for seed in 0..200 {
-            check(seed, 300, 200);
-        }
-        check(1, 20_000, 30_000);
-        check(2, 20_000, 3_000);
     }
 }
