@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 use super::Ownership;
 use super::image::{Imaged, StateImage};
 use super::key_prefix::{KeyPrefix, PrefixRange};
-use super::rank_tree::{Entry, RankTree, Ranked};
+use super::rank_tree::{Entry, PackedPrefix, RankTree, Ranked, packed};
 use super::row_order::{RowAt, RowOrder};
 use super::row_store::{NO_ROW, RowId, RowStore, from_image_table};
 use crate::changelog::{add_weights, hash_rows};
@@ -42,9 +42,11 @@ pub(crate) type Slot = usize;
 struct Partition {
     hash: u64,
     /// The beginning of the columns that are the same in all of its rows.
-    key: u128,
+    key: PackedPrefix,
     tree: RankTree,
 }
+
+const _: () = assert!(size_of::<Partition>() == 48, "there is one for each partition, and many have one row");
 
 /// How rows are compared, and which of the deciding columns mean what.
 #[derive(Debug)]
@@ -221,7 +223,7 @@ impl OrderedArrangement {
     }
 
     fn add_partition(&mut self, hash: u64, key: KeyPrefix) -> Slot {
-        let partition = Partition { hash, key: key.bits(), tree: RankTree::default() };
+        let partition = Partition { hash, key: packed(key.bits()), tree: RankTree::default() };
         self.partitions.insert_unique(hash, partition, |partition| partition.hash).bucket_index()
     }
 
@@ -255,8 +257,9 @@ impl OrderedArrangement {
             let own = partition.tree.first().map(|first| self.store.locate(first.row_id));
             own.is_some_and(|own| self.order.rows.compare(self.order.partition_keys, own, row).is_eq())
         };
+        let packed_key = packed(key.bits());
         self.partitions.find_bucket_index(hash, |partition| {
-            partition.hash == hash && partition.key == key.bits() && (key.is_whole() || by_values(partition))
+            partition.hash == hash && partition.key == packed_key && (key.is_whole() || by_values(partition))
         })
     }
 

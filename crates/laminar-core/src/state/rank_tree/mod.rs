@@ -21,13 +21,23 @@ pub(crate) struct RankTree {
     root: Root,
 }
 
-/// One row with one copy asks for no memory of its own: many partitions have no more.
+/// One row with one copy asks for no memory of its own: many partitions have no more. Its fields stand apart so that they leave room for the tag.
 #[derive(Debug, Clone, Default)]
 enum Root {
     #[default]
     Empty,
-    One(Entry),
+    One {
+        row_id: RowId,
+        prefix: PackedPrefix,
+    },
     Node(Arc<Node>),
+}
+
+/// The upper and the lower half of a prefix.
+pub(super) type PackedPrefix = [u64; 2];
+
+pub(super) fn packed(prefix: u128) -> PackedPrefix {
+    [(prefix >> 64) as u64, prefix as u64]
 }
 
 /// A row in the order.
@@ -53,7 +63,7 @@ impl RankTree {
     pub(crate) fn total(&self) -> i64 {
         match &self.root {
             Root::Empty => 0,
-            Root::One(_) => 1,
+            Root::One { .. } => 1,
             Root::Node(node) => node.copies(),
         }
     }
@@ -66,7 +76,7 @@ impl RankTree {
     pub(crate) fn first(&self) -> Option<Entry> {
         match &self.root {
             Root::Empty => None,
-            Root::One(entry) => Some(*entry),
+            Root::One { row_id, prefix } => Some(unpacked(*row_id, *prefix)),
             Root::Node(node) => Some(node.first()),
         }
     }
@@ -75,7 +85,7 @@ impl RankTree {
     pub(crate) fn rank(&self, is_before: impl Fn(Entry) -> bool) -> i64 {
         match &self.root {
             Root::Empty => 0,
-            Root::One(entry) => i64::from(is_before(*entry)),
+            Root::One { row_id, prefix } => i64::from(is_before(unpacked(*row_id, *prefix))),
             Root::Node(node) => node.rank(&is_before),
         }
     }
@@ -102,7 +112,7 @@ impl RankTree {
     pub(crate) fn find(&self, compare: impl Fn(Entry) -> Ordering) -> Option<(RowId, i64)> {
         let mut node = match &self.root {
             Root::Empty => return None,
-            Root::One(entry) => return compare(*entry).is_eq().then_some((entry.row_id, 1)),
+            Root::One { row_id, prefix } => return compare(unpacked(*row_id, *prefix)).is_eq().then_some((*row_id, 1)),
             Root::Node(node) => node,
         };
         loop {
@@ -124,7 +134,7 @@ impl RankTree {
         }
         let (mut node, mut start) = match &self.root {
             Root::Empty => return None,
-            Root::One(entry) => return Some(entry.ranked()),
+            Root::One { row_id, prefix } => return Some(unpacked(*row_id, *prefix).ranked()),
             Root::Node(node) => (node, 0),
         };
         loop {
@@ -152,8 +162,8 @@ impl RankTree {
     /// Calls `row` for each of these.
     pub(crate) fn each(&self, positions: Range<i64>, mut row: impl FnMut(Ranked)) {
         match &self.root {
-            Root::One(entry) if positions.contains(&0) => row(entry.ranked()),
-            Root::Empty | Root::One(_) => {}
+            Root::One { row_id, prefix } if positions.contains(&0) => row(unpacked(*row_id, *prefix).ranked()),
+            Root::Empty | Root::One { .. } => {}
             Root::Node(node) => node.each(0, &positions, &mut row),
         }
     }
@@ -175,7 +185,7 @@ impl RankTree {
     /// Adds a row behind those for which `is_before` is true.
     pub(crate) fn insert(&mut self, is_before: impl Fn(Entry) -> bool, entry: Entry, copies: i64) {
         if copies == 1 && self.is_empty() {
-            self.root = Root::One(entry);
+            self.root = entry.only();
             return;
         }
         let root = self.node_mut();
@@ -188,10 +198,10 @@ impl RankTree {
 
     /// Adds to the copies of the first row for which `is_before` is false. A row without copies is gone.
     pub(crate) fn add_copies(&mut self, is_before: impl Fn(Entry) -> bool, copies: i64) {
-        if let Root::One(entry) = &self.root
+        if let Root::One { row_id, prefix } = &self.root
             && copies == -1
         {
-            if !is_before(*entry) {
+            if !is_before(unpacked(*row_id, *prefix)) {
                 self.root = Root::Empty;
             }
             return;
@@ -205,7 +215,7 @@ impl RankTree {
         }
         let small = match root.as_ref() {
             node if node.is_empty() => Some(Root::Empty),
-            Node::Leaf(leaf) if leaf.rows.len() == 1 && leaf.copies.is_empty() => Some(Root::One(leaf.entry(0))),
+            Node::Leaf(leaf) if leaf.rows.len() == 1 && leaf.copies.is_empty() => Some(leaf.entry(0).only()),
             _ => None,
         };
         if let Some(small) = small {
@@ -217,8 +227,8 @@ impl RankTree {
     pub(crate) fn rename(&mut self, is_before: impl Fn(Entry) -> bool, to: RowId) {
         match &mut self.root {
             Root::Empty => {}
-            Root::One(entry) if is_before(*entry) => {}
-            Root::One(entry) => entry.row_id = to,
+            Root::One { row_id, prefix } if is_before(unpacked(*row_id, *prefix)) => {}
+            Root::One { row_id, .. } => *row_id = to,
             Root::Node(node) => _ = rename(node, &is_before, to),
         }
     }
@@ -226,7 +236,7 @@ impl RankTree {
     /// The root as a node.
     fn node_mut(&mut self) -> &mut Arc<Node> {
         let entry = match self.root {
-            Root::One(entry) => Some(entry),
+            Root::One { row_id, prefix } => Some(unpacked(row_id, prefix)),
             _ => None,
         };
         if !matches!(self.root, Root::Node(_)) {
@@ -242,12 +252,20 @@ impl RankTree {
     pub(crate) fn bytes(&self) -> usize {
         match &self.root {
             Root::Node(node) => node.bytes(),
-            Root::Empty | Root::One(_) => 0,
+            Root::Empty | Root::One { .. } => 0,
         }
     }
 }
 
+fn unpacked(row_id: RowId, [upper, lower]: PackedPrefix) -> Entry {
+    Entry { prefix: u128::from(upper) << 64 | u128::from(lower), row_id }
+}
+
 impl Entry {
+    fn only(self) -> Root {
+        Root::One { row_id: self.row_id, prefix: packed(self.prefix) }
+    }
+
     /// The only row, with one copy.
     fn ranked(self) -> Ranked {
         Ranked { prefix: self.prefix, row_id: self.row_id, start: 0, copies: 1 }
