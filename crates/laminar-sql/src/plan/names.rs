@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_schema::{DataType, SchemaRef};
 use datafusion::catalog::TableFunctionArgs;
@@ -10,8 +11,13 @@ use datafusion::config::ConfigOptions;
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
+use datafusion::logical_expr::planner::{
+    ContextProvider, ExprPlanner, PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning, TypePlanner,
+};
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF};
+use datafusion::sql::sqlparser::ast::TableFactor;
+
+use super::rules::with_true_keys;
 
 /// Looks a relation up by its name.
 pub(crate) type ResolveTable<'a> = dyn Fn(&str) -> Option<Arc<dyn TableSource>> + 'a;
@@ -21,6 +27,31 @@ pub(crate) struct Names<'a> {
     pub(crate) state: &'a SessionState,
     pub(crate) tables: &'a ResolveTable<'a>,
     pub(crate) series: Series,
+    relations: [Arc<dyn RelationPlanner>; 1],
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(state: &'a SessionState, tables: &'a ResolveTable<'a>, series: Series) -> Self {
+        Self { state, tables, series, relations: [Arc::new(RelationsWithTrueKeys::default())] }
+    }
+}
+
+/// Relations of FROM say of themselves only what holds, since keys are added to a GROUP BY over them that are determined by those that are written.
+#[derive(Debug, Default)]
+struct RelationsWithTrueKeys {
+    /// The next relation is one that is being planned: DataFusion does it.
+    is_planning: AtomicBool,
+}
+
+impl RelationPlanner for RelationsWithTrueKeys {
+    fn plan_relation(&self, relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+        if self.is_planning.swap(false, Ordering::Relaxed) {
+            return Ok(RelationPlanning::Original(Box::new(relation)));
+        }
+        self.is_planning.store(true, Ordering::Relaxed);
+        let planned = context.plan(relation)?;
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(with_true_keys(planned)?.data, None))))
+    }
 }
 
 /// How `generate_series(…)` in FROM gives its rows.
@@ -52,6 +83,10 @@ impl ContextProvider for Names<'_> {
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
         Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    }
+
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        &self.relations
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

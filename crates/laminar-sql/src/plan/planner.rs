@@ -104,6 +104,8 @@ impl Planner {
         // TIMESTAMPTZ is an instant, kept in UTC; without this DataFusion takes it for a TIMESTAMP.
         config.options_mut().execution.time_zone = Some("+00:00".to_owned());
         config.options_mut().optimizer.skip_failed_rules = false;
+        // It takes an expression for the key below that has its name, and keeps the first groups by that.
+        config.options_mut().optimizer.enable_topk_aggregation = false;
         // A plan knows of some CASE that they are never NULL, and what runs it does not: DataFusion would take that for an error.
         config.options_mut().execution.skip_physical_aggregate_schema_check = true;
         let mut state = SessionStateBuilder::new()
@@ -207,7 +209,7 @@ impl Planner {
         reading: Reading,
     ) -> Result<LogicalPlan, Error> {
         let series = if reading == Reading::Changes { Series::Unpacked } else { Series::Streamed };
-        let names = Names { state: &self.state, tables, series };
+        let names = Names::new(&self.state, tables, series);
         let query = &mut query.clone();
         refuse_clauses_of_scalars(query, &self.state, text)?;
         // A result shows names, a view is read by them.
@@ -226,7 +228,7 @@ impl Planner {
 
     /// An expression without names, not yet analyzed.
     pub(crate) fn plan_constant(&self, expr: ast::Expr) -> Result<Expr> {
-        let names = Names { state: &self.state, tables: &|_| None, series: Series::Streamed };
+        let names = Names::new(&self.state, &|_| None, Series::Streamed);
         SqlToRel::new_with_options(&names, parser_options())
             .sql_to_expr(expr, &DFSchema::empty(), &mut PlannerContext::new())
             .map_err(from_datafusion)

@@ -2,29 +2,36 @@
 //!
 //! DataFusion's rule that pushes filters down takes a condition without columns (`HAVING false`, `ON false`, a sub-query that is the same for all rows)
 //! for one about the keys. Below such an aggregate it would leave the row that is always there. So it finds a node over each of them through which
-//! it pushes nothing, and which is gone afterwards.
-//!
-//! And keys of GROUP BY over joins stay: its rule that drops columns takes a key of one side (of a DISTINCT below, say) for a key of what is grouped from
-//! the join, and leaves the keys beside it out. So it finds nothing there that says what is a key.
+//! it pushes nothing, and which is gone afterwards. What other rules must not see, [`forget_keys`](super::forget_keys) says.
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{FunctionalDependencies, Result};
-use datafusion::logical_expr::{Aggregate, Expr, Limit, LogicalPlan, Projection};
+use datafusion::common::Result;
+use datafusion::common::tree_node::Transformed;
+use datafusion::logical_expr::{Expr, Limit, LogicalPlan};
+use datafusion::optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
+use datafusion::optimizer::eliminate_join::EliminateJoin;
 use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
+use datafusion::optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+use super::forget_keys::{ForgetKeys, OverTrueKeys, TrueKeys};
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
-/// The rules, with fences while filters are pushed down.
+/// The rules, with fences while filters are pushed down, and without keys that might be none.
 pub(crate) fn with_fences(rules: Vec<Rule>) -> Vec<Rule> {
     let (filters, columns) = (PushDownFilter::new().name().to_owned(), OptimizeProjections::new().name().to_owned());
+    let (distinct, joins) = (ReplaceDistinctWithAggregate::new().name().to_owned(), EliminateJoin::new().name().to_owned());
+    let orders = EliminateDuplicatedExpr::new().name().to_owned();
     let fenced = |rule: Rule| -> Vec<Rule> {
         match rule.name() {
             name if name == filters => vec![Arc::new(Fence), rule, Arc::new(Unfence)],
+            // It takes projections that change nothing away by itself.
             name if name == columns => vec![Arc::new(ForgetKeys), rule],
+            name if name == distinct => vec![Arc::new(OverTrueKeys(rule))],
+            name if name == joins || name == orders => vec![Arc::new(TrueKeys), rule],
             _ => vec![rule],
         }
     };
@@ -72,40 +79,6 @@ impl OptimizerRule for Unfence {
             plan => Transformed::no(plan),
         })
     }
-}
-
-/// Puts all columns, without what determines them, under a GROUP BY of several keys over a join. The rule that drops columns takes it away again.
-#[derive(Debug)]
-struct ForgetKeys;
-
-impl OptimizerRule for ForgetKeys {
-    fn name(&self) -> &str {
-        "forget_keys"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::BottomUp)
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Aggregate(aggregate) = plan else { return Ok(Transformed::no(plan)) };
-        let schema = aggregate.input.schema();
-        let says_keys = aggregate.group_expr.len() > 1 && !schema.functional_dependencies().is_empty();
-        if !says_keys || !has_join(&aggregate.input)? {
-            return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
-        }
-        let plain = schema.as_ref().clone().with_functional_dependencies(FunctionalDependencies::empty())?;
-        let columns = schema.columns().into_iter().map(Expr::Column).collect();
-        let input = Projection::try_new_with_schema(columns, Arc::clone(&aggregate.input), Arc::new(plain))?;
-        let Aggregate { group_expr, aggr_expr, schema, .. } = aggregate;
-        let input = Arc::new(LogicalPlan::Projection(input));
-        let aggregate = Aggregate::try_new_with_schema(input, group_expr, aggr_expr, schema)?;
-        Ok(Transformed::yes(LogicalPlan::Aggregate(aggregate)))
-    }
-}
-
-fn has_join(plan: &LogicalPlan) -> Result<bool> {
-    plan.exists(|node| Ok(matches!(node, LogicalPlan::Join(_))))
 }
 
 fn has_a_row_always(plan: &LogicalPlan) -> bool {
