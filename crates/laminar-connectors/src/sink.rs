@@ -102,6 +102,8 @@ pub struct SinkRequest {
     pub options: Options,
     /// Whether epochs are prepared and committed. Otherwise what is written is passed on, and `finish` completes the output.
     pub transactional: bool,
+    /// Whether local files are written through Linux's `io_uring`, where there is one.
+    pub io_uring: bool,
     /// What the sink told at the last checkpoint that was completed; `None`: it begins anew.
     pub resume: Option<SinkToken>,
 }

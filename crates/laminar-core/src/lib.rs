@@ -9,7 +9,8 @@
 //! 5. [`graph`]: the shape. Nodes, edges and their properties, validation, how it is spread over workers.
 //! 6. [`state`]: memory. Keyed tables, arrangements, images.
 //! 7. [`operator`]: behaviour. One file per operator.
-//! 8. [`budget`], [`thread`], [`numa`]: how long a task may keep its core; queues, signals and credits between threads; where memory lies.
+//! 8. [`budget`], [`thread`], [`numa`], [`io_uring`]: how long a task may keep its core; queues, signals and credits between threads; where memory lies;
+//!    files through the kernel's rings.
 //! 9. [`runtime`]: graphs at work. Steps, exchanges, workers, and the reactor that runs steps over what waits.
 //! 10. [`row`], [`api`]: typed rows and typed doors for programs in Rust.
 //!
@@ -37,6 +38,8 @@ pub mod budget;
 pub mod thread;
 
 pub mod numa;
+
+pub mod io_uring;
 
 pub mod runtime;
 

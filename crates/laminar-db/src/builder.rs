@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use laminar_connectors::Registry;
-use laminar_core::Result;
 use laminar_core::limits::{STEP_BUDGET_NS, VIRTUAL_PARTITIONS};
 use laminar_core::time::{Clock, SystemClock};
-use laminar_storage::disk::{Disk, RealDisk};
+use laminar_core::{Result, io_uring};
+use laminar_storage::disk::{Disk, IoUringDisk, RealDisk};
 
 use crate::Database;
 use crate::durability::DurabilityThreads;
@@ -15,7 +15,7 @@ use crate::engine::EngineParts;
 use crate::hosted::EngineThread;
 use crate::notice::{Notice, NoticeKind};
 use crate::recovery::recovered;
-use crate::settings::{Settings, StepBudget};
+use crate::settings::{IoMethod, Settings, StepBudget};
 
 /// Where a database is that has no directory.
 const MEMORY: &str = ":memory:";
@@ -121,13 +121,18 @@ impl DatabaseBuilder {
     }
 
     /// The database in the directory `path`, or a new one in `":memory:"`, see [`Database::open`].
-    pub fn open(self, path: &str) -> Result<Database> {
-        if path == MEMORY {
+    pub fn open(mut self, path: &str) -> Result<Database> {
+        let notice = settle_io_method(&mut self.parts.settings, io_uring::probe);
+        let database = if path == MEMORY {
             let database = Database::new(self.parts);
             database.lock().begin_limit()?;
-            return Ok(with_threads(database, self.hosted, None));
-        }
-        self.open_on(path, Arc::new(RealDisk))
+            with_threads(database, self.hosted, None)
+        } else {
+            let disk = machine_disk(self.parts.settings.io_method)?;
+            self.open_on(path, disk)?
+        };
+        database.lock().notices_of_opening.extend(notice);
+        Ok(database)
     }
 
     /// For tests: the database in the directory `path` of another disk than the machine's.
@@ -143,10 +148,12 @@ impl DatabaseBuilder {
     }
 
     /// The database, in memory. A `memory_limit` of its settings that cannot be kept is left out: [`Database::opening_notices`] says why; [`open`](Self::open) fails.
-    pub fn build(self) -> Database {
+    pub fn build(mut self) -> Database {
+        let notice = settle_io_method(&mut self.parts.settings, io_uring::probe);
         let database = Database::new(self.parts);
         {
             let engine = &mut *database.lock();
+            engine.notices_of_opening.extend(notice);
             if let Err(error) = engine.begin_limit() {
                 engine.settings.memory_limit = None;
                 let text = format!("there is no memory_limit: {error}");
@@ -157,9 +164,50 @@ impl DatabaseBuilder {
     }
 }
 
+/// Where rings are asked for and refused, the settings say so from now on, and a notice why.
+fn settle_io_method(settings: &mut Settings, probe: impl FnOnce() -> Result<()>) -> Option<Notice> {
+    let error = if settings.io_method == IoMethod::IoUring { probe().err()? } else { return None };
+    settings.io_method = IoMethod::Sync;
+    let text = format!("io_method is 'sync': {}", error.message());
+    let hint = "nothing else is different; --set io_method=sync asks for no more than that";
+    Some(Notice::new(NoticeKind::Ignored, text, Some(hint.to_owned())))
+}
+
+/// The machine's disk, written as the settings say.
+fn machine_disk(io_method: IoMethod) -> Result<Arc<dyn Disk>> {
+    Ok(match io_method {
+        IoMethod::IoUring => Arc::new(IoUringDisk::new()?),
+        IoMethod::Auto => IoUringDisk::for_blocks().map_or_else(|_| Arc::new(RealDisk) as Arc<dyn Disk>, |disk| Arc::new(disk)),
+        IoMethod::Sync => Arc::new(RealDisk),
+    })
+}
+
 /// The database with the threads that work for it until its last handle is gone.
 fn with_threads(database: Database, hosted: bool, durability: Option<DurabilityThreads>) -> Database {
     // Without a thread of its own callers do the work, with the same answers.
     let engine = hosted.then(|| EngineThread::start(database.clone())).and_then(Result::ok);
     database.with_threads(engine.is_some(), (engine, durability))
+}
+
+#[cfg(test)]
+mod tests {
+    use laminar_core::{Code, Error};
+
+    use super::*;
+
+    #[test]
+    fn where_rings_are_refused_files_are_written_without_them_and_a_notice_says_so() {
+        let refuse = || Err(Error::new(Code::Io, "the system refuses io_uring: Operation not permitted (os error 1)"));
+        let mut settings = Settings { io_method: IoMethod::IoUring, ..Settings::default() };
+        let notice = settle_io_method(&mut settings, refuse).unwrap();
+        assert_eq!(notice.kind(), NoticeKind::Ignored);
+        assert!(
+            notice.to_string().starts_with("io_method is 'sync': the system refuses io_uring: Operation not permitted"),
+            "{notice}"
+        );
+        assert_eq!(settings.io_method, IoMethod::Sync);
+        assert_eq!(settle_io_method(&mut settings, || panic!("is not asked for")), None);
+        let mut accepted = Settings { io_method: IoMethod::IoUring, ..Settings::default() };
+        assert_eq!((settle_io_method(&mut accepted, || Ok(())), accepted.io_method), (None, IoMethod::IoUring));
+    }
 }

@@ -81,7 +81,7 @@ pub use laminar_sql::parse::{ObjectKind, ParsedStatement, Statement, parse_scrip
 pub use laminar_storage::store::{Copied, Report as DirectoryReport, check as check_directory, restore as restore_directory};
 pub use notice::{Notice, NoticeKind};
 pub use rows::Rows;
-pub use settings::{Durability, Settings, StepBudget};
+pub use settings::{Durability, IoMethod, Settings, StepBudget};
 pub use statements::StatementOutcome;
 pub use status::{ObjectStatus, Retrying, Status};
 pub use subscription::Subscription;

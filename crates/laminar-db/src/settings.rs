@@ -38,6 +38,20 @@ pub struct Settings {
     /// The directory of that file, on a disk with room; `None`: the directory of the database, or the system's for temporary files. One for a
     /// process: where the first limit put it.
     pub temp_directory: Option<PathBuf>,
+    /// How the files of a database with a directory, and those of sinks, are written. Chosen when the database is opened.
+    pub io_method: IoMethod,
+}
+
+/// How the files of a database are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IoMethod {
+    /// As is fastest on most file systems: the blocks of a checkpoint are synced all at once through Linux's `io_uring`, where there is one; the rest by system calls.
+    #[default]
+    Auto,
+    /// All through `io_uring`, the log and files of sinks too. Where the system refuses, it becomes `Sync`, with a notice.
+    IoUring,
+    /// One system call after the other.
+    Sync,
 }
 
 /// When an answer of a database with a directory may be given.
@@ -121,15 +135,17 @@ impl Default for Settings {
             checkpoint_interval: Some(CHECKPOINT_INTERVAL_MS as i64 * 1_000_000),
             memory_limit: None,
             temp_directory: None,
+            io_method: IoMethod::default(),
         }
     }
 }
 
 /// Every setting's name.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 12] = [
     "checkpoint_interval",
     "durability",
     "idle_timeout",
+    "io_method",
     "memory_limit",
     "push_timeout",
     "query_memory",
@@ -201,6 +217,10 @@ impl Settings {
                 self.temp_directory = value.map(PathBuf::from);
                 Ok(())
             }
+            "io_method" => {
+                self.io_method = value.map_or(Ok(IoMethod::default()), io_method)?;
+                Ok(())
+            }
             "workers" => {
                 self.workers = value.map_or(Ok(Self::default().workers), workers)?;
                 Ok(())
@@ -238,6 +258,7 @@ impl Settings {
             "temp_directory" => {
                 Some(self.temp_directory.as_ref().map_or("default".to_owned(), |path| path.display().to_string()))
             }
+            "io_method" => Some(self.io_method.as_str().to_owned()),
             "workers" => Some(self.workers.to_string()),
             _ => None,
         }
@@ -298,6 +319,26 @@ fn durability(text: &str) -> Result<Durability> {
     found.ok_or_else(|| {
         Error::new(Code::InvalidOption, format!("there is no durability '{text}'"))
             .with_hint("write 'full' (an answer waits for the disk), 'group' (synced some milliseconds later) or 'none'")
+    })
+}
+
+impl IoMethod {
+    const ALL: [IoMethod; 3] = [IoMethod::Auto, IoMethod::IoUring, IoMethod::Sync];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            IoMethod::Auto => "auto",
+            IoMethod::IoUring => "io_uring",
+            IoMethod::Sync => "sync",
+        }
+    }
+}
+
+fn io_method(text: &str) -> Result<IoMethod> {
+    let found = IoMethod::ALL.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text.trim()));
+    found.ok_or_else(|| {
+        Error::new(Code::InvalidOption, format!("there is no io_method '{text}'"))
+            .with_hint("write 'auto', 'io_uring' (all files through Linux's rings) or 'sync' (one system call after the other)")
     })
 }
 

@@ -70,7 +70,7 @@ impl Connector for FileConnector {
     }
 
     fn open_sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
-        let settings = settings::SinkSettings::parse(request.options)?;
+        let settings = settings::SinkSettings { io_uring: request.io_uring, ..settings::SinkSettings::parse(request.options)? };
         if request.transactional && epochs::can_hold_epochs(&settings.path) {
             return Ok(Box::new(epochs::EpochSink::open(settings, &request.schema, request.resume.as_ref())?));
         }

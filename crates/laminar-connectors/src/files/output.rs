@@ -5,13 +5,16 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
+use laminar_core::io_uring::{IoUringConfig, IoUringSink};
 use laminar_core::{Code, Error, Result};
 
 use super::paths::PARTIAL;
 use super::settings::{Compression, Publish};
 
-/// Bytes that wait for the disk.
+/// Bytes of a buffer.
 const BUFFER_BYTES: usize = 256 << 10;
+/// One is filled while the other is written.
+const RING_BUFFERS: u16 = 2;
 
 /// Where an output goes.
 #[derive(Debug)]
@@ -130,17 +133,71 @@ pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
     Error::new(Code::Io, format!("'{}' cannot be written", path.display())).with_detail(error.to_string())
 }
 
+/// How bytes go into a file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WriteOptions {
+    pub(super) compression: Compression,
+    /// Whether through the kernel's rings instead of a call for each piece.
+    pub(super) io_uring: bool,
+}
+
+/// Bytes that wait for the disk.
+pub(super) enum Buffered {
+    Calls(BufWriter<File>),
+    Rings(Box<IoUringSink>),
+}
+
+impl Buffered {
+    /// Where the system refuses rings after all, system calls write the same.
+    pub(super) fn new(file: File, io_uring: bool) -> Self {
+        let file = if io_uring {
+            let config = IoUringConfig::builder().buffer_size(BUFFER_BYTES).buffer_count(RING_BUFFERS).build();
+            match IoUringSink::new(file, &config.unwrap_or_default()) {
+                Ok(sink) => return Buffered::Rings(Box::new(sink)),
+                Err((file, _)) => file,
+            }
+        } else {
+            file
+        };
+        Buffered::Calls(BufWriter::with_capacity(BUFFER_BYTES, file))
+    }
+
+    /// Writes what waits, and gives back the file, which stands at its end.
+    pub(super) fn finish(self) -> std::io::Result<File> {
+        match self {
+            Buffered::Calls(file) => file.into_inner().map_err(std::io::IntoInnerError::into_error),
+            Buffered::Rings(sink) => sink.finish(),
+        }
+    }
+}
+
+impl Write for Buffered {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Buffered::Calls(file) => file.write(bytes),
+            Buffered::Rings(sink) => sink.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Buffered::Calls(file) => file.flush(),
+            Buffered::Rings(sink) => sink.flush(),
+        }
+    }
+}
+
 /// Bytes on their way into a file, compressed or not.
 pub(super) enum Compressed {
-    Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
-    Zstd(zstd::Encoder<'static, BufWriter<File>>),
+    Plain(Buffered),
+    Gzip(GzEncoder<Buffered>),
+    Zstd(zstd::Encoder<'static, Buffered>),
 }
 
 impl Compressed {
-    pub(super) fn new(file: File, compression: Compression) -> std::io::Result<Self> {
-        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(match compression {
+    pub(super) fn new(file: File, options: WriteOptions) -> std::io::Result<Self> {
+        let file = Buffered::new(file, options.io_uring);
+        Ok(match options.compression {
             Compression::None => Compressed::Plain(file),
             Compression::Gzip => Compressed::Gzip(GzEncoder::new(file, flate2::Compression::default())),
             Compression::Zstd => Compressed::Zstd(zstd::Encoder::new(file, zstd::DEFAULT_COMPRESSION_LEVEL)?),
@@ -154,7 +211,7 @@ impl Compressed {
             Compressed::Gzip(encoder) => encoder.finish()?,
             Compressed::Zstd(encoder) => encoder.finish()?,
         };
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)
+        file.finish()
     }
 }
 

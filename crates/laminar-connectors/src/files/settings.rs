@@ -226,6 +226,8 @@ pub(super) struct SinkSettings {
     pub publish: Publish,
     /// Whether rows carry `op`, so that they may also go.
     pub changelog: bool,
+    /// Whether the file is written through the kernel's rings: the database says so, not an option.
+    pub io_uring: bool,
 }
 
 /// The format of a sink with what belongs to it.
@@ -251,6 +253,7 @@ impl SinkSettings {
             overwrite: options.take_bool("overwrite")?.unwrap_or(true),
             publish,
             changelog: options.take_bool("changelog")?.unwrap_or(false),
+            io_uring: false,
             path,
         };
         options.finish(&format!("a file sink of format {}", format.name()), &sink_options(format))?;

@@ -6,13 +6,13 @@
 //! output as it was. In a database with a directory [`epochs`](super::epochs) takes its place.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 
-use super::output::{Compressed, Target};
+use super::output::{Buffered, Compressed, Target, WriteOptions};
 use super::settings::{SinkFormat, SinkSettings};
 use crate::formats::changelog::{OP, inserted_rows, rows_with_op, schema_with_op};
 use crate::formats::csv::CsvEncoder;
@@ -27,6 +27,7 @@ use crate::{BadRow, Sink};
 pub(super) struct FileSink {
     target: Target,
     format: SinkFormat,
+    io_uring: bool,
     /// Of the file: with `op` if it is a change log.
     schema: SchemaRef,
     changelog: bool,
@@ -35,7 +36,7 @@ pub(super) struct FileSink {
 }
 
 enum Writer {
-    Parquet(ParquetWriter<BufWriter<File>>),
+    Parquet(ParquetWriter<Buffered>),
     Text { encoder: Box<dyn Encoder>, out: Compressed, text: Vec<u8> },
 }
 
@@ -44,15 +45,16 @@ impl FileSink {
     pub(super) fn open(settings: SinkSettings, rows: &Schema) -> Result<Self> {
         let schema = columns_of(&settings, rows)?;
         let target = Target::new(settings.path, settings.publish, settings.overwrite)?;
-        let (format, changelog) = (settings.format, settings.changelog);
-        Ok(Self { target, format, schema, changelog, writer: None, bad_rows: Vec::new() })
+        let (format, io_uring, changelog) = (settings.format, settings.io_uring, settings.changelog);
+        Ok(Self { target, format, io_uring, schema, changelog, writer: None, bad_rows: Vec::new() })
     }
 
     /// Creates the file unless that has been done.
     fn start(&mut self) -> Result<()> {
         if self.writer.is_none() {
             let file = self.target.create()?;
-            let writer = Writer::new(file, &self.format, &self.schema).map_err(|error| self.target.failed(&error))??;
+            let writer =
+                Writer::new(file, &self.format, self.io_uring, &self.schema).map_err(|error| self.target.failed(&error))??;
             self.writer = Some(writer);
         }
         Ok(())
@@ -83,19 +85,19 @@ fn check_columns(format: &SinkFormat, schema: &Schema) -> Result<()> {
 }
 
 impl Writer {
-    fn new(file: File, format: &SinkFormat, schema: &SchemaRef) -> std::io::Result<Result<Self>> {
+    fn new(file: File, format: &SinkFormat, io_uring: bool, schema: &SchemaRef) -> std::io::Result<Result<Self>> {
         Ok(match format {
             SinkFormat::Parquet { compression, row_group_bytes } => {
-                let out = BufWriter::new(file);
+                let out = Buffered::new(file, io_uring);
                 ParquetWriter::new(out, schema.clone(), *compression, *row_group_bytes).map(Writer::Parquet)
             }
             SinkFormat::Csv { dialect, compression } => {
                 let (mut encoder, mut text) = (CsvEncoder::new(dialect.clone()), Vec::new());
-                let out = Compressed::new(file, *compression)?;
+                let out = Compressed::new(file, WriteOptions { compression: *compression, io_uring })?;
                 encoder.header(schema, &mut text).map(|()| Writer::Text { encoder: Box::new(encoder), out, text })
             }
             SinkFormat::Ndjson { compression } => {
-                let out = Compressed::new(file, *compression)?;
+                let out = Compressed::new(file, WriteOptions { compression: *compression, io_uring })?;
                 Ok(Writer::Text { encoder: Box::<NdjsonEncoder>::default(), out, text: Vec::new() })
             }
         })
@@ -116,7 +118,7 @@ impl Writer {
     fn finish(self) -> std::io::Result<Result<File>> {
         Ok(match self {
             Writer::Parquet(writer) => match writer.finish() {
-                Ok(out) => Ok(out.into_inner().map_err(std::io::IntoInnerError::into_error)?),
+                Ok(out) => Ok(out.finish()?),
                 Err(error) => Err(error),
             },
             Writer::Text { mut out, text, .. } => {

@@ -346,6 +346,7 @@ fn a_misspelt_option_that_is_needed_is_told_as_misspelt() {
             changes: ChangeKind::Append,
             options,
             transactional: false,
+            io_uring: false,
             resume: None,
         };
         file.open_sink(request).err().unwrap().to_string()

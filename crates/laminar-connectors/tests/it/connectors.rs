@@ -36,6 +36,7 @@ fn sink_request(changes: ChangeKind, rows: &ChangeBatch, options: &[(&str, &str)
         changes,
         options: Options::new(pairs(options)),
         transactional: false,
+        io_uring: false,
         resume: None,
     }
 }

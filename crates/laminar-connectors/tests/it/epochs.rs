@@ -33,6 +33,7 @@ fn open_in(place: &Place, name: &str, options: &[(&str, &str)], resume: Option<&
         changes: ChangeKind::Append,
         options: Options::new(pairs),
         transactional: true,
+        io_uring: false,
         resume,
     })
 }
@@ -198,6 +199,7 @@ fn blackhole() -> SinkRequest {
         changes: ChangeKind::Append,
         options: Options::default(),
         transactional: false,
+        io_uring: false,
         resume: None,
     }
 }

@@ -76,6 +76,7 @@ impl Place {
             changes,
             options: Options::new(pairs),
             transactional: false,
+            io_uring: false,
             resume: None,
         };
         let mut sink = Registry::with_builtin().get("file")?.open_sink(request)?;

@@ -243,6 +243,7 @@ fn sink(place: &Place, name: &str, transactional: bool, more: &[(&str, &str)]) -
         changes: ChangeKind::Append,
         options: Options::new(options),
         transactional,
+        io_uring: false,
         resume: None,
     };
     Registry::with_builtin().open_sink("file", request).unwrap()

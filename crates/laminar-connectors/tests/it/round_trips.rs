@@ -157,6 +157,7 @@ fn open_sink(place: &Place, name: &str, options: &[(&str, &str)]) -> laminar_cor
         changes: ChangeKind::Append,
         options,
         transactional: false,
+        io_uring: false,
         resume: None,
     };
     laminar_connectors::Registry::with_builtin().get("file").unwrap().open_sink(request)

@@ -6,6 +6,8 @@ mod consolidate;
 mod contents;
 mod graphs;
 mod harness;
+#[cfg(target_os = "linux")]
+mod io_uring;
 mod join;
 mod join_large;
 mod join_times;

@@ -488,3 +488,54 @@ fn streams_are_joined() {
     let missing = StreamJoinOperator::new("user".to_owned(), "missing".to_owned(), Duration::from_secs(60), JoinType::Inner);
     assert_eq!(missing.with_inputs(left, right).unwrap_err().message(), "there is no column 'missing'");
 }
+
+/// B9: bytes into a file through the rings of a core, word for word; where the system refuses them it says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn bytes_go_through_rings_into_files() {
+    use std::io::{Seek, SeekFrom, Write};
+    use std::os::fd::AsRawFd;
+
+    use laminar_core::io_uring::{
+        CoreRingManager, IoUringConfig, IoUringSink, IoUringWal, RegisteredBufferPool, RingMode, probe,
+    };
+
+    let config = IoUringConfig::builder()
+        .ring_entries(256)
+        .enable_sqpoll(100)
+        .sqpoll_cpu(0)
+        .buffer_size(4096)
+        .buffer_count(8)
+        .build()
+        .unwrap();
+    assert_eq!(config.mode(), RingMode::SqPoll);
+    assert_eq!(RegisteredBufferPool::new(&config).unwrap().available(), 8);
+    if probe().is_err() {
+        assert!(CoreRingManager::new(0, &config).unwrap_err().to_string().contains("the system refuses io_uring"));
+        return;
+    }
+    let path = std::env::temp_dir().join(format!("laminar-public-names-{}", std::process::id()));
+    let file = std::fs::File::create(&path).unwrap();
+    let mut rings = CoreRingManager::new(0, &config).unwrap();
+    let (index, buffer) = rings.acquire_buffer().unwrap();
+    buffer[..5].copy_from_slice(b"hello");
+    rings.submit_write(file.as_raw_fd(), index, 0, 5).unwrap();
+    rings.submit().unwrap();
+    let completion = loop {
+        if let Some(completion) = rings.poll_completions().unwrap().pop() {
+            break completion;
+        }
+    };
+    assert_eq!(completion.result.unwrap(), 5);
+    rings.release_buffer(index).unwrap();
+    let log = IoUringWal::open(&path, &config).unwrap();
+    let end = log.append(b", world").unwrap();
+    log.sync_to(end).unwrap();
+    let mut file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::End(0)).unwrap();
+    let mut sink = IoUringSink::new(file, &config).unwrap();
+    sink.write_all(b"!").unwrap();
+    sink.finish().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"hello, world!");
+    std::fs::remove_file(path).unwrap();
+}

@@ -108,7 +108,7 @@ impl Engine {
 /// What a sink is asked to open to which rows only come, for a database in memory.
 pub(crate) fn append_sink_request(name: &str, connector: &ConnectorDef, schema: SchemaRef) -> SinkRequest {
     let (options, changes) = (options_of(connector), ChangeKind::Append);
-    SinkRequest { name: name.to_owned(), schema, changes, options, resume: None, transactional: false }
+    SinkRequest { name: name.to_owned(), schema, changes, options, resume: None, transactional: false, io_uring: false }
 }
 
 fn target(object: ObjectId, node: NodeId, schema: SchemaRef, places: Vec<Option<usize>>) -> LateTarget {

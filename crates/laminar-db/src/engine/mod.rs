@@ -163,6 +163,13 @@ impl Engine {
 
     /// Changes the settings. Where the number of workers changes, all state is dealt anew between two steps.
     pub(crate) fn apply(&mut self, settings: Settings) -> Result<()> {
+        if settings.io_method != self.settings.io_method {
+            return Err(Error::new(
+                Code::InvalidOption,
+                "io_method cannot change any more: it is chosen when a database is opened",
+            )
+            .with_hint("laminar run --set io_method=sync, or the settings that the database is built with"));
+        }
         self.limit_memory(&settings)?;
         if settings.workers != self.settings.workers {
             let (pool, deal_rows_min) = self.pool.pool(settings.workers)?;

@@ -12,6 +12,7 @@ use super::attach::source_request;
 use super::sinks::{SinkHandle, SinkState};
 use super::{Declared, Engine};
 use crate::catalog::ObjectId;
+use crate::settings::IoMethod;
 use crate::stored::ObjectContext;
 
 /// What is known of objects before their statements are said again.
@@ -97,7 +98,8 @@ impl Engine {
         let rows = recorded.map_or(0, |recorded| recorded.rows);
         let token = resume.clone().unwrap_or_default();
         let state = recorded.map_or(SinkState::Writing, |recorded| recorded.state.clone());
-        let request = SinkRequest { resume, transactional, ..request };
+        let io_uring = self.settings.io_method == IoMethod::IoUring;
+        let request = SinkRequest { resume, transactional, io_uring, ..request };
         let error = match self.open_sink(connector, request.clone()) {
             Ok(sink) => return Ok(SinkHandle::resumed(sink, transactional, state, token, rows)),
             Err(error) if self.journal.is_recovering() => error,

@@ -86,7 +86,7 @@ pub(super) fn check_variables(variables: &[String]) -> Result<()> {
 }
 
 /// Fails unless each setting that was given has a value.
-fn check_settings(settings: &[String]) -> Result<()> {
+pub(super) fn check_settings(settings: &[String]) -> Result<()> {
     match settings.iter().find(|setting| !setting.contains('=')) {
         Some(setting) => Err(Error::new(Code::InvalidOption, format!("--set {setting} has no value"))
             .with_hint("write --set NAME=VALUE, as --set memory_limit=1GB")),

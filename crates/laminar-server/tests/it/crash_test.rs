@@ -44,7 +44,11 @@ fn a_script_is_killed_and_compared_and_its_own_files_stay_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("in.csv"), input(20_000)).unwrap();
     std::fs::write(folder.path().join("changes.ndjson"), "mine").unwrap();
-    let ran = crash_test(folder.path(), SCRIPT, &["--kills", "4", "--seed", "3", "--var", "IN=in.csv", "--workers", "2"]);
+    let ran = crash_test(
+        folder.path(),
+        SCRIPT,
+        &["--kills", "4", "--seed", "3", "--var", "IN=in.csv", "--workers", "2", "--set", "io_method=io_uring"],
+    );
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     assert!(ran.out.starts_with("killed 4 times in "), "{}", ran.out);
     for line in [

@@ -1,11 +1,13 @@
 //! What a store asks of a disk.
 //!
 //! Everything that a store writes goes through a [`Disk`], so that a simulation can stop the machine between any two calls, lose
-//! what was not synced, fill the disk up or damage it. [`RealDisk`] is the machine's; [`SimulatedDisk`] lives in memory.
+//! what was not synced, fill the disk up or damage it. [`RealDisk`] is the machine's, [`IoUringDisk`] the same through the kernel's rings; [`SimulatedDisk`]
+//! lives in memory.
 //!
 //! What holds for both: bytes last once their file was synced, a name (new, changed or removed) once its directory was synced.
 //! Neither implies the other.
 
+mod io_uring;
 mod real;
 mod simulated;
 
@@ -16,6 +18,7 @@ use std::sync::Arc;
 
 use laminar_core::{Code, Error};
 
+pub use io_uring::IoUringDisk;
 pub use real::RealDisk;
 pub use simulated::SimulatedDisk;
 
@@ -38,6 +41,25 @@ pub trait Disk: fmt::Debug + Send + Sync {
 
     /// Opens a file to write at its end.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// [`create`](Self::create) of a file that is written for long, by many threads: a segment of a log.
+    fn create_log(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(path)
+    }
+
+    /// [`open`](Self::open) of such a file.
+    fn open_log(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path)
+    }
+
+    /// Returns when the bytes of all these files are on the disk.
+    fn sync_files(&self, paths: &[PathBuf]) -> Result<(), NotSynced> {
+        for path in paths {
+            let file = self.open(path).map_err(|error| NotSynced::not_opened(path, error))?;
+            file.sync_data().map_err(|error| NotSynced::failed(path, error))?;
+        }
+        Ok(())
+    }
 
     /// Gives a file another name; one that has that name already is replaced, whole.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -68,6 +90,27 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
 
     /// Returns when all bytes that were appended before the call are on the disk.
     fn sync_data(&self) -> io::Result<()>;
+}
+
+/// The file that kept others from being made to last.
+#[derive(Debug)]
+pub struct NotSynced {
+    /// Which.
+    pub path: PathBuf,
+    /// Why.
+    pub error: io::Error,
+    /// Whether the disk was asked to sync, so that it is unknown what it has.
+    pub was_tried: bool,
+}
+
+impl NotSynced {
+    fn not_opened(path: &Path, error: io::Error) -> Self {
+        Self { path: path.to_owned(), error, was_tried: false }
+    }
+
+    fn failed(path: &Path, error: io::Error) -> Self {
+        Self { path: path.to_owned(), error, was_tried: true }
+    }
 }
 
 /// A name in a directory.

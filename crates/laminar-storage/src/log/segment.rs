@@ -70,7 +70,7 @@ pub(crate) fn check_gaps(segments: &[u32]) -> Result<(), WalError> {
 /// Makes an empty segment whose bytes are on the disk; its name is not yet.
 pub(super) fn create(disk: &dyn Disk, directory: &Path, segment: u32) -> Result<Arc<dyn DiskFile>, WalError> {
     let path = path(directory, segment);
-    let file = disk.create(&path).map_err(WalError::io(&path))?;
+    let file = disk.create_log(&path).map_err(WalError::io(&path))?;
     file.append(&header(segment)).map_err(WalError::io(&path))?;
     Ok(file)
 }

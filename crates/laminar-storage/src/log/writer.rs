@@ -1,7 +1,9 @@
 //! Appends to a log, and makes it last: one sync for all threads that wait.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use laminar_core::thread::GroupCommit;
 
 use super::frame::{FRAME_BYTES, PAYLOAD_BYTES_MAX, seal};
 use super::reader::WalReader;
@@ -28,9 +30,7 @@ pub struct Wal {
     directory: PathBuf,
     options: WalOptions,
     tail: Mutex<Tail>,
-    commit: Mutex<Commit>,
-    /// Told when a sync has ended.
-    committed: Condvar,
+    commit: GroupCommit<LogPosition>,
     /// Why nothing more is written.
     poison: OnceLock<String>,
 }
@@ -40,14 +40,6 @@ pub struct Wal {
 struct Tail {
     file: Arc<dyn DiskFile>,
     end: LogPosition,
-}
-
-/// How far the log is on the disk. Never held while the disk works.
-#[derive(Debug)]
-struct Commit {
-    synced: LogPosition,
-    /// One of the waiting threads syncs for all.
-    has_leader: bool,
 }
 
 impl Wal {
@@ -79,7 +71,7 @@ impl Wal {
         options: WalOptions,
     ) -> Result<Self, WalError> {
         let path = segment::path(directory, end.segment);
-        let file = disk.open(&path).map_err(WalError::io(&path))?;
+        let file = disk.open_log(&path).map_err(WalError::io(&path))?;
         // What a crashed process wrote without a sync is read, so it must last before anything builds on it.
         file.sync_data().map_err(WalError::io(&path))?;
         disk.sync_dir(directory).map_err(WalError::io(directory))?;
@@ -92,8 +84,7 @@ impl Wal {
             directory: directory.to_owned(),
             options,
             tail: Mutex::new(Tail { file, end }),
-            commit: Mutex::new(Commit { synced: end, has_leader: false }),
-            committed: Condvar::new(),
+            commit: GroupCommit::new(end),
             poison: OnceLock::new(),
         }
     }
@@ -132,38 +123,21 @@ impl Wal {
 
     /// Returns when everything before `position` is on the disk. One thread syncs for all that wait, and others append meanwhile.
     pub fn sync_to(&self, position: LogPosition) -> Result<(), WalError> {
-        let mut commit = lock(&self.commit);
-        loop {
-            self.check_usable()?;
-            if commit.synced >= position {
-                return Ok(());
-            }
-            if commit.has_leader {
-                commit = self.committed.wait(commit).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            commit.has_leader = true;
-            drop(commit);
-            let (file, end) = {
-                let tail = lock(&self.tail);
-                (tail.file.clone(), tail.end)
-            };
-            let done = file.sync_data();
-            let done = done.map_err(|error| self.poison(segment::path(&self.directory, end.segment), error));
-            commit = lock(&self.commit);
-            commit.has_leader = false;
-            if done.is_ok() {
-                commit.synced = commit.synced.max(end);
-            }
-            // Those who wake need the lock.
-            drop(commit);
-            self.committed.notify_all();
-            done?;
-            if end < position {
-                return Err(WalError::Unusable { position, reason: "the log ends before it".into() });
-            }
-            return Ok(());
+        if self.synced() < position && self.end() < position {
+            return Err(WalError::Unusable { position, reason: "the log ends before it".into() });
         }
+        self.commit.wait_for(
+            position,
+            || self.check_usable(),
+            || {
+                let (file, end) = {
+                    let tail = lock(&self.tail);
+                    (tail.file.clone(), tail.end)
+                };
+                file.sync_data().map_err(|error| self.poison(segment::path(&self.directory, end.segment), error))?;
+                Ok(end)
+            },
+        )
     }
 
     /// Waits until everything that was appended is on the disk.
@@ -178,7 +152,7 @@ impl Wal {
 
     /// Everything before this lasts.
     pub fn synced(&self) -> LogPosition {
-        lock(&self.commit).synced
+        self.commit.synced()
     }
 
     /// Removes the segments that lie wholly before `position`: their records are in a checkpoint.
@@ -206,7 +180,7 @@ impl Wal {
     pub(crate) fn poison(&self, path: impl Into<PathBuf>, error: std::io::Error) -> WalError {
         let reason = format!("'{}': {error}", path.into().display());
         let reason = self.poison.get_or_init(|| reason).clone();
-        self.committed.notify_all();
+        self.commit.wake();
         WalError::Poisoned { reason }
     }
 
@@ -233,9 +207,7 @@ impl Wal {
         self.disk.sync_dir(&self.directory).map_err(|error| self.poison(&self.directory, error))?;
         let end = LogPosition::first_of(next);
         *tail = Tail { file, end };
-        let mut commit = lock(&self.commit);
-        commit.synced = commit.synced.max(end);
-        self.committed.notify_all();
+        self.commit.advance(end);
         Ok(())
     }
 
@@ -249,7 +221,7 @@ impl Wal {
     }
 }
 
-/// No thread panics while it holds one of these locks and leaves something half done.
+/// No thread panics while it holds the lock and leaves something half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ use super::handle::{Inner, Kept, lock};
 use super::layout::write_whole;
 use super::manifest::{self, Manifest};
 use super::open::epochs;
-use crate::disk::failed;
+use crate::disk::{NotSynced, failed};
 use crate::log::LogPosition;
 
 pub(super) fn publish(inner: &Inner, epoch: u64, log: LogPosition, blocks: &[BlockId], body: &[u8]) -> Result<()> {
@@ -55,11 +55,12 @@ fn sync_blocks(inner: &Inner, ids: &[BlockId]) -> Result<()> {
         }
     }
     let root = &inner.layout.blocks;
-    for id in &unsynced {
-        let path = id.path(root);
-        let file = inner.disk.open(&path).map_err(failed(&path))?;
-        file.sync_data().map_err(|error| inner.poison(&path, error))?;
-    }
+    let paths: Vec<PathBuf> = unsynced.iter().map(|id| id.path(root)).collect();
+    inner.disk.sync_files(&paths).map_err(
+        |NotSynced { path, error, was_tried }| {
+            if was_tried { inner.poison(&path, error) } else { failed(path)(error) }
+        },
+    )?;
     let mut directories: BTreeSet<PathBuf> = unsynced.iter().map(|id| id.directory(root)).collect();
     if !directories.is_empty() {
         directories.insert(root.clone());

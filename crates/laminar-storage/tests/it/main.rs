@@ -9,5 +9,12 @@ mod format;
 mod log;
 mod rows;
 mod simulation;
-mod store;
 mod threads;
+
+/// Each test of a store in a directory, written with system calls of its own for each write and sync.
+#[path = "store.rs"]
+mod store_with_calls;
+/// The same through the kernel's rings.
+#[expect(clippy::duplicate_mod, reason = "the same tests, on another disk")]
+#[path = "store.rs"]
+mod store_with_rings;

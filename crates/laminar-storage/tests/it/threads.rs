@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 
-use laminar_storage::disk::{Disk, DiskEntry, DiskFile, Lock, RealDisk, SimulatedDisk};
+use laminar_storage::disk::{Disk, DiskEntry, DiskFile, IoUringDisk, Lock, RealDisk, SimulatedDisk};
 use laminar_storage::{LogRecord, Store, StoreOptions};
 
 const THREADS: u64 = 8;
@@ -60,12 +60,18 @@ fn all_that_was_acknowledged_by_any_thread_is_there_across_segments_and_a_crash(
 
 #[test]
 fn the_same_on_a_real_disk() {
-    let directory = tempfile::tempdir().unwrap();
-    let open = || Store::open(directory.path(), Arc::new(RealDisk), StoreOptions::STANDARD).unwrap().store;
-    let store = open();
-    append_all(&store, 50);
-    drop(store);
-    assert_all_there(&open(), 50);
+    let mut disks: Vec<Arc<dyn Disk>> = vec![Arc::new(RealDisk)];
+    if let Ok(disk) = IoUringDisk::new() {
+        disks.push(Arc::new(disk));
+    }
+    for disk in disks {
+        let directory = tempfile::tempdir().unwrap();
+        let open = |disk| Store::open(directory.path(), disk, StoreOptions::STANDARD).unwrap().store;
+        let store = open(disk);
+        append_all(&store, 50);
+        drop(store);
+        assert_all_there(&open(Arc::new(RealDisk)), 50);
+    }
 }
 
 /// A disk whose syncs wait for a sign, so that the test decides how many threads wait meanwhile.

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 
 use laminar_core::{Code, Error, Result};
 
-use super::super::output::{Compressed, cannot_write, lock};
+use super::super::output::{Compressed, WriteOptions, cannot_write, lock};
 use super::super::place::{SAMPLE_BYTES, Sample};
-use super::super::settings::Compression;
 use super::token::Extent;
 
 /// A file that is being written.
 pub(super) struct EpochFile {
     path: PathBuf,
-    compression: Compression,
+    options: WriteOptions,
     state: State,
 }
 
@@ -29,7 +28,7 @@ enum State {
 
 impl EpochFile {
     /// A new file, with the directories that it needs; one of that name is written over.
-    pub(super) fn create(path: PathBuf, compression: Compression) -> Result<Self> {
+    pub(super) fn create(path: PathBuf, options: WriteOptions) -> Result<Self> {
         if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
         }
@@ -37,13 +36,13 @@ impl EpochFile {
         let file = open.map_err(|error| cannot_write(&path, &error))?;
         lock(&file, &path)?;
         file.set_len(0).map_err(|error| cannot_write(&path, &error))?;
-        Ok(Self { path, compression, state: State::Ended(file) })
+        Ok(Self { path, options, state: State::Ended(file) })
     }
 
     /// The file as it was when it had this extent; what came after goes. `None`: it is not there.
-    pub(super) fn reopen(path: PathBuf, compression: Compression, extent: &Extent) -> Result<Option<Self>> {
+    pub(super) fn reopen(path: PathBuf, options: WriteOptions, extent: &Extent) -> Result<Option<Self>> {
         let Some(file) = open_at(&path, extent)? else { return Ok(None) };
-        Ok(Some(Self { path, compression, state: State::Ended(file) }))
+        Ok(Some(Self { path, options, state: State::Ended(file) }))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -53,7 +52,7 @@ impl EpochFile {
     /// Adds bytes to the current epoch.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.state = match std::mem::replace(&mut self.state, State::Moving) {
-            State::Ended(file) => State::Writing(Compressed::new(file, self.compression).map_err(|error| self.failed(&error))?),
+            State::Ended(file) => State::Writing(Compressed::new(file, self.options).map_err(|error| self.failed(&error))?),
             state => state,
         };
         match &mut self.state {

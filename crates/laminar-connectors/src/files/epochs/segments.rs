@@ -11,15 +11,14 @@ use std::path::{Path, PathBuf};
 
 use laminar_core::Result;
 
-use super::super::output::{cannot_write, check_overwrite, lock};
-use super::super::settings::Compression;
+use super::super::output::{WriteOptions, cannot_write, check_overwrite, lock};
 use super::epoch_file::{EpochFile, gone, not_ours, open_at, remove, rename, sync_directory};
 use super::token::{Extent, Prepared};
 
 /// An output and the segments that are not part of it yet.
 pub(super) struct Segments {
     path: PathBuf,
-    compression: Compression,
+    options: WriteOptions,
     overwrite: bool,
     /// The output, once it is ours: open, so that no other sink writes it.
     output: Option<File>,
@@ -38,8 +37,8 @@ struct Segment {
 }
 
 impl Segments {
-    pub(super) fn new(path: PathBuf, compression: Compression, overwrite: bool) -> Self {
-        Self { path, compression, overwrite, output: None, closed: Vec::new(), open: None, prepared: Extent::default() }
+    pub(super) fn new(path: PathBuf, options: WriteOptions, overwrite: bool) -> Self {
+        Self { path, options, overwrite, output: None, closed: Vec::new(), open: None, prepared: Extent::default() }
     }
 
     /// Puts the output into the state that was prepared: what was to be seen is, and what came after goes.
@@ -71,7 +70,7 @@ impl Segments {
         }
         Ok(match &mut self.open {
             Some(segment) => segment,
-            open => open.insert(EpochFile::create(segment_path(&self.path, self.prepared.bytes), self.compression)?),
+            open => open.insert(EpochFile::create(segment_path(&self.path, self.prepared.bytes), self.options)?),
         })
     }
 

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use laminar_core::{ChangeBatch, Error, Result, StepId};
 
-use super::super::output::check_target;
+use super::super::output::{WriteOptions, check_target};
 use super::super::settings::{Publish, SinkFormat, SinkSettings};
 use super::super::sink::columns_of;
 use super::segments::Segments;
@@ -93,16 +93,24 @@ impl EpochSink {
 
 impl Output {
     fn new(settings: &SinkSettings, path: PathBuf, schema: &SchemaRef) -> Self {
-        let overwrite = settings.overwrite;
+        let (overwrite, io_uring) = (settings.overwrite, settings.io_uring);
         match &settings.format {
             SinkFormat::Parquet { compression, row_group_bytes } => {
-                let plan = ParquetPlan { schema: schema.clone(), compression: *compression, row_group_bytes: *row_group_bytes };
+                let plan = ParquetPlan {
+                    schema: schema.clone(),
+                    compression: *compression,
+                    row_group_bytes: *row_group_bytes,
+                    io_uring,
+                };
                 Output::AtEnd(WholeFile::parquet(path, plan, overwrite))
             }
-            SinkFormat::Csv { compression, .. } | SinkFormat::Ndjson { compression } => match settings.publish {
-                Publish::AtOnce => Output::AtOnce(Segments::new(path, *compression, overwrite)),
-                Publish::AtEnd => Output::AtEnd(WholeFile::text(path, *compression, overwrite)),
-            },
+            SinkFormat::Csv { compression, .. } | SinkFormat::Ndjson { compression } => {
+                let options = WriteOptions { compression: *compression, io_uring };
+                match settings.publish {
+                    Publish::AtOnce => Output::AtOnce(Segments::new(path, options, overwrite)),
+                    Publish::AtEnd => Output::AtEnd(WholeFile::text(path, options, overwrite)),
+                }
+            }
         }
     }
 

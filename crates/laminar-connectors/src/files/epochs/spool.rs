@@ -4,7 +4,7 @@
 //! number of rows, so that it does not depend on how the rows were cut into steps and epochs.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -14,7 +14,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use laminar_core::{Error, Result};
 
-use super::super::output::cannot_write;
+use super::super::output::{Buffered, cannot_write};
 use super::super::paths::cannot_read;
 use crate::formats::Unwritable;
 use crate::formats::parquet::{ParquetCompression, ParquetWriter, writable_rows};
@@ -28,6 +28,7 @@ pub(super) struct ParquetPlan {
     pub(super) schema: SchemaRef,
     pub(super) compression: ParquetCompression,
     pub(super) row_group_bytes: usize,
+    pub(super) io_uring: bool,
 }
 
 /// Makes the bytes of a spool.
@@ -62,7 +63,7 @@ impl SpoolEncoder {
 
 /// Writes a Parquet file from the first `bytes` of a spool.
 pub(super) fn write_parquet(spool: &Path, bytes: u64, file: File, path: &Path, plan: &ParquetPlan) -> Result<File> {
-    let out = BufWriter::new(file);
+    let out = Buffered::new(file, plan.io_uring);
     let mut writer = ParquetWriter::new(out, plan.schema.clone(), plan.compression, plan.row_group_bytes)?;
     let unreadable = |error: std::io::Error| cannot_read(spool, &error);
     let mut from = BufReader::new(File::open(spool).map_err(unreadable)?.take(bytes));
@@ -78,10 +79,10 @@ pub(super) fn write_parquet(spool: &Path, bytes: u64, file: File, path: &Path, p
     if let Some(rows) = waiting.take(1)? {
         write(&mut writer, &rows)?;
     }
-    writer.finish()?.into_inner().map_err(|error| cannot_write(path, error.error()))
+    writer.finish()?.finish().map_err(|error| cannot_write(path, &error))
 }
 
-fn write(writer: &mut ParquetWriter<BufWriter<File>>, rows: &RecordBatch) -> Result<()> {
+fn write(writer: &mut ParquetWriter<Buffered>, rows: &RecordBatch) -> Result<()> {
     match writer.write(rows)?.is_empty() {
         true => Ok(()),
         false => Err(Error::internal("a spool holds a row that cannot be written")),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use laminar_core::Result;
 
-use super::super::output::{check_overwrite, partial_of};
+use super::super::output::{WriteOptions, check_overwrite, partial_of};
 use super::super::settings::Compression;
 use super::epoch_file::{EpochFile, begins_with, gone, not_ours, remove, rename, sync_directory};
 use super::spool::{ParquetPlan, write_parquet};
@@ -20,7 +20,7 @@ pub(super) struct WholeFile {
     overwrite: bool,
     /// Where the epochs go: the text itself, or the spool.
     written: PathBuf,
-    compression: Compression,
+    options: WriteOptions,
     /// What the spool becomes; `None`: it is text.
     parquet: Option<ParquetPlan>,
     file: Option<EpochFile>,
@@ -29,8 +29,8 @@ pub(super) struct WholeFile {
 }
 
 impl WholeFile {
-    pub(super) fn text(path: PathBuf, compression: Compression, overwrite: bool) -> Self {
-        Self::new(partial_of(&path), path, compression, overwrite, None)
+    pub(super) fn text(path: PathBuf, options: WriteOptions, overwrite: bool) -> Self {
+        Self::new(partial_of(&path), path, options, overwrite, None)
     }
 
     pub(super) fn parquet(path: PathBuf, plan: ParquetPlan, overwrite: bool) -> Self {
@@ -38,12 +38,13 @@ impl WholeFile {
         name.push(path.file_name().unwrap_or_default());
         name.push(".laminar");
         // The spool is gone when the file is there, so it is worth no time to be made small.
-        Self::new(path.with_file_name(name), path, Compression::None, overwrite, Some(plan))
+        let options = WriteOptions { compression: Compression::None, io_uring: plan.io_uring };
+        Self::new(path.with_file_name(name), path, options, overwrite, Some(plan))
     }
 
-    fn new(written: PathBuf, path: PathBuf, compression: Compression, overwrite: bool, parquet: Option<ParquetPlan>) -> Self {
+    fn new(written: PathBuf, path: PathBuf, options: WriteOptions, overwrite: bool, parquet: Option<ParquetPlan>) -> Self {
         let prepared = Extent::default();
-        Self { path, overwrite, written, compression, parquet, file: None, prepared, is_shown: false }
+        Self { path, overwrite, written, options, parquet, file: None, prepared, is_shown: false }
     }
 
     /// Puts all files into the state that was prepared.
@@ -91,7 +92,7 @@ impl WholeFile {
     }
 
     fn reopen(&mut self, prepared: &Prepared) -> Result<Option<()>> {
-        self.file = EpochFile::reopen(self.written.clone(), self.compression, &prepared.output)?;
+        self.file = EpochFile::reopen(self.written.clone(), self.options, &prepared.output)?;
         Ok(self.file.as_ref().map(|_| ()))
     }
 
@@ -112,7 +113,7 @@ impl WholeFile {
         }
         Ok(match &mut self.file {
             Some(file) => file,
-            file => file.insert(EpochFile::create(self.written.clone(), self.compression)?),
+            file => file.insert(EpochFile::create(self.written.clone(), self.options)?),
         })
     }
 
@@ -137,7 +138,7 @@ impl WholeFile {
     fn convert(&self) -> Result<Extent> {
         let Some(plan) = &self.parquet else { return Ok(Extent::default()) };
         let partial = partial_of(&self.path);
-        let mut file = EpochFile::create(partial.clone(), Compression::None)?;
+        let mut file = EpochFile::create(partial.clone(), self.options)?;
         file.fill(|file| write_parquet(&self.written, self.prepared.bytes, file, &partial, plan))?;
         let extent = file.end_epoch()?;
         sync_directory(&partial)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-use laminar_db::{Database, Durability, Settings};
+use laminar_db::{Database, Durability, IoMethod, Settings};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -28,7 +28,10 @@ fn number(n: i64) -> RecordBatch {
 }
 
 fn open(folder: &str, workers: usize) -> Database {
-    let settings = Settings { checkpoint_interval: Some(30_000_000), durability: Durability::Full, ..Settings::default() };
+    // The bytes are the same, whichever way they are written.
+    let io_method = if workers == 1 { IoMethod::Auto } else { IoMethod::IoUring };
+    let settings =
+        Settings { checkpoint_interval: Some(30_000_000), durability: Durability::Full, io_method, ..Settings::default() };
     let builder = Database::builder().settings(settings).workers(workers);
     builder.open(folder).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -10,7 +10,7 @@ use super::comparison::differences;
 use super::contents::Contents;
 use super::life::{End, Life};
 use super::script::Script;
-use crate::commands::run::{check_variables, read_script, variable};
+use crate::commands::run::{check_settings, check_variables, read_script, variable};
 use crate::files::failed;
 use crate::output::{complain, count, describe, print_text};
 use crate::random::scramble;
@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Fills in ${NAME} in the script, before the environment does; can be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE")]
     variables: Vec<String>,
+    /// A setting that each database is opened with, as for `laminar run`; can be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    settings: Vec<String>,
     /// Number of threads that share the work.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -64,7 +67,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn prepared(arguments: &Arguments) -> Result<(Script, Place), String> {
-    let text = check_variables(&arguments.variables).and_then(|()| read_script(&arguments.file)).map_err(|error| told(&error))?;
+    let checked = check_variables(&arguments.variables).and_then(|()| check_settings(&arguments.settings));
+    let text = checked.and_then(|()| read_script(&arguments.file)).map_err(|error| told(&error))?;
     let file = arguments.file.display().to_string();
     let script = Script::parse(&text, &|name| variable(&arguments.variables, name)).map_err(|error| match error.span() {
         Some(_) => format!("{}\n", diagnostic::render(&error, &text, Some(&file)).trim_end()),
@@ -143,6 +147,7 @@ fn command_line(arguments: &Arguments, seed: u64) -> String {
         line += &format!(" --workers {}", arguments.workers);
     }
     arguments.variables.iter().for_each(|variable| line += &format!(" --var '{variable}'"));
+    arguments.settings.iter().for_each(|setting| line += &format!(" --set '{setting}'"));
     line
 }
 
@@ -268,7 +273,7 @@ impl Trial<'_> {
     }
 
     fn life(&self, name: &str) -> Life {
-        Life { folder: self.place.join(name), workers: self.arguments.workers }
+        Life { folder: self.place.join(name), workers: self.arguments.workers, settings: self.arguments.settings.clone() }
     }
 
     /// How long the next process lives, in nanoseconds: anything up to what the whole run takes.

@@ -20,6 +20,8 @@ pub(super) struct Life {
     /// Where script, database and outputs of this run are.
     pub(super) folder: PathBuf,
     pub(super) workers: u16,
+    /// What the database is opened with: `NAME=VALUE` each.
+    pub(super) settings: Vec<String>,
 }
 
 /// How a process came to its end.
@@ -68,6 +70,7 @@ impl Life {
         let mut command = Command::new(&program);
         command.arg("run").arg(self.folder.join("script.sql")).arg("--data-dir").arg(self.data());
         command.args(["--quiet", "--workers", &self.workers.to_string()]);
+        self.settings.iter().for_each(|setting| _ = command.args(["--set", setting]));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         command.spawn().map_err(failed(&program))
     }

@@ -1,10 +1,11 @@
-//! What the device can do without a database: syncs of small appends, and long stretches of bytes.
+//! What the device can do without a database: syncs of small appends, by system calls and through the kernel's rings, and long stretches of bytes.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use laminar_db::Result;
+use laminar_db::core::io_uring::{self, IoUringConfig, IoUringWal, sync_files};
 use laminar_db::core::time::{Clock, SystemClock};
 
 use super::pushes::Times;
@@ -15,6 +16,12 @@ use crate::files::failed;
 const APPEND_BYTES: usize = 4 << 10;
 /// What is handed to the system at once.
 const PIECE_BYTES: usize = 1 << 20;
+
+/// Threads that append and sync at the same time.
+const THREADS: usize = 8;
+/// Files that a checkpoint might write.
+const BLOCKS: usize = 64;
+const BLOCK_BYTES: usize = 256 << 10;
 
 /// What other figures are held against.
 pub(super) struct Device {
@@ -31,7 +38,7 @@ pub(super) fn measure(suite: &Suite, folder: &Path) -> Result<(Vec<Figure>, Devi
     let stretch = folder.join("stretch");
     let (written, read) = (write(suite.stretch_bytes, &stretch)?, read(&stretch)?);
     let mb_per_s = |nanos: i64| suite.stretch_bytes as f64 / 1e6 / (nanos as f64 / 1e9);
-    let figures = vec![
+    let mut figures = vec![
         Figure::new("fdatasync of 4 KiB p50", device.sync_us, "us").note("an append and its sync, by one thread"),
         Figure::new("fdatasync of 4 KiB p99", syncs.us(99.0), "us"),
         Figure::new("fdatasync of 4 KiB rate", device.syncs_per_s, "per s"),
@@ -39,7 +46,64 @@ pub(super) fn measure(suite: &Suite, folder: &Path) -> Result<(Vec<Figure>, Devi
         Figure::new("sequential read", mb_per_s(read), "MB/s")
             .note("what was just written: of what the system still has in memory"),
     ];
+    figures.extend(at_depth(suite.syncs, folder)?);
     Ok((figures, device))
+}
+
+/// System calls beside rings, where there are any: appends that are synced by several threads, and files that are synced together.
+fn at_depth(count: usize, folder: &Path) -> Result<Vec<Figure>> {
+    let calls = folder.join("calls");
+    let file = OpenOptions::new().create(true).append(true).open(&calls).map_err(failed(&calls))?;
+    let by_calls = appends_per_s(count, || (&file).write_all(&[0x5a; APPEND_BYTES]).and_then(|()| file.sync_data()));
+    let by_calls = by_calls.map_err(failed(&calls))?;
+    let blocks_us = syncs_of_blocks(folder, |files| files.iter().try_for_each(File::sync_data))?;
+    let mut figures = vec![
+        Figure::new("write + fdatasync of 4 KiB, 8 threads", by_calls, "per s").note("by each thread for itself"),
+        Figure::new("fdatasync of 64 files of 256 KiB", blocks_us, "us").note("one after the other"),
+    ];
+    if io_uring::probe().is_ok() {
+        let rings = folder.join("rings");
+        let log = IoUringWal::create(&rings, &IoUringConfig::STANDARD).map_err(failed(&rings))?;
+        let by_rings = appends_per_s(count, || log.append(&[0x5a; APPEND_BYTES]).and_then(|end| log.sync_to(end)));
+        let by_rings = by_rings.map_err(failed(&rings))?;
+        let blocks_us = syncs_of_blocks(folder, |files| sync_files(files).map_err(|(_, error)| error))?;
+        figures.push(
+            Figure::new("io_uring: append + fdatasync of 4 KiB, 8 threads", by_rings, "per s")
+                .at_least(2.0 * by_calls)
+                .note("syncs are shared"),
+        );
+        figures.push(Figure::new("io_uring: fdatasync of 64 files of 256 KiB", blocks_us, "us").note("all at once"));
+    }
+    Ok(figures)
+}
+
+/// How many appends and syncs of several threads end in a second.
+fn appends_per_s(count: usize, append: impl Fn() -> io::Result<()> + Sync) -> io::Result<f64> {
+    let each = count.div_ceil(THREADS);
+    let began = SystemClock.now();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(|| (0..each).try_for_each(|_| append()))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked"))))
+    })?;
+    Ok((each * THREADS) as f64 / ((SystemClock.now() - began).max(1) as f64 / 1e9))
+}
+
+/// Microseconds until files that were just written are on the disk.
+fn syncs_of_blocks(folder: &Path, sync: impl FnOnce(&[File]) -> io::Result<()>) -> Result<f64> {
+    let write = |number: usize| {
+        let path = folder.join(format!("block-{number}"));
+        let written = File::create(&path).and_then(|mut file| file.write_all(&vec![0x5a; BLOCK_BYTES]).map(|()| file));
+        written.map_err(failed(&path))
+    };
+    let files = (0..BLOCKS).map(write).collect::<Result<Vec<File>>>()?;
+    let began = SystemClock.now();
+    sync(&files).map_err(failed(folder))?;
+    let took = SystemClock.now() - began;
+    for number in 0..BLOCKS {
+        let path = folder.join(format!("block-{number}"));
+        std::fs::remove_file(&path).map_err(failed(&path))?;
+    }
+    Ok(took as f64 / 1e3)
 }
 
 fn syncs(count: usize, path: &Path) -> Result<Times> {
