@@ -20,7 +20,7 @@ use super::writes::Writes;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # if laminar_core::io_uring::probe().is_err() { return Ok(()) }
 /// # let path = std::env::temp_dir().join(format!("laminar-ring-sink-{}", std::process::id()));
-/// let mut sink = IoUringSink::new(std::fs::File::create(&path)?, &IoUringConfig::STANDARD)?;
+/// let mut sink = IoUringSink::new(std::fs::File::create(&path)?, &IoUringConfig::STANDARD).map_err(|(_, error)| error)?;
 /// for number in 0..100_000 {
 ///     writeln!(sink, "{number}")?;
 /// }
