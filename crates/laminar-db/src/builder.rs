@@ -176,9 +176,8 @@ fn settle_io_method(settings: &mut Settings, probe: impl FnOnce() -> Result<()>)
 /// The machine's disk, written as the settings say.
 fn machine_disk(io_method: IoMethod) -> Result<Arc<dyn Disk>> {
     Ok(match io_method {
-        IoMethod::IoUring => Arc::new(IoUringDisk::new()?),
-        IoMethod::Auto => IoUringDisk::for_blocks().map_or_else(|_| Arc::new(RealDisk) as Arc<dyn Disk>, |disk| Arc::new(disk)),
         IoMethod::Sync => Arc::new(RealDisk),
+        IoMethod::IoUring => Arc::new(IoUringDisk::new()?),
     })
 }
 

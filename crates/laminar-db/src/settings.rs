@@ -42,16 +42,15 @@ pub struct Settings {
     pub io_method: IoMethod,
 }
 
-/// How the files of a database are written.
+/// How files are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IoMethod {
-    /// As is fastest on most file systems: the blocks of a checkpoint are synced all at once through Linux's `io_uring`, where there is one; the rest by system calls.
-    #[default]
-    Auto,
-    /// All through `io_uring`, the log and files of sinks too. Where the system refuses, it becomes `Sync`, with a notice.
-    IoUring,
     /// One system call after the other.
+    #[default]
     Sync,
+    /// Through Linux's `io_uring`: the log and files of sinks from registered buffers, the blocks of a checkpoint synced all at once. Where the system refuses, it
+    /// becomes `Sync`, with a notice.
+    IoUring,
 }
 
 /// When an answer of a database with a directory may be given.
@@ -323,11 +322,10 @@ fn durability(text: &str) -> Result<Durability> {
 }
 
 impl IoMethod {
-    const ALL: [IoMethod; 3] = [IoMethod::Auto, IoMethod::IoUring, IoMethod::Sync];
+    const ALL: [IoMethod; 2] = [IoMethod::Sync, IoMethod::IoUring];
 
     fn as_str(self) -> &'static str {
         match self {
-            IoMethod::Auto => "auto",
             IoMethod::IoUring => "io_uring",
             IoMethod::Sync => "sync",
         }
@@ -338,7 +336,7 @@ fn io_method(text: &str) -> Result<IoMethod> {
     let found = IoMethod::ALL.into_iter().find(|method| method.as_str().eq_ignore_ascii_case(text.trim()));
     found.ok_or_else(|| {
         Error::new(Code::InvalidOption, format!("there is no io_method '{text}'"))
-            .with_hint("write 'auto', 'io_uring' (all files through Linux's rings) or 'sync' (one system call after the other)")
+            .with_hint("write 'sync' (one system call after the other) or 'io_uring' (through Linux's rings)")
     })
 }
 

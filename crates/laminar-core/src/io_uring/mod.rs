@@ -4,8 +4,8 @@
 //! * [`IoUringWal`]: a file that only grows at its end, written and synced by many threads; [`IoUringSink`]: one that a single thread writes.
 //! * [`sync_files`]: many files made to last at once.
 //!
-//! A database writes its log through an [`IoUringWal`] and syncs the blocks of its checkpoints with [`sync_files`]; the sinks of files write through an
-//! [`IoUringSink`] if they are told to. Where there is no `io_uring`, or the kernel refuses it (containers often do), making a ring fails with an error that says so,
+//! A database that is told to (`io_method`) writes its log through an [`IoUringWal`], syncs the blocks of its checkpoints with [`sync_files`], and its file sinks
+//! write through an [`IoUringSink`]. Where there is no `io_uring`, or the kernel refuses it (containers often do), making a ring fails with an error that says so,
 //! and who asked uses ordinary files: [`probe`] tells beforehand.
 
 mod buffers;

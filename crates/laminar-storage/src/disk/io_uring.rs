@@ -13,38 +13,31 @@ use super::{Disk, DiskEntry, DiskFile, Lock, NotSynced, RealDisk};
 /// How many files are open at once while they are synced.
 const OPEN_FILES_MAX: usize = 64;
 
-/// The file system of the machine. Blocks of a checkpoint are synced all at once; segments of the log can be written from buffers that the kernel knows.
+/// The file system of the machine. Segments of the log are written from buffers that the kernel knows, and the blocks of a checkpoint are synced all at once.
 /// Everything else goes the way of [`RealDisk`]. The bytes on the disk are the same.
 #[derive(Debug, Clone)]
 pub struct IoUringDisk {
     real: RealDisk,
-    /// How segments of the log are written; `None`: as on a [`RealDisk`].
-    log: Option<IoUringConfig>,
+    config: IoUringConfig,
 }
 
 impl IoUringDisk {
-    /// Uses rings for everything. Fails if the system refuses `io_uring`; the error says why.
+    /// Fails if the system refuses `io_uring`; the error says why.
     pub fn new() -> Result<Self> {
         io_uring::probe()?;
-        Ok(Self { real: RealDisk, log: Some(IoUringConfig::STANDARD) })
+        Ok(Self { real: RealDisk, config: IoUringConfig::STANDARD })
     }
+}
 
-    /// Uses rings where they are faster everywhere: to sync many files. One thread that waits for each of its appends is better off with system calls.
-    pub fn for_blocks() -> Result<Self> {
-        Ok(Self { log: None, ..Self::new()? })
-    }
-
-    /// A segment through a ring; one for which the system has none left is written by system calls.
-    fn log_file(
-        &self,
-        with_ring: impl FnOnce(&IoUringConfig) -> io::Result<IoUringWal>,
-        with_calls: impl FnOnce() -> io::Result<Arc<dyn DiskFile>>,
-    ) -> io::Result<Arc<dyn DiskFile>> {
-        match self.log.as_ref().map(with_ring) {
-            Some(Err(error)) if error.kind() != io::ErrorKind::Unsupported => Err(error),
-            Some(Ok(file)) => Ok(Arc::new(file)),
-            _ => with_calls(),
-        }
+/// A segment through a ring; one for which the system has no ring left is written by system calls.
+fn log_file(
+    with_ring: io::Result<IoUringWal>,
+    with_calls: impl FnOnce() -> io::Result<Arc<dyn DiskFile>>,
+) -> io::Result<Arc<dyn DiskFile>> {
+    match with_ring {
+        Ok(file) => Ok(Arc::new(file)),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => with_calls(),
+        Err(error) => Err(error),
     }
 }
 
@@ -74,11 +67,11 @@ impl Disk for IoUringDisk {
     }
 
     fn create_log(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        self.log_file(|config| IoUringWal::create(path, config), || self.real.create(path))
+        log_file(IoUringWal::create(path, &self.config), || self.real.create(path))
     }
 
     fn open_log(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        self.log_file(|config| IoUringWal::open(path, config), || self.real.open(path))
+        log_file(IoUringWal::open(path, &self.config), || self.real.open(path))
     }
 
     fn sync_files(&self, paths: &[PathBuf]) -> Result<(), NotSynced> {

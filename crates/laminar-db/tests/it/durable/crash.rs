@@ -29,7 +29,7 @@ fn number(n: i64) -> RecordBatch {
 
 fn open(folder: &str, workers: usize) -> Database {
     // The bytes are the same, whichever way they are written.
-    let io_method = if workers == 1 { IoMethod::Auto } else { IoMethod::IoUring };
+    let io_method = if workers == 1 { IoMethod::Sync } else { IoMethod::IoUring };
     let settings =
         Settings { checkpoint_interval: Some(30_000_000), durability: Durability::Full, io_method, ..Settings::default() };
     let builder = Database::builder().settings(settings).workers(workers);

