@@ -28,7 +28,7 @@ pub(super) fn push(plan: LogicalPlan, domain: &Domain) -> Result<LogicalPlan> {
         return Ok(domain.plan.clone());
     }
     if !depends(&plan, domain)? {
-        return LogicalPlanBuilder::from(domain.plan.clone()).cross_join(plan)?.build();
+        return LogicalPlanBuilder::from(domain.plan.clone()).cross_join(without_set_number(plan)?)?.build();
     }
     match plan {
         LogicalPlan::Projection(projection) => {
@@ -193,6 +193,9 @@ fn sets_of(sets: &GroupingSet) -> Result<Vec<Vec<Expr>>> {
 /// Grouped rows without the column by which GROUPING tells sets apart: it is the aggregate's own.
 fn without_set_number(grouped: LogicalPlan) -> Result<LogicalPlan> {
     let columns = shown_columns(grouped.schema());
+    if columns.len() == grouped.schema().fields().len() {
+        return Ok(grouped);
+    }
     LogicalPlanBuilder::from(grouped).project(columns)?.build()
 }
 
