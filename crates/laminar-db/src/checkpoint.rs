@@ -14,6 +14,7 @@ use laminar_core::state::CopiedAhead;
 use laminar_core::time::{Clock, SystemClock};
 use laminar_core::{Code, Error, Result, StepId};
 use laminar_storage::LogPosition;
+use laminar_storage::pipeline_checkpoint::PipelineCheckpoint;
 
 use crate::Database;
 use crate::durability::{Checkpoints, Durable};
@@ -136,11 +137,11 @@ fn has_nothing_new(engine: &Engine, last: &Checkpoints) -> bool {
 /// Writes a checkpoint and publishes it.
 fn written(durable: &Durable, captured: Captured) -> Result<()> {
     let store = durable.store();
-    let (epoch, log) = (captured.epoch, captured.log);
+    let (epoch, log, watermark) = (captured.epoch, captured.log, captured.watermark);
     store.sync_to(log)?;
     let (body, blocks) = captured.write(store)?;
     let body = serde_json::to_vec(&body).map_err(|error| Error::internal(format!("the manifest of a checkpoint: {error}")))?;
-    store.publish(epoch, log, &blocks, &body)
+    store.checkpoints().publish(&PipelineCheckpoint { epoch, log, watermark, body }, &blocks)
 }
 
 /// Bytes of the log behind the last checkpoint, about.

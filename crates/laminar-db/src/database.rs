@@ -10,7 +10,7 @@ use laminar_core::alloc::StateScope;
 use laminar_core::dag::OutletId;
 use laminar_core::reactor::{LaneBudgets, Scheduler};
 use laminar_core::row::Row;
-use laminar_core::time::Watermark;
+use laminar_core::time::{Clock, Watermark};
 use laminar_core::{ChangeBatch, Code, Error, Result};
 use laminar_storage::LogPosition;
 
@@ -167,14 +167,11 @@ impl Database {
     /// # }
     /// ```
     pub fn advance_watermark(&self, name: &str, watermark: Watermark) -> Result<()> {
-        if self.durable.is_some() {
-            return Err(Error::new(Code::NotSupported, "the watermark of a database with a directory follows from rows alone")
-                .with_hint("push a row with that time, or end the source"));
-        }
         let mut engine = self.lock();
-        let node = engine.watermark_target(name)?;
-        engine.reactor.advance(node, watermark)?;
-        engine.settle_for(node)
+        let (id, node) = engine.watermark_target(name)?;
+        engine.take_watermark(id, node, watermark)?;
+        engine.settle_for(node)?;
+        self.let_go_when_durable(engine)
     }
 
     /// Calls `callback` with the changes of every step, within the step: no copy, no thread between. It must not call the

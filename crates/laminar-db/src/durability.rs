@@ -174,7 +174,7 @@ mod tests {
     use std::time::Instant;
 
     use laminar_storage::disk::SimulatedDisk;
-    use laminar_storage::{LogRecord, StoreOptions};
+    use laminar_storage::{StoreOptions, WalEntry};
 
     use super::*;
 
@@ -187,7 +187,7 @@ mod tests {
         let threads = DurabilityThreads::start(durable.clone(), |durable| drop(durable.checkpoints())).unwrap();
         let a_long_checkpoint = durable.checkpoints();
         for object in 0..3 {
-            let end = durable.store().append(&[LogRecord::End { now: 0, object }]).unwrap();
+            let end = durable.store().append(&[WalEntry::End { now: 0, object }]).unwrap();
             durable.wait(end).unwrap();
             let since = Instant::now();
             while durable.store().synced() < end {

@@ -9,10 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use laminar_core::alloc::StateScope;
+use laminar_core::time::Watermark;
 use laminar_core::{Code, Error, Result, StepId};
 use laminar_sql::plan::{PlanVersion, Planner};
 use laminar_storage::disk::Disk;
-use laminar_storage::{LogRecord, Store, StoreOptions, StoredCheckpoint};
+use laminar_storage::pipeline_checkpoint::PipelineCheckpoint;
+use laminar_storage::{Store, StoreOptions, WalEntry};
 
 use crate::Database;
 use crate::catalog::ObjectId;
@@ -62,7 +64,7 @@ pub(crate) fn recovered(parts: EngineParts, path: &Path, disk: Arc<dyn Disk>) ->
     Ok(database.with_durability(durable))
 }
 
-fn restore(engine: &mut Engine, checkpoint: &StoredCheckpoint, store: &Store, clock: &ReplayClock) -> Result<()> {
+fn restore(engine: &mut Engine, checkpoint: &PipelineCheckpoint, store: &Store, clock: &ReplayClock) -> Result<()> {
     let mut body: CheckpointBody = serde_json::from_slice(&checkpoint.body)
         .map_err(|error| Error::new(Code::BadData, format!("its manifest cannot be read: {error}")))?;
     if !(1..=FORMAT).contains(&body.format) {
@@ -135,19 +137,23 @@ fn has_unsigned_rank(plan: &str) -> bool {
 }
 
 /// What stands in the log happens again.
-fn replay(engine: &mut Engine, record: LogRecord, clock: &ReplayClock) -> Result<()> {
+fn replay(engine: &mut Engine, record: WalEntry, clock: &ReplayClock) -> Result<()> {
     match record {
-        LogRecord::Statement { now, text, context } => {
+        WalEntry::Statement { now, text, context } => {
             clock.replay(now);
             redo(engine, &text, &Redo::from_text(&context)?)
         }
-        LogRecord::Rows { now, object, rows, position } => {
+        WalEntry::Rows { now, object, rows, position } => {
             clock.replay(now);
             engine.replay_rows(ObjectId(object), &rows, &position)
         }
-        LogRecord::End { now, object } => {
+        WalEntry::End { now, object } => {
             clock.replay(now);
             engine.replay_end(ObjectId(object))
+        }
+        WalEntry::Commit { now, object, watermark } => {
+            clock.replay(now);
+            engine.replay_watermark(ObjectId(object), Watermark(watermark))
         }
     }
 }

@@ -12,5 +12,5 @@ pub mod encoding;
 pub mod log;
 pub mod store;
 
-pub use log::{EncodedRows, LogPosition, LogRecord};
-pub use store::{BlockId, CheckpointFile, Opened, Store, StoreOptions, StoredCheckpoint};
+pub use log::{EncodedRows, LogPosition, WalEntry};
+pub use store::{BlockId, CheckpointMetadata, Opened, Store, StoreOptions, pipeline_checkpoint};

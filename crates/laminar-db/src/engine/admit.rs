@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// The node whose watermark a program moves for the source called `name`.
-    pub(crate) fn watermark_target(&mut self, name: &str) -> Result<NodeId> {
+    pub(crate) fn watermark_target(&mut self, name: &str) -> Result<(ObjectId, NodeId)> {
         let object = self.catalog.named(name)?;
         let id = object.id;
         let has_watermark = match &object.definition {
@@ -56,7 +56,7 @@ impl Engine {
             return Err(Error::new(Code::InvalidWindow, text)
                 .with_hint("a source, or a table that is APPEND ONLY, has one if it is created with WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"));
         }
-        self.push_target(id)
+        Ok((id, self.push_target(id)?))
     }
 
     /// The node into which rows of a side output are pushed for an object: also that of a connector which is being read.

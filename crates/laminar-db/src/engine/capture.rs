@@ -8,7 +8,8 @@ use arrow_array::RecordBatch;
 use laminar_core::dag::{GraphImage, NodeImage, explain_node};
 use laminar_core::operator::SentGroups;
 use laminar_core::time::watermark::Holds;
-use laminar_core::{NodeId, Result, StepId};
+use laminar_core::time::Watermark;
+use laminar_core::{Code, Error, NodeId, Result, StepId};
 use laminar_storage::{BlockId, LogPosition, Store};
 
 use super::Engine;
@@ -28,6 +29,8 @@ pub(crate) struct Captured {
     /// What stands in the log behind this is not in it.
     pub(crate) log: LogPosition,
     graph: GraphImage,
+    /// The lowest watermark of the sources that have one and have not ended.
+    pub(crate) watermark: Option<i64>,
     taken_at: i64,
     next_object: u64,
     objects: Vec<CapturedObject>,
@@ -75,7 +78,15 @@ impl Engine {
             objects.push(self.captured(id)?);
         }
         let (taken_at, next_object) = (self.clock.now(), self.catalog.next_id().0);
-        Ok(Some(Captured { epoch, log, graph, taken_at, next_object, objects, script: self.journal.script.clone() }))
+        let (watermark, script) = (self.lowest_watermark(), self.journal.script.clone());
+        Ok(Some(Captured { epoch, log, watermark, graph, taken_at, next_object, objects, script }))
+    }
+
+    fn lowest_watermark(&self) -> Option<i64> {
+        let graph = self.reactor.graph();
+        let sources = self.instances.iter().filter_map(|(id, _)| self.instances.source(id)?.reader);
+        let watermarks = sources.filter_map(|reader| graph.watermark(reader.node).ok());
+        watermarks.filter(|watermark| *watermark != Watermark::START && !watermark.is_end()).map(|watermark| watermark.0).min()
     }
 
     /// Whether it is likely that no checkpoint can be taken now: a subscription holds rows back, or a sink cannot be written.

@@ -10,8 +10,9 @@ use laminar_connectors::Position;
 use laminar_core::changelog::consolidate;
 use laminar_core::dag::ChangeKind;
 use laminar_core::limits::STEP_ROWS_MAX;
+use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Error, NodeId, Result};
-use laminar_storage::{EncodedRows, LogPosition, LogRecord, Store};
+use laminar_storage::{EncodedRows, LogPosition, Store, WalEntry};
 
 use super::table_rules::TableRules;
 use super::{Claim, Engine};
@@ -29,7 +30,7 @@ pub(crate) struct Journal {
     /// What happens stands in the log already.
     is_recovering: bool,
     /// What a statement that can still be taken back will write behind its definition.
-    staged: Option<Vec<LogRecord>>,
+    staged: Option<Vec<WalEntry>>,
     /// Behind the last record.
     end: Option<LogPosition>,
     /// The statements of a script that have been done.
@@ -76,7 +77,7 @@ impl Journal {
     }
 
     /// Writes records; `by_statement`: what a statement or push does, and not what a reader delivers beside it.
-    fn write(&mut self, records: Vec<LogRecord>, by_statement: bool) -> Result<()> {
+    fn write(&mut self, records: Vec<WalEntry>, by_statement: bool) -> Result<()> {
         let Some(store) = self.store.as_ref().filter(|_| !self.is_recovering && !records.is_empty()) else { return Ok(()) };
         match &mut self.staged {
             Some(staged) => staged.extend(records),
@@ -104,7 +105,7 @@ impl Journal {
     }
 
     /// Writes `first` and behind it what waits, all or nothing.
-    fn write_staged(&mut self, first: Vec<LogRecord>) -> Result<()> {
+    fn write_staged(&mut self, first: Vec<WalEntry>) -> Result<()> {
         let staged = self.staged.take().unwrap_or_default();
         self.write(first.into_iter().chain(staged).collect(), true)
     }
@@ -119,8 +120,14 @@ impl Journal {
 
     /// Writes that nothing more comes into `object`.
     pub(super) fn end_of(&mut self, now: i64, object: ObjectId, by_statement: bool) -> Result<()> {
-        let record = LogRecord::End { now, object: object.0 };
+        let record = WalEntry::End { now, object: object.0 };
         if self.is_written() { self.write(vec![record], by_statement) } else { Ok(()) }
+    }
+
+    /// Writes that no row of `object` before `watermark` will come any more.
+    fn commit_of(&mut self, now: i64, object: ObjectId, watermark: Watermark) -> Result<()> {
+        let entry = WalEntry::Commit { now, object: object.0, watermark: watermark.0 };
+        if self.is_written() { self.write(vec![entry], true) } else { Ok(()) }
     }
 
     /// Writes what a statement did that changed nothing of the catalog.
@@ -128,7 +135,7 @@ impl Journal {
         if !self.is_written() {
             return Ok(());
         }
-        self.write(vec![LogRecord::Statement { now, text: String::new(), context: redo.to_text()? }], true)
+        self.write(vec![WalEntry::Statement { now, text: String::new(), context: redo.to_text()? }], true)
     }
 
     /// The statement `text` of a script begins.
@@ -146,21 +153,18 @@ impl Journal {
     }
 }
 
-fn script_record(now: i64, done_before: usize, text: &str) -> Result<LogRecord> {
+fn script_record(now: i64, done_before: usize, text: &str) -> Result<WalEntry> {
     let redo = Redo::Script { done: done_before as u64 + 1, text: text.to_owned() };
-    Ok(LogRecord::Statement { now, text: String::new(), context: redo.to_text()? })
+    Ok(WalEntry::Statement { now, text: String::new(), context: redo.to_text()? })
 }
 
-fn now_of(records: &[LogRecord]) -> i64 {
-    match records.first() {
-        Some(LogRecord::Statement { now, .. } | LogRecord::Rows { now, .. } | LogRecord::End { now, .. }) => *now,
-        None => i64::MIN,
-    }
+fn now_of(records: &[WalEntry]) -> i64 {
+    records.first().map_or(i64::MIN, WalEntry::now)
 }
 
-fn rows_record(now: i64, object: ObjectId, changes: &ChangeBatch, position: Option<&Position>) -> Result<LogRecord> {
+fn rows_record(now: i64, object: ObjectId, changes: &ChangeBatch, position: Option<&Position>) -> Result<WalEntry> {
     let position = position.map(|position: &Position| position.as_stored().to_vec()).unwrap_or_default();
-    Ok(LogRecord::Rows { now, object: object.0, rows: EncodedRows::of(changes)?, position })
+    Ok(WalEntry::Rows { now, object: object.0, rows: EncodedRows::of(changes)?, position })
 }
 
 impl Engine {
@@ -218,13 +222,21 @@ impl Engine {
         self.reactor.end(node)
     }
 
+    /// Takes in that no row of `object` before `watermark` will come any more; `node` is where its rows come in.
+    pub(crate) fn take_watermark(&mut self, object: ObjectId, node: NodeId, watermark: Watermark) -> Result<()> {
+        if watermark > self.reactor.graph().watermark(node)? {
+            self.journal.commit_of(self.clock.now(), object, watermark)?;
+        }
+        self.reactor.advance(node, watermark)
+    }
+
     /// Writes what changes the catalog, and what waits to be written behind it.
     pub(super) fn log_changes(&mut self, changes: &[CatalogChange]) -> Result<()> {
         let mut records = Vec::new();
         if self.journal.is_written() {
             let now = self.clock.now();
             for (redo, text) in self.redo_of(changes)? {
-                records.push(LogRecord::Statement { now, text, context: redo.to_text()? });
+                records.push(WalEntry::Statement { now, text, context: redo.to_text()? });
             }
         }
         self.journal.write_staged(records)

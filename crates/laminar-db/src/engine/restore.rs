@@ -249,6 +249,13 @@ impl Engine {
         self.settle_for(node)
     }
 
+    /// No row of an object before `watermark` comes any more.
+    pub(crate) fn replay_watermark(&mut self, id: ObjectId, watermark: Watermark) -> Result<()> {
+        let node = self.replayed_node(id)?;
+        self.reactor.advance(node, watermark)?;
+        self.settle_for(node)
+    }
+
     /// Where rows of an object come in that are logged.
     fn replayed_node(&mut self, id: ObjectId) -> Result<NodeId> {
         if let Some(table) = self.instances.table(id) {

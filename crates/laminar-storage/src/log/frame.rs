@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::LogPosition;
-use super::record::MARK;
+use super::entry::MARK;
 
 /// Bytes before a payload: length and checksum.
 pub(crate) const FRAME_BYTES: usize = 8;

@@ -13,7 +13,7 @@
 //! length u32 | crc32c u32 of the record's place and the payload | payload
 //! ```
 //!
-//! where the payload is a [`LogRecord`]. Records that were appended together are read together or not at all.
+//! where the payload is a [`WalEntry`]. Records that were appended together are read together or not at all.
 //!
 //! [`Wal::append`] hands bytes to the operating system, [`Wal::sync_to`] makes them last (`fdatasync`): one sync acknowledges all
 //! that was appended before it, for all threads that wait, which is group commit. Where the disk is full, what was written in part is
@@ -29,21 +29,21 @@
 //!
 //! Segments are not preallocated.
 //!
-//! Rooms: [`record`] is the payload and [`rows`] the changes in it, [`frame`] decides what the bytes at a place are (it never touches a
+//! Rooms: [`entry`] is the payload and [`rows`] the changes in it, [`frame`] decides what the bytes at a place are (it never touches a
 //! disk), [`segment`] are the files, [`writer`], [`reader`] and [`repair`](mod@repair) the three users.
 
+mod entry;
 mod error;
 mod frame;
 mod reader;
-mod record;
 mod repair;
 mod rows;
 mod segment;
 mod writer;
 
+pub use entry::WalEntry;
 pub use error::WalError;
 pub use reader::{WalReadResult, WalReader};
-pub use record::LogRecord;
 pub(crate) use repair::{LastRecord, Scan, repair_on};
 pub use repair::{RepairReport, repair};
 pub use rows::EncodedRows;

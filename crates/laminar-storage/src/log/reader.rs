@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::frame::{Frame, frame_at};
 use super::segment::{self, HEADER_BYTES};
-use super::{LogPosition, LogRecord, WalError, record};
+use super::{LogPosition, WalEntry, WalError, entry};
 use crate::disk::{Disk, RealDisk};
 
 /// What is next in a log.
 #[derive(Debug)]
 pub enum WalReadResult {
     /// A record, whole and with the right checksum.
-    Entry(LogRecord),
+    Entry(WalEntry),
     /// The log ends here, between two records.
     End,
     /// The log ends here within a record that was being written when the machine stopped.
@@ -105,14 +105,14 @@ impl WalReader {
             let position = self.next_position();
             match frame_at(self.segment, &self.bytes, self.offset) {
                 Frame::Record { payload, next } => {
-                    if self.offset >= self.group_end && record::continues(payload) {
+                    if self.offset >= self.group_end && entry::continues(payload) {
                         match self.end_of_group(next) {
                             Ok(end) => self.group_end = end,
                             Err(broken) => return Ok(broken),
                         }
                     }
                     let record =
-                        LogRecord::decode(payload).map_err(|error| WalError::Unusable { position, reason: error.to_string() })?;
+                        WalEntry::decode(payload).map_err(|error| WalError::Unusable { position, reason: error.to_string() })?;
                     self.offset = next;
                     return Ok(WalReadResult::Entry(record));
                 }
@@ -132,7 +132,7 @@ impl WalReader {
         let start = self.next_position();
         loop {
             match frame_at(self.segment, &self.bytes, offset) {
-                Frame::Record { payload, next } if record::continues(payload) => offset = next,
+                Frame::Record { payload, next } if entry::continues(payload) => offset = next,
                 Frame::Record { next, .. } => return Ok(next),
                 Frame::End => return Err(self.torn(start, "the last records of one write are missing".into())),
                 Frame::Torn(reason) => return Err(self.torn(start, format!("{reason}, after others of the same write"))),
@@ -187,7 +187,7 @@ impl WalReader {
 }
 
 impl Iterator for WalReader {
-    type Item = Result<LogRecord, WalError>;
+    type Item = Result<WalEntry, WalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let error = match self.read_next() {

@@ -8,7 +8,7 @@ use laminar_core::thread::GroupCommit;
 use super::frame::{FRAME_BYTES, PAYLOAD_BYTES_MAX, seal};
 use super::reader::WalReader;
 use super::segment::{self, HEADER_BYTES};
-use super::{LogPosition, LogRecord, WalError};
+use super::{LogPosition, WalEntry, WalError};
 use crate::disk::{Disk, DiskFile, RealDisk, is_full};
 
 /// How a log is kept.
@@ -91,7 +91,7 @@ impl Wal {
 
     /// Writes records, all or none, and tells where they end. They last once [`sync_to`](Self::sync_to) has returned for that position;
     /// after a crash before that, all of them are there or none.
-    pub fn append(&self, records: &[LogRecord]) -> Result<LogPosition, WalError> {
+    pub fn append(&self, records: &[WalEntry]) -> Result<LogPosition, WalError> {
         let (mut bytes, mut starts) = (Vec::new(), Vec::with_capacity(records.len()));
         for (index, record) in records.iter().enumerate() {
             let start = bytes.len();

@@ -9,9 +9,10 @@ use laminar_core::{Code, Error, Result};
 
 use super::block::{self, BlockId};
 use super::layout::Layout;
-use super::{open, publish};
+use super::open;
+use super::pipeline_checkpoint::{PipelineCheckpoint, PipelineCheckpointManager};
 use crate::disk::{Disk, failed};
-use crate::log::{LogPosition, LogRecord, Wal, WalReader};
+use crate::log::{LogPosition, Wal, WalEntry, WalReader};
 
 /// How a store is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,35 +38,9 @@ pub struct Opened {
     /// The directory.
     pub store: Store,
     /// The newest checkpoint that can be used; `None`: all that there is stands in the log.
-    pub checkpoint: Option<StoredCheckpoint>,
+    pub checkpoint: Option<PipelineCheckpoint>,
     /// What a person should know: a torn end that was cut off, a checkpoint that is damaged.
     pub warnings: Vec<String>,
-}
-
-/// A checkpoint as it was published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredCheckpoint {
-    /// Its number.
-    pub epoch: u64,
-    /// What stands in the log before it is in the checkpoint.
-    pub log: LogPosition,
-    /// What the database said of itself: JSON text.
-    pub body: Vec<u8>,
-}
-
-/// A checkpoint that is kept, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckpointFile {
-    /// Its number.
-    pub epoch: u64,
-    /// When it was written: nanoseconds since 1970-01-01T00:00:00Z.
-    pub written: i64,
-    /// Bytes of its manifest and blocks. A block that several checkpoints name counts in each.
-    pub bytes: u64,
-    /// How many blocks it names.
-    pub blocks: usize,
-    /// What stands in the log before it is in the checkpoint.
-    pub log: LogPosition,
 }
 
 pub(super) struct Inner {
@@ -106,6 +81,7 @@ pub(super) struct KnownBlock {
 pub(super) struct Kept {
     pub(super) epoch: u64,
     pub(super) written: i64,
+    pub(super) watermark: Option<i64>,
     pub(super) log: LogPosition,
     pub(super) manifest_bytes: u64,
     pub(super) blocks: Vec<BlockId>,
@@ -126,7 +102,7 @@ impl Store {
 
     /// The log's records after `from`, or from its beginning, to where it ends now: each with the position after it. Damage is an error
     /// that names the file, the place, what is lost and what to do.
-    pub fn read_log(&self, from: Option<LogPosition>) -> Result<impl Iterator<Item = Result<(LogPosition, LogRecord)>> + use<>> {
+    pub fn read_log(&self, from: Option<LogPosition>) -> Result<impl Iterator<Item = Result<(LogPosition, WalEntry)>> + use<>> {
         let directory = self.0.layout.log.clone();
         let reader = WalReader::open_between(self.0.disk.clone(), &directory, from, Some(self.end()));
         let reader = reader.map_err(|error| error.in_directory(&directory))?;
@@ -135,7 +111,7 @@ impl Store {
 
     /// Writes records to the operating system, all or none, and returns the position after them. On a full disk the error is `DiskFull`,
     /// nothing of them stays, and the log goes on. After a crash either all of them are there or none.
-    pub fn append(&self, records: &[LogRecord]) -> Result<LogPosition> {
+    pub fn append(&self, records: &[WalEntry]) -> Result<LogPosition> {
         self.0.log.append(records).map_err(|error| error.in_directory(&self.0.layout.log))
     }
 
@@ -181,25 +157,9 @@ impl Store {
         Ok(file)
     }
 
-    /// Makes a checkpoint that contains what stands in the log before `log`: syncs the log up to there and the blocks, and writes the
-    /// manifest, which is there whole or not at all. Then removes the checkpoints beyond those retained, the blocks that none names any
-    /// more, and the log before the oldest. `body` is JSON text.
-    pub fn publish(&self, epoch: u64, log: LogPosition, blocks: &[BlockId], body: &[u8]) -> Result<()> {
-        publish::publish(&self.0, epoch, log, blocks, body)
-    }
-
-    /// The checkpoints that are kept, oldest first.
-    pub fn checkpoints(&self) -> Result<Vec<CheckpointFile>> {
-        let (kept, blocks) = (lock(&self.0.kept), lock(&self.0.blocks));
-        let bytes = |id: &BlockId| blocks.known.get(id).map_or(0, |known| known.bytes);
-        let file = |kept: &Kept| CheckpointFile {
-            epoch: kept.epoch,
-            written: kept.written,
-            bytes: kept.manifest_bytes + kept.blocks.iter().map(bytes).sum::<u64>(),
-            blocks: kept.blocks.len(),
-            log: kept.log,
-        };
-        Ok(kept.iter().map(file).collect())
+    /// The checkpoints.
+    pub fn checkpoints(&self) -> PipelineCheckpointManager {
+        PipelineCheckpointManager(Arc::clone(&self.0))
     }
 }
 
@@ -253,7 +213,7 @@ struct Records {
 }
 
 impl Iterator for Records {
-    type Item = Result<(LogPosition, LogRecord)>;
+    type Item = Result<(LogPosition, WalEntry)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.reader.next()?.map_err(|error| error.in_directory(&self.directory));

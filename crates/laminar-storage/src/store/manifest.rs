@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! {"checksum":"<32 hexadecimal digits: the first 16 bytes of BLAKE3 of all from the next line on>",
-//! "format":1,"epoch":17,"written":"2026-11-29T16:00:00.000Z","log":{"segment":3,"offset":812},"blocks":["…"],
+//! "format":1,"epoch":17,"written":"2026-11-29T16:00:00.000Z","log":{"segment":3,"offset":812},"watermark":"2026-11-29 15:59:55","blocks":["…"],
 //! "body":<what the database says of itself, as it gave it>
 //! }
 //! ```
 
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat};
+use laminar_core::time::EventTime;
 use laminar_core::{Error, Result};
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ use crate::log::LogPosition;
 
 /// The version of the manifest.
 const FORMAT: u32 = 1;
+/// How a watermark is written.
+const WATERMARK: &str = "%Y-%m-%d %H:%M:%S%.f";
 const BODY: &str = "\n\"body\":";
 const END: &str = "\n}\n";
 
@@ -28,6 +31,8 @@ pub(super) struct Manifest {
     /// Nanoseconds since 1970-01-01T00:00:00Z; the file keeps milliseconds.
     pub(super) written: i64,
     pub(super) log: LogPosition,
+    /// Nanoseconds since 1970-01-01T00:00:00, to the last of them in the file.
+    pub(super) watermark: Option<i64>,
     pub(super) blocks: Vec<BlockId>,
     pub(super) body: Vec<u8>,
 }
@@ -39,6 +44,8 @@ struct Head {
     epoch: u64,
     written: String,
     log: Position,
+    #[serde(default)]
+    watermark: Option<String>,
     blocks: Vec<String>,
 }
 
@@ -55,12 +62,14 @@ impl Manifest {
         let body = std::str::from_utf8(&self.body).map_err(|error| no_json(error.to_string()))?;
         serde_json::from_str::<serde::de::IgnoredAny>(body).map_err(|error| no_json(error.to_string()))?;
         let written = DateTime::from_timestamp_nanos(self.written).to_rfc3339_opts(SecondsFormat::Millis, true);
+        let watermark = self.watermark.map(|watermark| format!("\"watermark\":\"{}\",", EventTime(watermark)));
         let blocks: Vec<String> = self.blocks.iter().map(|block| format!("\"{block}\"")).collect();
         let mut rest = format!(
-            "\"format\":{FORMAT},\"epoch\":{},\"written\":\"{written}\",\"log\":{{\"segment\":{},\"offset\":{}}},\"blocks\":[{}],{BODY}",
+            "\"format\":{FORMAT},\"epoch\":{},\"written\":\"{written}\",\"log\":{{\"segment\":{},\"offset\":{}}},{}\"blocks\":[{}],{BODY}",
             self.epoch,
             self.log.segment,
             self.log.offset,
+            watermark.unwrap_or_default(),
             blocks.join(",\n"),
         )
         .into_bytes();
@@ -85,10 +94,13 @@ impl Manifest {
         }
         let blocks = head.blocks.iter().map(|block| block.parse()).collect::<Result<_>>();
         let written = DateTime::parse_from_rfc3339(&head.written).map_err(|error| error.to_string())?;
+        let watermark = head.watermark.map(|text| NaiveDateTime::parse_from_str(&text, WATERMARK)).transpose();
+        let watermark = watermark.map_err(|error| error.to_string())?.and_then(|time| time.and_utc().timestamp_nanos_opt());
         Ok(Self {
             epoch: head.epoch,
             written: written.timestamp_nanos_opt().unwrap_or(i64::MAX),
             log: LogPosition { segment: head.log.segment, offset: head.log.offset },
+            watermark,
             blocks: blocks.map_err(|error| error.message().to_owned())?,
             body: body.as_bytes().to_vec(),
         })

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Rooms: [`layout`] names the files and recognises the directory, [`block`] and [`manifest`] are the two kinds of files beside the log,
-//! [`open`] finds out what is there, [`publish`] makes checkpoints and removes what they no longer need, [`check`](mod@check) looks
+//! [`open`] finds out what is there, [`pipeline_checkpoint`] makes checkpoints and removes what they no longer need, [`check`](mod@check) looks
 //! at everything and changes nothing, [`backup`] copies a database, [`handle`] is what callers hold.
 
 mod backup;
@@ -19,9 +19,10 @@ mod handle;
 mod layout;
 mod manifest;
 mod open;
-mod publish;
+pub mod pipeline_checkpoint;
 
 pub use backup::{Copied, is_database, restore, restore_on};
 pub use block::BlockId;
 pub use check::{FileReport, Report, Verdict, check, check_on};
-pub use handle::{CheckpointFile, Opened, Store, StoreOptions, StoredCheckpoint};
+pub use handle::{Opened, Store, StoreOptions};
+pub use pipeline_checkpoint::{CheckpointMetadata, PipelineCheckpoint, PipelineCheckpointManager};

@@ -8,10 +8,10 @@ use chrono::{DateTime, SecondsFormat};
 use laminar_core::{Code, Error, Result};
 
 use super::block::{self, BlockId};
-use super::handle::{Blocks, Inner, Kept, KnownBlock, Opened, Store, StoreOptions, StoredCheckpoint};
+use super::handle::{Blocks, Inner, Kept, KnownBlock, Opened, Store, StoreOptions};
 use super::layout::{Found, Layout};
 use super::manifest::{self, Manifest};
-use super::publish;
+use super::pipeline_checkpoint::{self, PipelineCheckpoint};
 use crate::disk::{Disk, Lock, failed};
 use crate::log::{
     HEADER_BYTES, LastRecord, LogPosition, RepairReport, Scan, Wal, WalOptions, check_gaps, list_segments, repair_on,
@@ -51,7 +51,7 @@ pub(super) fn open(path: &Path, disk: Arc<dyn Disk>, options: StoreOptions) -> R
     });
     if checkpoints.warnings.is_empty() {
         // What a crash has left, and what a smaller number of checkpoints no longer needs.
-        publish::remove_superfluous(&inner);
+        pipeline_checkpoint::remove_superfluous(&inner);
     }
     Ok(Opened { store: Store(inner), checkpoint: checkpoints.newest, warnings })
 }
@@ -103,7 +103,7 @@ fn begin(disk: &Arc<dyn Disk>, layout: &Layout, options: WalOptions) -> Result<W
 /// The checkpoints of a directory.
 #[derive(Debug, Default)]
 struct Checkpoints {
-    newest: Option<StoredCheckpoint>,
+    newest: Option<PipelineCheckpoint>,
     /// Those that can be used, oldest first.
     kept: Vec<Kept>,
     /// Why others cannot.
@@ -140,9 +140,9 @@ fn read_checkpoints(disk: &dyn Disk, layout: &Layout, files: &HashMap<BlockId, u
 impl Checkpoints {
     /// From the newest to the oldest.
     fn add(&mut self, manifest: Manifest, bytes: u64) {
-        let Manifest { epoch, written, log, blocks, body } = manifest;
-        self.kept.push(Kept { epoch, written, log, manifest_bytes: bytes, blocks });
-        self.newest.get_or_insert(StoredCheckpoint { epoch, log, body });
+        let Manifest { epoch, written, log, watermark, blocks, body } = manifest;
+        self.kept.push(Kept { epoch, written, watermark, log, manifest_bytes: bytes, blocks });
+        self.newest.get_or_insert(PipelineCheckpoint { epoch, log, watermark, body });
     }
 }
 

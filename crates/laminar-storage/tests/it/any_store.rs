@@ -5,9 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::publish;
+
 use laminar_storage::disk::{Disk, SimulatedDisk};
 use laminar_storage::store::check_on;
-use laminar_storage::{BlockId, LogRecord, Store, StoreOptions};
+use laminar_storage::{BlockId, Store, StoreOptions, WalEntry};
 
 const PATH: &str = "/db";
 
@@ -37,7 +39,7 @@ pub(crate) fn store(bytes: &[u8]) {
         return;
     }
     // It goes on, and what it takes is there when it is opened again.
-    let end = LogRecord::End { now: 1, object: 4711 };
+    let end = WalEntry::End { now: 1, object: 4711 };
     let Ok(position) = opened.store.append(std::slice::from_ref(&end)) else { return };
     opened.store.sync_to(position).expect("a disk that works");
     drop(opened.store);
@@ -50,17 +52,17 @@ pub(crate) fn store(bytes: &[u8]) {
 const BLOCKS: [&[u8]; 2] = [b"what an operator keeps", &[0; 700]];
 
 /// Two checkpoints with a block each, and records before, between and behind them.
-fn small_store() -> (SimulatedDisk, Vec<LogRecord>) {
+fn small_store() -> (SimulatedDisk, Vec<WalEntry>) {
     let disk = SimulatedDisk::new(0);
     let store = Store::open(Path::new(PATH), Arc::new(disk.clone()), StoreOptions::STANDARD).expect("a new store").store;
-    let statement = |text: &str| LogRecord::Statement { now: 7, text: text.to_owned(), context: "{}".to_owned() };
+    let statement = |text: &str| WalEntry::Statement { now: 7, text: text.to_owned(), context: "{}".to_owned() };
     let mut records = Vec::new();
     for (epoch, block) in (1..).zip(BLOCKS) {
-        let written = [statement("CREATE TABLE t (n BIGINT)"), LogRecord::End { now: 8, object: epoch }];
+        let written = [statement("CREATE TABLE t (n BIGINT)"), WalEntry::End { now: 8, object: epoch }];
         let position = store.append(&written).expect("room");
         records.extend(written);
         let block = store.put_block(block).expect("room");
-        store.publish(epoch, position, &[block], format!("{{\"objects\": [{epoch}]}}").as_bytes()).expect("room");
+        publish(&store, epoch, position, &[block], format!("{{\"objects\": [{epoch}]}}").as_bytes()).expect("room");
     }
     let last = statement("DROP TABLE t");
     let position = store.append(std::slice::from_ref(&last)).expect("room");

@@ -3,16 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::publish;
+
 use laminar_storage::disk::SimulatedDisk;
 use laminar_storage::store::{check_on, restore_on};
-use laminar_storage::{LogRecord, Store, StoreOptions};
+use laminar_storage::{Store, StoreOptions, WalEntry};
 
 const OPTIONS: StoreOptions = StoreOptions { segment_bytes_max: 400, retained_checkpoints: 2 };
 const FROM: &str = "/data/db";
 const TO: &str = "/data/copy";
 
-fn record(n: i64) -> LogRecord {
-    LogRecord::Statement { now: n, text: format!("statement {n}"), context: "{}".to_owned() }
+fn record(n: i64) -> WalEntry {
+    WalEntry::Statement { now: n, text: format!("statement {n}"), context: "{}".to_owned() }
 }
 
 /// A store with a checkpoint in the middle of its log, and some of the log behind it.
@@ -22,14 +24,14 @@ fn store(disk: &SimulatedDisk) -> Store {
         let end = store.append(&[record(n)]).unwrap();
         if n % 10 == 5 {
             let block = store.put_block(format!("what {n} makes").as_bytes()).unwrap();
-            store.publish(n as u64 + 1, end, &[block], b"{}").unwrap();
+            publish(&store, n as u64 + 1, end, &[block], b"{}").unwrap();
         }
     }
     store
 }
 
 /// What stands in the log of the store at `path` behind its checkpoint.
-fn behind_the_checkpoint(disk: &SimulatedDisk, path: &str) -> Vec<LogRecord> {
+fn behind_the_checkpoint(disk: &SimulatedDisk, path: &str) -> Vec<WalEntry> {
     let opened = Store::open(Path::new(path), Arc::new(disk.clone()), OPTIONS).unwrap();
     assert!(opened.warnings.is_empty(), "{:?}", opened.warnings);
     let from = opened.checkpoint.map(|checkpoint| checkpoint.log);
@@ -39,7 +41,7 @@ fn behind_the_checkpoint(disk: &SimulatedDisk, path: &str) -> Vec<LogRecord> {
 
 #[test]
 fn a_copy_that_was_stopped_anywhere_is_whole_or_no_store() {
-    let expected: Vec<LogRecord> = (26..30).map(record).collect();
+    let expected: Vec<WalEntry> = (26..30).map(record).collect();
     let (mut stopped, mut calls) = (0, 0);
     loop {
         let disk = SimulatedDisk::new(calls);

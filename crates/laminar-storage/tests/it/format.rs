@@ -5,11 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::publish;
+
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use laminar_core::ChangeBatch;
 use laminar_storage::disk::{Disk, RealDisk, SimulatedDisk};
 use laminar_storage::store::check;
-use laminar_storage::{BlockId, EncodedRows, LogRecord, Store, StoreOptions};
+use laminar_storage::{BlockId, EncodedRows, Store, StoreOptions, WalEntry};
 
 const BLOCK: &[u8] = b"what an operator keeps";
 
@@ -26,17 +28,17 @@ fn rows() -> ChangeBatch {
     )
 }
 
-fn records() -> [LogRecord; 3] {
+fn records() -> [WalEntry; 3] {
     let text = "CREATE TABLE t (n BIGINT, s VARCHAR)".to_owned();
     [
-        LogRecord::Statement { now: 1_700_000_000_000_000_000, text, context: "{}".into() },
-        LogRecord::Rows {
+        WalEntry::Statement { now: 1_700_000_000_000_000_000, text, context: "{}".into() },
+        WalEntry::Rows {
             now: 1_700_000_001_000_000_000,
             object: 1,
             rows: EncodedRows::of(&rows()).unwrap(),
             position: vec![1, 42],
         },
-        LogRecord::End { now: 1_700_000_002_000_000_000, object: 1 },
+        WalEntry::End { now: 1_700_000_002_000_000_000, object: 1 },
     ]
 }
 
@@ -47,7 +49,7 @@ fn example() -> SimulatedDisk {
     let [statement, rows, end] = records();
     let position = store.append(&[statement, rows]).unwrap();
     let block = store.put_block(BLOCK).unwrap();
-    store.publish(17, position, &[block], b"{\"objects\": [\"t\"]}").unwrap();
+    publish(&store, 17, position, &[block], b"{\"objects\": [\"t\"]}").unwrap();
     let position = store.append(&[end]).unwrap();
     store.sync_to(position).unwrap();
     disk
@@ -99,16 +101,16 @@ fn a_directory_of_format_1_is_read() {
     assert_eq!((checkpoint.epoch, &checkpoint.body[..]), (17, &b"{\"objects\": [\"t\"]}"[..]));
     let store = opened.store;
     assert_eq!(store.get_block(BlockId::of(BLOCK)).unwrap(), BLOCK);
-    let all: Vec<LogRecord> = store.read_log(None).unwrap().map(|record| record.unwrap().1).collect();
-    let after: Vec<LogRecord> = store.read_log(Some(checkpoint.log)).unwrap().map(|record| record.unwrap().1).collect();
+    let all: Vec<WalEntry> = store.read_log(None).unwrap().map(|record| record.unwrap().1).collect();
+    let after: Vec<WalEntry> = store.read_log(Some(checkpoint.log)).unwrap().map(|record| record.unwrap().1).collect();
     let [statement, _, end] = records();
     assert_eq!((&all[0], &all[2], &after), (&statement, &end, &vec![end.clone()]));
-    let LogRecord::Rows { object: 1, rows: found, position, .. } = &all[1] else { panic!("{:?}", all[1]) };
+    let WalEntry::Rows { object: 1, rows: found, position, .. } = &all[1] else { panic!("{:?}", all[1]) };
     let found = found.decode(&rows().schema()).unwrap();
     assert_eq!((found.rows(), found.weights(), &position[..]), (rows().rows(), rows().weights(), &[1, 42][..]));
     // It goes on in the same directory.
     let position = store.append(&[end]).unwrap();
-    store.publish(18, position, &[BlockId::of(BLOCK)], b"{}").unwrap();
+    publish(&store, 18, position, &[BlockId::of(BLOCK)], b"{}").unwrap();
 }
 
 /// Once for a format: what was written then is never written again.

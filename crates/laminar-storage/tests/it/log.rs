@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use laminar_core::ChangeBatch;
 use laminar_storage::log::{
-    EncodedRows, LogPosition, LogRecord, RepairReport, Wal, WalError, WalOptions, WalReadResult, WalReader, repair,
+    EncodedRows, LogPosition, RepairReport, Wal, WalEntry, WalError, WalOptions, WalReadResult, WalReader, repair,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -14,24 +14,24 @@ use crate::rows::{batch, changes};
 
 const ONE_SEGMENT: WalOptions = WalOptions::STANDARD;
 
-fn records(count: u64) -> Vec<LogRecord> {
+fn records(count: u64) -> Vec<WalEntry> {
     records_of(count, changes)
 }
 
 /// Records of a few hundred bytes, for tests that look at every byte.
-fn small_records(count: u64) -> Vec<LogRecord> {
+fn small_records(count: u64) -> Vec<WalEntry> {
     records_of(count, |seed, rows| ChangeBatch::append(batch(seed, rows).project(&[0]).unwrap()))
 }
 
-fn records_of(count: u64, changes: impl Fn(u64, usize) -> ChangeBatch) -> Vec<LogRecord> {
+fn records_of(count: u64, changes: impl Fn(u64, usize) -> ChangeBatch) -> Vec<WalEntry> {
     let record = |number: u64| {
         let now = number as i64 * 1000;
         match number % 4 {
-            1 => LogRecord::Statement { now, text: format!("CREATE TABLE t{number} (n BIGINT)"), context: "{}".into() },
-            3 => LogRecord::End { now, object: number },
+            1 => WalEntry::Statement { now, text: format!("CREATE TABLE t{number} (n BIGINT)"), context: "{}".into() },
+            3 => WalEntry::End { now, object: number },
             _ => {
                 let rows = EncodedRows::of(&changes(number, 1 + number as usize % 4)).unwrap();
-                LogRecord::Rows { now, object: number, rows, position: vec![1; number as usize % 3] }
+                WalEntry::Rows { now, object: number, rows, position: vec![1; number as usize % 3] }
             }
         }
     };
@@ -39,7 +39,7 @@ fn records_of(count: u64, changes: impl Fn(u64, usize) -> ChangeBatch) -> Vec<Lo
 }
 
 /// Writes the records one by one; returns where each begins (or the one before ends), and the end.
-fn write(directory: &Path, options: WalOptions, records: &[LogRecord]) -> Vec<LogPosition> {
+fn write(directory: &Path, options: WalOptions, records: &[WalEntry]) -> Vec<LogPosition> {
     let wal = Wal::open(directory, options).unwrap();
     let start = wal.end();
     let ends = records.iter().map(|record| wal.append(std::slice::from_ref(record)).unwrap());
@@ -50,7 +50,7 @@ fn write(directory: &Path, options: WalOptions, records: &[LogRecord]) -> Vec<Lo
 }
 
 /// The records that can be read, and the error that ends them.
-fn read(directory: &Path) -> (Vec<LogRecord>, Option<WalError>) {
+fn read(directory: &Path) -> (Vec<WalEntry>, Option<WalError>) {
     let mut records = Vec::new();
     let reader = match WalReader::open(directory) {
         Ok(reader) => reader,
@@ -202,7 +202,7 @@ fn a_reader_can_start_at_a_record_and_the_front_can_be_forgotten() {
     let all = records(20);
     let positions = write(directory.path(), options, &all);
     for (index, position) in positions.iter().enumerate() {
-        let found: Vec<LogRecord> = WalReader::open_at(directory.path(), *position).unwrap().collect::<Result<_, _>>().unwrap();
+        let found: Vec<WalEntry> = WalReader::open_at(directory.path(), *position).unwrap().collect::<Result<_, _>>().unwrap();
         assert_eq!(&found, &all[index..]);
     }
     let keep = positions[12];

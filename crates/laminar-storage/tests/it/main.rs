@@ -18,3 +18,12 @@ mod store_with_calls;
 #[expect(clippy::duplicate_mod, reason = "the same tests, on another disk")]
 #[path = "store.rs"]
 mod store_with_rings;
+
+use laminar_core::Result;
+use laminar_storage::pipeline_checkpoint::PipelineCheckpoint;
+use laminar_storage::{BlockId, LogPosition, Store};
+
+/// Makes a checkpoint of sources that have no watermark.
+fn publish(store: &Store, epoch: u64, log: LogPosition, blocks: &[BlockId], body: &[u8]) -> Result<()> {
+    store.checkpoints().publish(&PipelineCheckpoint { epoch, log, watermark: None, body: body.to_vec() }, blocks)
+}

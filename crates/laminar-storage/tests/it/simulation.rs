@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::publish;
+
 use laminar_core::{Code, Error};
 use laminar_storage::disk::SimulatedDisk;
 use laminar_storage::store::{Verdict, check_on};
-use laminar_storage::{BlockId, LogPosition, LogRecord, Opened, Store, StoreOptions};
+use laminar_storage::{BlockId, LogPosition, Opened, Store, StoreOptions, WalEntry};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -29,7 +31,7 @@ struct Model {
     random: StdRng,
     options: StoreOptions,
     /// All records in order, also those of which nobody knows whether they were written.
-    records: Vec<LogRecord>,
+    records: Vec<WalEntry>,
     /// Numbers of records before which a crash may cut: what is appended at once comes at once.
     borders: Vec<usize>,
     /// How many of them the log holds for sure after a crash.
@@ -108,7 +110,7 @@ impl Model {
         assert_eq!(self.records.get(start..end), Some(&found[..]));
         assert!(self.borders.contains(&end), "a write is there in part");
         // The older checkpoints are as good, should this one be damaged later.
-        for kept in opened.store.checkpoints().unwrap() {
+        for kept in opened.store.checkpoints().kept() {
             let known = &self.checkpoints[&kept.epoch];
             let found = read(&opened.store, Some(kept.log)).unwrap();
             assert_eq!(self.records[known.records..end], found, "from the checkpoint of epoch {}", kept.epoch);
@@ -121,16 +123,16 @@ impl Model {
         (self.synced, self.published, self.next_epoch) = (end, epoch, epoch + 1);
     }
 
-    fn record(&mut self) -> LogRecord {
+    fn record(&mut self) -> WalEntry {
         self.count += 1;
         let (now, object) = (self.random.random_range(0..3), self.count);
         match self.random.random_range(0..6) {
-            0 => LogRecord::End { now, object },
+            0 => WalEntry::End { now, object },
             _ => {
                 let length = self.random.random_range(0..40_usize).pow(2);
                 // Zeros look like what never came to the disk.
                 let fill = ["x", "\0", "LWE1\u{1}"][self.random.random_range(0..3)];
-                LogRecord::Statement {
+                WalEntry::Statement {
                     now,
                     text: format!("{object} {}", fill.repeat(length / fill.len())),
                     context: String::new(),
@@ -143,7 +145,7 @@ impl Model {
     fn act(&mut self, store: &Store) -> Result<(), Error> {
         match self.random.random_range(0..10) {
             0..=4 => {
-                let records: Vec<LogRecord> = (0..self.random.random_range(1..4)).map(|_| self.record()).collect();
+                let records: Vec<WalEntry> = (0..self.random.random_range(1..4)).map(|_| self.record()).collect();
                 let appended = store.append(&records);
                 if appended.as_ref().is_err_and(|error| error.code() == Code::DiskFull) {
                     return Ok(());
@@ -186,7 +188,7 @@ impl Model {
         let ids: Vec<BlockId> = checkpoint.blocks.iter().map(|(id, _)| *id).collect();
         let (epoch, text) = (self.next_epoch, body(&checkpoint));
         self.checkpoints.insert(epoch, checkpoint);
-        match store.publish(epoch, store.end(), &ids, &text) {
+        match publish(&store, epoch, store.end(), &ids, &text) {
             Ok(()) => {
                 (self.published, self.synced, self.next_epoch) = (epoch, self.records.len(), epoch + 1);
                 Ok(())
@@ -217,10 +219,10 @@ impl Model {
 fn assert_poisoned(store: &Store, error: &Error) {
     assert!(error.message().contains("the device failed to write"), "{error}");
     let later = [
-        store.append(&[LogRecord::End { now: 0, object: 0 }]).unwrap_err(),
+        store.append(&[WalEntry::End { now: 0, object: 0 }]).unwrap_err(),
         store.sync_to(store.end()).unwrap_err(),
         store.put_block(b"block").unwrap_err(),
-        store.publish(u64::MAX, store.end(), &[], b"{}").unwrap_err(),
+        publish(store, u64::MAX, store.end(), &[], b"{}").unwrap_err(),
     ];
     for later in later {
         assert_eq!(&later, error);
@@ -231,9 +233,9 @@ fn body(checkpoint: &Checkpoint) -> Vec<u8> {
     format!("{{\"records\":{},\n\"body\":[]}}", checkpoint.records).into_bytes()
 }
 
-fn read(store: &Store, from: Option<LogPosition>) -> Result<Vec<LogRecord>, Error> {
+fn read(store: &Store, from: Option<LogPosition>) -> Result<Vec<WalEntry>, Error> {
     let mut last = from;
-    let record = |next: Result<(LogPosition, LogRecord), Error>| {
+    let record = |next: Result<(LogPosition, WalEntry), Error>| {
         let (position, record) = next?;
         assert!(last < Some(position), "positions grow");
         last = Some(position);

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::publish;
+
 use laminar_core::{Code, Error};
 use laminar_storage::disk::{Disk, IoUringDisk, RealDisk, SimulatedDisk};
 use laminar_storage::store::{Verdict, check};
-use laminar_storage::{BlockId, LogPosition, LogRecord, Opened, Store, StoreOptions};
+use laminar_storage::{BlockId, LogPosition, Opened, Store, StoreOptions, WalEntry};
 
 /// The machine's disk: which one, the name that the module is included under decides. A system that refuses rings has one only.
 fn disk() -> Arc<dyn Disk> {
@@ -19,11 +21,11 @@ fn open(path: &Path) -> Result<Opened, Error> {
     Store::open(path, disk(), StoreOptions::STANDARD)
 }
 
-fn end(object: u64) -> LogRecord {
-    LogRecord::End { now: 5, object }
+fn end(object: u64) -> WalEntry {
+    WalEntry::End { now: 5, object }
 }
 
-fn log(store: &Store, from: Option<LogPosition>) -> Vec<LogRecord> {
+fn log(store: &Store, from: Option<LogPosition>) -> Vec<WalEntry> {
     store.read_log(from).unwrap().map(|record| record.unwrap().1).collect()
 }
 
@@ -32,7 +34,7 @@ fn checkpoint(store: &Store, epoch: u64) -> BlockId {
     let own = store.put_block(format!("block of {epoch}").as_bytes()).unwrap();
     let shared = store.put_block(b"block of all").unwrap();
     let position = store.append(&[end(epoch)]).unwrap();
-    store.publish(epoch, position, &[own, shared], format!("{{\"epoch\":{epoch}}}").as_bytes()).unwrap();
+    publish(store, epoch, position, &[own, shared], format!("{{\"epoch\":{epoch}}}").as_bytes()).unwrap();
     own
 }
 
@@ -56,12 +58,12 @@ fn what_was_appended_and_published_is_there_when_the_directory_is_opened_again()
     let opened = open(&path).unwrap();
     assert_eq!((opened.checkpoint, opened.warnings.len()), (None, 0));
     let store = opened.store;
-    assert_eq!((store.synced(), store.checkpoints().unwrap()), (store.end(), vec![]));
-    let statement = LogRecord::Statement { now: 1, text: "CREATE TABLE t (n INT)".into(), context: "{}".into() };
+    assert_eq!((store.synced(), store.checkpoints().kept()), (store.end(), vec![]));
+    let statement = WalEntry::Statement { now: 1, text: "CREATE TABLE t (n INT)".into(), context: "{}".into() };
     let first = store.append(&[statement.clone(), end(1)]).unwrap();
     let block = store.put_block(&[7; 1000]).unwrap();
     assert_eq!(block, store.put_block(&[7; 1000]).unwrap());
-    store.publish(17, first, &[block], b"{\"says\": \"the database\"}").unwrap();
+    publish(&store, 17, first, &[block], b"{\"says\": \"the database\"}").unwrap();
     let last = store.append(&[end(2)]).unwrap();
     store.sync_to(last).unwrap();
     drop(store);
@@ -73,7 +75,7 @@ fn what_was_appended_and_published_is_there_when_the_directory_is_opened_again()
     assert_eq!(store.get_block(block).unwrap(), [7; 1000]);
     assert_eq!(log(&store, Some(checkpoint.log)), [end(2)]);
     assert_eq!(log(&store, None), [statement, end(1), end(2)], "one checkpoint alone replaces nothing");
-    let kept = store.checkpoints().unwrap();
+    let kept = store.checkpoints().kept();
     assert_eq!((kept[0].epoch, kept[0].blocks, kept[0].log, kept[0].bytes > 1016), (17, 1, first, true));
     assert!(check(&path).unwrap().is_whole());
 }
@@ -86,7 +88,7 @@ fn a_log_that_was_cut_off_between_two_records_before_its_checkpoint_is_damaged_a
     let first = store.append(&[end(1)]).unwrap();
     let last = store.append(&[end(2)]).unwrap();
     store.sync_to(last).unwrap();
-    store.publish(1, last, &[], b"{}").unwrap();
+    publish(&store, 1, last, &[], b"{}").unwrap();
     drop(store);
     assert!(check(&path).unwrap().is_whole());
 
@@ -156,11 +158,11 @@ fn old_checkpoints_go_with_their_blocks_and_their_part_of_the_log() {
     let blocks: Vec<BlockId> = (1..=4).map(|epoch| checkpoint(&store, epoch)).collect();
     let unnamed = store.put_block(b"of the next checkpoint").unwrap();
     let again = store.put_block(b"block of 3").unwrap();
-    assert_eq!(store.checkpoints().unwrap().iter().map(|kept| kept.epoch).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(store.checkpoints().kept().iter().map(|kept| kept.epoch).collect::<Vec<_>>(), [3, 4]);
     assert!(store.get_block(blocks[0]).is_err() && store.get_block(blocks[1]).is_err());
     let position = store.append(&[end(5)]).unwrap();
-    store.publish(5, position, &[blocks[3]], b"{}").unwrap();
-    store.publish(6, position, &[unnamed, again], b"{}").unwrap();
+    publish(&store, 5, position, &[blocks[3]], b"{}").unwrap();
+    publish(&store, 6, position, &[unnamed, again], b"{}").unwrap();
     assert_eq!(store.get_block(again).unwrap(), b"block of 3", "it was put again before its last checkpoint went");
     let block = |id: BlockId| format!("blocks/{}/{id}", &id.to_string()[..2]);
     let mut expected = vec![
@@ -194,10 +196,10 @@ fn a_checkpoint_that_cannot_be_is_refused() {
         (5, store.end(), vec![], "{\"a\":}", "is not JSON"),
         (5, LogPosition { segment: 9, offset: 16 }, vec![], "{}", "the log ends before it"),
     ] {
-        let error = store.publish(epoch, position, &blocks, body.as_bytes()).unwrap_err();
+        let error = publish(&store, epoch, position, &blocks, body.as_bytes()).unwrap_err();
         assert!(error.message().contains(expected), "{error}");
     }
-    assert_eq!(store.checkpoints().unwrap().len(), 1);
+    assert_eq!(store.checkpoints().kept().len(), 1);
     checkpoint(&store, 5);
 }
 
@@ -261,7 +263,7 @@ fn a_full_disk_fails_a_write_with_its_code_and_the_store_goes_on() {
     let disk = SimulatedDisk::new(1);
     let options = StoreOptions { segment_bytes_max: 300, ..StoreOptions::STANDARD };
     let store = Store::open("/db".as_ref(), Arc::new(disk.clone()), options).unwrap().store;
-    let statement = |number| LogRecord::Statement { now: 0, text: format!("{number}").repeat(60), context: String::new() };
+    let statement = |number| WalEntry::Statement { now: 0, text: format!("{number}").repeat(60), context: String::new() };
     let mut expected = Vec::new();
     for (number, room) in (0..50).enumerate() {
         let before = store.end();
@@ -271,7 +273,7 @@ fn a_full_disk_fails_a_write_with_its_code_and_the_store_goes_on() {
         // There may have been room for the header of a new segment.
         assert!(store.end() == before || store.end() == LogPosition { segment: before.segment + 1, offset: 16 });
         assert_eq!(store.put_block(&[1; 100]).unwrap_err().code(), Code::DiskFull);
-        assert_eq!(store.publish(1, before, &[], b"{}").unwrap_err().code(), Code::DiskFull);
+        assert_eq!(publish(&store, 1, before, &[], b"{}").unwrap_err().code(), Code::DiskFull);
         disk.limit_bytes(None);
         let position = store.append(&[statement(number)]).unwrap();
         store.sync_to(position).unwrap();
@@ -279,7 +281,7 @@ fn a_full_disk_fails_a_write_with_its_code_and_the_store_goes_on() {
     }
     assert_eq!(log(&store, None), expected);
     let block = store.put_block(&[1; 100]).unwrap();
-    store.publish(1, store.end(), &[block], b"{}").unwrap();
+    publish(&store, 1, store.end(), &[block], b"{}").unwrap();
     drop(store);
     disk.crash();
     let opened = Store::open("/db".as_ref(), Arc::new(disk), options).unwrap();

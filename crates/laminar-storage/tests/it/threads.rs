@@ -5,17 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 
 use laminar_storage::disk::{Disk, DiskEntry, DiskFile, IoUringDisk, Lock, RealDisk, SimulatedDisk};
-use laminar_storage::{LogRecord, Store, StoreOptions};
+use laminar_storage::{Store, StoreOptions, WalEntry};
 
 const THREADS: u64 = 8;
 
-fn end(object: u64) -> LogRecord {
-    LogRecord::End { now: 0, object }
+fn end(object: u64) -> WalEntry {
+    WalEntry::End { now: 0, object }
 }
 
 fn objects(store: &Store) -> Vec<u64> {
     let object = |record| match record {
-        LogRecord::End { object, .. } => object,
+        WalEntry::End { object, .. } => object,
         other => panic!("{other:?}"),
     };
     store.read_log(None).unwrap().map(|record| object(record.unwrap().1)).collect()

@@ -238,10 +238,35 @@ fn a_damaged_manifest_or_block_is_stepped_over_with_a_notice_while_an_older_chec
 }
 
 #[test]
-fn a_watermark_that_the_log_would_not_hold_is_not_moved_by_hand() {
+fn a_watermark_that_was_moved_by_hand_stays_where_it_is() {
     let folder = Folder::new();
+    let late = |db: &Database| rows(db, "SELECT count(*) FROM \"m$late\"");
+    let insert = "INSERT INTO s VALUES ('1970-01-01 00:00:30')";
+    {
+        let db = folder.open();
+        execute(
+            &db,
+            "SET checkpoint_interval = 'never';
+             CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts);
+             CREATE MATERIALIZED VIEW m AS
+                 SELECT window_start, count(*) AS n FROM s GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE) EMIT ON WINDOW CLOSE",
+        );
+        execute(&db, insert);
+        db.advance_watermark("s", Watermark(60_000_000_000)).unwrap();
+        // An earlier one changes nothing.
+        db.advance_watermark("s", Watermark(1)).unwrap();
+        assert_eq!(rows(&db, "SELECT n FROM m"), [["1"]]);
+    }
+    {
+        let db = folder.open();
+        assert_eq!(rows(&db, "SELECT n FROM m"), [["1"]], "the log says it");
+        execute(&db, insert);
+        assert_eq!(late(&db), [["1"]]);
+        execute(&db, "CHECKPOINT");
+        assert_eq!(rows(&db, "SHOW CHECKPOINTS")[0][2], "1970-01-01 00:01:00");
+    }
     let db = folder.open();
-    execute(&db, "CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts)");
-    let error = db.advance_watermark("s", Watermark(1)).err().unwrap();
-    assert_eq!(error.code(), Code::NotSupported, "{error}");
+    assert_eq!(rows(&db, "SHOW CHECKPOINTS")[0][2], "1970-01-01 00:01:00");
+    execute(&db, insert);
+    assert_eq!((late(&db), rows(&db, "SELECT n FROM m")), (vec![vec!["2".to_owned()]], vec![vec!["1".to_owned()]]));
 }

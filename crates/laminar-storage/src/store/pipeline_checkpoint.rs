@@ -1,7 +1,9 @@
 //! Makes checkpoints, and removes what they no longer need.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use laminar_core::{Code, Error, Result};
 
@@ -13,19 +15,96 @@ use super::open::epochs;
 use crate::disk::{NotSynced, failed};
 use crate::log::LogPosition;
 
-pub(super) fn publish(inner: &Inner, epoch: u64, log: LogPosition, blocks: &[BlockId], body: &[u8]) -> Result<()> {
-    let _publishing = lock(&inner.publishing);
-    inner.check_usable()?;
-    check_order(inner, epoch, log)?;
-    let blocks: Vec<BlockId> = blocks.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let manifest = Manifest { epoch, written: inner.disk.now(), log, blocks, body: body.to_vec() };
-    let text = manifest.encode()?;
-    inner.log.sync_to(log).map_err(|error| error.in_directory(&inner.layout.log))?;
-    sync_blocks(inner, &manifest.blocks)?;
-    write_manifest(inner, epoch, &text)?;
-    keep(inner, manifest, text.len() as u64);
-    remove_superfluous(inner);
-    Ok(())
+/// A checkpoint of all that runs in a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PipelineCheckpoint {
+    /// Its number.
+    pub epoch: u64,
+    /// What stands in the log before it is in the checkpoint.
+    pub log: LogPosition,
+    /// The lowest watermark of the sources, in nanoseconds since 1970-01-01T00:00:00; `None`: none has one yet.
+    pub watermark: Option<i64>,
+    /// What the database says of itself: JSON text.
+    pub body: Vec<u8>,
+}
+
+/// A checkpoint that is kept, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointMetadata {
+    /// Its number.
+    pub epoch: u64,
+    /// When it was written: nanoseconds since 1970-01-01T00:00:00Z.
+    pub written: i64,
+    /// The lowest watermark of the sources, in nanoseconds since 1970-01-01T00:00:00; `None`: none had one.
+    pub watermark: Option<i64>,
+    /// Bytes of its manifest and blocks. A block that several checkpoints name counts in each.
+    pub bytes: u64,
+    /// How many blocks it names.
+    pub blocks: usize,
+    /// What stands in the log before it is in the checkpoint.
+    pub log: LogPosition,
+}
+
+/// Makes the checkpoints of a directory, and keeps the newest of them ([`StoreOptions::retained_checkpoints`](super::StoreOptions)).
+///
+/// ```
+/// # fn main() -> laminar_core::Result<()> {
+/// use std::sync::Arc;
+/// use laminar_storage::disk::SimulatedDisk;
+/// use laminar_storage::pipeline_checkpoint::PipelineCheckpoint;
+/// use laminar_storage::{Store, StoreOptions};
+///
+/// let store = Store::open("/db".as_ref(), Arc::new(SimulatedDisk::new(1)), StoreOptions::STANDARD)?.store;
+/// let state = store.put_block(b"the rows of a view")?;
+/// let checkpoint = PipelineCheckpoint { epoch: 1, log: store.end(), watermark: None, body: b"{}".to_vec() };
+/// store.checkpoints().publish(&checkpoint, &[state])?;
+/// assert_eq!(store.checkpoints().kept()[0].epoch, 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PipelineCheckpointManager(pub(super) Arc<Inner>);
+
+impl PipelineCheckpointManager {
+    /// Makes a checkpoint: syncs the log up to its place and `blocks`, and writes the manifest, which is there whole or not at all. Then removes the
+    /// checkpoints beyond those retained, the blocks that none names any more, and the log before the oldest. Epochs ascend.
+    pub fn publish(&self, checkpoint: &PipelineCheckpoint, blocks: &[BlockId]) -> Result<()> {
+        let inner = &*self.0;
+        let _publishing = lock(&inner.publishing);
+        inner.check_usable()?;
+        let PipelineCheckpoint { epoch, log, watermark, body } = checkpoint.clone();
+        check_order(inner, epoch, log)?;
+        let blocks: Vec<BlockId> = blocks.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let manifest = Manifest { epoch, written: inner.disk.now(), log, watermark, blocks, body };
+        let text = manifest.encode()?;
+        inner.log.sync_to(log).map_err(|error| error.in_directory(&inner.layout.log))?;
+        sync_blocks(inner, &manifest.blocks)?;
+        write_manifest(inner, epoch, &text)?;
+        keep(inner, manifest, text.len() as u64);
+        remove_superfluous(inner);
+        Ok(())
+    }
+
+    /// The checkpoints that are kept, oldest first.
+    pub fn kept(&self) -> Vec<CheckpointMetadata> {
+        let (kept, blocks) = (lock(&self.0.kept), lock(&self.0.blocks));
+        let bytes = |id: &BlockId| blocks.known.get(id).map_or(0, |known| known.bytes);
+        let metadata = |kept: &Kept| CheckpointMetadata {
+            epoch: kept.epoch,
+            written: kept.written,
+            watermark: kept.watermark,
+            bytes: kept.manifest_bytes + kept.blocks.iter().map(bytes).sum::<u64>(),
+            blocks: kept.blocks.len(),
+            log: kept.log,
+        };
+        kept.iter().map(metadata).collect()
+    }
+}
+
+impl fmt::Debug for PipelineCheckpointManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PipelineCheckpointManager({})", self.0.layout.checkpoints.display())
+    }
 }
 
 fn check_order(inner: &Inner, epoch: u64, log: LogPosition) -> Result<()> {
@@ -98,14 +177,14 @@ fn write_manifest(inner: &Inner, epoch: u64, text: &[u8]) -> Result<()> {
 }
 
 fn keep(inner: &Inner, manifest: Manifest, manifest_bytes: u64) {
-    let Manifest { epoch, written, log, blocks: ids, .. } = manifest;
+    let Manifest { epoch, written, log, watermark, blocks: ids, .. } = manifest;
     let (mut kept, mut blocks) = (lock(&inner.kept), lock(&inner.blocks));
     for id in &ids {
         let known = blocks.known.entry(*id).or_default();
         known.named_by += 1;
         known.is_pinned = false;
     }
-    kept.push(Kept { epoch, written, log, manifest_bytes, blocks: ids });
+    kept.push(Kept { epoch, written, watermark, log, manifest_bytes, blocks: ids });
 }
 
 /// Removes what is beyond the number of checkpoints to keep. What cannot be removed now is tried again after the next one: the

@@ -1,4 +1,4 @@
-//! What a record says: a statement, rows of an object, or an object's end.
+//! What a record says: a statement, rows of an object, its watermark, or its end.
 
 use laminar_core::{Code, Error, Result};
 
@@ -12,12 +12,13 @@ pub(super) const MARK: [u8; 4] = *b"LWE1";
 const STATEMENT: u8 = 1;
 const ROWS: u8 = 2;
 const END: u8 = 3;
+const COMMIT: u8 = 4;
 /// Set in the kind of a record that was appended together with the one after it.
 const CONTINUES: u8 = 0x80;
 
 /// One record of the log. Times (`now`) are the wall clock as the database saw it, in nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, PartialEq)]
-pub enum LogRecord {
+pub enum WalEntry {
     /// A statement that changed the catalog.
     Statement {
         /// When it ran.
@@ -45,38 +46,62 @@ pub enum LogRecord {
         /// The object's number.
         object: u64,
     },
+    /// All rows of an object before a time have come: its watermark moves on.
+    Commit {
+        /// When that was said.
+        now: i64,
+        /// The object's number.
+        object: u64,
+        /// The time, in nanoseconds since 1970-01-01T00:00:00.
+        watermark: i64,
+    },
 }
 
-impl LogRecord {
+impl WalEntry {
+    /// The wall clock's time when it was written, in nanoseconds since 1970-01-01T00:00:00Z.
+    pub fn now(&self) -> i64 {
+        match self {
+            WalEntry::Statement { now, .. }
+            | WalEntry::Rows { now, .. }
+            | WalEntry::End { now, .. }
+            | WalEntry::Commit { now, .. } => *now,
+        }
+    }
+
     /// Appends the payload: mark, room for how far the log is synced, kind, time, and the fields of the kind.
     pub(super) fn encode(&self, continues: bool, into: &mut Vec<u8>) -> Result<()> {
         into.extend_from_slice(&MARK);
         // How far the log is synced is known when the record gets its place.
         into.extend_from_slice(&[0; UNSYNCED.end - UNSYNCED.start]);
-        let (kind, now) = match self {
-            LogRecord::Statement { now, .. } => (STATEMENT, now),
-            LogRecord::Rows { now, .. } => (ROWS, now),
-            LogRecord::End { now, .. } => (END, now),
+        let kind = match self {
+            WalEntry::Statement { .. } => STATEMENT,
+            WalEntry::Rows { .. } => ROWS,
+            WalEntry::End { .. } => END,
+            WalEntry::Commit { .. } => COMMIT,
         };
         into.push(if continues { kind | CONTINUES } else { kind });
-        into.extend_from_slice(&now.to_le_bytes());
+        into.extend_from_slice(&self.now().to_le_bytes());
         match self {
-            LogRecord::Statement { text, context, .. } => {
+            WalEntry::Statement { text, context, .. } => {
                 put_text(text, into)?;
                 put_text(context, into)?;
             }
-            LogRecord::Rows { object, rows, position, .. } => {
+            WalEntry::Rows { object, rows, position, .. } => {
                 into.extend_from_slice(&object.to_le_bytes());
                 put_bytes(position, into)?;
                 into.extend_from_slice(rows.as_bytes());
             }
-            LogRecord::End { object, .. } => into.extend_from_slice(&object.to_le_bytes()),
+            WalEntry::End { object, .. } => into.extend_from_slice(&object.to_le_bytes()),
+            WalEntry::Commit { object, watermark, .. } => {
+                into.extend_from_slice(&object.to_le_bytes());
+                into.extend_from_slice(&watermark.to_le_bytes());
+            }
         }
         Ok(())
     }
 
     /// Reads a payload whose checksum was right.
-    pub(super) fn decode(payload: &[u8]) -> Result<LogRecord> {
+    pub(super) fn decode(payload: &[u8]) -> Result<WalEntry> {
         let mut cursor = Cursor::new(payload);
         if cursor.bytes(MARK.len(), "record")? != MARK {
             return Err(Error::new(Code::BadData, "a record that is not of this log's version"));
@@ -87,16 +112,21 @@ impl LogRecord {
             STATEMENT => {
                 let (text, context) = (cursor.text("statement")?.to_owned(), cursor.text("context")?.to_owned());
                 cursor.finish("a statement")?;
-                Ok(LogRecord::Statement { now, text, context })
+                Ok(WalEntry::Statement { now, text, context })
             }
             ROWS => {
                 let (object, position) = (cursor.u64("object")?, cursor.sized_bytes("position")?.to_vec());
-                Ok(LogRecord::Rows { now, object, rows: EncodedRows::from_bytes(cursor.rest()), position })
+                Ok(WalEntry::Rows { now, object, rows: EncodedRows::from_bytes(cursor.rest()), position })
             }
             END => {
                 let object = cursor.u64("object")?;
                 cursor.finish("an end")?;
-                Ok(LogRecord::End { now, object })
+                Ok(WalEntry::End { now, object })
+            }
+            COMMIT => {
+                let (object, watermark) = (cursor.u64("object")?, cursor.i64("watermark")?);
+                cursor.finish("a watermark")?;
+                Ok(WalEntry::Commit { now, object, watermark })
             }
             other => Err(Error::new(Code::NotSupported, format!("records of kind {other} are not known to this build"))),
         }
