@@ -18,7 +18,7 @@ use laminar_storage::pipeline_checkpoint::PipelineCheckpoint;
 
 use crate::Database;
 use crate::durability::{Checkpoints, Durable};
-use crate::engine::{Captured, Engine};
+use crate::engine::{Captured, Engine, held_back_by_sink};
 use crate::engine_lock::Priority;
 
 /// How often the thread that makes checkpoints looks whether the log has grown too long, at least.
@@ -42,11 +42,18 @@ impl Database {
         // What is written is a copy of the state, and as large.
         let _scope = StateScope::enter();
         let mut checkpoints = durable.checkpoints();
+        self.try_sinks_again();
         self.copy_ahead(&checkpoints)?;
         match self.capture(&mut checkpoints)? {
             None => Ok(checkpoints.epoch),
             Some((captured, step)) => self.publish(durable, &mut checkpoints, captured, step),
         }
+    }
+
+    /// Sinks whose outside was away are tried again, if it is time: a checkpoint waits for what waits for them.
+    fn try_sinks_again(&self) {
+        let engine = self.engine.enter(Priority::Background);
+        engine.try_sinks_again(engine.clock.now());
     }
 
     /// Copies much of the state in pieces, between which others have their turns: while the checkpoint is taken all wait. What changes meanwhile is
@@ -91,9 +98,11 @@ impl Database {
 
     fn publish(&self, durable: &Durable, checkpoints: &mut Checkpoints, mut captured: Captured, step: u64) -> Result<u64> {
         let (epoch, log) = (captured.epoch, captured.log);
-        captured.prepare_sinks();
         let sinks = captured.sinks();
-        match written(durable, captured) {
+        match captured
+            .prepare_sinks()
+            .and_then(|()| written(durable, captured).map_err(|error| error.within(format!("checkpoint {epoch}"))))
+        {
             Ok(()) => {
                 (checkpoints.epoch, checkpoints.taken) = (epoch, Some((log, step)));
                 sinks.iter().for_each(|sink| sink.commit(epoch));
@@ -102,7 +111,7 @@ impl Database {
             }
             Err(error) => {
                 self.lock_with_sources().abort_epoch(epoch);
-                Err(error.within(format!("checkpoint {epoch}")))
+                Err(error)
             }
         }
     }
@@ -153,9 +162,7 @@ fn log_bytes_since(durable: &Durable) -> u64 {
 
 fn held_back(engine: &Engine) -> Error {
     if let Some((sink, trouble)) = engine.waiting_sink() {
-        let text = format!("no checkpoint can be made while rows wait for sink '{sink}': {}", trouble.error.message());
-        return Error::new(Code::Backpressure, text)
-            .with_hint("the sink is tried again by itself, and so is the checkpoint; or DROP SINK");
+        return held_back_by_sink(sink, &trouble);
     }
     let text = match engine.blockers().into_iter().next() {
         Some(blocker) => {

@@ -16,7 +16,7 @@ use laminar_storage::LogPosition;
 
 use crate::catalog::{ObjectId, kind_name};
 use crate::durability::Durable;
-use crate::engine::{Engine, EngineParts};
+use crate::engine::{BusySinks, Engine, EngineParts};
 use crate::engine_lock::{EngineGuard, EngineLock, Priority, Wakeup};
 use crate::events::{Event, EventOutlet};
 use crate::history::Reading;
@@ -48,14 +48,9 @@ impl Database {
         let engine = Engine::new(parts);
         let interrupt = engine.interrupt.clone();
         let scheduler = Arc::new(Mutex::new(Scheduler::new(LaneBudgets::START, Arc::clone(&clock))));
-        Self {
-            engine: Arc::new(EngineLock::new(engine, clock)),
-            durable: None,
-            scheduler,
-            interrupt,
-            is_hosted: false,
-            _threads: None,
-        }
+        let (sinks, lock) = (Arc::clone(&engine.busy_sinks), EngineLock::new(engine, Arc::clone(&clock)));
+        let lock = lock.on_leaving(move |lock| write_sinks(&sinks, lock, &*clock));
+        Self { engine: Arc::new(lock), durable: None, scheduler, interrupt, is_hosted: false, _threads: None }
     }
 
     /// The same database, whose answers wait until they last.
@@ -286,6 +281,16 @@ impl Database {
         let mut engine = self.engine.enter(Priority::Interactive);
         engine.last_turn = None;
         engine
+    }
+}
+
+/// What a thread does that has let go of the engine: it writes what steps have left for sinks. What these reject flows on.
+fn write_sinks(sinks: &BusySinks, lock: &EngineLock<Engine>, clock: &dyn Clock) {
+    if sinks.any() && sinks.write(clock.now()) {
+        let mut engine = lock.enter(Priority::Interactive);
+        if let Err(error) = engine.settle() {
+            engine.last_turn = Some(Err(error));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
+use laminar_connectors::Trouble;
 use laminar_core::dag::{GraphImage, NodeImage, explain_node};
 use laminar_core::operator::SentGroups;
 use laminar_core::time::watermark::Holds;
@@ -66,7 +67,6 @@ impl Engine {
     pub(crate) fn capture(&mut self, epoch: u64) -> Result<Option<Captured>> {
         self.pass_on_what_was_read()?;
         self.settle_all()?;
-        self.try_sinks_again(self.clock.now());
         // What was passed on may have been logged.
         let Some(log) = self.journal.end() else { return Ok(None) };
         if !self.reactor.is_settled() || self.readers.some_ahead() || self.waiting_sink().is_some() {
@@ -230,6 +230,12 @@ impl Engine {
     }
 }
 
+/// Why there can be no checkpoint now.
+pub(crate) fn held_back_by_sink(name: &str, trouble: &Trouble) -> Error {
+    let text = format!("no checkpoint can be made while rows wait for sink '{name}': {}", trouble.error.message());
+    Error::new(Code::Backpressure, text).with_hint("the sink is tried again by itself, and so is the checkpoint; or DROP SINK")
+}
+
 /// A plan without the number of partitions that there were when a source was opened: files come and go.
 pub(super) fn without_partitions(plan: &str) -> String {
     const BEFORE: &str = " of the last of ";
@@ -239,11 +245,14 @@ pub(super) fn without_partitions(plan: &str) -> String {
 }
 
 impl Captured {
-    /// Makes what sinks have written up to the checkpoint last. They are written again as soon as it does.
-    pub(crate) fn prepare_sinks(&mut self) {
-        for sink in self.objects.iter_mut().filter_map(|object| object.sink.as_mut()) {
-            sink.prepared = Some(sink.handle.prepare(self.epoch));
+    /// Makes what sinks have written up to the checkpoint last. They are written again as soon as it does. Fails if rows wait for one.
+    pub(crate) fn prepare_sinks(&mut self) -> Result<()> {
+        for object in &mut self.objects {
+            let Some(sink) = &mut object.sink else { continue };
+            let prepared = sink.handle.prepare(self.epoch);
+            sink.prepared = Some(prepared.map_err(|trouble| held_back_by_sink(&object.definition.name, &trouble))?);
         }
+        Ok(())
     }
 
     /// The sinks that have an epoch in it.

@@ -45,7 +45,7 @@ use laminar_sql::plan::Planner;
 
 pub(crate) use alignment::Held;
 pub(crate) use attach::{Attached, Declared, options_of, refuse_repeated_names};
-pub(crate) use capture::Captured;
+pub(crate) use capture::{Captured, held_back_by_sink};
 pub(crate) use files::Files;
 pub(crate) use histories::AttachedHistory;
 pub(crate) use instances::{Instance, Instances, Parts, SourceInstance, SourceReader, TableInstance};
@@ -61,7 +61,7 @@ use recorded::Recorded;
 pub(crate) use round::Round;
 pub(crate) use side_outputs::{LateColumns, LateTarget, SideOutputs};
 pub(crate) use sieve::sieved;
-pub(crate) use sinks::{SinkHandle, SinkState};
+pub(crate) use sinks::{BusySinks, SinkHandle, SinkState};
 pub(crate) use snapshot::{Snapshot, expanded};
 pub(crate) use subscription_target::SubscriptionTarget;
 pub(crate) use table_rules::{Check, ColumnDefault, DefaultValue, Generated, TableRules, nullable, repeated};
@@ -99,6 +99,7 @@ pub(crate) struct Engine {
     pub(crate) reactor: Reactor,
     pub(crate) readers: Readers,
     pub(crate) side_outputs: SideOutputs,
+    pub(crate) busy_sinks: Arc<BusySinks>,
     pub(crate) histories: Vec<AttachedHistory>,
     undo: Undo,
     /// What is written into the log of the database's directory.
@@ -144,6 +145,7 @@ impl Engine {
             reactor,
             readers: Readers::default(),
             side_outputs,
+            busy_sinks: Arc::default(),
             histories: Vec::new(),
             undo: Undo::default(),
             journal: Journal::default(),

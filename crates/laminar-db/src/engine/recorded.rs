@@ -89,9 +89,9 @@ impl Engine {
         connector: &ConnectorDef,
         request: SinkRequest,
     ) -> Result<SinkHandle> {
-        let recorded = self.recorded.sinks.get(&id);
+        let (recorded, busy) = (self.recorded.sinks.get(&id), &self.busy_sinks);
         if let Some(RecordedSink { state, token, rows, is_complete: true }) = recorded {
-            return Ok(SinkHandle::ended(state.clone(), token.clone(), *rows));
+            return Ok(SinkHandle::ended(busy, state.clone(), token.clone(), *rows));
         }
         let transactional = self.journal.store().is_some();
         let resume = recorded.map(|recorded| recorded.token.clone());
@@ -101,13 +101,13 @@ impl Engine {
         let io_uring = self.settings.io_method == IoMethod::IoUring;
         let request = SinkRequest { resume, transactional, io_uring, ..request };
         let error = match self.open_sink(connector, request.clone()) {
-            Ok(sink) => return Ok(SinkHandle::resumed(sink, transactional, state, token, rows)),
+            Ok(sink) => return Ok(SinkHandle::resumed(busy, sink, transactional, state, token, rows)),
             Err(error) if self.journal.is_recovering() => error,
             Err(error) => return Err(error),
         };
         Ok(match self.registry.open_sink_later(&connector.name, request, &error) {
-            Ok(Some(sink)) => SinkHandle::resumed(sink, transactional, state, token, rows),
-            _ => SinkHandle::ended(SinkState::Failed(error), token, rows),
+            Ok(Some(sink)) => SinkHandle::resumed(busy, sink, transactional, state, token, rows),
+            _ => SinkHandle::ended(busy, SinkState::Failed(error), token, rows),
         })
     }
 }

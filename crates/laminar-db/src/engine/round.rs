@@ -75,7 +75,8 @@ impl Engine {
     /// What a round comes to in which something moved, or nothing.
     pub(crate) fn round_of(&mut self, progressed: bool, held: &Held) -> Result<Round> {
         let sinks_at = self.try_sinks_again(self.clock.now());
-        if progressed {
+        // What steps have left for sinks is written when the lock is let go of, and then it is known how they are doing.
+        if progressed || self.busy_sinks.any() {
             self.held_rounds = 0;
             return Ok(Round::Progressed);
         }

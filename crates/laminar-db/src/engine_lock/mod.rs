@@ -34,7 +34,11 @@ pub(crate) struct EngineLock<T> {
     /// When a thread had to wait last, in wall-clock nanoseconds.
     contended_at: AtomicI64,
     clock: Arc<dyn Clock>,
+    on_leaving: Option<OnLeaving<T>>,
 }
+
+/// What a thread does that has let go of the lock.
+type OnLeaving<T> = Box<dyn Fn(&EngineLock<T>) + Send + Sync>;
 
 /// What a thread has left to be done by the one that is inside.
 type Job<T> = Box<dyn FnOnce(&mut EngineGuard<'_, T>) + Send>;
@@ -93,7 +97,13 @@ impl<T> EngineLock<T> {
             beds: Default::default(),
             contended_at: AtomicI64::new(i64::MIN),
             clock,
+            on_leaving: None,
         }
+    }
+
+    /// The same lock; each thread does this when it has let go of it.
+    pub(crate) fn on_leaving(self, what: impl Fn(&EngineLock<T>) + Send + Sync + 'static) -> Self {
+        Self { on_leaving: Some(Box::new(what)), ..self }
     }
 
     /// Goes in, when it is one's turn. An interactive thread has changed something and left work when it goes, unless it says otherwise; a
@@ -291,6 +301,11 @@ impl<T> Drop for Leaving<'_, T> {
         fence(Ordering::SeqCst);
         if self.lock.waiting.load(Ordering::Relaxed) > 0 {
             self.lock.call_next();
+        }
+        if let Some(on_leaving) = &self.lock.on_leaving
+            && !std::thread::panicking()
+        {
+            on_leaving(self.lock);
         }
     }
 }
