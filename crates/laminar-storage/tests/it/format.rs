@@ -10,6 +10,7 @@ use crate::publish;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use laminar_core::ChangeBatch;
 use laminar_storage::disk::{Disk, RealDisk, SimulatedDisk};
+use laminar_storage::pipeline_checkpoint::PipelineCheckpoint;
 use laminar_storage::store::check;
 use laminar_storage::{BlockId, EncodedRows, Store, StoreOptions, WalEntry};
 
@@ -136,4 +137,23 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), to).unwrap();
         }
     }
+}
+
+#[test]
+fn a_watermark_and_the_lowest_one_of_a_checkpoint_are_written_as_they_were_first() {
+    let disk = SimulatedDisk::new(0);
+    let store = Store::open("/db".as_ref(), Arc::new(disk.clone()), StoreOptions::STANDARD).unwrap().store;
+    let (now, watermark) = (1_700_000_000_000_000_000, 1_600_000_000_000_000_001);
+    let end = store.append(&[WalEntry::Commit { now, object: 258, watermark }]).unwrap();
+    let log = disk.read("/db/wal/wal-0000000001.log".as_ref()).unwrap();
+    let payload = [&b"LWE1"[..], &[0; 4], &[4], &now.to_le_bytes(), &258_u64.to_le_bytes(), &watermark.to_le_bytes()].concat();
+    // Magic, number and its checksum; length and checksum of the record.
+    assert_eq!(log[24..], payload);
+    let checkpoint = PipelineCheckpoint { epoch: 1, log: end, watermark: Some(watermark), body: b"{}".to_vec() };
+    store.checkpoints().publish(&checkpoint, &[]).unwrap();
+    let manifest = disk.read("/db/checkpoints/0000000001/MANIFEST".as_ref()).unwrap();
+    assert!(String::from_utf8(manifest).unwrap().contains("\"watermark\":\"2020-09-13 12:26:40.000000001\","));
+    drop(store);
+    let opened = Store::open("/db".as_ref(), Arc::new(disk), StoreOptions::STANDARD).unwrap();
+    assert_eq!((opened.checkpoint, opened.store.checkpoints().kept()[0].watermark), (Some(checkpoint), Some(watermark)));
 }

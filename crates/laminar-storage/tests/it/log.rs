@@ -26,9 +26,10 @@ fn small_records(count: u64) -> Vec<WalEntry> {
 fn records_of(count: u64, changes: impl Fn(u64, usize) -> ChangeBatch) -> Vec<WalEntry> {
     let record = |number: u64| {
         let now = number as i64 * 1000;
-        match number % 4 {
+        match number % 5 {
             1 => WalEntry::Statement { now, text: format!("CREATE TABLE t{number} (n BIGINT)"), context: "{}".into() },
             3 => WalEntry::End { now, object: number },
+            4 => WalEntry::Commit { now, object: number, watermark: now - 1 },
             _ => {
                 let rows = EncodedRows::of(&changes(number, 1 + number as usize % 4)).unwrap();
                 WalEntry::Rows { now, object: number, rows, position: vec![1; number as usize % 3] }
