@@ -444,9 +444,10 @@ impl WorkerGraph {
         node.kind.follows_watermark() && node.inputs.iter().all(follows)
     }
 
-    /// Gives a new node the contents of the stored nodes that it reads from.
+    /// Gives a new node the contents of the stored nodes that it reads from, the last input first: rows of the left side of an outer join then find their
+    /// partners, and are not shown beside NULLs before.
     fn queue_contents(&self, state: &mut NodeState) -> Result<()> {
-        for (port, input) in state.node.inputs.clone().into_iter().enumerate() {
+        for (port, input) in state.node.inputs.clone().into_iter().enumerate().rev() {
             let Ok(stored) = self.state(input) else { continue };
             if let Some(error) = &stored.failure {
                 return Err(error.clone());

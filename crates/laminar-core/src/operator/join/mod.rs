@@ -10,6 +10,9 @@
 //! the other side keeps its keys alone, each with how often it is there: then a key that is there once more costs nothing, however
 //! many rows it matches, and their numbers need not be kept.
 //!
+//! What one input's changes show of rows by themselves the other's may take back within the step: so it goes out at its end, added up. A row that has come
+//! together with its partner was never without one, and what is computed over it does not fail for NULLs that are not there.
+//!
 //! A row with a NULL key can match nothing. It is shown at once and not kept: its own retraction takes it back.
 //!
 //! Without keys every pair is looked at, by the same way: all rows have the same empty key.
@@ -42,7 +45,7 @@ use self::tally::{Tally, has_match};
 use super::late::LateRows;
 use super::lookup_keys::LookupKeys;
 use super::{Operator, OperatorContext};
-use crate::changelog::add_weights;
+use crate::changelog::{add_weights, consolidate_all};
 use crate::expr::ExprRef;
 use crate::graph::{EdgeProperties, JoinSpec, TimeBound};
 use crate::limits::BATCH_ROWS_MAX;
@@ -62,6 +65,10 @@ pub struct JoinOperator {
     sides: [Side; 2],
     /// What is shown of each side's rows by themselves.
     shown: [Option<Shown>; 2],
+    /// What is shown of rows by themselves in this step, until its end.
+    alone: Vec<ChangeBatch>,
+    /// Whether the step has brought changes, by port.
+    changed: [bool; 2],
     pairs: Pairs,
     /// By which rows are forgotten, and those that come too late for it.
     time_bound: Option<(TimeBound, LateRows)>,
@@ -88,7 +95,8 @@ impl JoinOperator {
         let looking_up = LookingUp::new(spec, left, &sides[0], &output);
         let time_bound =
             spec.time_bound.map(|bound| (bound, LateRows::new([bound.left, bound.right], &left.schema, &right.schema)));
-        Ok(Self { sides, shown, pairs: Pairs::new(pair_schema, spec.residual.clone(), shows_pairs), time_bound, looking_up })
+        let pairs = Pairs::new(pair_schema, spec.residual.clone(), shows_pairs);
+        Ok(Self { sides, shown, alone: Vec::new(), changed: [false; 2], pairs, time_bound, looking_up })
     }
 
     /// The times of the rows that each of the changes on `port` can meet; nothing if that is not bound, or one of them has no usable time.
@@ -115,6 +123,18 @@ impl JoinOperator {
         Ok(())
     }
 
+    /// Sends out what the step has changed in what is shown of rows by themselves. If one input alone has changed, nothing of it is taken back.
+    fn show_alone(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let both = std::mem::take(&mut self.changed) == [true; 2];
+        let takes_back = both && self.shown.iter().flatten().any(Shown::takes_back);
+        match self.alone.as_slice() {
+            [first, _, ..] if takes_back => cx.emit(consolidate_all(&first.rows().schema(), &self.alone)?),
+            _ => self.alone.drain(..).for_each(|changes| cx.emit(changes)),
+        }
+        self.alone.clear();
+        Ok(())
+    }
+
     /// Rows of a side of which the keys alone are kept: the other side's rows are shown anew whose key is there now and was not, or
     /// is not there any more.
     fn keys_changed(&mut self, own: usize, keyed: &KeyedChanges, cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -126,9 +146,10 @@ impl JoinOperator {
         };
         let asking = keyed.only(&turned.iter().map(|turned| Some(turned.is_some())).collect())?;
         let turned: Vec<bool> = turned.into_iter().flatten().collect();
+        let mut alone = cx.inside(&mut self.alone);
         while let Some(found) = arrangement.probe(&asking.keys, &asking.hashes, &mut cursor, BATCH_ROWS_MAX)? {
             let rows = found.rows.iter().zip(found.row_ids).map(|(row, row_id)| (row_id, turned[*row as usize]));
-            shown.turned(arrangement, &rows.collect::<Vec<_>>(), cx)?;
+            shown.turned(arrangement, &rows.collect::<Vec<_>>(), &mut alone)?;
         }
         self.sides[own].insert(keyed, None)
     }
@@ -202,9 +223,11 @@ impl Operator for JoinOperator {
             Some((_, late)) => late.leave_out(port, changes, cx)?,
             None => changes,
         };
+        self.changed[own] = true;
         let Prepared { keyed, keyless } = self.sides[own].prepare(changes, cx)?;
         if let (Some(shown), Some(keyless)) = (&self.shown[own], keyless) {
-            shown.changed(&keyless, BooleanArray::new(BooleanBuffer::new_unset(keyless.len()), None), cx)?;
+            let unmatched = BooleanArray::new(BooleanBuffer::new_unset(keyless.len()), None);
+            shown.changed(&keyless, unmatched, &mut cx.inside(&mut self.alone))?;
         }
         let Some(keyed) = keyed else { return Ok(()) };
         if self.sides[own].has_only_keys() {
@@ -216,12 +239,12 @@ impl Operator for JoinOperator {
         self.pairs.meet(port, &keyed, &within, &mut self.sides[other], &mut tally, cx)?;
         if let (Some(shown), Some(counts)) = (&self.shown[own], tally.own()) {
             let matched = BooleanBuffer::collect_bool(counts.len(), |row| has_match(counts[row]));
-            shown.changed(&keyed.changes, BooleanArray::new(matched, None), cx)?;
+            shown.changed(&keyed.changes, BooleanArray::new(matched, None), &mut cx.inside(&mut self.alone))?;
         }
         self.sides[own].insert(&keyed, tally.own())?;
         let Some(shown) = &self.shown[other] else { return Ok(()) };
         let arrangement = self.sides[other].arrangement();
-        shown.turned(arrangement, &tally.turned(arrangement), cx)
+        shown.turned(arrangement, &tally.turned(arrangement), &mut cx.inside(&mut self.alone))
     }
 
     fn on_watermark(&mut self, watermark: Watermark, _cx: &mut OperatorContext<'_>) -> Result<()> {
@@ -230,6 +253,7 @@ impl Operator for JoinOperator {
     }
 
     fn end_step(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
+        self.show_alone(cx)?;
         let Some(looking_up) = &mut self.looking_up else { return Ok(()) };
         let mut parts = Parts { sides: &mut self.sides, pairs: &self.pairs, shown: self.shown[0].as_ref() };
         looking_up.end_step(&mut parts, cx)

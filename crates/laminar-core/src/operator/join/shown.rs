@@ -47,6 +47,11 @@ impl Shown {
         Some(Self { port, form, output: output.clone(), width })
     }
 
+    /// Whether a row may be shown until its match comes.
+    pub(super) fn takes_back(&self) -> bool {
+        self.form != Form::Matched
+    }
+
     /// Shows changes of the side's own rows; `matched` says which of the rows have a match.
     pub(super) fn changed(&self, changes: &ChangeBatch, matched: BooleanArray, cx: &mut OperatorContext<'_>) -> Result<()> {
         let kept = match self.form {
