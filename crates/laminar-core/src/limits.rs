@@ -39,6 +39,8 @@ pub const SUBSCRIPTION_BYTES_MIN: usize = 64 << 10;
 pub const PUSH_TIMEOUT_MS: u64 = 1_000;
 /// How long a round waits in which every source is held back by a subscriber, in nanoseconds.
 pub const HELD_ROUND_NS: i64 = 1_000_000;
+/// A view that begins with at least so many stored rows is computed in pieces.
+pub const BACKFILL_ROWS_MIN: usize = 1 << 13;
 /// How often a database with a directory makes a checkpoint, in milliseconds.
 pub const CHECKPOINT_INTERVAL_MS: u64 = 10_000;
 /// Bytes of the log after which a checkpoint is made before its time.

@@ -35,8 +35,10 @@ impl Database {
         if self.durable.is_none() || !statements::changes_something(&statement.statement) {
             return self.run(statement);
         }
+        // While rows are computed, others write into the log: they must not say that the statement has been done.
+        let _backfilled = statements::backfilled(self, statement)?;
         self.lock().journal.begin_script_statement(&statement.text);
-        let outcome = self.run(statement);
+        let outcome = statements::run_backfilled(self, statement);
         let mut engine = self.lock();
         let now = engine.clock.now();
         engine.journal.end_script_statement(now, outcome.is_ok())?;

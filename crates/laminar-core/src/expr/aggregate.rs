@@ -25,6 +25,11 @@ pub trait AggregateFunction: Debug + Send + Sync {
         false
     }
 
+    /// Whether the result of a group is computed from all of its rows anew when one comes.
+    fn recomputes(&self) -> bool {
+        false
+    }
+
     /// Empty state. `retracts`: whether weights other than +1 can come; only then must removed values be remembered.
     fn accumulator(&self, retracts: bool) -> Result<Box<dyn GroupAccumulator>>;
 }

@@ -13,6 +13,7 @@ mod explain;
 mod kept;
 mod node;
 mod nodes;
+mod pieces;
 mod validate;
 
 pub use builder::DagBuilder;
@@ -29,4 +30,5 @@ pub use nodes::{
     OverFunction, OverSpec, Pick, RecursionSpec, SessionSpec, SourceSpec, TemporalFilterSpec, TermInput, TermNode, TimeBound,
     TopNSpec, UnnestColumn, UnnestSpec, WindowEmission, WindowSpec, can_be_sent, is_asof_type, late_schema,
 };
+pub use pieces::takes_pieces;
 pub use validate::validate;

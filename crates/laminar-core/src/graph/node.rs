@@ -159,4 +159,15 @@ pub(super) trait NodeSpec {
     fn follows_watermark(&self) -> bool {
         true
     }
+
+    /// Whether the rows with which it begins may come in many steps ([`takes_pieces`](super::takes_pieces)). `provisional`: some that come may be taken
+    /// back before the last step.
+    fn takes_pieces(&self, provisional: bool) -> bool {
+        !provisional
+    }
+
+    /// Whether what it gives out may be taken back while its inputs only grow.
+    fn gives_provisional_rows(&self) -> bool {
+        false
+    }
 }

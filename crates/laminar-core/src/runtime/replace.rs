@@ -30,23 +30,29 @@ impl GraphHost {
         for query in replaced {
             inputs.insert(query.output, self.node(query.computed)?.node.inputs.clone());
         }
-        self.check_detach_behind(&inputs, &gone)?;
-        match self.workers.len() {
-            _ if replaced.is_empty() => self.detach(&gone)?,
-            1 => {
-                for (output, inputs) in inputs {
-                    self.workers[0].set_inputs(output, inputs)?;
-                }
-                self.detach(&gone)?;
-            }
-            // How rows are spread depends on where they come from, for all that reads them.
-            _ => self.rebuild_without(&inputs, &gone)?,
-        }
+        self.reconnect(&inputs, &gone)?;
         for (query, difference) in replaced.iter().zip(differences) {
             let output = self.node(query.output)?.node.clone();
             difference.into_iter().try_for_each(|changes| self.place(0, &output, Port::LEFT, &changes))?;
         }
         Ok(())
+    }
+
+    /// Lets nodes read from others, which have given out the same until now, from the next step on, and takes out the nodes `gone`. Between two
+    /// steps; if something fails, nothing has changed.
+    pub(super) fn reconnect(&mut self, inputs: &BTreeMap<NodeId, Vec<NodeId>>, gone: &[NodeId]) -> Result<()> {
+        self.check_detach_behind(inputs, gone)?;
+        match self.workers.len() {
+            _ if inputs.is_empty() => self.detach(gone),
+            1 => {
+                for (node, inputs) in inputs {
+                    self.workers[0].set_inputs(*node, inputs.clone())?;
+                }
+                self.detach(gone)
+            }
+            // How rows are spread depends on where they come from, for all that reads them.
+            _ => self.rebuild_without(inputs, gone),
+        }
     }
 
     /// Whether something waits for one of `nodes` that the next step would bring: what they keep does not hold all that has come.

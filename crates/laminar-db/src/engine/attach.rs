@@ -22,6 +22,7 @@ use super::{Done, Engine};
 use crate::catalog::{Definition, ObjectId, Side, SideId, SourceDefinition, inputs_in, objects_in, sides_in};
 
 /// A continuous query that runs.
+#[derive(Clone)]
 pub(crate) struct Attached {
     pub(crate) fragment: Fragment,
     /// The objects that it reads from directly.
@@ -85,7 +86,7 @@ impl Engine {
         text: &str,
         purpose: Purpose,
     ) -> Result<Attached> {
-        let attached = self.lowered(name, query, text, purpose)?;
+        let mut attached = self.lowered(name, query, text, purpose)?;
         attached.fragment.reads.iter().try_for_each(|node| self.refuse_ended(*node))?;
         refuse_repeated_names(&attached.fragment.properties.schema, query)?;
         let nodes = &attached.fragment.nodes;
@@ -94,8 +95,13 @@ impl Engine {
             (Some(target), Some(late)) => Some(self.fit_target(target, late.schema(), &attached.depends_on)?),
             _ => None,
         };
-        self.attach_nodes(id, nodes.clone())?;
+        let mut rejected = Vec::new();
+        match self.backfill_of(name, text, &attached) {
+            Some(backfill) => (attached, rejected) = self.take_over(backfill, id)?,
+            None => self.attach_nodes(id, nodes.clone())?,
+        }
         self.declare_sides(id, late)?;
+        self.side_outputs.collect(self.reactor.graph(), rejected)?;
         if let Some(target) = target {
             self.connect_target(id, target)?;
         }
@@ -128,9 +134,14 @@ impl Engine {
         let inputs: Vec<NodeId> = nodes.iter().flat_map(|node| node.inputs.iter().copied()).collect();
         let attached: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
         self.reactor.attach(nodes)?;
-        self.side_outputs.own(owner, attached.iter().copied());
         self.next_node = next;
-        self.note(Done::Attached(attached))?;
+        self.own_attached(owner, attached, inputs)
+    }
+
+    /// Nodes in the graph run for an object, or for a query without a name, from now on, and read from `inputs`.
+    pub(super) fn own_attached(&mut self, owner: ObjectId, nodes: Vec<NodeId>, inputs: Vec<NodeId>) -> Result<()> {
+        self.side_outputs.own(owner, nodes.iter().copied());
+        self.note(Done::Attached(nodes))?;
         inputs.into_iter().try_for_each(|input| self.want(input))
     }
 

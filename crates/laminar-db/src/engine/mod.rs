@@ -3,6 +3,7 @@
 mod admit;
 mod alignment;
 mod attach;
+mod backfill;
 mod capture;
 mod files;
 mod forward;
@@ -45,6 +46,8 @@ use laminar_sql::plan::Planner;
 
 pub(crate) use alignment::Held;
 pub(crate) use attach::{Attached, Declared, options_of, refuse_repeated_names};
+use backfill::Backfill;
+pub(crate) use backfill::{BackfillId, BackfillProgress};
 pub(crate) use capture::{Captured, held_back_by_sink};
 pub(crate) use files::Files;
 pub(crate) use histories::AttachedHistory;
@@ -100,6 +103,8 @@ pub(crate) struct Engine {
     pub(crate) readers: Readers,
     pub(crate) side_outputs: SideOutputs,
     pub(crate) busy_sinks: Arc<BusySinks>,
+    backfills: Vec<Backfill>,
+    backfills_begun: u64,
     pub(crate) histories: Vec<AttachedHistory>,
     undo: Undo,
     /// What is written into the log of the database's directory.
@@ -135,6 +140,7 @@ impl Engine {
         side_outputs.set_bytes_max(parts.settings.side_output_memory);
         Self {
             pool,
+            busy_sinks: Arc::default(),
             clock: parts.clock,
             registry: parts.registry,
             settings: parts.settings,
@@ -145,7 +151,8 @@ impl Engine {
             reactor,
             readers: Readers::default(),
             side_outputs,
-            busy_sinks: Arc::default(),
+            backfills: Vec::new(),
+            backfills_begun: 0,
             histories: Vec::new(),
             undo: Undo::default(),
             journal: Journal::default(),

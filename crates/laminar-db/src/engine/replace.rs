@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// What `query`, whose inputs are these, reads and what does not keep its rows.
-    fn forgetful_input(&self, query: &StreamQuery, inputs: &[ObjectId]) -> Option<String> {
+    pub(super) fn forgetful_input(&self, query: &StreamQuery, inputs: &[ObjectId]) -> Option<String> {
         if let Some(side) = sides_in(query, &self.catalog).first() {
             return Some(self.catalog.side_name(*side));
         }

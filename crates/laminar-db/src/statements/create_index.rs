@@ -2,48 +2,91 @@
 
 use arrow_schema::DataType;
 use laminar_core::changelog::RowKeys;
-use laminar_core::dag::{IndexSpec, Node, NodeKind, derive};
-use laminar_core::{Code, Error, Result};
+use laminar_core::dag::{EdgeProperties, IndexSpec, Node, NodeKind, derive};
+use laminar_core::{Code, Error, NodeId, Result};
+use laminar_sql::lower::Fragment;
 use laminar_sql::parse::{CreateIndex, Name};
 
 use super::target_table::places_of;
 use super::{StatementOutcome, name_is_free, text_rows};
-use crate::catalog::{Catalog, CatalogChange, Definition, Object, ObjectKind, kind_name};
-use crate::engine::{Engine, Instance, Parts};
+use crate::catalog::{Catalog, CatalogChange, Definition, Object, ObjectId, ObjectKind, kind_name};
+use crate::engine::{Attached, BackfillId, Engine, Instance, Parts};
 
 pub(super) fn run(engine: &mut Engine, create: &CreateIndex, text: &str) -> Result<StatementOutcome> {
-    let object = engine.catalog.require(&create.on)?;
-    let (on, schema) = match object.properties().filter(|_| object.is_stored()) {
-        Some(properties) => (object.id, properties.schema.clone()),
-        None => return Err(keeps_no_rows(object).at(create.on.span)),
-    };
     let create = CreateIndex { name: free_name(create, &engine.catalog), ..create.clone() };
+    let indexed = indexed(engine, &create)?;
     if let Some(skipped) = name_is_free(engine, &create.name, create.if_not_exists, false)? {
         return Ok(skipped);
     }
-    let columns = places_of(&create.columns, &schema, &create.on.text)?;
-    for (column, name) in columns.iter().zip(&create.columns) {
-        refuse_type(schema.field(*column).data_type(), name)?;
+    let (id, name, columns) = (engine.catalog.next_id(), create.name.text.clone(), columns_of(&create, &indexed)?);
+    let mut attached = planned(engine, &name, &indexed, &columns);
+    match engine.backfill_of(&name, text, &attached) {
+        Some(backfill) => (attached, _) = engine.take_over(backfill, id)?,
+        None => engine.attach_nodes(id, attached.fragment.nodes.clone())?,
     }
-    let input = engine.output_of(on)?;
-    let properties = engine.reactor.graph().properties(input).cloned();
-    let properties = properties.ok_or_else(|| Error::internal(format!("'{}' has no node", create.on.text)))?;
-    let (id, node) = (engine.catalog.next_id(), engine.next_node());
-    let kind = NodeKind::Index(IndexSpec { columns: columns.clone() });
-    let output = derive(&kind, &[&properties], properties.schema.clone());
-    let name = create.name.text.clone();
-    engine.attach_nodes(id, vec![Node { id: node, name: name.clone(), kind, inputs: vec![input], output }])?;
-    engine.run_instance(id, Instance::new(vec![node], Parts::Index))?;
+    engine.run_instance(id, Instance::new(vec![attached.fragment.root], Parts::Index))?;
     engine.settle()?;
     engine.stage(CatalogChange::Create(Object {
         id,
         name: name.clone(),
         sql: create.named_text(text),
-        depends_on: vec![on],
+        depends_on: attached.depends_on,
         late_to: None,
         definition: Definition::Index { columns },
     }));
     Ok(StatementOutcome::done(format!("CREATE INDEX {name}")))
+}
+
+/// Begins to put the rows that are stored into the index that the statement is about to make, if they are many. What is wrong with the statement it says
+/// itself.
+pub(super) fn begin_backfill(engine: &mut Engine, create: &CreateIndex, text: &str) -> Result<Option<BackfillId>> {
+    let name = free_name(create, &engine.catalog).text;
+    if engine.catalog.get(&name).is_some() {
+        return Ok(None);
+    }
+    let Ok(indexed) = indexed(engine, create) else { return Ok(None) };
+    let Ok(columns) = columns_of(create, &indexed) else { return Ok(None) };
+    let attached = planned(engine, &name, &indexed, &columns);
+    engine.begin_backfill_of(&name, text, attached)
+}
+
+/// What an index stands over.
+struct Indexed {
+    object: ObjectId,
+    /// Where its rows come out.
+    node: NodeId,
+    edge: EdgeProperties,
+}
+
+fn indexed(engine: &Engine, create: &CreateIndex) -> Result<Indexed> {
+    let object = engine.catalog.require(&create.on)?;
+    if !object.is_stored() {
+        return Err(keeps_no_rows(object).at(create.on.span));
+    }
+    let (object, node) = (object.id, engine.output_of(object.id)?);
+    let edge = engine.reactor.graph().properties(node).cloned();
+    let edge = edge.ok_or_else(|| Error::internal(format!("'{}' has no node", create.on.text)))?;
+    Ok(Indexed { object, node, edge })
+}
+
+/// The places of the columns that the index finds rows by.
+fn columns_of(create: &CreateIndex, indexed: &Indexed) -> Result<Vec<usize>> {
+    let schema = &indexed.edge.schema;
+    let columns = places_of(&create.columns, schema, &create.on.text)?;
+    for (column, name) in columns.iter().zip(&create.columns) {
+        refuse_type(schema.field(*column).data_type(), name)?;
+    }
+    Ok(columns)
+}
+
+/// The node of an index called `name`, not yet attached.
+fn planned(engine: &Engine, name: &str, indexed: &Indexed, columns: &[usize]) -> Attached {
+    let (id, input) = (engine.next_node(), indexed.node);
+    let kind = NodeKind::Index(IndexSpec { columns: columns.to_vec() });
+    let properties = derive(&kind, &[&indexed.edge], indexed.edge.schema.clone());
+    let node = Node { id, name: name.to_owned(), kind, inputs: vec![input], output: properties.clone() };
+    let fragment = Fragment { nodes: vec![node], root: id, properties, reads: vec![input] };
+    Attached { fragment, depends_on: vec![indexed.object] }
 }
 
 /// The name that was written; if none was, one that nothing has.

@@ -1,6 +1,7 @@
 //! What each statement does: one file a statement, and the match that finds it.
 
 mod alter;
+mod backfill;
 mod backup;
 mod change;
 mod checkpoint;
@@ -53,6 +54,7 @@ use crate::catalog::{Object, ObjectId, ObjectKind, SideName, kind_in_words, kind
 use crate::engine::Engine;
 use crate::{Database, Notice, Rows, Subscription};
 
+pub(crate) use backfill::Backfilled;
 pub(crate) use drop::drop_all;
 pub(crate) use redo::{create_again, redo};
 pub(crate) use subscribe::subscribe_to_text;
@@ -114,8 +116,19 @@ impl StatementOutcome {
     }
 }
 
-/// Runs a statement; in a database with a directory, until what it did lasts. What panics in it is a mistake of ours, which must not end the program.
+/// Runs a statement; in a database with a directory, until what it did lasts.
 pub(crate) fn run(database: &Database, parsed: &ParsedStatement) -> Result<StatementOutcome> {
+    let _backfilled = backfilled(database, parsed)?;
+    run_backfilled(database, parsed)
+}
+
+/// What others need not wait for while the statement runs.
+pub(crate) fn backfilled<'a>(database: &'a Database, parsed: &ParsedStatement) -> Result<Option<Backfilled<'a>>> {
+    with_deep_stack(|| caught(|| backfill::before(database, &parsed.statement, &parsed.text)))
+}
+
+/// Runs a statement after [`backfilled`]. What panics in it is a mistake of ours, which must not end the program.
+pub(crate) fn run_backfilled(database: &Database, parsed: &ParsedStatement) -> Result<StatementOutcome> {
     let outcome = with_deep_stack(|| caught(|| run_here(database, parsed)))?;
     let is_acknowledged = matches!(parsed.statement, Statement::Acknowledge(_));
     if database.durable.is_some() && (is_acknowledged || changes_something(&parsed.statement)) {

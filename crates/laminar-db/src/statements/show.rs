@@ -1,12 +1,13 @@
 //! `SHOW` and `DESCRIBE`.
 
 use arrow_schema::Field;
+use laminar_core::time::Watermark;
 use laminar_core::{Code, Error, NodeId, Result};
 use laminar_sql::parse::{Name, Show};
 
 use super::{StatementOutcome, checkpoint, create_index, fetch, text_rows};
 use crate::catalog::{Definition, Object, ObjectKind, kind_in_words, kind_name};
-use crate::engine::{Engine, LookupStatus};
+use crate::engine::{BackfillProgress, Engine, LookupStatus};
 use crate::{ObjectStatus, Retrying, Status};
 
 pub(super) fn run(engine: &mut Engine, show: &Show) -> Result<StatementOutcome> {
@@ -65,7 +66,14 @@ fn jobs(engine: &mut Engine) -> Result<StatementOutcome> {
             length(object.steps.worst_ns),
         ]
     });
-    text_rows(&JOBS, rows.collect())
+    let backfills = engine.backfills().map(|BackfillProgress { name, kind, done, stored }| {
+        let state = format!("computes its first rows: {done} of {stored} are read");
+        let kind = kind_name(kind).to_lowercase();
+        let counts = [done, 0, 0].map(|count| count.to_string());
+        let rest = [Watermark::START.to_string(), "0".to_owned(), "0".to_owned(), "0".to_owned(), length(0)];
+        [name.to_owned(), kind, state].into_iter().chain(counts).chain(rest).collect()
+    });
+    text_rows(&JOBS, rows.chain(backfills).collect())
 }
 
 /// What an object is doing, in words.

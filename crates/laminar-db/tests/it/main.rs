@@ -4,6 +4,7 @@ mod absent_rows;
 mod aggregates;
 mod alignment;
 mod asof_oracle;
+mod backfill;
 mod backpressure;
 mod change_formats;
 mod changes;

@@ -13,6 +13,7 @@ use crate::graph::edge::{ChangeKind, EdgeProperties, TimeColumn};
 use crate::graph::explain::{groups, list};
 use crate::graph::kept::{Extent, KeptInput, NodeKeeps, kept_groups};
 use crate::graph::node::{Node, NodeSpec};
+use crate::graph::pieces::are_columns;
 use crate::graph::validate::expect_groups;
 
 /// `GROUP BY keys`. Output columns: keys, then aggregates. Without keys there is always exactly one row.
@@ -53,6 +54,17 @@ impl NodeSpec for AggregateSpec {
 
     fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {
         grouped(&inputs[0], &self.keys, 0)
+    }
+
+    fn takes_pieces(&self, provisional: bool) -> bool {
+        let call = |call: &AggregateCall| {
+            !call.function.recomputes() && (!provisional || are_columns(call.args.iter().chain(&call.filter)))
+        };
+        self.aggregates.iter().all(call) && (!provisional || are_columns(&self.keys))
+    }
+
+    fn gives_provisional_rows(&self) -> bool {
+        true
     }
 
     fn validate(&self, _: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {

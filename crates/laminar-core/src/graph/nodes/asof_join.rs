@@ -100,6 +100,11 @@ impl NodeSpec for AsofJoinSpec {
         self.by_keys(&inputs[0], &inputs[1]).distribute(inputs)
     }
 
+    /// Each row can be nearer to all rows of the other side than those before it.
+    fn takes_pieces(&self, _: bool) -> bool {
+        false
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         let (left, right) = (&inputs[0].schema, &inputs[1].schema);
         for (column, input) in self.left_keys.iter().map(|key| (key, left)).chain(self.right_keys.iter().map(|key| (key, right)))

@@ -40,6 +40,11 @@ impl NodeSpec for ChangesSpec {
         Placement { partitioning: behind_change(&placement.partitioning), ..placement }
     }
 
+    /// It tells what comes together.
+    fn takes_pieces(&self, _: bool) -> bool {
+        false
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         let own = [DataType::UInt64, DataType::Utf8];
         expect_types(schema, own.iter().chain(types(&inputs[0].schema)))

@@ -11,6 +11,7 @@ use crate::graph::distribute::{Placement, repeated};
 use crate::graph::edge::{ChangeKind, EdgeProperties, Partitioning};
 use crate::graph::kept::{KeptInput, NodeKeeps};
 use crate::graph::node::{Node, NodeSpec};
+use crate::graph::pieces::are_columns;
 use crate::graph::validate::{expect_condition, expect_input, expect_types, types};
 
 /// `filter`, then `projection`.
@@ -51,6 +52,11 @@ impl NodeSpec for ComputeSpec {
 
     fn distribute(&self, inputs: &[EdgeProperties]) -> Placement {
         Placement::new(vec![None], self.partitioning(&inputs[0]))
+    }
+
+    /// A row that is taken back again must not have failed.
+    fn takes_pieces(&self, provisional: bool) -> bool {
+        !provisional || are_columns(self.filter.iter().chain(self.projection.iter().flatten()))
     }
 
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {

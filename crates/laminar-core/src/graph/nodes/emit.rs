@@ -47,6 +47,11 @@ impl NodeSpec for EmitSpec {
         changed(&inputs[0])
     }
 
+    /// It lets go by the clock, or at the end of its input.
+    fn takes_pieces(&self, _: bool) -> bool {
+        false
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         if matches!(self.when, EmitWhen::Every(nanos) if nanos <= 0) {
             return Err(Error::new(Code::InvalidWindow, "the interval of EMIT EVERY must be greater than zero"));

@@ -37,6 +37,10 @@ impl NodeSpec for IndexSpec {
         partitioned(&inputs[0], &self.columns)
     }
 
+    fn takes_pieces(&self, _: bool) -> bool {
+        true
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         if self.columns.is_empty() {
             return Err(Error::internal("an index by no column"));

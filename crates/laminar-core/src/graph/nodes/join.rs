@@ -187,6 +187,15 @@ impl NodeSpec for JoinSpec {
         Placement { exchanges, partitioning, state: StatePlace::ByKeys(order) }
     }
 
+    /// What a left row is given that is joined once depends on what has come before it; rows that come and go again meet others each time.
+    fn takes_pieces(&self, provisional: bool) -> bool {
+        !provisional && self.lookup.is_none()
+    }
+
+    fn gives_provisional_rows(&self) -> bool {
+        !matches!(self.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi)
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         let (left, right) = (&inputs[0].schema, &inputs[1].schema);
         if self.left_keys.len() != self.right_keys.len() {

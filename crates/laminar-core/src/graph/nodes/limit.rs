@@ -38,6 +38,11 @@ impl NodeSpec for LimitSpec {
         Placement::new(vec![gathered(&inputs[0])], Partitioning::Single)
     }
 
+    /// The rows that come first are those of the first step.
+    fn takes_pieces(&self, _: bool) -> bool {
+        false
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         if !inputs[0].changes.is_append() {
             return Err(Error::internal("of rows that change it is not settled which ones are the first"));

@@ -48,6 +48,10 @@ impl NodeSpec for OutputSpec {
         }
     }
 
+    fn takes_pieces(&self, _: bool) -> bool {
+        true
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         if self.primary_key.is_some() && !self.stored {
             return Err(Error::internal("only stored rows can be replaced by key"));

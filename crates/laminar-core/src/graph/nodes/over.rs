@@ -171,6 +171,11 @@ impl NodeSpec for OverSpec {
         partitioned(&inputs[0], &self.partition)
     }
 
+    /// Each row can change what is computed for all rows behind it.
+    fn takes_pieces(&self, _: bool) -> bool {
+        false
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         expect_order(&inputs[0].schema, &self.partition, &self.order)?;
         self.aggregates().filter_map(|call| call.filter.as_ref()).try_for_each(expect_condition)?;

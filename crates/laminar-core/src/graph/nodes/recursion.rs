@@ -90,6 +90,11 @@ impl NodeSpec for RecursionSpec {
         Placement::new(inputs.iter().map(gathered).collect(), Partitioning::Single)
     }
 
+    /// Each row can change all that follows from others.
+    fn takes_pieces(&self, _: bool) -> bool {
+        false
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         expect_types(schema, types(&inputs[0].schema))?;
         for (place, term) in self.term.iter().enumerate() {

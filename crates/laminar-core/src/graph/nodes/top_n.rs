@@ -52,6 +52,15 @@ impl NodeSpec for TopNSpec {
         partitioned(&inputs[0], &self.partition)
     }
 
+    /// With each row the numbers of all behind it change.
+    fn takes_pieces(&self, _: bool) -> bool {
+        self.row_number.is_none()
+    }
+
+    fn gives_provisional_rows(&self) -> bool {
+        true
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         expect_order(&inputs[0].schema, &self.partition, &self.order)?;
         if self.offset < 0 || self.limit < 0 {

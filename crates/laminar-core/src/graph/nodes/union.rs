@@ -52,6 +52,10 @@ impl NodeSpec for UnionSpec {
         Placement::new(inputs.iter().map(deal).collect(), Partitioning::Any)
     }
 
+    fn takes_pieces(&self, _: bool) -> bool {
+        true
+    }
+
     fn validate(&self, inputs: &[&EdgeProperties], schema: &SchemaRef) -> Result<()> {
         inputs.iter().try_for_each(|input| expect_types(schema, types(&input.schema)))
     }

@@ -38,6 +38,10 @@ impl AggregateFunction for Distinct {
         self.function.return_type()
     }
 
+    fn recomputes(&self) -> bool {
+        self.function.recomputes()
+    }
+
     fn accumulator(&self, retracts: bool) -> Result<Box<dyn GroupAccumulator>> {
         let inner = self.function.accumulator(retracts)?;
         if let [arg] = self.args.as_slice()

@@ -65,6 +65,10 @@ impl AggregateFunction for Replayed {
         &self.return_type
     }
 
+    fn recomputes(&self) -> bool {
+        true
+    }
+
     fn accumulator(&self, _retracts: bool) -> Result<Box<dyn GroupAccumulator>> {
         let ascending = SortDirection { descending: false, nulls_first: false };
         let (plain, keys) = self.args.split_at(self.args.len() - self.ordering.len());

@@ -51,6 +51,11 @@ impl ComponentSteps {
         self.components.iter().position(|component| component.first == first)
     }
 
+    /// The first node of a component, by its number.
+    pub(super) fn first_node(&self, component: usize) -> Option<NodeId> {
+        self.components.get(component).map(|component| component.first)
+    }
+
     /// The component had a step alone.
     pub(super) fn charge_alone(&mut self, component: usize, spent: u64, limit: u64) {
         if let Some(component) = self.components.get_mut(component) {

@@ -47,6 +47,7 @@ mod fitted;
 mod inbox;
 mod portions;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use component_steps::ComponentSteps;
@@ -168,6 +169,15 @@ impl Reactor {
     pub fn replace_queries(&mut self, replaced: &[ReplacedQuery], gone: &[NodeId]) -> Result<()> {
         self.expect_open()?;
         self.graph.replace_queries(replaced, gone)?;
+        self.find_components()
+    }
+
+    /// Lets nodes read from others, which have given out the same until now, from the next step on, and takes out the nodes `gone`, in front of which
+    /// nothing may wait. Between two polls; if something fails, nothing has changed.
+    pub fn reconnect(&mut self, inputs: &BTreeMap<NodeId, Vec<NodeId>>, gone: &[NodeId]) -> Result<()> {
+        self.expect_open()?;
+        self.graph.reconnect(inputs, gone)?;
+        self.inboxes.retain(|inbox| !gone.contains(&inbox.source));
         self.find_components()
     }
 

@@ -54,6 +54,13 @@ impl Reactor {
         Ok(Started { progressed: true, blocked, alone: Some((component, rows)) })
     }
 
+    /// One step over the connected component of `node` alone, with what waits in front of its sources.
+    pub fn poll_component_of(&mut self, node: NodeId, handler: &mut dyn RejectedRowsHandler) -> Result<Poll> {
+        let component = self.components.first_node(self.graph.component(node)?);
+        let started = self.start_component(component.unwrap_or(node), STEP_ROWS_MAX)?;
+        self.finish_poll(started, Some(handler))
+    }
+
     /// Feeds the sources of a component with its next piece; the rows that one source got at most.
     fn feed_piece(&mut self, component: usize, rows_max: usize) -> Result<usize> {
         let mut most = 0;

@@ -13,6 +13,7 @@ mod isolation;
 mod limit;
 mod outlets;
 mod partial_aggregation;
+mod pieces;
 mod random;
 mod random_windows;
 mod rescale;

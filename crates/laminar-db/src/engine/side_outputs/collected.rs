@@ -141,7 +141,7 @@ impl SideOutputs {
     }
 
     /// Takes over what operators rejected.
-    fn collect(&mut self, graph: &GraphHost, rejected: Vec<(NodeId, RejectedRows)>) -> Result<()> {
+    pub(crate) fn collect(&mut self, graph: &GraphHost, rejected: Vec<(NodeId, RejectedRows)>) -> Result<()> {
         let step = graph.last_step();
         for (node, rows) in rejected {
             let Some(node) = graph.nodes().find(|candidate| candidate.id == node) else { continue };
