@@ -28,6 +28,8 @@ const LOOKS_EVERY: Duration = Duration::from_secs(1);
 const COPIED_ROWS: usize = 4096;
 /// So few are left to the moment at which it is taken.
 const LEFT_ROWS: usize = 1024;
+/// So often others are let in so that what waits for sinks is written outside of the lock, before it is written within.
+const LEAVES_FOR_SINKS: usize = 16;
 /// After so many pieces that left no less than those before, what changes is as much as what is copied.
 const COPIES_IN_VAIN: usize = 64;
 
@@ -81,6 +83,15 @@ impl Database {
     /// Takes a checkpoint; `None`: nothing has happened since the last one.
     fn capture(&self, last: &mut Checkpoints) -> Result<Option<(Captured, u64)>> {
         let mut engine = self.lock_with_sources();
+        for _ in 0..LEAVES_FOR_SINKS {
+            // What sinks reject of what came before the checkpoint belongs to it, and they are better written outside.
+            engine.take_all_in()?;
+            if engine.sinks_are_idle() {
+                break;
+            }
+            drop(engine);
+            engine = self.lock_with_sources();
+        }
         if has_nothing_new(&engine, last) {
             return Ok(None);
         }
@@ -99,10 +110,9 @@ impl Database {
     fn publish(&self, durable: &Durable, checkpoints: &mut Checkpoints, mut captured: Captured, step: u64) -> Result<u64> {
         let (epoch, log) = (captured.epoch, captured.log);
         let sinks = captured.sinks();
-        match captured
-            .prepare_sinks()
-            .and_then(|()| written(durable, captured).map_err(|error| error.within(format!("checkpoint {epoch}"))))
-        {
+        let prepared = captured.prepare_sinks();
+        let within = |error: Error| error.within(format!("checkpoint {epoch}"));
+        match prepared.and_then(|()| written(durable, captured).map_err(within)) {
             Ok(()) => {
                 (checkpoints.epoch, checkpoints.taken) = (epoch, Some((log, step)));
                 sinks.iter().for_each(|sink| sink.commit(epoch));
@@ -110,7 +120,8 @@ impl Database {
                 Ok(epoch)
             }
             Err(error) => {
-                self.lock_with_sources().abort_epoch(epoch);
+                // Without the engine's lock: a step may hold it and wait for the end of the epoch.
+                sinks.iter().for_each(|sink| sink.abort(epoch));
                 Err(error)
             }
         }

@@ -10,14 +10,14 @@ use laminar_core::alloc::StateScope;
 use laminar_core::dag::OutletId;
 use laminar_core::reactor::{LaneBudgets, Scheduler};
 use laminar_core::row::Row;
-use laminar_core::time::{Clock, Watermark};
+use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result};
 use laminar_storage::LogPosition;
 
 use crate::catalog::{ObjectId, kind_name};
 use crate::durability::Durable;
-use crate::engine::{BusySinks, Engine, EngineParts};
-use crate::engine_lock::{EngineGuard, EngineLock, Priority, Wakeup};
+use crate::engine::{Engine, EngineParts};
+use crate::engine_lock::{EngineGuard, EngineLock, Errand, Priority, Wakeup};
 use crate::events::{Event, EventOutlet};
 use crate::history::Reading;
 use crate::{Interrupt, Notice, Status};
@@ -48,8 +48,7 @@ impl Database {
         let engine = Engine::new(parts);
         let interrupt = engine.interrupt.clone();
         let scheduler = Arc::new(Mutex::new(Scheduler::new(LaneBudgets::START, Arc::clone(&clock))));
-        let (sinks, lock) = (Arc::clone(&engine.busy_sinks), EngineLock::new(engine, Arc::clone(&clock)));
-        let lock = lock.on_leaving(move |lock| write_sinks(&sinks, lock, &*clock));
+        let lock = EngineLock::new(engine, clock).on_leaving(writing_sinks);
         Self { engine: Arc::new(lock), durable: None, scheduler, interrupt, is_hosted: false, _threads: None }
     }
 
@@ -284,14 +283,21 @@ impl Database {
     }
 }
 
-/// What a thread does that has let go of the engine: it writes what steps have left for sinks. What these reject flows on.
-fn write_sinks(sinks: &BusySinks, lock: &EngineLock<Engine>, clock: &dyn Clock) {
-    if sinks.any() && sinks.write(clock.now()) {
-        let mut engine = lock.enter(Priority::Interactive);
-        if let Err(error) = engine.settle() {
-            engine.last_turn = Some(Err(error));
-        }
+/// What a thread does that has let go of the engine: it writes what its steps have left for sinks. What these reject flows on.
+fn writing_sinks(engine: &mut Engine) -> Option<Errand<Engine>> {
+    let sinks = engine.busy_sinks.take();
+    if sinks.is_empty() {
+        return None;
     }
+    let busy = Arc::clone(&engine.busy_sinks);
+    Some(Box::new(move |lock| {
+        if busy.write(&sinks) {
+            let mut engine = lock.enter(Priority::Interactive);
+            if let Err(error) = engine.settle() {
+                engine.last_turn = Some(Err(error));
+            }
+        }
+    }))
 }
 
 /// What came of a push.

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 use laminar_connectors::Trouble;
-use laminar_core::dag::{GraphImage, NodeImage, explain_node};
+use laminar_core::dag::{GraphImage, Node, NodeImage, NodeKind, explain_node};
 use laminar_core::operator::SentGroups;
-use laminar_core::time::watermark::Holds;
 use laminar_core::time::Watermark;
+use laminar_core::time::watermark::Holds;
 use laminar_core::{Code, Error, NodeId, Result, StepId};
 use laminar_storage::{BlockId, LogPosition, Store};
 
@@ -29,9 +29,9 @@ pub(crate) struct Captured {
     pub(crate) epoch: u64,
     /// What stands in the log behind this is not in it.
     pub(crate) log: LogPosition,
-    graph: GraphImage,
     /// The lowest watermark of the sources that have one and have not ended.
     pub(crate) watermark: Option<i64>,
+    graph: GraphImage,
     taken_at: i64,
     next_object: u64,
     objects: Vec<CapturedObject>,
@@ -59,14 +59,23 @@ struct CapturedSink {
     prepared: Option<StoredSink>,
 }
 
+/// How often what sinks reject while a checkpoint is taken is followed: what rejected rows bring to sinks may be rejected in turn.
+const SINK_ROUNDS: usize = 3;
+
 /// The name of a side in a manifest.
 pub(super) const SIDES: [(Side, &str); 2] = [(Side::Late, "late"), (Side::Errors, "errors")];
 
 impl Engine {
     /// Takes a checkpoint, if nothing waits: `None` while a subscription holds back rows that sources have delivered already, or a sink cannot be written. All sources must be here.
     pub(crate) fn capture(&mut self, epoch: u64) -> Result<Option<Captured>> {
-        self.pass_on_what_was_read()?;
-        self.settle_all()?;
+        self.take_all_in()?;
+        let mut rounds = 0;
+        while !self.sinks_are_idle() && rounds < SINK_ROUNDS {
+            // What they reject is stepped over, too.
+            self.write_sinks();
+            self.settle_all()?;
+            rounds += 1;
+        }
         // What was passed on may have been logged.
         let Some(log) = self.journal.end() else { return Ok(None) };
         if !self.reactor.is_settled() || self.readers.some_ahead() || self.waiting_sink().is_some() {
@@ -82,10 +91,16 @@ impl Engine {
         Ok(Some(Captured { epoch, log, watermark, graph, taken_at, next_object, objects, script }))
     }
 
+    /// Brings in what sources have delivered, and runs all steps that are to be run.
+    pub(crate) fn take_all_in(&mut self) -> Result<()> {
+        self.pass_on_what_was_read()?;
+        self.settle_all()
+    }
+
     fn lowest_watermark(&self) -> Option<i64> {
         let graph = self.reactor.graph();
-        let sources = self.instances.iter().filter_map(|(id, _)| self.instances.source(id)?.reader);
-        let watermarks = sources.filter_map(|reader| graph.watermark(reader.node).ok());
+        let has_watermark = |node: &&Node| matches!(&node.kind, NodeKind::Source(source) if source.watermark.is_some());
+        let watermarks = graph.nodes().filter(has_watermark).filter_map(|source| graph.watermark(source.id).ok());
         watermarks.filter(|watermark| *watermark != Watermark::START && !watermark.is_end()).map(|watermark| watermark.0).min()
     }
 

@@ -140,7 +140,7 @@ impl Engine {
         side_outputs.set_bytes_max(parts.settings.side_output_memory);
         Self {
             pool,
-            busy_sinks: Arc::default(),
+            busy_sinks: BusySinks::new(Arc::clone(&parts.clock)),
             clock: parts.clock,
             registry: parts.registry,
             settings: parts.settings,

@@ -80,6 +80,9 @@ impl Engine {
             self.held_rounds = 0;
             return Ok(Round::Progressed);
         }
+        if self.busy_sinks.some_written() {
+            return Ok(Round::WaitUntil(self.clock.now().saturating_add(HELD_ROUND_NS)));
+        }
         if self.can_step()? {
             // The turn went to callers that waited.
             return Ok(Round::Progressed);

@@ -37,8 +37,10 @@ pub(crate) struct EngineLock<T> {
     on_leaving: Option<OnLeaving<T>>,
 }
 
+/// Finds what a thread that leaves has to do outside.
+type OnLeaving<T> = Box<dyn Fn(&mut T) -> Option<Errand<T>> + Send + Sync>;
 /// What a thread does that has let go of the lock.
-type OnLeaving<T> = Box<dyn Fn(&EngineLock<T>) + Send + Sync>;
+pub(crate) type Errand<T> = Box<dyn FnOnce(&EngineLock<T>)>;
 
 /// What a thread has left to be done by the one that is inside.
 type Job<T> = Box<dyn FnOnce(&mut EngineGuard<'_, T>) + Send>;
@@ -85,6 +87,10 @@ struct Leaving<'a, T> {
     lock: &'a EngineLock<T>,
     /// For what sleepers are woken.
     wakeups: [bool; 3],
+    /// It has no errand: it waits to come in again.
+    steps_back: bool,
+    /// What is done outside.
+    errand: Option<Errand<T>>,
 }
 
 impl<T> EngineLock<T> {
@@ -101,9 +107,9 @@ impl<T> EngineLock<T> {
         }
     }
 
-    /// The same lock; each thread does this when it has let go of it.
-    pub(crate) fn on_leaving(self, what: impl Fn(&EngineLock<T>) + Send + Sync + 'static) -> Self {
-        Self { on_leaving: Some(Box::new(what)), ..self }
+    /// The same lock; each thread that leaves does what `errand` finds while it is still inside, when it has let go of it.
+    pub(crate) fn on_leaving(self, errand: impl Fn(&mut T) -> Option<Errand<T>> + Send + Sync + 'static) -> Self {
+        Self { on_leaving: Some(Box::new(errand)), ..self }
     }
 
     /// Goes in, when it is one's turn. An interactive thread has changed something and left work when it goes, unless it says otherwise; a
@@ -186,7 +192,10 @@ impl<T> EngineLock<T> {
 
     fn guarded<'a>(&'a self, guard: MutexGuard<'a, T>, priority: Priority) -> EngineGuard<'a, T> {
         let is_interactive = priority == Priority::Interactive;
-        EngineGuard { guard, leaving: Leaving { lock: self, wakeups: [is_interactive, is_interactive, false] } }
+        EngineGuard {
+            guard,
+            leaving: Leaving { lock: self, wakeups: [is_interactive, is_interactive, false], steps_back: false, errand: None },
+        }
     }
 
     /// Goes in when it is the turn of `me`; `None`: its job was done instead.
@@ -213,7 +222,7 @@ impl<T> EngineLock<T> {
             if is_next {
                 return Some(inside);
             }
-            inside.leave_unchanged();
+            inside.step_back();
         }
         None
     }
@@ -266,6 +275,21 @@ impl<T> EngineGuard<'_, T> {
     fn leave_unchanged(mut self) {
         self.leaving.wakeups = [false; 3];
     }
+
+    /// Goes without having been inside: it still waits.
+    fn step_back(mut self) {
+        self.leaving.steps_back = true;
+        self.leave_unchanged();
+    }
+}
+
+impl<T> Drop for EngineGuard<'_, T> {
+    fn drop(&mut self) {
+        let lock = self.leaving.lock;
+        if let Some(find) = lock.on_leaving.as_ref().filter(|_| !self.leaving.steps_back && !std::thread::panicking()) {
+            self.leaving.errand = find(&mut self.guard);
+        }
+    }
 }
 
 impl<T> Deref for EngineGuard<'_, T> {
@@ -302,10 +326,8 @@ impl<T> Drop for Leaving<'_, T> {
         if self.lock.waiting.load(Ordering::Relaxed) > 0 {
             self.lock.call_next();
         }
-        if let Some(on_leaving) = &self.lock.on_leaving
-            && !std::thread::panicking()
-        {
-            on_leaving(self.lock);
+        if let Some(errand) = self.errand.take() {
+            errand(self.lock);
         }
     }
 }

@@ -32,6 +32,7 @@ mod queries;
 mod recursion;
 mod rename;
 mod replays;
+mod slow_sinks;
 mod snapshots;
 mod temporal_filters;
 mod tpch;

@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 
 use laminar_core::{ChangeBatch, Error, StepId};
 
-/// Bytes that may wait before a step waits for room. Fewer than wait for a sink that is away: it has to take them.
+/// Bytes that may wait before a thread that has run a step waits for room, outside of the engine's lock.
 const BYTES_MAX: usize = 16 << 20;
+/// Bytes that may wait before a step waits for room: one that alone brings so much, or an epoch that takes so long.
+const STEP_BYTES_MAX: usize = 64 << 20;
 
 /// What a step brings.
 pub(super) enum Delivery {
     Changes(StepId, ChangeBatch),
     End,
     Failure(Error),
-    /// An epoch ends here: what is behind it waits until the epoch is prepared or given up.
-    Cut,
 }
 
 /// The bounded queue in front of a sink.
@@ -21,6 +21,10 @@ pub(super) enum Delivery {
 pub(super) struct Lane {
     waiting: VecDeque<Delivery>,
     bytes: usize,
+    /// An epoch ends behind so many of these: what follows waits until it is prepared or given up.
+    before_cut: Option<usize>,
+    /// A thread is about to prepare, commit or give up an epoch, and writes what waits afterwards.
+    pub(super) is_in_epoch: bool,
     /// Whether it stands among the [sinks that have something to write](super::BusySinks).
     pub(super) is_listed: bool,
 }
@@ -31,36 +35,51 @@ impl Lane {
         self.waiting.push_back(delivery);
     }
 
+    /// Whether a thread that leaves more here has to wait.
     pub(super) fn is_full(&self) -> bool {
         self.bytes > BYTES_MAX
     }
 
+    /// Whether a step that brings more has to wait.
+    pub(super) fn is_too_full(&self) -> bool {
+        self.bytes > STEP_BYTES_MAX
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Whether something can be written now.
     pub(super) fn has_next(&self) -> bool {
-        self.waiting.front().is_some_and(|next| !matches!(next, Delivery::Cut))
+        !self.waiting.is_empty() && self.before_cut != Some(0)
     }
 
     /// What is to be written next; `None` at the end of an epoch, too.
     pub(super) fn take_next(&mut self) -> Option<Delivery> {
-        let next = self.waiting.pop_front_if(|next| !matches!(next, Delivery::Cut))?;
+        if self.before_cut == Some(0) {
+            return None;
+        }
+        let next = self.waiting.pop_front()?;
+        self.before_cut = self.before_cut.map(|before| before - 1);
         self.bytes -= bytes_of(&next);
         Some(next)
     }
 
-    /// The epoch that ends first is prepared: what is behind it may be written.
-    pub(super) fn pass_cut(&mut self) {
-        self.waiting.pop_front_if(|next| matches!(next, Delivery::Cut));
+    /// An epoch ends behind what is here.
+    pub(super) fn cut(&mut self) {
+        self.before_cut = Some(self.waiting.len());
+        self.is_in_epoch = true;
     }
 
-    /// No epoch ends any more.
-    pub(super) fn forget_cuts(&mut self) {
-        self.waiting.retain(|delivery| !matches!(delivery, Delivery::Cut));
+    /// What is behind the end of the epoch may be written.
+    pub(super) fn pass_cut(&mut self) {
+        self.before_cut = None;
     }
 }
 
 fn bytes_of(delivery: &Delivery) -> usize {
     match delivery {
         Delivery::Changes(_, changes) => changes.rows().get_array_memory_size(),
-        Delivery::End | Delivery::Failure(_) | Delivery::Cut => 0,
+        Delivery::End | Delivery::Failure(_) => 0,
     }
 }

@@ -5,11 +5,13 @@
 //! published, [`SinkHandle::commit`] makes it visible afterwards. Both wait for the outside. From the [cut](SinkHandle::cut) between two steps on, what
 //! steps bring waits in the lane until the epoch is prepared.
 
+mod busy;
 mod lane;
+#[cfg(test)]
+mod tests;
 mod writer;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use laminar_connectors::{Accepts, BadRow, Sink, SinkRequest, SinkToken, Trouble};
@@ -18,61 +20,30 @@ use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
 use laminar_sql::parse::ConnectorDef;
 
+pub(crate) use self::busy::BusySinks;
 use self::lane::{Delivery, Lane};
 use self::writer::{LastEpoch, Writer};
 use super::{Engine, Instance};
 use crate::catalog::ObjectId;
 use crate::stored::StoredSink;
 
-/// How often a thread that waits for room in a lane looks whether the sink is free: then it writes itself.
+/// How often a thread that waits for room in a lane looks whether there is some.
 const ROOM_LOOKS_EVERY: Duration = Duration::from_millis(1);
-
-/// The sinks of a database for which something waits that can be written.
-#[derive(Default)]
-pub(crate) struct BusySinks {
-    any: AtomicBool,
-    sinks: Mutex<Vec<SinkHandle>>,
-}
-
-impl BusySinks {
-    /// Writes what steps have left, without the engine's lock. True if sinks have rejected rows: the engine has to
-    /// [take them over](Engine::collect_unwritten).
-    pub(crate) fn write(&self, now: i64) -> bool {
-        let sinks = self.take();
-        sinks.iter().fold(false, |rejected, sink| sink.write_waiting(now) | rejected)
-    }
-
-    /// Whether a thread that leaves the engine's lock has something to write.
-    pub(crate) fn any(&self) -> bool {
-        self.any.load(Ordering::Acquire)
-    }
-
-    fn add(&self, sink: SinkHandle) {
-        locked(&self.sinks).push(sink);
-        self.any.store(true, Ordering::Release);
-    }
-
-    fn take(&self) -> Vec<SinkHandle> {
-        if !self.any() {
-            return Vec::new();
-        }
-        let mut sinks = locked(&self.sinks);
-        self.any.store(false, Ordering::Release);
-        std::mem::take(&mut sinks)
-    }
-}
 
 /// A sink, shared between its outlet and its instance.
 #[derive(Clone)]
 pub(crate) struct SinkHandle(Arc<Shared>);
 
 struct Shared {
+    /// Held by the thread that writes, as long as that takes.
     writer: Mutex<Writer>,
     lane: Mutex<Lane>,
     /// The lane has room again.
     taken: Condvar,
-    /// What was seen of the writer last, for those who ask while it is busy.
+    /// What the thread that wrote last has seen.
     seen: Mutex<SinkStatus>,
+    /// Rows that could not be written, until they are taken over.
+    bad_rows: Mutex<Vec<BadRow>>,
     busy: Weak<BusySinks>,
 }
 
@@ -83,7 +54,7 @@ pub(crate) struct SinkStatus {
     pub(crate) state: SinkState,
     /// Why rows wait in it.
     pub(crate) trouble: Option<Trouble>,
-    /// When it is tried again, if something waits.
+    /// When it is tried again, if something waits and no thread is at it.
     again_at: Option<i64>,
 }
 
@@ -121,13 +92,12 @@ impl SinkHandle {
         Self::of(busy, Writer::new(Box::new(NoSink), LastEpoch::Committed, state, token, rows))
     }
 
-    fn of(busy: &Arc<BusySinks>, writer: Writer) -> Self {
+    fn of(busy: &Arc<BusySinks>, mut writer: Writer) -> Self {
+        // One that is away already says when it is to be tried.
+        writer.try_again(busy.now());
         let seen = Mutex::new(writer.status());
-        let (writer, lane, taken, busy) = (Mutex::new(writer), Mutex::default(), Condvar::new(), Arc::downgrade(busy));
-        let handle = Self(Arc::new(Shared { writer, lane, taken, seen, busy }));
-        // One that is away already learns when it is to be tried.
-        handle.list();
-        handle
+        let (writer, lane, taken, bad_rows) = (Mutex::new(writer), Mutex::default(), Condvar::new(), Mutex::default());
+        Self(Arc::new(Shared { writer, lane, taken, seen, bad_rows, busy: Arc::downgrade(busy) }))
     }
 
     pub(crate) fn outlet(&self) -> Box<dyn Outlet> {
@@ -136,61 +106,82 @@ impl SinkHandle {
 
     /// How it is doing; waits for nothing.
     pub(crate) fn status(&self) -> SinkStatus {
-        let now = self.try_lock().map(|writer| writer.status());
-        let mut seen = locked(&self.0.seen);
-        if let Some(now) = now {
-            *seen = now;
-        }
-        seen.clone()
+        locked(&self.0.seen).clone()
     }
 
-    /// The rows since the last call that it could not write. While it is busy there are none: they are told later.
+    /// The rows since the last call that it could not write.
     pub(crate) fn take_bad_rows(&self) -> Vec<BadRow> {
-        self.try_lock().map(|mut writer| std::mem::take(&mut writer.bad_rows)).unwrap_or_default()
+        std::mem::take(&mut locked(&self.0.bad_rows))
     }
 
-    /// Takes what a step brings. Where too much waits already, the step waits with it: one that brings more than a lane holds.
+    /// Whether nothing waits to be written or to be taken over, and no thread writes.
+    fn is_idle(&self) -> bool {
+        locked(&self.0.lane).is_empty() && self.0.writer.try_lock().is_ok() && locked(&self.0.bad_rows).is_empty()
+    }
+
+    /// Takes what a step brings.
     fn deliver(&self, delivery: Delivery) {
         let mut lane = locked(&self.0.lane);
         lane.put(delivery);
-        let is_full = lane.is_full();
+        while lane.is_too_full() {
+            lane = if lane.is_in_epoch { self.wait_for_room(lane) } else { self.written_within(lane) };
+        }
         drop(lane);
         self.list();
-        if is_full {
-            self.make_room();
-        }
     }
 
-    /// The next thread that leaves the engine's lock looks whether there is something to write.
+    /// Writes what waits within a step.
+    fn written_within<'a>(&'a self, lane: MutexGuard<'a, Lane>) -> MutexGuard<'a, Lane> {
+        drop(lane);
+        self.write(|_| {});
+        locked(&self.0.lane)
+    }
+
+    /// The thread that leaves the engine next looks whether there is something to write.
     fn list(&self) {
         if !std::mem::replace(&mut locked(&self.0.lane).is_listed, true) {
-            let _unless_the_database_is_gone = self.0.busy.upgrade().map(|busy| busy.add(self.clone()));
+            let _unless_the_database_is_gone = self.0.busy.upgrade().map(|busy| busy.list(self.clone()));
         }
     }
 
-    /// Writes what waits, first what waited for its outside. A thread that is at it already goes on until nothing is left. True if rows were rejected.
-    fn write_waiting(&self, now: i64) -> bool {
+    fn unlist(&self) {
         locked(&self.0.lane).is_listed = false;
-        let mut rejected = false;
+    }
+
+    /// Writes what waits, first what waited for its outside, or waits for the thread that does. What waits for the end of an epoch is written by the thread
+    /// that is at it: then this one waits for room alone. True if there are rows that were rejected.
+    fn write_waiting(&self) -> bool {
         loop {
-            let writer = self.try_lock();
-            let is_free = writer.is_some();
-            if let Some(mut writer) = writer {
-                writer.try_again(now);
-                self.write_lane(&mut writer);
-                writer.try_again(now);
-                rejected = !writer.bad_rows.is_empty();
-                *locked(&self.0.seen) = writer.status();
-            }
-            // Who has brought something meanwhile has found the writer taken. A thread that finds it taken waits only for room: the one that has it writes on.
             let lane = locked(&self.0.lane);
-            if !lane.has_next() || !is_free && !lane.is_full() {
-                return rejected;
+            if !lane.is_in_epoch {
+                drop(lane);
+                self.write(|_| {});
+                break;
             }
-            if !is_free {
-                self.wait_for_room(lane);
+            if !lane.is_full() {
+                break;
             }
+            drop(self.wait_for_room(lane));
         }
+        !locked(&self.0.bad_rows).is_empty()
+    }
+
+    fn wait_for_room<'a>(&self, lane: MutexGuard<'a, Lane>) -> MutexGuard<'a, Lane> {
+        self.0.taken.wait_timeout(lane, ROOM_LOOKS_EVERY).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Does something with the writer, when no other thread has it, and then writes what waits, as far as an epoch that ends.
+    fn write<T>(&self, first: impl FnOnce(&mut Writer) -> T) -> T {
+        let mut writer = locked(&self.0.writer);
+        // While a thread is at it, it is not to be tried again.
+        locked(&self.0.seen).again_at = None;
+        let now = self.0.busy.upgrade().map_or(i64::MIN, |busy| busy.now());
+        writer.try_again(now);
+        let outcome = first(&mut writer);
+        self.write_lane(&mut writer);
+        writer.try_again(now);
+        self.leave(&mut writer);
+        outcome
     }
 
     /// Writes what waits in the lane, up to the end of an epoch.
@@ -204,87 +195,72 @@ impl SinkHandle {
         }
     }
 
-    /// Returns when the lane has room; writes, unless a thread is at it.
-    fn make_room(&self) {
-        loop {
-            if let Some(mut writer) = self.try_lock() {
-                self.write_lane(&mut writer);
-            }
-            let lane = locked(&self.0.lane);
-            if !lane.is_full() {
-                return;
-            }
-            self.wait_for_room(lane);
-        }
-    }
-
-    fn wait_for_room(&self, lane: MutexGuard<'_, Lane>) {
-        drop(self.0.taken.wait_timeout(lane, ROOM_LOOKS_EVERY).unwrap_or_else(PoisonError::into_inner));
+    /// Shows what became of it.
+    fn leave(&self, writer: &mut Writer) {
+        locked(&self.0.bad_rows).append(&mut writer.bad_rows);
+        *locked(&self.0.seen) = writer.status();
     }
 
     /// An epoch ends here, between two steps: what comes now belongs to the next one, and waits until this one is prepared or aborted.
     pub(crate) fn cut(&self) {
-        locked(&self.0.lane).put(Delivery::Cut);
+        locked(&self.0.lane).cut();
     }
 
     /// Makes what was written in `epoch` last, up to its [cut](Self::cut). Gives what a checkpoint says of the sink; one that cannot has failed. An error
     /// tells why rows of the epoch still wait for the sink: then there can be no checkpoint.
     pub(crate) fn prepare(&self, epoch: u64) -> std::result::Result<StoredSink, Trouble> {
-        let mut writer = self.lock();
-        self.write_lane(&mut writer);
-        if let Some(trouble) = writer.trouble() {
-            return Err(trouble);
+        let prepared = self.write(|writer| {
+            self.write_lane(writer);
+            match writer.trouble() {
+                Some(trouble) => Err(trouble),
+                None => Ok(writer.prepare(epoch)),
+            }
+        });
+        if prepared.is_ok() {
+            self.end_epoch_work();
         }
-        let stored = writer.prepare(epoch);
-        locked(&self.0.lane).pass_cut();
-        self.write_lane(&mut writer);
-        Ok(stored)
+        prepared
     }
 
     /// What was prepared up to `epoch` becomes visible.
     pub(crate) fn commit(&self, epoch: u64) {
-        let mut writer = self.lock();
-        writer.commit(epoch);
-        self.write_lane(&mut writer);
+        locked(&self.0.lane).is_in_epoch = true;
+        self.write(|writer| writer.commit(epoch));
+        self.end_epoch_work();
     }
 
     /// The checkpoint of `epoch` has not come about.
     pub(crate) fn abort(&self, epoch: u64) {
-        let mut writer = self.lock();
-        writer.abort(epoch);
-        self.write_all(&mut writer);
+        self.write(|writer| writer.abort(epoch));
+        self.end_epoch_work();
+    }
+
+    /// Writes what has waited for the end of an epoch. A thread that has brought something and found one at it has left that to this thread.
+    fn end_epoch_work(&self) {
+        loop {
+            let mut lane = locked(&self.0.lane);
+            lane.pass_cut();
+            if !lane.has_next() {
+                lane.is_in_epoch = false;
+                return;
+            }
+            drop(lane);
+            self.write(|_| {});
+        }
     }
 
     /// Completes the output and makes it visible, without a checkpoint: nothing will be written any more. Rows that wait have their last chance.
     pub(crate) fn close(&self) {
-        let mut writer = self.lock();
-        self.write_all(&mut writer);
-        writer.finish();
-        writer.try_again(i64::MAX);
-        if let Some(Trouble { error, .. }) = writer.trouble() {
-            writer.state = SinkState::Failed(error);
-        }
-        writer.prepare(u64::MAX);
-        writer.commit(u64::MAX);
-    }
-
-    /// Writes what waits; no epoch ends any more.
-    fn write_all(&self, writer: &mut Writer) {
-        locked(&self.0.lane).forget_cuts();
-        self.write_lane(writer);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Writer> {
-        locked(&self.0.writer)
-    }
-
-    /// The writer, if no thread has it.
-    fn try_lock(&self) -> Option<MutexGuard<'_, Writer>> {
-        match self.0.writer.try_lock() {
-            Ok(writer) => Some(writer),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+        self.end_epoch_work();
+        self.write(|writer| {
+            writer.finish();
+            writer.try_again(i64::MAX);
+            if let Some(Trouble { error, .. }) = writer.trouble() {
+                writer.state = SinkState::Failed(error);
+            }
+            writer.prepare(u64::MAX);
+            writer.commit(u64::MAX);
+        });
     }
 }
 
@@ -312,13 +288,23 @@ impl Engine {
     pub(crate) fn try_sinks_again(&self, now: i64) -> Option<i64> {
         let sinks = self.instances.iter().filter_map(|(_, instance)| instance.sink());
         let due_at = |(handle, _): (&SinkHandle, _)| {
-            let at = handle.status().again_at?;
+            let at = locked(&handle.0.seen).again_at?;
             if at <= now {
                 handle.list();
             }
             Some(at)
         };
         sinks.filter_map(due_at).min()
+    }
+
+    /// Whether nothing waits to be written to any sink, nor what one has rejected to be taken over, and no thread writes.
+    pub(crate) fn sinks_are_idle(&self) -> bool {
+        self.instances.iter().filter_map(|(_, instance)| instance.sink()).all(|(handle, _)| handle.is_idle())
+    }
+
+    /// Writes what steps have left for sinks, within the engine's lock.
+    pub(crate) fn write_sinks(&self) {
+        self.instances.iter().filter_map(|(_, instance)| instance.sink()).for_each(|(handle, _)| handle.write(|_| {}));
     }
 
     /// The first sink for which rows wait, and why: what has been read must not count as done.
@@ -372,236 +358,5 @@ impl Outlet for SinkOutlet {
 
     fn failed(&mut self, error: &Error) {
         self.0.deliver(Delivery::Failure(error.clone()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::thread;
-
-    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-
-    use super::*;
-    use crate::stored::StoredSinkState;
-
-    /// A sink that tells what it does, and goes on with epochs when it is let.
-    struct SlowSink {
-        told: Sender<String>,
-        goes_on: Receiver<()>,
-    }
-
-    impl Sink for SlowSink {
-        fn write(&mut self, step: StepId, _: &ChangeBatch) -> Result<()> {
-            if step.0 == 13 {
-                panic!("step 13");
-            }
-            self.told.send(format!("write {}", step.0)).map_err(|_| Error::internal("the test has ended"))
-        }
-
-        fn flush(&mut self) -> Result<()> {
-            Ok(())
-        }
-
-        fn finish(&mut self) -> Result<()> {
-            self.told.send("finish".into()).map_err(|_| Error::internal("the test has ended"))
-        }
-
-        fn prepare(&mut self, epoch: u64) -> Result<SinkToken> {
-            self.told.send(format!("prepare {epoch}")).unwrap();
-            self.goes_on.recv().unwrap();
-            Ok(SinkToken::default())
-        }
-
-        fn commit(&mut self, epoch: u64) -> Result<()> {
-            self.told.send(format!("commit {epoch}")).unwrap();
-            self.goes_on.recv().unwrap();
-            Ok(())
-        }
-    }
-
-    fn handle() -> (SinkHandle, Receiver<String>, Sender<()>) {
-        let ((told, hears), (lets, goes_on)) = (channel(), channel());
-        let sink = SlowSink { told, goes_on };
-        (SinkHandle::resumed(&Arc::default(), Box::new(sink), true, SinkState::Writing, SinkToken::default(), 0), hears, lets)
-    }
-
-    fn deliver(handle: &SinkHandle, step: u64) {
-        let rows = RecordBatch::try_from_iter([("a", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]).unwrap();
-        handle.outlet().deliver(StepId(step), &[ChangeBatch::append(rows)], Watermark::START, 0);
-        handle.write_waiting(0);
-    }
-
-    #[test]
-    fn steps_go_on_while_an_epoch_is_prepared_or_committed_and_what_they_bring_is_written_behind_it() {
-        let (handle, hears, lets) = handle();
-        deliver(&handle, 1);
-        handle.cut();
-        deliver(&handle, 2);
-        let preparing = thread::spawn({
-            let handle = handle.clone();
-            move || handle.prepare(7)
-        });
-        let told = |count: usize| -> Vec<String> { hears.iter().take(count).collect() };
-        assert_eq!(told(2), ["write 1", "prepare 7"]);
-        deliver(&handle, 3);
-        assert!(hears.try_recv().is_err(), "it waits");
-        lets.send(()).unwrap();
-        assert_eq!(preparing.join().unwrap().unwrap().rows, 1, "of the epoch");
-        assert_eq!(told(2), ["write 2", "write 3"]);
-        let committing = thread::spawn({
-            let handle = handle.clone();
-            move || handle.commit(7)
-        });
-        assert_eq!(told(1), ["commit 7"]);
-        deliver(&handle, 4);
-        handle.outlet().deliver(StepId(5), &[], Watermark::END, 0);
-        handle.write_waiting(0);
-        deliver(&handle, 6);
-        assert!(hears.try_recv().is_err(), "it waits");
-        lets.send(()).unwrap();
-        committing.join().unwrap();
-        assert_eq!(told(2), ["write 4", "finish"]);
-        assert_eq!((handle.status().rows, handle.status().state), (4, SinkState::Finished));
-        assert!(hears.try_recv().is_err(), "nothing is written behind the end");
-    }
-
-    #[test]
-    fn a_sink_that_is_closed_while_an_epoch_is_cut_writes_what_came_since() {
-        let (handle, hears, lets) = handle();
-        deliver(&handle, 1);
-        handle.cut();
-        deliver(&handle, 2);
-        // For the epoch and its commit.
-        lets.send(()).unwrap();
-        lets.send(()).unwrap();
-        handle.close();
-        assert_eq!(handle.prepare(7).unwrap().state, StoredSinkState::Complete);
-        let told: Vec<String> = hears.try_iter().collect();
-        assert_eq!(told, ["write 1", "write 2", "finish", "prepare 18446744073709551615", "commit 18446744073709551615"]);
-    }
-
-    #[test]
-    fn a_panic_over_what_waited_fails_the_sink_and_its_status_can_be_asked_while_it_is_busy() {
-        let (handle, hears, lets) = handle();
-        handle.cut();
-        deliver(&handle, 13);
-        deliver(&handle, 14);
-        let preparing = thread::spawn({
-            let handle = handle.clone();
-            move || handle.prepare(7)
-        });
-        assert_eq!(hears.recv().unwrap(), "prepare 7");
-        assert_eq!(handle.status().state, SinkState::Writing);
-        lets.send(()).unwrap();
-        preparing.join().unwrap().unwrap();
-        let SinkState::Failed(error) = handle.status().state else { panic!("{:?}", handle.status()) };
-        assert_eq!(error.to_string(), "LDB-9001: panicked: step 13");
-        assert!(hears.try_recv().is_err(), "nothing is written behind it");
-    }
-
-    #[test]
-    fn an_epoch_that_is_given_up_lets_go_of_what_came_after_it() {
-        let (handle, hears, _lets) = handle();
-        handle.cut();
-        deliver(&handle, 1);
-        assert!(hears.try_recv().is_err(), "it waits");
-        handle.abort(7);
-        deliver(&handle, 2);
-        assert_eq!(hears.try_iter().collect::<Vec<_>>(), ["write 1", "write 2"]);
-    }
-
-    /// A sink whose writes take as long as the test wants, and that may be away.
-    struct Held {
-        told: Sender<u64>,
-        goes_on: Receiver<()>,
-        is_away: bool,
-    }
-
-    impl Sink for Held {
-        fn write(&mut self, step: StepId, _: &ChangeBatch) -> Result<()> {
-            self.told.send(step.0).unwrap();
-            self.goes_on.recv().map_err(|_| Error::internal("the test has ended"))
-        }
-
-        fn flush(&mut self) -> Result<()> {
-            Ok(())
-        }
-
-        fn finish(&mut self) -> Result<()> {
-            Ok(())
-        }
-
-        fn trouble(&self) -> Option<Trouble> {
-            self.is_away.then(|| Trouble { error: Error::internal("away"), attempts: 1 })
-        }
-    }
-
-    fn held(busy: &Arc<BusySinks>, is_away: bool) -> (SinkHandle, Receiver<u64>, Sender<()>) {
-        let ((told, hears), (lets, goes_on)) = (channel(), channel());
-        let sink = Box::new(Held { told, goes_on, is_away });
-        (SinkHandle::resumed(busy, sink, true, SinkState::Writing, SinkToken::default(), 0), hears, lets)
-    }
-
-    fn bring(handle: &SinkHandle, step: u64, rows: usize) {
-        let column = Arc::new(Int64Array::from(vec![1; rows])) as ArrayRef;
-        let changes = ChangeBatch::append(RecordBatch::try_from_iter([("a", column)]).unwrap());
-        handle.outlet().deliver(StepId(step), &[changes], Watermark::START, 0);
-    }
-
-    #[test]
-    fn no_thread_waits_for_a_sink_that_another_one_writes_and_that_one_writes_all() {
-        let busy = Arc::default();
-        let (handle, hears, lets) = held(&busy, false);
-        bring(&handle, 1, 1);
-        let writing = thread::spawn({
-            let busy = Arc::clone(&busy);
-            move || busy.write(0)
-        });
-        assert_eq!(hears.recv(), Ok(1));
-        for step in [2, 3] {
-            bring(&handle, step, 1);
-            assert!(!busy.write(0), "a thread that leaves comes back at once");
-        }
-        assert!(hears.try_recv().is_err(), "the first is not written");
-        (0..3).for_each(|_| lets.send(()).unwrap());
-        assert!(!writing.join().unwrap());
-        assert_eq!((hears.try_iter().collect::<Vec<_>>(), handle.status().rows, busy.any()), (vec![2, 3], 3, false));
-    }
-
-    #[test]
-    fn a_thread_that_leaves_more_than_the_lane_holds_waits_until_there_is_room() {
-        let busy = Arc::default();
-        let (handle, hears, lets) = held(&busy, false);
-        bring(&handle, 1, 1);
-        thread::scope(|scope| {
-            scope.spawn(|| busy.write(0));
-            assert_eq!(hears.recv(), Ok(1));
-            let leaving = scope.spawn(|| {
-                // Each is more than the lane holds: within the step too.
-                bring(&handle, 2, 1 << 21);
-                bring(&handle, 3, 1 << 21);
-                busy.write(0)
-            });
-            thread::sleep(Duration::from_millis(20));
-            assert!(!leaving.is_finished());
-            (0..3).for_each(|_| lets.send(()).unwrap());
-            leaving.join().unwrap();
-        });
-        assert_eq!(handle.status().rows, 1 + (1 << 22));
-    }
-
-    #[test]
-    fn there_is_no_checkpoint_while_rows_of_the_epoch_wait_for_the_outside() {
-        let busy = Arc::default();
-        let (handle, hears, lets) = held(&busy, true);
-        (0..2).for_each(|_| lets.send(()).unwrap());
-        bring(&handle, 1, 1);
-        handle.cut();
-        bring(&handle, 2, 1);
-        assert_eq!(handle.prepare(7).unwrap_err().error, Error::internal("away"));
-        assert_eq!(hears.try_iter().collect::<Vec<_>>(), [1]);
-        handle.abort(7);
-        assert_eq!((hears.try_iter().collect::<Vec<_>>(), handle.status().state), (vec![2], SinkState::Writing));
     }
 }

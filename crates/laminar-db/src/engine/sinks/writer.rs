@@ -56,7 +56,6 @@ impl Writer {
                 Delivery::Changes(step, changes) => self.write(step, &changes),
                 Delivery::End => self.finish(),
                 Delivery::Failure(error) => self.state = SinkState::Failed(error),
-                Delivery::Cut => {}
             }
             Ok(())
         });
