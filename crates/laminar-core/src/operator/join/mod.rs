@@ -123,6 +123,13 @@ impl JoinOperator {
         Ok(())
     }
 
+    /// Shows the rows of a side whose keys match nothing.
+    fn show_keyless(&mut self, own: usize, keyless: Option<ChangeBatch>, cx: &mut OperatorContext<'_>) -> Result<()> {
+        let (Some(shown), Some(keyless)) = (&self.shown[own], keyless) else { return Ok(()) };
+        let unmatched = BooleanArray::new(BooleanBuffer::new_unset(keyless.len()), None);
+        shown.changed(&keyless, unmatched, &mut cx.inside(&mut self.alone))
+    }
+
     /// Sends out what the step has changed in what is shown of rows by themselves. If one input alone has changed, nothing of it is taken back.
     fn show_alone(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
         let both = std::mem::take(&mut self.changed) == [true; 2];
@@ -225,10 +232,7 @@ impl Operator for JoinOperator {
         };
         self.changed[own] = true;
         let Prepared { keyed, keyless } = self.sides[own].prepare(changes, cx)?;
-        if let (Some(shown), Some(keyless)) = (&self.shown[own], keyless) {
-            let unmatched = BooleanArray::new(BooleanBuffer::new_unset(keyless.len()), None);
-            shown.changed(&keyless, unmatched, &mut cx.inside(&mut self.alone))?;
-        }
+        self.show_keyless(own, keyless, cx)?;
         let Some(keyed) = keyed else { return Ok(()) };
         if self.sides[own].has_only_keys() {
             return self.keys_changed(own, &keyed, cx);

@@ -1,3 +1,5 @@
+//! Sinks under steps, epochs and an outside that takes its time.
+
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
