@@ -110,7 +110,8 @@ impl StreamJoinOperator {
     /// If a key or a time is missing, or the keys' types differ.
     pub fn process_side(&mut self, event: &ChangeBatch, side: JoinSide, ctx: &mut OperatorContext<'_>) -> Result<()> {
         let port = if side == JoinSide::Left { Port::LEFT } else { Port::RIGHT };
-        self.on_changes(port, event.clone(), ctx)
+        self.on_changes(port, event.clone(), ctx)?;
+        self.end_step(ctx)
     }
 
     fn build(&self, left: &SchemaRef, right: &SchemaRef) -> Result<JoinOperator> {
