@@ -45,8 +45,9 @@ impl Lane {
         self.bytes > STEP_BYTES_MAX
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// How many deliveries wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Whether something can be written now.

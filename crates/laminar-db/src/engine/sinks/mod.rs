@@ -116,7 +116,7 @@ impl SinkHandle {
 
     /// Whether nothing waits to be written or to be taken over, and no thread writes.
     fn is_idle(&self) -> bool {
-        locked(&self.0.lane).is_empty() && self.0.writer.try_lock().is_ok() && locked(&self.0.bad_rows).is_empty()
+        locked(&self.0.lane).len() == 0 && self.0.writer.try_lock().is_ok() && locked(&self.0.bad_rows).is_empty()
     }
 
     /// Takes what a step brings.
@@ -172,21 +172,26 @@ impl SinkHandle {
 
     /// Does something with the writer, when no other thread has it, and then writes what waits, as far as an epoch that ends.
     fn write<T>(&self, first: impl FnOnce(&mut Writer) -> T) -> T {
+        self.write_at_most(usize::MAX, first)
+    }
+
+    /// The same with so many deliveries at most.
+    fn write_at_most<T>(&self, count: usize, first: impl FnOnce(&mut Writer) -> T) -> T {
         let mut writer = locked(&self.0.writer);
         // While a thread is at it, it is not to be tried again.
         locked(&self.0.seen).again_at = None;
         let now = self.0.busy.upgrade().map_or(i64::MIN, |busy| busy.now());
         writer.try_again(now);
         let outcome = first(&mut writer);
-        self.write_lane(&mut writer);
+        self.write_lane(&mut writer, count);
         writer.try_again(now);
         self.leave(&mut writer);
         outcome
     }
 
-    /// Writes what waits in the lane, up to the end of an epoch.
-    fn write_lane(&self, writer: &mut Writer) {
-        loop {
+    /// Writes what waits in the lane, up to the end of an epoch and so many deliveries at most.
+    fn write_lane(&self, writer: &mut Writer, count: usize) {
+        for _ in 0..count {
             // The lane is free while the sink writes.
             let next = locked(&self.0.lane).take_next();
             let Some(delivery) = next else { break };
@@ -210,7 +215,7 @@ impl SinkHandle {
     /// tells why rows of the epoch still wait for the sink: then there can be no checkpoint.
     pub(crate) fn prepare(&self, epoch: u64) -> std::result::Result<StoredSink, Trouble> {
         let prepared = self.write(|writer| {
-            self.write_lane(writer);
+            self.write_lane(writer, usize::MAX);
             match writer.trouble() {
                 Some(trouble) => Err(trouble),
                 None => Ok(writer.prepare(epoch)),
@@ -235,17 +240,20 @@ impl SinkHandle {
         self.end_epoch_work();
     }
 
-    /// Writes what has waited for the end of an epoch. A thread that has brought something and found one at it has left that to this thread.
+    /// Writes what has waited for the end of an epoch: a thread that has brought something and found one at it has left that to this thread. What comes
+    /// meanwhile is left to the next one that leaves the engine, so that steps which bring more and more do not keep a checkpoint from its end.
     fn end_epoch_work(&self) {
-        loop {
-            let mut lane = locked(&self.0.lane);
-            lane.pass_cut();
-            if !lane.has_next() {
-                lane.is_in_epoch = false;
-                return;
-            }
-            drop(lane);
-            self.write(|_| {});
+        let mut lane = locked(&self.0.lane);
+        lane.pass_cut();
+        let count = lane.len();
+        drop(lane);
+        self.write_at_most(count, |_| {});
+        let mut lane = locked(&self.0.lane);
+        lane.is_in_epoch = false;
+        let has_next = lane.has_next();
+        drop(lane);
+        if has_next {
+            self.list();
         }
     }
 
