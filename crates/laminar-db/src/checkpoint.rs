@@ -98,7 +98,12 @@ impl Database {
         last.attempted += 1;
         let epoch = last.attempted;
         match caught(|| engine.capture(epoch)) {
-            Ok(Some(captured)) => Ok(Some((captured, engine.reactor.graph().last_step().0))),
+            Ok(Some(captured)) => {
+                let step = engine.reactor.graph().last_step().0;
+                // What waits for sinks from here on waits for this thread to end the epoch.
+                engine.leave_errand();
+                Ok(Some((captured, step)))
+            }
             Ok(None) => Err(held_back(&engine)),
             Err(error) => {
                 engine.abort_epoch(epoch);
@@ -116,12 +121,15 @@ impl Database {
             Ok(()) => {
                 (checkpoints.epoch, checkpoints.taken) = (epoch, Some((log, step)));
                 sinks.iter().for_each(|sink| sink.commit(epoch));
-                self.lock_with_sources().acknowledge_checkpoint(StepId(step));
+                let mut engine = self.lock_with_sources();
+                engine.acknowledge_checkpoint(StepId(step));
+                engine.settle_rejected();
                 Ok(epoch)
             }
             Err(error) => {
                 // Without the engine's lock: a step may hold it and wait for the end of the epoch.
                 sinks.iter().for_each(|sink| sink.abort(epoch));
+                self.lock_with_sources().settle_rejected();
                 Err(error)
             }
         }
@@ -178,6 +186,9 @@ fn held_back(engine: &Engine) -> Error {
     let text = match engine.blockers().into_iter().next() {
         Some(blocker) => {
             format!("no checkpoint can be made while a subscription to '{}' holds back rows that were read", blocker.name)
+        }
+        None if !engine.sinks_are_idle() => {
+            "no checkpoint can be made while what sinks reject brings them more and more".to_owned()
         }
         None => "no checkpoint can be made while rows that were read wait for room in the log".to_owned(),
     };

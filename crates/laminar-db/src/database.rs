@@ -292,10 +292,7 @@ fn writing_sinks(engine: &mut Engine) -> Option<Errand<Engine>> {
     let busy = Arc::clone(&engine.busy_sinks);
     Some(Box::new(move |lock| {
         if busy.write(&sinks) {
-            let mut engine = lock.enter(Priority::Interactive);
-            if let Err(error) = engine.settle() {
-                engine.last_turn = Some(Err(error));
-            }
+            lock.enter(Priority::Interactive).settle_rejected();
         }
     }))
 }

@@ -57,7 +57,7 @@ impl RetryingSink {
     }
 
     fn keep(&mut self, step: StepId, changes: &ChangeBatch) -> Result<()> {
-        self.waiting_bytes += changes.rows().get_array_memory_size();
+        self.waiting_bytes += changes.slice_bytes();
         if self.waiting_bytes > WAITING_BYTES_MAX {
             let error = self.attempts.trouble.as_ref().map(|trouble| trouble.error.clone());
             let error = error.unwrap_or_else(|| Error::new(Code::LimitReached, "the sink cannot be written"));
@@ -96,7 +96,7 @@ impl RetryingSink {
         let mut caught_up = || -> Result<()> {
             while let Some((step, changes)) = self.waiting.front() {
                 sink.write(*step, changes)?;
-                self.waiting_bytes -= changes.rows().get_array_memory_size();
+                self.waiting_bytes -= changes.slice_bytes();
                 self.waiting.pop_front();
             }
             if self.ends {

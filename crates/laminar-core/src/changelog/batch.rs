@@ -140,6 +140,15 @@ impl ChangeBatch {
         self.weights.is_ones()
     }
 
+    /// Bytes of its rows alone: a slice shares the memory of the batch that it was cut from, and keeps all of it alive.
+    pub fn slice_bytes(&self) -> usize {
+        let bytes = |column: &ArrayRef| {
+            let data = column.to_data();
+            data.get_slice_memory_size().unwrap_or_else(|_| data.get_array_memory_size())
+        };
+        self.rows.columns().iter().map(bytes).sum()
+    }
+
     /// The same changes with the sign turned.
     #[must_use]
     pub fn negated(&self) -> Self {

@@ -78,7 +78,8 @@ impl Engine {
         }
         // What was passed on may have been logged.
         let Some(log) = self.journal.end() else { return Ok(None) };
-        if !self.reactor.is_settled() || self.readers.some_ahead() || self.waiting_sink().is_some() {
+        let is_quiet = self.reactor.is_settled() && self.sinks_are_idle();
+        if !is_quiet || self.readers.some_ahead() || self.waiting_sink().is_some() {
             return Ok(None);
         }
         let graph = self.reactor.image()?;

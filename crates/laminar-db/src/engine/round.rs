@@ -80,7 +80,7 @@ impl Engine {
             self.held_rounds = 0;
             return Ok(Round::Progressed);
         }
-        if self.busy_sinks.some_written() {
+        if !self.sinks_are_idle() {
             return Ok(Round::WaitUntil(self.clock.now().saturating_add(HELD_ROUND_NS)));
         }
         if self.can_step()? {
@@ -159,6 +159,13 @@ impl Engine {
     /// Runs steps until nothing waits that somebody has pushed: what a statement does. Reads no source, and leaves alone what sources have delivered.
     pub(crate) fn settle(&mut self) -> Result<()> {
         self.settle_awaited(None)
+    }
+
+    /// Has what sinks have rejected outside of the engine flow on. No caller waits for that: a failure is told by the next turn.
+    pub(crate) fn settle_rejected(&mut self) {
+        if let Err(error) = self.settle() {
+            self.last_turn = Some(Err(error));
+        }
     }
 
     /// Whether a thread that reads and steps has nothing to do that it did not have before what was just settled.

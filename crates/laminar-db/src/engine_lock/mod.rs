@@ -87,8 +87,8 @@ struct Leaving<'a, T> {
     lock: &'a EngineLock<T>,
     /// For what sleepers are woken.
     wakeups: [bool; 3],
-    /// It has no errand: it waits to come in again.
-    steps_back: bool,
+    /// It looks for no errand.
+    has_no_errand: bool,
     /// What is done outside.
     errand: Option<Errand<T>>,
 }
@@ -194,7 +194,7 @@ impl<T> EngineLock<T> {
         let is_interactive = priority == Priority::Interactive;
         EngineGuard {
             guard,
-            leaving: Leaving { lock: self, wakeups: [is_interactive, is_interactive, false], steps_back: false, errand: None },
+            leaving: Leaving { lock: self, wakeups: [is_interactive, is_interactive, false], has_no_errand: false, errand: None },
         }
     }
 
@@ -278,15 +278,20 @@ impl<T> EngineGuard<'_, T> {
 
     /// Goes without having been inside: it still waits.
     fn step_back(mut self) {
-        self.leaving.steps_back = true;
+        self.leaving.has_no_errand = true;
         self.leave_unchanged();
+    }
+
+    /// Goes and leaves what there is to do outside to the next one.
+    pub(crate) fn leave_errand(mut self) {
+        self.leaving.has_no_errand = true;
     }
 }
 
 impl<T> Drop for EngineGuard<'_, T> {
     fn drop(&mut self) {
         let lock = self.leaving.lock;
-        if let Some(find) = lock.on_leaving.as_ref().filter(|_| !self.leaving.steps_back && !std::thread::panicking()) {
+        if let Some(find) = lock.on_leaving.as_ref().filter(|_| !self.leaving.has_no_errand && !std::thread::panicking()) {
             self.leaving.errand = find(&mut self.guard);
         }
     }
@@ -536,6 +541,21 @@ mod tests {
                 check_wakes(wakeup, wake, woken);
             }
         }
+    }
+
+    #[test]
+    fn a_thread_that_leaves_its_errand_has_it_done_by_the_next_one() {
+        let lock = lock((0, 0)).on_leaving(|inside: &mut (i32, i32)| {
+            let found = std::mem::take(&mut inside.0);
+            (found > 0).then(|| -> Errand<(i32, i32)> { Box::new(move |lock| lock.enter(Priority::Interactive).1 += found) })
+        });
+        let mut inside = lock.enter(Priority::Interactive);
+        inside.0 = 7;
+        inside.leave_errand();
+        let inside = lock.enter(Priority::Interactive);
+        assert_eq!(*inside, (7, 0));
+        drop(inside);
+        assert_eq!(*lock.enter(Priority::Interactive), (0, 7));
     }
 
     #[test]

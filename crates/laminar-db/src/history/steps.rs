@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::{Array, RecordBatch, UInt32Array};
+use arrow_array::UInt32Array;
 use laminar_core::dag::Outlet;
 use laminar_core::time::Watermark;
 use laminar_core::{ChangeBatch, Code, Error, Result, StepId};
@@ -368,11 +368,8 @@ impl Steps {
 
 /// A copy, where the rows are a small part of memory that they would keep alive.
 fn compacted(changes: ChangeBatch) -> Result<ChangeBatch> {
-    let shown = |rows: &RecordBatch| {
-        rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(usize::MAX / 64)).sum::<usize>()
-    };
     let held = changes.rows().get_array_memory_size();
-    if held > 1 << 16 && shown(changes.rows()) < held / 2 {
+    if held > 1 << 16 && changes.slice_bytes() < held / 2 {
         return changes.take(&UInt32Array::from_iter_values(0..changes.len() as u32));
     }
     Ok(changes)

@@ -1,6 +1,6 @@
 //! The sinks for which steps have left something, and the threads that write it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use laminar_core::time::Clock;
@@ -11,14 +11,12 @@ use super::{SinkHandle, locked};
 pub(crate) struct BusySinks {
     any: AtomicBool,
     listed: Mutex<Vec<SinkHandle>>,
-    /// Threads that write now.
-    writing: AtomicUsize,
     clock: Arc<dyn Clock>,
 }
 
 impl BusySinks {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { any: AtomicBool::new(false), listed: Mutex::default(), writing: AtomicUsize::new(0), clock })
+        Arc::new(Self { any: AtomicBool::new(false), listed: Mutex::default(), clock })
     }
 
     /// Takes those out for which something was left since the last call: the caller writes it, when it has let go of the engine.
@@ -32,27 +30,17 @@ impl BusySinks {
         drop(listed);
         // From now on what is brought is the work of others.
         sinks.iter().for_each(SinkHandle::unlist);
-        if !sinks.is_empty() {
-            self.writing.fetch_add(1, Ordering::AcqRel);
-        }
         sinks
     }
 
     /// Writes what waits for the sinks that were taken out. True if some rejected rows: the engine has to take these over.
     pub(crate) fn write(&self, sinks: &[SinkHandle]) -> bool {
-        let rejected = sinks.iter().fold(false, |rejected, sink| sink.write_waiting() | rejected);
-        self.writing.fetch_sub(1, Ordering::AcqRel);
-        rejected
+        sinks.iter().fold(false, |rejected, sink| sink.write_waiting() | rejected)
     }
 
     /// Whether a thread that leaves the engine has something to write.
     pub(crate) fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)
-    }
-
-    /// Whether a thread writes now.
-    pub(crate) fn some_written(&self) -> bool {
-        self.writing.load(Ordering::Acquire) > 0
     }
 
     pub(super) fn list(&self, sink: SinkHandle) {

@@ -80,7 +80,7 @@ impl Lane {
 
 fn bytes_of(delivery: &Delivery) -> usize {
     match delivery {
-        Delivery::Changes(_, changes) => changes.rows().get_array_memory_size(),
+        Delivery::Changes(_, changes) => changes.slice_bytes(),
         Delivery::End | Delivery::Failure(_) => 0,
     }
 }

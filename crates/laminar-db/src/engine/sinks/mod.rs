@@ -11,7 +11,7 @@ mod lane;
 mod tests;
 mod writer;
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
 use laminar_connectors::{Accepts, BadRow, Sink, SinkRequest, SinkToken, Trouble};
@@ -116,7 +116,8 @@ impl SinkHandle {
 
     /// Whether nothing waits to be written or to be taken over, and no thread writes.
     fn is_idle(&self) -> bool {
-        locked(&self.0.lane).len() == 0 && self.0.writer.try_lock().is_ok() && locked(&self.0.bad_rows).is_empty()
+        let is_written = matches!(self.0.writer.try_lock(), Err(TryLockError::WouldBlock));
+        !is_written && locked(&self.0.lane).len() == 0 && locked(&self.0.bad_rows).is_empty()
     }
 
     /// Takes what a step brings.

@@ -43,7 +43,10 @@ impl Writer {
 
     /// Why rows wait in it.
     pub(super) fn trouble(&self) -> Option<Trouble> {
-        if matches!(self.state, SinkState::Failed(_)) { None } else { self.sink.trouble() }
+        if matches!(self.state, SinkState::Failed(_)) {
+            return None;
+        }
+        caught(|| Ok(self.sink.trouble())).unwrap_or_else(|error| Some(Trouble { error, attempts: 0 }))
     }
 
     /// Takes what a step has brought. A panic fails the sink: what waits behind it would be lost with it, without a word.
@@ -95,7 +98,10 @@ impl Writer {
     }
 
     fn keep_bad_rows(&mut self) {
-        let bad_rows = self.sink.take_bad_rows();
+        let bad_rows = caught(|| Ok(self.sink.take_bad_rows())).unwrap_or_else(|error| {
+            self.state = SinkState::Failed(error);
+            Vec::new()
+        });
         self.rows = self.rows.saturating_sub(bad_rows.len() as u64);
         self.bad_rows.extend(bad_rows);
     }
