@@ -403,6 +403,18 @@ fn a_match_that_is_replaced_within_a_batch_changes_nothing_but_the_pair() {
 }
 
 #[test]
+fn a_match_that_goes_in_one_batch_of_a_step_and_is_replaced_in_another_changes_nothing_but_the_pair() {
+    let parse = |text| ChangeBatch::parse(&schema(), text).unwrap();
+    for (join_type, rows) in [(JoinType::Left, 2), (JoinType::Full, 2), (JoinType::LeftAnti, 0), (JoinType::LeftMark, 0)] {
+        let mut harness = Harness::new(operator(by_k(join_type)));
+        harness.step(vec![(Port::LEFT, parse("+1 | 1 | a | 0")), (Port::RIGHT, parse("+1 | 1 | b | 0"))]).unwrap();
+        let replaced = ["-1 | 1 | b | 0", "+1 | 1 | c | 0"].map(|text| (Port::RIGHT, parse(text)));
+        let shown = harness.step(replaced.into()).unwrap();
+        assert_eq!(shown.iter().map(ChangeBatch::len).sum::<usize>(), rows, "{join_type:?}: {shown:?}");
+    }
+}
+
+#[test]
 fn a_row_without_a_key_is_shown_at_once_and_not_kept() {
     let mut harness = Harness::new(operator(by_k(JoinType::Full)));
     let parse = |text| ChangeBatch::parse(&schema(), text).unwrap();

@@ -10,7 +10,7 @@
 //! the other side keeps its keys alone, each with how often it is there: then a key that is there once more costs nothing, however
 //! many rows it matches, and their numbers need not be kept.
 //!
-//! What one input's changes show of rows by themselves the other's may take back within the step: so it goes out at its end, added up. A row that has come
+//! What some changes show of rows by themselves others may take back within the step: so it goes out at its end, added up. A row that has come
 //! together with its partner was never without one, and what is computed over it does not fail for NULLs that are not there.
 //!
 //! A row with a NULL key can match nothing. It is shown at once and not kept: its own retraction takes it back.
@@ -67,8 +67,6 @@ pub struct JoinOperator {
     shown: [Option<Shown>; 2],
     /// What is shown of rows by themselves in this step, until its end.
     alone: Vec<ChangeBatch>,
-    /// Whether the step has brought changes, by port.
-    changed: [bool; 2],
     pairs: Pairs,
     /// By which rows are forgotten, and those that come too late for it.
     time_bound: Option<(TimeBound, LateRows)>,
@@ -96,7 +94,7 @@ impl JoinOperator {
         let time_bound =
             spec.time_bound.map(|bound| (bound, LateRows::new([bound.left, bound.right], &left.schema, &right.schema)));
         let pairs = Pairs::new(pair_schema, spec.residual.clone(), shows_pairs);
-        Ok(Self { sides, shown, alone: Vec::new(), changed: [false; 2], pairs, time_bound, looking_up })
+        Ok(Self { sides, shown, alone: Vec::new(), pairs, time_bound, looking_up })
     }
 
     /// The times of the rows that each of the changes on `port` can meet; nothing if that is not bound, or one of them has no usable time.
@@ -130,10 +128,9 @@ impl JoinOperator {
         shown.changed(&keyless, unmatched, &mut cx.inside(&mut self.alone))
     }
 
-    /// Sends out what the step has changed in what is shown of rows by themselves. If one input alone has changed, nothing of it is taken back.
+    /// Sends out what the step has changed in what is shown of rows by themselves. Where rows only come, or only go, nothing of it is taken back.
     fn show_alone(&mut self, cx: &mut OperatorContext<'_>) -> Result<()> {
-        let both = std::mem::take(&mut self.changed) == [true; 2];
-        let takes_back = both && self.shown.iter().flatten().any(Shown::takes_back);
+        let takes_back = self.shown.iter().flatten().any(Shown::takes_back) && come_and_go(&self.alone);
         match self.alone.as_slice() {
             [first, _, ..] if takes_back => cx.emit(consolidate_all(&first.rows().schema(), &self.alone)?),
             _ => self.alone.drain(..).for_each(|changes| cx.emit(changes)),
@@ -160,6 +157,12 @@ impl JoinOperator {
         }
         self.sides[own].insert(keyed, None)
     }
+}
+
+/// Whether weights of both signs are among these.
+fn come_and_go(changes: &[ChangeBatch]) -> bool {
+    let has = |sign: i64| changes.iter().any(|changes| (0..changes.len()).any(|row| changes.weight(row).signum() == sign));
+    has(1) && has(-1)
 }
 
 /// The side at `port`, with as much as the join must know of it.
@@ -230,7 +233,6 @@ impl Operator for JoinOperator {
             Some((_, late)) => late.leave_out(port, changes, cx)?,
             None => changes,
         };
-        self.changed[own] = true;
         let Prepared { keyed, keyless } = self.sides[own].prepare(changes, cx)?;
         self.show_keyless(own, keyless, cx)?;
         let Some(keyed) = keyed else { return Ok(()) };
