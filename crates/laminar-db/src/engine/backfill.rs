@@ -76,9 +76,12 @@ impl Backfill {
         self.feeds.iter().map(|feed| rows_in(&feed.stored) + rows_in(&feed.since.lock().changes)).sum()
     }
 
-    /// Whether what it has is worth nothing: something that it reads is gone, or more rows are rejected than can wait for their object.
+    /// Whether what it has is worth nothing: something that it reads is gone, or rows are rejected that may not be in the whole, or more than can wait for
+    /// their object.
     fn is_in_vain(&self) -> bool {
-        self.rejected.rows > REJECTED_ROWS_MAX || self.feeds.iter().any(|feed| feed.since.lock().is_gone)
+        self.rejected.by_halves
+            || self.rejected.rows > REJECTED_ROWS_MAX
+            || self.feeds.iter().any(|feed| feed.since.lock().is_gone)
     }
 
     /// What it is given next, at most about so many rows. What is read last comes first: the rows of an outer join then meet their partners at once.
@@ -178,8 +181,12 @@ impl Engine {
         let Some(at) = self.backfills.iter().position(|backfill| backfill.id == id) else { return Ok(None) };
         self.give_piece(at, rows_max)?;
         let backfill = &self.backfills[at];
-        let failed = matches!(self.reactor.graph().status(backfill.attached.fragment.root)?, NodeStatus::Failed(_));
-        Ok((!failed && !backfill.is_in_vain()).then(|| backfill.left()))
+        Ok((!self.is_in_vain(backfill)).then(|| backfill.left()))
+    }
+
+    fn is_in_vain(&self, backfill: &Backfill) -> bool {
+        let status = self.reactor.graph().status(backfill.attached.fragment.root);
+        backfill.is_in_vain() || status.map_or(true, |status| matches!(status, NodeStatus::Failed(_)))
     }
 
     /// A step over what comes next of the backfill at this place.
@@ -214,7 +221,7 @@ impl Engine {
     pub(crate) fn backfill_of(&self, name: &str, text: &str, attached: &Attached) -> Option<BackfillId> {
         let backfill = self.backfills.iter().find(|backfill| backfill.is_of(name, text))?;
         let same = self.is_same(&backfill.attached.fragment, &attached.fragment);
-        (same && self.settings.workers == 1 && !backfill.is_in_vain()).then_some(backfill.id)
+        (same && self.settings.workers == 1 && !self.is_in_vain(backfill)).then_some(backfill.id)
     }
 
     /// Whether two fragments do the same over the same nodes: what a node does is compared as text, as it is when a directory is opened.
@@ -327,10 +334,15 @@ impl Outlet for Since {
 struct Rejected {
     of_nodes: Vec<(NodeId, RejectedRows)>,
     rows: usize,
+    /// Half of a sum may be out of range, and rows of a join may meet that were never there together.
+    by_halves: bool,
 }
 
 impl RejectedRowsHandler for Rejected {
-    fn handle(&mut self, _: &GraphHost, rejected: Vec<(NodeId, RejectedRows)>) -> Result<Vec<(NodeId, ChangeBatch)>> {
+    fn handle(&mut self, graph: &GraphHost, rejected: Vec<(NodeId, RejectedRows)>) -> Result<Vec<(NodeId, ChangeBatch)>> {
+        let sees_halves = |node: &Node| matches!(node.kind, NodeKind::Join(_) | NodeKind::Aggregate(_));
+        let of_rejected = |node: &&Node| rejected.iter().any(|(id, _)| *id == node.id);
+        self.by_halves |= graph.nodes().filter(of_rejected).any(sees_halves);
         self.rows += rejected.iter().map(|(_, rows)| rows.reasons.len()).sum::<usize>();
         self.of_nodes.extend(rejected);
         Ok(Vec::new())

@@ -148,6 +148,19 @@ fn no_error_is_told_of_a_row_that_was_there_for_a_piece_alone() {
 }
 
 #[test]
+fn half_of_a_sum_is_not_out_of_range_if_all_of_it_is_not() {
+    let db = database(ROWS);
+    db.execute(&format!(
+        "CREATE TABLE ends AS SELECT id, CASE WHEN id <= {} THEN 9000000000000000000 ELSE -9000000000000000000 END AS v FROM t",
+        ROWS / 2
+    ))
+    .unwrap();
+    db.execute("CREATE MATERIALIZED VIEW zero AS SELECT sum(v) AS v FROM ends").unwrap();
+    assert_eq!(db.query("SELECT * FROM zero").unwrap().to_strings(), [["0"]]);
+    assert_eq!(db.query("SELECT count(*) FROM \"zero$errors\"").unwrap().to_strings(), [["0"]]);
+}
+
+#[test]
 fn another_query_for_a_view_is_computed_in_pieces_too_beside_other_statements() {
     let db = database(10 * ROWS);
     db.execute(
