@@ -52,8 +52,8 @@ pub mod dag {
     pub use crate::graph::*;
     pub use crate::operator::DueWindow;
     pub use crate::runtime::{
-        GraphHost, GraphImage, InlinePool, Links, NodeImage, NodeMetrics, NodeStatus, NodeWaits, Outlet, OutletId, Parcel,
-        ReplacedQuery, SourceInput, StepOrder, TimedRuns, WorkerGraph, WorkerPool,
+        GraphHost, GraphImage, InlinePool, Links, NodeImage, NodeImages, NodeMetrics, NodeStatus, NodeWaits, Outlet, OutletId,
+        Parcel, ReplacedQuery, SourceInput, StepOrder, TimedRuns, WorkerGraph, WorkerPool,
     };
     pub use crate::time::watermark::{Holds, Promise};
 }

@@ -6,6 +6,8 @@ pub const BATCH_ROWS_MAX: usize = 8192;
 pub const STEP_ROWS_MAX: usize = 1 << 16;
 /// Rows of one chunk of stored rows: a power of two, since a row's slot is its chunk's number and its place in it.
 pub const CHUNK_ROWS_MAX: usize = 1 << 13;
+/// Bytes from which on a table of a checkpoint stands in a block of its own: as long as it does not change it is not written again.
+pub const IMAGE_TABLE_BYTES_MIN: usize = 64 << 10;
 /// Bytes after which a chunk takes no more rows, so that what is dead among large rows is given back soon.
 pub const CHUNK_BYTES_MAX: usize = 1 << 22;
 /// Bytes of rows that `<object>$late` and `<object>$errors` keep readable each unless `SET side_output_memory` says otherwise; older rows are only

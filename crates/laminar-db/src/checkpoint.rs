@@ -20,6 +20,7 @@ use crate::Database;
 use crate::durability::{Checkpoints, Durable};
 use crate::engine::{Captured, Engine, held_back_by_sink};
 use crate::engine_lock::Priority;
+use crate::stored::TableBlocks;
 
 /// How often the thread that makes checkpoints looks whether the log has grown too long, at least.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
@@ -117,9 +118,9 @@ impl Database {
         let sinks = captured.sinks();
         let prepared = captured.prepare_sinks();
         let within = |error: Error| error.within(format!("checkpoint {epoch}"));
-        match prepared.and_then(|()| written(durable, captured).map_err(within)) {
-            Ok(()) => {
-                (checkpoints.epoch, checkpoints.taken) = (epoch, Some((log, step)));
+        match prepared.and_then(|()| written(durable, captured, &checkpoints.tables).map_err(within)) {
+            Ok(tables) => {
+                (checkpoints.epoch, checkpoints.taken, checkpoints.tables) = (epoch, Some((log, step)), tables);
                 sinks.iter().for_each(|sink| sink.commit(epoch));
                 let mut engine = self.lock_with_sources();
                 engine.acknowledge_checkpoint(StepId(step));
@@ -162,14 +163,15 @@ fn has_nothing_new(engine: &Engine, last: &Checkpoints) -> bool {
     now.is_some() && last.taken == now && !engine.readers.some_ahead()
 }
 
-/// Writes a checkpoint and publishes it.
-fn written(durable: &Durable, captured: Captured) -> Result<()> {
+/// Writes what is not in the last checkpoint, and publishes it. Gives the tables that it has.
+fn written(durable: &Durable, captured: Captured, last: &TableBlocks) -> Result<TableBlocks> {
     let store = durable.store();
     let (epoch, log, watermark) = (captured.epoch, captured.log, captured.watermark);
     store.sync_to(log)?;
-    let (body, blocks) = captured.write(store)?;
+    let (body, blocks, tables) = captured.write(store, last)?;
     let body = serde_json::to_vec(&body).map_err(|error| Error::internal(format!("the manifest of a checkpoint: {error}")))?;
-    store.checkpoints().publish(&PipelineCheckpoint { epoch, log, watermark, body }, &blocks)
+    store.checkpoints().publish(&PipelineCheckpoint { epoch, log, watermark, body }, &blocks)?;
+    Ok(tables)
 }
 
 /// Bytes of the log behind the last checkpoint, about.

@@ -10,6 +10,7 @@ use laminar_core::{Code, Error, Result};
 use laminar_storage::{LogPosition, Store};
 
 use crate::settings::{Durability, Settings};
+use crate::stored::TableBlocks;
 
 /// How a database keeps what it is given. Clones are handles to the same one.
 #[derive(Clone)]
@@ -45,12 +46,14 @@ pub(crate) struct Checkpoints {
     pub(crate) attempted: u64,
     /// Up to where the log is in it, and the last step; `None`: none was made or recovered.
     pub(crate) taken: Option<(LogPosition, u64)>,
+    /// Which of its tables stand in which blocks.
+    pub(crate) tables: TableBlocks,
 }
 
 impl Durable {
     /// `epoch` is that of the checkpoint that was recovered.
     pub(crate) fn new(store: Store, settings: &Settings, epoch: u64) -> Self {
-        let checkpoints = Mutex::new(Checkpoints { epoch, attempted: epoch, taken: None });
+        let checkpoints = Mutex::new(Checkpoints { epoch, attempted: epoch, ..Checkpoints::default() });
         let (level, interval) = (AtomicU8::default(), AtomicI64::default());
         let (unsynced, stopped) = (Condvar::new(), Condvar::new());
         let shared = Shared { store, level, interval, checkpoints, signals: Mutex::default(), unsynced, stopped };

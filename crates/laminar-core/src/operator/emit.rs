@@ -130,7 +130,7 @@ impl Imaged for Emit {
         let progress = parts.iter().map(|image| Progress::of_image(image)).collect::<Result<Vec<_>>>()?;
         self.input = progress.iter().map(|progress| progress.input).min().unwrap_or(Watermark::START);
         for rows in parts.iter().flat_map(|image| image.all("held")) {
-            let changes = without_weights(rows, &self.schema)?;
+            let changes = without_weights(rows?, &self.schema)?;
             let columns = changes.rows().columns().to_vec();
             let changes = owned.of_changes(changes, &columns)?;
             if !changes.is_empty() {

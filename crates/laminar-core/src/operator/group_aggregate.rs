@@ -189,6 +189,14 @@ impl GroupAggregate {
         rows_of(&Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns, groups.len())
     }
 
+    /// Adds to an image what the table does not know.
+    fn add_rest_to_image(&self, image: &mut StateImage) -> Result<()> {
+        let shown: ArrayRef = Arc::new(BooleanArray::from(vec![self.shown]));
+        image.push("shown", RecordBatch::try_from_iter([("shown", shown)])?);
+        image.push("faulty", self.faulty_keys()?);
+        Ok(())
+    }
+
     /// Takes those of them that are owned; the groups are there already.
     fn restore_faulty(&mut self, rows: &RecordBatch, owned: &Ownership) -> Result<()> {
         let own = owned.owned(rows.columns(), rows.num_rows())?;
@@ -342,10 +350,19 @@ impl Imaged for GroupAggregate {
     fn image(&mut self) -> Result<StateImage> {
         let mut image = StateImage::default();
         self.table.add_to_image(&mut image, GROUPS)?;
-        let shown: ArrayRef = Arc::new(BooleanArray::from(vec![self.shown]));
-        image.push("shown", RecordBatch::try_from_iter([("shown", shown)])?);
-        image.push("faulty", self.faulty_keys()?);
+        self.add_rest_to_image(&mut image)?;
         Ok(image)
+    }
+
+    fn checkpoint(&mut self) -> Result<StateImage> {
+        let mut image = StateImage::default();
+        self.table.add_to_checkpoint(&mut image, GROUPS)?;
+        self.add_rest_to_image(&mut image)?;
+        Ok(image)
+    }
+
+    fn checkpoint_is_stored(&mut self) {
+        self.table.checkpoint_is_stored();
     }
 
     fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {

@@ -57,12 +57,12 @@ impl Operator for Index {
 impl Imaged for Index {
     fn image(&mut self) -> Result<StateImage> {
         let mut image = StateImage::default();
-        self.arrangement.add_to_image(&mut image, ROWS)?;
+        self.arrangement.add_to_image(&mut image, ROWS);
         Ok(image)
     }
 
     fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
-        parts.iter().try_for_each(|image| self.arrangement.restore(image, ROWS, owned))
+        self.arrangement.restore(parts, ROWS, owned)
     }
 
     fn rows(&self) -> usize {

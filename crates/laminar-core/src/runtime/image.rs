@@ -4,24 +4,33 @@ use crate::operator::SentGroups;
 use crate::state::StateImage;
 use crate::time::Watermark;
 use crate::time::watermark::Promise;
-use crate::{Error, NodeId, Result, StepId};
+use crate::{Error, NodeId, StepId};
 
 /// The state of a whole graph at a step boundary.
 #[derive(Debug, Clone)]
 pub struct GraphImage {
     /// The last step whose effects are in the image.
     pub step: StepId,
-    /// Where several workers share the graph: its sources, as they take rows in. By ascending id.
-    pub intake: Vec<NodeImage>,
-    /// By worker, what it has of each node, by ascending id.
-    pub workers: Vec<Vec<NodeImage>>,
+    /// How many workers shared the graph.
+    pub workers: usize,
+    /// Its nodes, by ascending id.
+    pub nodes: Vec<NodeImages>,
 }
 
-/// What a node needs to go on after the step at whose end the image was taken.
+/// The state of one node at a step boundary.
 #[derive(Debug, Clone)]
-pub struct NodeImage {
+pub struct NodeImages {
     /// Which node.
     pub id: NodeId,
+    /// Where several workers share the graph: a source, as it takes rows in.
+    pub intake: Option<NodeImage>,
+    /// What each worker has of it.
+    pub workers: Vec<NodeImage>,
+}
+
+/// What a node on one worker needs to go on after the step at whose end the image was taken.
+#[derive(Debug, Clone)]
+pub struct NodeImage {
     /// The node works on the first worker, and this is another one: nothing of it is here but `on_the_way` and the failure.
     pub absent: bool,
     /// The watermark of its inputs.
@@ -38,6 +47,15 @@ pub struct NodeImage {
     pub on_the_way: Vec<SentGroups>,
 }
 
+/// What an image is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Another graph goes on with it.
+    Restore,
+    /// It is stored: what the last checkpoint has may be left out.
+    Checkpoint,
+}
+
 /// What all images of one node say together.
 pub(super) struct NodeParts<'a> {
     pub(super) id: NodeId,
@@ -51,30 +69,23 @@ pub(super) struct NodeParts<'a> {
 
 impl GraphImage {
     /// The same of these nodes alone.
-    pub(super) fn of(self, ids: &[NodeId]) -> Self {
-        let those = |nodes: Vec<NodeImage>| nodes.into_iter().filter(|node| ids.contains(&node.id)).collect();
-        Self { intake: those(self.intake), workers: self.workers.into_iter().map(those).collect(), ..self }
+    pub(super) fn of(mut self, ids: &[NodeId]) -> Self {
+        self.nodes.retain(|node| ids.contains(&node.id));
+        self
+    }
+}
+
+impl NodeImages {
+    /// The node as the workers had it.
+    pub(super) fn parts(&self) -> NodeParts<'_> {
+        NodeParts::of(self.id, &self.workers.iter().collect::<Vec<_>>())
     }
 
-    /// The ids of the nodes, ascending, if all workers have the same.
-    pub(super) fn ids(&self) -> Result<Vec<NodeId>> {
-        let ids = |nodes: &Vec<NodeImage>| nodes.iter().map(|node| node.id).collect::<Vec<_>>();
-        match self.workers.split_first() {
-            Some((first, others)) if others.iter().all(|other| ids(other) == ids(first)) => Ok(ids(first)),
-            _ => Err(Error::internal("an image without workers, or of workers with different nodes")),
-        }
-    }
-
-    /// The node at this place of the workers' lists, as the workers had it.
-    pub(super) fn parts(&self, place: usize) -> NodeParts<'_> {
-        NodeParts::of(&self.workers.iter().map(|nodes| &nodes[place]).collect::<Vec<_>>())
-    }
-
-    /// The same of a source, as it took rows in.
-    pub(super) fn source(&self, place: usize) -> NodeParts<'_> {
-        let known = self.parts(place);
-        match self.intake.iter().find(|node| node.id == known.id) {
-            Some(taking) => NodeParts { failure: taking.failure.clone().or(known.failure), ..NodeParts::of(&[taking]) },
+    /// A source as it took rows in.
+    pub(super) fn source(&self) -> NodeParts<'_> {
+        let known = self.parts();
+        match &self.intake {
+            Some(taking) => NodeParts { failure: taking.failure.clone().or(known.failure), ..NodeParts::of(self.id, &[taking]) },
             None => known,
         }
     }
@@ -82,12 +93,12 @@ impl GraphImage {
 
 impl<'a> NodeParts<'a> {
     /// Promises are those that all have made, so that none is broken wherever a row goes.
-    fn of(images: &[&'a NodeImage]) -> Self {
+    fn of(id: NodeId, images: &[&'a NodeImage]) -> Self {
         let present: Vec<&NodeImage> = images.iter().copied().filter(|image| !image.absent).collect();
         let promises = || present.iter().map(|image| image.promise);
         let least = |watermarks: &mut dyn Iterator<Item = Watermark>| watermarks.min().unwrap_or(Watermark::START);
         Self {
-            id: images[0].id,
+            id,
             watermark: least(&mut present.iter().map(|image| image.watermark)),
             promise: Promise {
                 watermark: least(&mut promises().map(|promise| promise.watermark)),

@@ -31,7 +31,7 @@ mod worker_pool;
 
 pub use exchange::Parcel;
 pub use host::GraphHost;
-pub use image::{GraphImage, NodeImage};
+pub use image::{GraphImage, NodeImage, NodeImages};
 pub use outlet::{Outlet, OutletId};
 pub(crate) use reactor::fitted;
 pub use reactor::{Poll, Reactor, Started};

@@ -3,7 +3,7 @@
 use arrow_array::ArrayRef;
 
 use super::exchange::{Parcel, split, split_groups};
-use super::image::{NodeImage, NodeParts};
+use super::image::{NodeImage, NodeParts, Purpose};
 use super::status::{NodeMetrics, NodeStatus, NodeWaits, TimedRuns};
 use super::worker_graph::WorkerPosition;
 use crate::alloc::StateScope;
@@ -408,16 +408,16 @@ impl NodeState {
         }
     }
 
-    pub(super) fn image(&mut self) -> Result<NodeImage> {
+    pub(super) fn image(&mut self, purpose: Purpose) -> Result<NodeImage> {
         let is_here = self.failure.is_none() && !self.absent;
         // An image is as large as the state, so it leaves memory as that does.
         let _scope = StateScope::enter();
         let state = match self.operator.state() {
+            Some(state) if is_here && purpose == Purpose::Checkpoint => Some(state.checkpoint()?),
             Some(state) if is_here => Some(state.image()?),
             _ => None,
         };
         Ok(NodeImage {
-            id: self.node.id,
             absent: self.absent,
             watermark: self.watermark,
             promise: self.promise,
@@ -426,6 +426,14 @@ impl NodeState {
             state,
             on_the_way: self.on_the_way()?,
         })
+    }
+
+    /// The last checkpoint is stored.
+    pub(super) fn checkpoint_is_stored(&mut self) {
+        let _scope = StateScope::enter();
+        if let Some(state) = self.operator.state() {
+            state.checkpoint_is_stored();
+        }
     }
 
     /// What was aggregated and is still to be sent, or has come and waits.

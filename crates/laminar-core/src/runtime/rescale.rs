@@ -3,8 +3,8 @@
 use super::GraphHost;
 use super::exchange::split_groups;
 use super::host::is_source;
-use super::image::{GraphImage, NodeParts};
-use super::worker_graph::{SourceInput, WorkerGraph};
+use super::image::{GraphImage, NodeImages, NodeParts, Purpose};
+use super::worker_graph::SourceInput;
 use super::worker_pool::WorkerPool;
 use crate::changelog::split_by_key;
 use crate::graph::{Node, Partitioning};
@@ -24,38 +24,67 @@ impl GraphHost {
     }
 
     /// The state of all nodes on all workers.
-    pub(super) fn image(&mut self) -> Result<GraphImage> {
-        let workers = self.workers.iter_mut().map(|worker| worker.image()).collect::<Result<_>>()?;
-        let intake = self.intake.as_mut().map_or(Ok(Vec::new()), WorkerGraph::image)?;
-        Ok(GraphImage { step: self.step, intake, workers })
+    pub(super) fn image(&mut self, purpose: Purpose) -> Result<GraphImage> {
+        let ids: Vec<NodeId> = self.workers[0].ids().collect();
+        let nodes = ids.into_iter().map(|id| self.image_of(id, purpose)).collect::<Result<_>>()?;
+        Ok(GraphImage { step: self.step, workers: self.workers.len(), nodes })
     }
 
-    /// Puts freshly attached nodes into the state of an image of the same nodes, whatever the number of workers that made it.
-    pub(super) fn restore(&mut self, image: &GraphImage) -> Result<()> {
-        let ids = image.ids()?;
-        if !self.workers[0].ids().eq(ids.iter().copied()) {
-            return Err(Error::internal("the image is of another graph"));
-        }
-        self.workers.iter_mut().for_each(|worker| worker.begin_restore(image.step));
+    fn image_of(&mut self, id: NodeId, purpose: Purpose) -> Result<NodeImages> {
+        let intake = self.intake.as_mut().filter(|intake| intake.has(id));
+        let intake = intake.map(|intake| intake.image_of(id, purpose)).transpose()?;
+        let workers = self.workers.iter_mut().map(|worker| worker.image_of(id, purpose)).collect::<Result<_>>()?;
+        Ok(NodeImages { id, intake, workers })
+    }
+
+    /// The last checkpoint is stored.
+    pub(super) fn checkpoint_is_stored(&mut self) {
+        self.workers.iter_mut().for_each(|worker| worker.checkpoint_is_stored());
         if let Some(intake) = &mut self.intake {
-            intake.begin_restore(image.step);
+            intake.checkpoint_is_stored();
         }
-        let mut moved = image.workers.len() != self.workers.len();
-        for (place, id) in ids.into_iter().enumerate() {
-            if is_source(&self.node(id)?.node) {
-                let taking = image.source(place);
-                // The workers may not have seen yet what a source promised, as they waited for an outlet.
-                moved |= taking.promise != image.parts(place).promise;
-                self.restore_source(&taking)?;
-            } else {
-                self.restore_node(&image.parts(place))?;
+    }
+
+    /// Puts freshly attached nodes into the state after `step` on so many workers, however many there are now. All nodes come, by ascending id; each is asked
+    /// for when the one before it has its state.
+    pub(super) fn restore(
+        &mut self,
+        step: StepId,
+        workers: usize,
+        nodes: impl IntoIterator<Item = Result<NodeImages>>,
+    ) -> Result<()> {
+        self.workers.iter_mut().for_each(|worker| worker.begin_restore(step));
+        if let Some(intake) = &mut self.intake {
+            intake.begin_restore(step);
+        }
+        let mut moved = workers != self.workers.len();
+        let (ids, mut nodes): (Vec<NodeId>, _) = (self.workers[0].ids().collect(), nodes.into_iter());
+        for id in ids {
+            let node = nodes.next().ok_or_else(of_another_graph)??;
+            if node.id != id || node.workers.len() != workers {
+                return Err(of_another_graph());
             }
+            moved |= self.restore_images(&node)?;
         }
-        self.step = image.step;
+        if nodes.next().is_some() {
+            return Err(of_another_graph());
+        }
+        self.step = step;
         if moved {
             self.workers.iter_mut().for_each(|worker| worker.wake_all());
         }
         Ok(())
+    }
+
+    /// Gives a node its state. True if its readers have to look again at what it promises.
+    fn restore_images(&mut self, node: &NodeImages) -> Result<bool> {
+        if !is_source(&self.node(node.id)?.node) {
+            return self.restore_node(&node.parts()).map(|()| false);
+        }
+        let taking = node.source();
+        // The workers may not have seen yet what a source promised, as they waited for an outlet.
+        let moved = taking.promise != node.parts().promise;
+        self.restore_source(&taking).map(|()| moved)
     }
 
     /// Goes on as if `step` had been the last one: for a caller who computed something beside what it takes up again. Between two steps.
@@ -103,7 +132,8 @@ impl GraphHost {
     pub(super) fn take_over(&mut self, other: &mut GraphHost, nodes: Vec<Node>) -> Result<()> {
         let ids: Vec<NodeId> = nodes.iter().map(|node| node.id).collect();
         self.attach(nodes)?;
-        self.restore(&other.image()?.of(&ids))?;
+        let GraphImage { step, workers, nodes } = other.image(Purpose::Restore)?.of(&ids);
+        self.restore(step, workers, nodes.into_iter().map(Ok))?;
         self.workers.iter_mut().for_each(|worker| worker.wake_all());
         self.take_waiting(other, &ids)?;
         self.take_counters(other, &ids)?;
@@ -181,4 +211,8 @@ impl GraphHost {
         (self.outlets_made, self.order.now) = (other.outlets_made, other.order.now);
         self.find_tapped();
     }
+}
+
+fn of_another_graph() -> Error {
+    Error::internal("the image is of another graph")
 }

@@ -1,7 +1,7 @@
 //! What one worker has of a graph: its nodes in the order in which they run, and what waits for the next step.
 
 use super::components::connect;
-use super::image::{NodeImage, NodeParts};
+use super::image::{NodeImage, NodeParts, Purpose};
 use super::node_state::{NodePlacement, NodeState, StepOutput};
 use super::order::topological;
 use super::pending::Pending;
@@ -374,10 +374,20 @@ impl WorkerGraph {
         Ok(all)
     }
 
-    /// The state of all nodes, by ascending id.
-    pub(super) fn image(&mut self) -> Result<Vec<NodeImage>> {
-        let order: Vec<usize> = self.indices.iter().map(|(_, index)| *index).collect();
-        order.into_iter().map(|index| self.states[index].image()).collect()
+    /// Whether it has this node.
+    pub(super) fn has(&self, node: NodeId) -> bool {
+        self.index(node).is_ok()
+    }
+
+    /// The state of a node.
+    pub(super) fn image_of(&mut self, node: NodeId, purpose: Purpose) -> Result<NodeImage> {
+        let index = self.index(node)?;
+        self.states[index].image(purpose)
+    }
+
+    /// The last checkpoint is stored.
+    pub(super) fn checkpoint_is_stored(&mut self) {
+        self.states.iter_mut().for_each(NodeState::checkpoint_is_stored);
     }
 
     /// Prepares for [`restore_node`](Self::restore_node) of all nodes: nothing waits any more, and the last step was `step`.

@@ -1,20 +1,19 @@
 //! The rows of one side of a join, arranged by key: immutable Arrow chunks plus a small mutable index.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_schema::SchemaRef;
 use arrow_select::take::take_arrays;
 
 use super::Ownership;
 use super::image::StateImage;
 use super::key_chains::KeyChains;
-use super::row_store::{NO_ROW, RowId, from_image_table, to_image_table};
-use super::row_table::{Applied, RowTable};
-use super::row_values::RowValues;
+use super::row_numbers::MatchCounts;
+use super::row_store::{NO_ROW, RowId, from_image_table, with_matches_column};
+use super::row_table::{Applied, NewEntries, RowTable};
 use super::time_index::TimeIndex;
 use crate::changelog::{equal_rows, hash_rows};
 use crate::graph::ChangeKind;
@@ -28,7 +27,7 @@ pub struct Arrangement {
     chains: KeyChains,
     keys: Vec<usize>,
     /// How many rows match each row; `None` where they are not counted.
-    match_counts: Option<RowValues<i64>>,
+    match_counts: Option<MatchCounts>,
     /// The rows by event time; `None` where none is ever forgotten.
     times: Option<TimeIndex>,
 }
@@ -71,7 +70,7 @@ impl Arrangement {
     /// The same, with a number a row: how many rows match it.
     #[must_use]
     pub fn with_match_counts(self) -> Self {
-        Self { match_counts: Some(RowValues::default()), ..self }
+        Self { match_counts: Some(MatchCounts::default()), ..self }
     }
 
     /// The same, whose rows can be forgotten by their column `time`.
@@ -305,26 +304,43 @@ impl Arrangement {
     }
 
     /// Adds the rows to `image`, as tables called `name`.
-    pub fn add_to_image(&mut self, image: &mut StateImage, name: &str) -> Result<()> {
-        let Some(counts) = &self.match_counts else {
-            self.table.add_to_image(image, name);
-            return Ok(());
-        };
-        let mut row_ids = self.table.store().live_row_ids();
-        let schema = with_count_column(self.schema());
-        for batch in self.batches() {
-            let numbers: Int64Array = row_ids.by_ref().take(batch.len()).map(|row_id| counts.get(row_id)).collect();
-            let columns = batch.rows().columns().iter().cloned().chain([Arc::new(numbers) as ArrayRef]).collect();
-            image.push(name, to_image_table(&batch.with_columns(schema.clone(), columns)?)?);
+    pub fn add_to_image(&mut self, image: &mut StateImage, name: &str) {
+        match &mut self.match_counts {
+            None => self.table.add_to_image(image, name),
+            Some(counts) => self.table.add_to_image_counted(image, name, counts),
         }
+    }
+
+    /// Puts the rows that [`Self::add_to_image`] put into the images of several into an empty arrangement, as far as `owned` says so of their keys.
+    pub fn restore(&mut self, parts: &[&StateImage], name: &str, owned: &Ownership) -> Result<()> {
+        match parts {
+            [only] if self.match_counts.is_none() && self.times.is_none() => self.restore_only(only, name, owned),
+            parts => parts.iter().try_for_each(|image| self.restore_part(image, name, owned)),
+        }
+    }
+
+    /// The rows of one image are all different: none is looked for.
+    fn restore_only(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
+        let mut entries = NewEntries::default();
+        if matches!(owned, Ownership::All) {
+            self.table.reserve(image.all(name).map(|rows| Ok(rows?.num_rows())).sum::<Result<usize>>()?);
+        }
+        for table in image.all(name) {
+            let changes = from_image_table(self.schema(), table?)?;
+            let keys = self.keys_of(changes.rows());
+            let changes = owned.of_changes(changes, &keys)?;
+            let hashes = self.key_hashes(changes.rows())?;
+            let row_ids = self.table.insert_new(&changes, &mut entries)?;
+            hashes.into_iter().zip(row_ids).for_each(|(hash, row_id)| self.chains.insert(hash, row_id));
+        }
+        self.table.index_new(entries);
         Ok(())
     }
 
-    /// Adds the rows that [`Self::add_to_image`] put into `image`, as far as `owned` says so of their keys.
-    pub fn restore(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
-        let counted = self.match_counts.as_ref().map(|_| with_count_column(self.schema()));
+    fn restore_part(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
+        let counted = self.match_counts.as_ref().map(|_| with_matches_column(self.schema()));
         for table in image.all(name) {
-            let changes = from_image_table(counted.as_ref().unwrap_or(self.schema()), table)?;
+            let changes = from_image_table(counted.as_ref().unwrap_or(self.schema()), table?)?;
             let keys = self.keys_of(changes.rows());
             let changes = owned.of_changes(changes, &keys)?;
             let hashes = self.key_hashes(changes.rows())?;
@@ -344,13 +360,7 @@ impl Arrangement {
     pub fn bytes(&self) -> usize {
         self.table.bytes()
             + self.chains.bytes()
-            + self.match_counts.as_ref().map_or(0, RowValues::bytes)
+            + self.match_counts.as_ref().map_or(0, MatchCounts::bytes)
             + self.times.as_ref().map_or(0, TimeIndex::bytes)
     }
-}
-
-/// The columns of an image's table that has a number a row.
-fn with_count_column(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().cloned();
-    Arc::new(Schema::new(fields.chain([Arc::new(Field::new("matches", DataType::Int64, false))]).collect::<Vec<_>>()))
 }

@@ -1,12 +1,12 @@
 //! What a stored object holds: the rows of a table or a materialized view, as they stand after each step.
 
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::ArrayRef;
 use arrow_schema::SchemaRef;
 
 use super::Ownership;
 use super::image::{Imaged, StateImage};
 use super::keyed_rows::KeyedRows;
-use super::row_table::RowTable;
+use super::row_table::{NewEntries, RowTable};
 use crate::{ChangeBatch, Result};
 
 /// What the image calls the rows.
@@ -124,16 +124,21 @@ impl Imaged for Contents {
     fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
         let table = self.table_mut();
         if let ([image], Ownership::All) = (parts, owned) {
-            table.reserve(image.all(ROWS).map(RecordBatch::num_rows).sum());
+            table.reserve(image.all(ROWS).map(|rows| Ok(rows?.num_rows())).sum::<Result<usize>>()?);
         }
+        let mut entries = NewEntries::default();
         for image in parts {
             for changes in table.changes_of_image(image, ROWS)? {
                 let columns = changes.rows().columns().to_vec();
                 let changes = owned.of_changes(changes, &columns)?;
                 // The rows of one image are all different; of several, two can have a part of the same row.
-                if parts.len() == 1 { table.insert_new(&changes)? } else { drop(table.apply(&changes)?) }
+                match parts.len() {
+                    1 => drop(table.insert_new(&changes, &mut entries)?),
+                    _ => drop(table.apply(&changes)?),
+                }
             }
         }
+        table.index_new(entries);
         Ok(())
     }
 

@@ -316,7 +316,7 @@ impl Imaged for FirstRows {
     /// A row belongs to who has its partition.
     fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
         for table in parts.iter().flat_map(|image| image.all(ROWS)) {
-            let changes = from_image_table(self.store.schema(), table)?;
+            let changes = from_image_table(self.store.schema(), table?)?;
             let keys = self.partition_of(changes.rows());
             let mut before = FirstRowsBefore::default();
             self.add(&owned.of_changes(changes, &keys)?, &mut before)?;

@@ -386,7 +386,7 @@ impl Imaged for OrderedArrangement {
     /// A row belongs to who has its partition.
     fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
         for table in parts.iter().flat_map(|image| image.all(ROWS)) {
-            let changes = from_image_table(self.store.schema(), table)?;
+            let changes = from_image_table(self.store.schema(), table?)?;
             let keys = self.order.partition_of(changes.rows());
             let changes = owned.of_changes(changes, &keys)?;
             let mut located = self.locate(&changes)?;

@@ -13,7 +13,8 @@ use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 
-use super::image::StateImage;
+use super::image::{StateImage, TableVersion, next_number};
+use super::row_numbers::{FrozenNumbers, MatchCounts, RowNumbers};
 use crate::alloc::IndexScope;
 use crate::changelog::{add_weights, take_rows};
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX};
@@ -60,7 +61,7 @@ pub(crate) struct RowStore {
 #[derive(Debug, Default)]
 struct Chunk {
     pieces: Vec<Piece>,
-    weights: RowWeights,
+    weights: RowNumbers,
     live: usize,
     bytes: usize,
 }
@@ -69,6 +70,8 @@ struct Chunk {
 struct Piece {
     start: usize,
     rows: RecordBatch,
+    /// No other has it.
+    number: u64,
 }
 
 impl RowStore {
@@ -243,24 +246,25 @@ impl RowStore {
     /// Adds all live rows to `image`, as tables called `name`. No row is looked at before the image is read, and the first change of a weight in a chunk
     /// copies the chunk's weights.
     pub(crate) fn add_to_image(&mut self, image: &mut StateImage, name: &str) {
-        for chunk in self.chunks.iter_mut().flatten().filter(|chunk| chunk.live > 0) {
-            let weights = chunk.weights.freeze();
-            for piece in &chunk.pieces {
-                image.push_frozen(
-                    name,
-                    FrozenRows { rows: piece.rows.clone(), weights: Arc::clone(&weights), range: piece.range() },
-                );
-            }
-        }
+        self.add_each_to_image(image, name, |_| None);
     }
 
-    /// The row ids of all live rows, in the order of [`Self::batches`].
-    pub(crate) fn live_row_ids(&self) -> impl Iterator<Item = RowId> {
-        let chunks = self.chunks.iter().enumerate().filter_map(|(number, chunk)| Some((number, chunk.as_ref()?)));
-        chunks.flat_map(|(number, chunk)| {
-            let live = chunk.weights.get().iter().enumerate().filter(|(_, weight)| **weight != 0);
-            live.map(move |(row, _)| slot_at(number, row))
-        })
+    /// The same, each row with the number of its matches.
+    pub(crate) fn add_to_image_counted(&mut self, image: &mut StateImage, name: &str, counts: &mut MatchCounts) {
+        self.add_each_to_image(image, name, |chunk| counts.freeze(chunk));
+    }
+
+    fn add_each_to_image(&mut self, image: &mut StateImage, name: &str, mut matches: impl FnMut(usize) -> Option<FrozenNumbers>) {
+        let chunks = self.chunks.iter_mut().enumerate().filter_map(|(number, chunk)| Some((number, chunk.as_mut()?)));
+        for (number, chunk) in chunks.filter(|(_, chunk)| chunk.live > 0) {
+            let (weights, matches) = (chunk.weights.freeze(), matches(number));
+            for Piece { start, rows, number } in &chunk.pieces {
+                let version = [*number, weights.version, matches.as_ref().map_or(0, |matches| matches.version)];
+                let (rows, matches) = (rows.clone(), matches.as_ref().map(|matches| Arc::clone(&matches.numbers)));
+                let rows = FrozenRows { rows, start: *start, weights: Arc::clone(&weights.numbers), matches };
+                image.push_frozen(name, TableVersion::of(version), rows);
+            }
+        }
     }
 
     /// Bytes of the columns and the weights.
@@ -270,49 +274,13 @@ impl RowStore {
 }
 
 impl Piece {
+    fn new(start: usize, rows: RecordBatch) -> Self {
+        Self { start, rows, number: next_number() }
+    }
+
     /// Where its weights stand in its chunk.
     fn range(&self) -> Range<usize> {
         self.start..self.start + self.rows.num_rows()
-    }
-}
-
-/// The weights of a chunk's rows, copied before they change while an image has them too.
-#[derive(Debug, Default)]
-struct RowWeights {
-    own: Vec<i64>,
-    /// What an image has, or had. Then `own` is empty.
-    frozen: Option<Arc<Vec<i64>>>,
-}
-
-impl RowWeights {
-    #[inline]
-    fn get(&self) -> &[i64] {
-        self.frozen.as_deref().unwrap_or(&self.own)
-    }
-
-    #[inline]
-    fn to_mut(&mut self) -> &mut Vec<i64> {
-        if self.frozen.is_some() {
-            self.thaw();
-        }
-        &mut self.own
-    }
-
-    #[cold]
-    fn thaw(&mut self) {
-        let _scope = IndexScope::enter();
-        if let Some(frozen) = self.frozen.take() {
-            self.own = Arc::unwrap_or_clone(frozen);
-        }
-    }
-
-    fn freeze(&mut self) -> Arc<Vec<i64>> {
-        let own = &mut self.own;
-        Arc::clone(self.frozen.get_or_insert_with(|| Arc::new(std::mem::take(own))))
-    }
-
-    fn bytes(&self) -> usize {
-        self.frozen.as_ref().map_or(self.own.capacity(), |frozen| frozen.capacity()) * 8
     }
 }
 
@@ -322,16 +290,28 @@ pub(crate) struct FrozenRows {
     rows: RecordBatch,
     /// Those of the whole chunk.
     weights: Arc<Vec<i64>>,
-    /// Where those of `rows` are among them.
-    range: Range<usize>,
+    matches: Option<Arc<Vec<i64>>>,
+    /// Where those of `rows` begin among them.
+    start: usize,
 }
 
 impl FrozenRows {
+    /// About how many bytes the table has.
+    pub(crate) fn bytes(&self) -> usize {
+        let numbers = 1 + usize::from(self.matches.is_some());
+        self.rows.get_array_memory_size() + self.rows.num_rows() * numbers * 8
+    }
+
     /// Those that are live, as a table of an image.
     pub(crate) fn to_table(&self) -> RecordBatch {
-        match to_image_table(&live_rows(&self.rows, &self.weights[self.range.clone()])) {
+        let range = self.start..self.start + self.rows.num_rows();
+        let rows = match &self.matches {
+            None => Ok(self.rows.clone()),
+            Some(matches) => with_matches(&self.rows, range.clone().map(|row| matches.get(row).copied().unwrap_or_default())),
+        };
+        match rows.and_then(|rows| to_image_table(&live_rows(&rows, &self.weights[range]))) {
             Ok(table) => table,
-            Err(error) => unreachable!("rows have one weight each: {error}"),
+            Err(error) => unreachable!("rows have one number each: {error}"),
         }
     }
 }
@@ -355,7 +335,7 @@ impl Chunk {
     }
 
     fn push(&mut self, schema: &SchemaRef, rows: RecordBatch, weights: &[i64]) -> Result<()> {
-        self.pieces.push(Piece { start: self.weights.get().len(), rows });
+        self.pieces.push(Piece::new(self.weights.get().len(), rows));
         {
             let _scope = IndexScope::enter();
             self.weights.to_mut().extend_from_slice(weights);
@@ -371,7 +351,7 @@ impl Chunk {
             let rows = concat_batches(schema, self.pieces[first..].iter().map(|piece| &piece.rows))?;
             let start = self.pieces[first].start;
             self.pieces.truncate(first);
-            self.pieces.push(Piece { start, rows });
+            self.pieces.push(Piece::new(start, rows));
         }
         self.count_bytes();
         Ok(())
@@ -408,6 +388,18 @@ fn live_rows(rows: &RecordBatch, weights: &[i64]) -> ChangeBatch {
         Ok(live) => live,
         Err(error) => unreachable!("a batch is filtered by one value a row: {error}"),
     }
+}
+
+/// The columns of an image's table that has a number of matches a row.
+pub(crate) fn with_matches_column(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().cloned();
+    Arc::new(Schema::new(fields.chain([Arc::new(Field::new("matches", DataType::Int64, false))]).collect::<Vec<_>>()))
+}
+
+fn with_matches(rows: &RecordBatch, matches: impl Iterator<Item = i64>) -> Result<RecordBatch> {
+    let matches: ArrayRef = Arc::new(Int64Array::from_iter_values(matches));
+    let columns = rows.columns().iter().cloned().chain([matches]).collect();
+    Ok(RecordBatch::try_new(with_matches_column(&rows.schema()), columns)?)
 }
 
 /// Changes as one table of a state image: the weights become the last column.

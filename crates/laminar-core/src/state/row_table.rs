@@ -6,6 +6,7 @@ use arrow_select::take::take_arrays;
 use hashbrown::HashTable;
 
 use super::image::StateImage;
+use super::row_numbers::MatchCounts;
 use super::row_store::{NO_ROW, RowId, RowStore, from_image_table};
 use crate::changelog::{equal_rows, hash_rows};
 use crate::{ChangeBatch, Result};
@@ -34,6 +35,44 @@ pub(crate) struct Applied {
     pub(crate) removed: Vec<(u32, RowId)>,
     /// Rows whose weight would have become too small; nothing was done with them.
     pub(crate) refused: Vec<u32>,
+}
+
+/// So many new rows are added to an index at once.
+const ENTRIES_AT_ONCE: usize = 1 << 18;
+/// Into so many parts the index is cut then, as a power of two: one is small enough for the cache.
+const INDEX_PARTS_BITS: u32 = 10;
+
+/// New rows that are not in the index yet.
+#[derive(Debug, Default)]
+pub(crate) struct NewEntries(Vec<Entry>);
+
+impl NewEntries {
+    /// Adds them part by part of the index: each of its places would be far from the one before otherwise, and out of the cache.
+    fn add_to(&mut self, index: &mut HashTable<Entry>) {
+        index.reserve(self.0.len(), |entry| entry.hash);
+        let places = index.num_buckets().next_power_of_two();
+        let shift = places.trailing_zeros().saturating_sub(INDEX_PARTS_BITS);
+        let part = |entry: &Entry| (entry.hash as usize & (places - 1)) >> shift;
+        let mut next = [0; 1 << INDEX_PARTS_BITS];
+        self.0.iter().for_each(|entry| next[part(entry)] += 1);
+        let mut first = 0;
+        for next in &mut next {
+            first += std::mem::replace(next, first);
+        }
+        let mut sorted = vec![Entry { hash: 0, row_id: NO_ROW }; self.0.len()];
+        for entry in self.0.drain(..) {
+            let next = &mut next[part(&entry)];
+            sorted[*next] = entry;
+            *next += 1;
+        }
+        for entry in sorted {
+            index.insert_unique(entry.hash, entry, |entry| entry.hash);
+        }
+    }
+}
+
+fn identity_of(identity: &[usize], rows: &RecordBatch) -> Vec<ArrayRef> {
+    identity.iter().map(|column| rows.column(*column).clone()).collect()
 }
 
 /// Rows that were moved out of a chunk which is gone now.
@@ -66,7 +105,7 @@ impl RowTable {
     }
 
     fn identity_of(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
-        self.identity.iter().map(|column| rows.column(*column).clone()).collect()
+        identity_of(&self.identity, rows)
     }
 
     /// The row id of the live row with the same identity, for each row; `NO_ROW` where there is none.
@@ -186,11 +225,25 @@ impl RowTable {
         }
     }
 
-    /// Appends changes none of whose rows is there yet.
-    pub(crate) fn insert_new(&mut self, changes: &ChangeBatch) -> Result<()> {
-        let hashes = if self.index.is_some() { self.hashes(changes.rows())? } else { Vec::new() };
-        let fresh: Vec<(u32, i64)> = (0_u32..).zip(changes.weights().to_vec(changes.len())).collect();
-        self.insert(changes.rows(), &fresh, &hashes).map(drop)
+    /// Appends changes none of whose rows is there yet, nor twice among them; gives their row ids.
+    pub(crate) fn insert_new(&mut self, changes: &ChangeBatch, entries: &mut NewEntries) -> Result<Vec<RowId>> {
+        let all: Vec<u32> = (0..changes.len() as u32).collect();
+        let row_ids = self.store.append(changes.rows(), &all, &changes.weights().to_vec(changes.len()))?;
+        if let Some(index) = &mut self.index {
+            let hashes = hash_rows(&identity_of(&self.identity, changes.rows()), changes.len())?;
+            entries.0.extend(hashes.into_iter().zip(&row_ids).map(|(hash, row_id)| Entry { hash, row_id: *row_id }));
+            if entries.0.len() >= ENTRIES_AT_ONCE {
+                entries.add_to(index);
+            }
+        }
+        Ok(row_ids)
+    }
+
+    /// The rows that were [inserted](Self::insert_new) are found from now on.
+    pub(crate) fn index_new(&mut self, mut entries: NewEntries) {
+        if let Some(index) = &mut self.index {
+            entries.add_to(index);
+        }
     }
 
     fn forget(&mut self, hash: u64, row_id: RowId) {
@@ -239,9 +292,14 @@ impl RowTable {
         self.store.add_to_image(image, name);
     }
 
+    /// The same, each row with the number of its matches.
+    pub(crate) fn add_to_image_counted(&mut self, image: &mut StateImage, name: &str, counts: &mut MatchCounts) {
+        self.store.add_to_image_counted(image, name, counts);
+    }
+
     /// The rows that [`Self::add_to_image`] put into `image`, ready to be applied.
     pub(crate) fn changes_of_image(&self, image: &StateImage, name: &str) -> Result<Vec<ChangeBatch>> {
-        image.all(name).map(|table| from_image_table(self.store.schema(), table)).collect()
+        image.all(name).map(|table| from_image_table(self.store.schema(), table?)).collect()
     }
 
     /// Bytes of rows, weights and index.

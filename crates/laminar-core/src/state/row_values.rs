@@ -1,8 +1,6 @@
 //! One value for each stored row.
 
 use super::row_store::{RowId, chunk_of, row_of};
-use crate::Result;
-use crate::changelog::add_weights;
 
 /// Values by row id: in chunks, as rows are stored, so that a chunk's values go with it.
 #[derive(Debug, Default)]
@@ -37,15 +35,5 @@ impl<T: Copy + Default> RowValues<T> {
 
     pub(crate) fn bytes(&self) -> usize {
         self.chunks.iter().map(|values| values.capacity() * size_of::<T>()).sum()
-    }
-}
-
-impl RowValues<i64> {
-    /// Adds to the number of a row and returns what it was before.
-    pub(crate) fn add(&mut self, row_id: RowId, count: i64) -> Result<i64> {
-        let number = &mut self.chunks[chunk_of(row_id)][row_of(row_id)];
-        let before = *number;
-        *number = add_weights(before, count)?;
-        Ok(before)
     }
 }

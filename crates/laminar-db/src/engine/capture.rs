@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 use laminar_connectors::Trouble;
-use laminar_core::dag::{GraphImage, Node, NodeImage, NodeKind, explain_node};
+use laminar_core::dag::{GraphImage, Node, NodeImage, NodeImages, NodeKind, explain_node};
 use laminar_core::operator::SentGroups;
 use laminar_core::time::Watermark;
 use laminar_core::time::watermark::Holds;
@@ -21,7 +21,7 @@ use crate::catalog::{Object, ObjectId, Side, SideId};
 use crate::history::HistoryImage;
 use crate::stored::{
     BlockWriter, CheckpointBody, FORMAT, StoredGroups, StoredHistory, StoredNode, StoredObject, StoredPart, StoredPromise,
-    StoredReader, StoredReaderState, StoredSide, StoredSideStream, StoredSink, StoredSubscription, to_hex,
+    StoredReader, StoredReaderState, StoredSide, StoredSideStream, StoredSink, StoredSubscription, TableBlocks, to_hex,
 };
 
 /// A checkpoint that is not written yet.
@@ -82,7 +82,7 @@ impl Engine {
         if !is_quiet || self.readers.some_ahead() || self.waiting_sink().is_some() {
             return Ok(None);
         }
-        let graph = self.reactor.image()?;
+        let graph = self.reactor.checkpoint()?;
         let mut objects = Vec::new();
         for id in self.in_order_of_needs() {
             objects.push(self.captured(id)?);
@@ -110,9 +110,10 @@ impl Engine {
         self.waiting_sink().is_some() || !self.blockers().is_empty()
     }
 
-    /// What is in a checkpoint whose last step is `step` will not be read again.
+    /// What is in a checkpoint whose last step is `step` will not be read again, nor stored as long as it does not change.
     pub(crate) fn acknowledge_checkpoint(&mut self, step: StepId) {
         self.checkpointed = step;
+        self.reactor.checkpoint_is_stored();
         self.readers.acknowledge();
     }
 
@@ -276,12 +277,11 @@ impl Captured {
         self.objects.iter().filter_map(|object| Some(object.sink.as_ref()?.handle.clone())).collect()
     }
 
-    /// Writes everything into blocks; gives what the manifest says, and all blocks that it names.
-    pub(crate) fn write(self, store: &Store) -> Result<(CheckpointBody, Vec<BlockId>)> {
-        let mut blocks = BlockWriter::new(store);
-        let workers = self.graph.workers.len();
-        let step = self.graph.step.0;
-        let mut nodes = NodeImages::of(self.graph);
+    /// Writes everything into blocks that the last checkpoint does not have; gives what the manifest says, and what it names.
+    pub(crate) fn write(self, store: &Store, last: &TableBlocks) -> Result<(CheckpointBody, Vec<BlockId>, TableBlocks)> {
+        let mut blocks = BlockWriter::new(store, last);
+        let (workers, step) = (self.graph.workers, self.graph.step.0);
+        let mut nodes: ImagesOfNodes = self.graph.nodes.into_iter().map(|node| (node.id, node)).collect();
         let objects = self.objects.into_iter().map(|object| object.write(&mut nodes, &mut blocks)).collect::<Result<_>>()?;
         let body = CheckpointBody {
             format: FORMAT,
@@ -292,20 +292,22 @@ impl Captured {
             objects,
             script: self.script,
         };
-        Ok((body, blocks.finish()))
+        let (blocks, tables) = blocks.finish();
+        Ok((body, blocks, tables))
     }
 }
 
 impl CapturedObject {
-    fn write(self, images: &mut NodeImages, blocks: &mut BlockWriter<'_>) -> Result<StoredObject> {
+    fn write(self, images: &mut ImagesOfNodes, blocks: &mut BlockWriter<'_>) -> Result<StoredObject> {
         let mut side = |((rows, taken), batches): ((u64, u64), Vec<RecordBatch>)| -> Result<StoredSide> {
             Ok(StoredSide { rows, taken, blocks: batches.iter().map(|rows| blocks.rows(rows)).collect::<Result<_>>()? })
         };
         let (late, errors) = (side(self.late)?, side(self.errors)?);
-        let nodes = self.nodes.into_iter().map(|(node, plan)| images.write(node, plan, blocks)).collect::<Result<_>>()?;
+        let mut stored = |node, plan, blocks: &mut BlockWriter<'_>| stored_node(images.remove(&node), plan, blocks);
+        let nodes = self.nodes.into_iter().map(|(node, plan)| stored(node, plan, blocks)).collect::<Result<_>>()?;
         let name_of = |side: Side| SIDES.iter().find(|(known, _)| *known == side).map_or("", |(_, name)| name).to_owned();
         let side_streams = self.side_streams.into_iter().map(|(side, ended, node, plan)| {
-            Ok(StoredSideStream { side: name_of(side), ended, node: images.write(node, plan, blocks)? })
+            Ok(StoredSideStream { side: name_of(side), ended, node: stored(node, plan, blocks)? })
         });
         Ok(StoredObject {
             side_streams: side_streams.collect::<Result<_>>()?,
@@ -326,22 +328,12 @@ impl CapturedObject {
 }
 
 /// The images of all nodes, until they are written.
-struct NodeImages {
-    intake: BTreeMap<NodeId, NodeImage>,
-    workers: Vec<BTreeMap<NodeId, NodeImage>>,
-}
+type ImagesOfNodes = BTreeMap<NodeId, NodeImages>;
 
-impl NodeImages {
-    fn of(graph: GraphImage) -> Self {
-        let by_id = |nodes: Vec<NodeImage>| nodes.into_iter().map(|node| (node.id, node)).collect();
-        Self { intake: by_id(graph.intake), workers: graph.workers.into_iter().map(by_id).collect() }
-    }
-
-    fn write(&mut self, node: NodeId, plan: String, blocks: &mut BlockWriter<'_>) -> Result<StoredNode> {
-        let intake = self.intake.remove(&node).map(|image| stored_part(image, blocks)).transpose()?;
-        let workers = self.workers.iter_mut().filter_map(|worker| worker.remove(&node));
-        Ok(StoredNode { plan, intake, workers: workers.map(|image| stored_part(image, blocks)).collect::<Result<_>>()? })
-    }
+fn stored_node(images: Option<NodeImages>, plan: String, blocks: &mut BlockWriter<'_>) -> Result<StoredNode> {
+    let (intake, workers) = images.map(|images| (images.intake, images.workers)).unwrap_or_default();
+    let intake = intake.map(|image| stored_part(image, blocks)).transpose()?;
+    Ok(StoredNode { plan, intake, workers: workers.into_iter().map(|image| stored_part(image, blocks)).collect::<Result<_>>()? })
 }
 
 fn stored_part(image: NodeImage, blocks: &mut BlockWriter<'_>) -> Result<StoredPart> {

@@ -1,10 +1,14 @@
 //! Puts an empty engine into the state of a checkpoint: the statements of all objects are said again, then the state is given to what they made.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use laminar_connectors::{Position, SinkToken};
-use laminar_core::dag::{GraphImage, NodeImage};
+use laminar_core::alloc::StateScope;
+use laminar_core::dag::{NodeImage, NodeImages};
 use laminar_core::operator::SentGroups;
+use laminar_core::panics::caught;
 use laminar_core::time::Watermark;
 use laminar_core::time::watermark::{Holds, Promise};
 use laminar_core::{Code, Error, NodeId, Result, StepId};
@@ -60,9 +64,7 @@ impl Engine {
         for object in &body.objects {
             self.nodes_of(object, &mut nodes)?;
         }
-        let fresh = self.reactor.image()?;
-        let image = graph_image(&nodes, &fresh, body, blocks)?;
-        self.reactor.restore(&image)?;
+        self.restore_nodes(&nodes, body, blocks)?;
         self.note_keys()?;
         for object in &body.objects {
             self.restore_sides(object, blocks)?;
@@ -73,6 +75,32 @@ impl Engine {
         self.checkpointed = StepId(body.step);
         self.journal.script.clone_from(&body.script);
         Ok(())
+    }
+
+    /// Gives nodes the states that `nodes` says, one after the other, while the state of the next one is read. What it does not name stays as it is: readers of
+    /// sources that nothing reads from.
+    fn restore_nodes(
+        &mut self,
+        nodes: &BTreeMap<NodeId, &StoredNode>,
+        body: &CheckpointBody,
+        blocks: BlockReader<'_>,
+    ) -> Result<()> {
+        let fresh = self.reactor.image()?;
+        let (gives, takes) = sync_channel(0);
+        let read = move || {
+            let _scope = StateScope::enter();
+            for fresh in fresh.nodes {
+                let images = caught(|| node_images(fresh, nodes, body.workers, blocks));
+                if gives.send(images).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let reading = thread::Builder::new().name("laminar-recovery".to_owned()).spawn_scoped(scope, read);
+            reading.map_err(|error| Error::new(Code::Io, format!("no thread can be made: {error}")))?;
+            self.reactor.restore_nodes(StepId(body.step), body.workers, takes)
+        })
     }
 
     /// Tables know again which of their rows has which key.
@@ -155,39 +183,31 @@ fn other_plan(object: &StoredObject, then: &str, now: &str) -> Error {
         .with_hint("open the directory with the version of LaminarDB that wrote it")
 }
 
-/// The image of the graph whose nodes are as in `fresh` and have the states that `nodes` says. What it does not name stays as it is: readers of sources that
-/// nothing reads from.
-fn graph_image(
+/// What the checkpoint says of the node that is `fresh` now.
+fn node_images(
+    fresh: NodeImages,
     nodes: &BTreeMap<NodeId, &StoredNode>,
-    fresh: &GraphImage,
-    body: &CheckpointBody,
+    workers: usize,
     blocks: BlockReader<'_>,
-) -> Result<GraphImage> {
-    let mut workers: Vec<Vec<NodeImage>> = vec![Vec::with_capacity(nodes.len()); body.workers];
-    let mut intake = Vec::new();
-    for untouched in fresh.workers.iter().take(1).flatten() {
-        let id = untouched.id;
-        let Some(node) = nodes.get(&id) else {
-            workers.iter_mut().for_each(|worker| worker.push(untouched.clone()));
-            continue;
-        };
-        if node.workers.len() != body.workers {
-            return Err(Error::new(
-                Code::BadData,
-                format!("a checkpoint of {} workers has a node on {}", body.workers, node.workers.len()),
-            ));
-        }
-        for (worker, part) in workers.iter_mut().zip(&node.workers) {
-            worker.push(node_image(id, part, blocks)?);
-        }
-        if let Some(part) = &node.intake {
-            intake.push(node_image(id, part, blocks)?);
-        }
+) -> Result<NodeImages> {
+    let id = fresh.id;
+    let Some(node) = nodes.get(&id) else {
+        let untouched = fresh.workers.into_iter().next();
+        return Ok(NodeImages { id, intake: None, workers: untouched.into_iter().cycle().take(workers).collect() });
+    };
+    if node.workers.len() != workers {
+        let text = format!("a checkpoint of {workers} workers has a node on {}", node.workers.len());
+        return Err(Error::new(Code::BadData, text));
     }
-    Ok(GraphImage { step: StepId(body.step), intake, workers })
+    let read = |part: &StoredPart| node_image(part, blocks);
+    Ok(NodeImages {
+        id,
+        intake: node.intake.as_ref().map(read).transpose()?,
+        workers: node.workers.iter().map(read).collect::<Result<_>>()?,
+    })
 }
 
-fn node_image(id: NodeId, part: &StoredPart, blocks: BlockReader<'_>) -> Result<NodeImage> {
+fn node_image(part: &StoredPart, blocks: BlockReader<'_>) -> Result<NodeImage> {
     let holds = match part.promise.holds.as_str() {
         "end" => Holds::End,
         "time" => Holds::Time,
@@ -195,7 +215,6 @@ fn node_image(id: NodeId, part: &StoredPart, blocks: BlockReader<'_>) -> Result<
     };
     let groups = |sent: &StoredGroups| Ok(SentGroups { rows: blocks.rows(&sent.block)?, keys: sent.keys.clone() });
     Ok(NodeImage {
-        id,
         absent: part.absent,
         watermark: Watermark(part.watermark),
         promise: Promise { watermark: Watermark(part.promise.watermark), holds },

@@ -17,4 +17,4 @@ pub(crate) use body::{
 };
 pub(crate) use history::{StoredHistory, StoredSubscription};
 pub(crate) use statement::{ObjectContext, Redo};
-pub(crate) use tables::{BlockReader, BlockWriter, from_hex, to_hex};
+pub(crate) use tables::{BlockReader, BlockWriter, TableBlocks, from_hex, to_hex};

@@ -145,7 +145,7 @@ impl Run<'_> {
     fn restart(&mut self) -> Result<()> {
         let image = self.reactor.image()?;
         self.reactor = self.graph.reactor()?;
-        self.reactor.restore(&image)
+        self.reactor.restore(image)
     }
 }
 

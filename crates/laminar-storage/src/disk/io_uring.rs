@@ -58,6 +58,10 @@ impl Disk for IoUringDisk {
         self.real.read(path)
     }
 
+    fn read_ahead(&self, path: &Path) {
+        self.real.read_ahead(path);
+    }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.real.create(path)
     }

@@ -36,6 +36,9 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// All bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
 
+    /// The file will be read soon: a disk that can reads it meanwhile.
+    fn read_ahead(&self, _path: &Path) {}
+
     /// Makes an empty file; fails if the name is taken.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 

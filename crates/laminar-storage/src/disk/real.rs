@@ -41,6 +41,12 @@ impl Disk for RealDisk {
         fs::read(path)
     }
 
+    #[cfg(target_os = "linux")]
+    fn read_ahead(&self, path: &Path) {
+        // It is advice: what is wrong with the file is said when it is read.
+        let _ = File::open(path).map(|file| rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::WillNeed));
+    }
+
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(RealFile(OpenOptions::new().append(true).create_new(true).open(path)?)))
     }

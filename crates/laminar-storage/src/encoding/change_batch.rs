@@ -39,7 +39,7 @@ pub fn encode_changes(changes: &ChangeBatch) -> Result<Vec<u8>> {
 /// The batch that [`encode_changes`] wrote. Damaged or foreign bytes are an error (`BadData`, `NotSupported`).
 pub fn decode_changes(bytes: &[u8]) -> Result<ChangeBatch> {
     let (flags, body) = unframed(bytes, Kind::Changes, HAS_WEIGHTS | HAS_ARRIVALS)?;
-    let read = read_table(body)?;
+    let read = read_table(body.into())?;
     let (rows, mut columns) = (read.num_rows(), read.columns().to_vec());
     let mut extra = |flag| if flags & flag != 0 { numbers(columns.pop()).map(Some) } else { Ok(None) };
     let (arrivals, weights) = (extra(HAS_ARRIVALS)?, extra(HAS_WEIGHTS)?);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_ipc::reader::StreamReader;
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::DataType;
 use laminar_core::{Code, Error, Result};
@@ -29,12 +30,22 @@ pub(crate) fn without_slack(column: &ArrayRef) -> ArrayRef {
     }
 }
 
-/// Reads the table that fills `bytes`.
-pub(crate) fn read_table(bytes: &[u8]) -> Result<RecordBatch> {
-    let mut reader = StreamReader::try_new(bytes, None)?;
-    let rows = reader.next().ok_or_else(|| Error::new(Code::BadData, "a table without its batch"))??;
-    match reader.next() {
-        None => Ok(rows),
-        Some(_) => Err(Error::new(Code::BadData, "a table of more than one batch")),
+/// The bytes of a table that stands among others: shared if they lie as values of 8 bytes need it, a copy if not, so that the others are not kept for some
+/// columns of it while the rest are copied.
+pub(crate) fn table_within(bytes: &Buffer, table: &[u8]) -> Buffer {
+    match table.as_ptr().align_offset(align_of::<u64>()) {
+        0 => bytes.slice_with_length(table.as_ptr() as usize - bytes.as_ptr() as usize, table.len()),
+        _ => table.into(),
     }
+}
+
+/// Reads the table that fills `bytes`, whose memory it shares.
+pub(crate) fn read_table(mut bytes: Buffer) -> Result<RecordBatch> {
+    let mut decoder = StreamDecoder::new();
+    let rows = decoder.decode(&mut bytes)?.ok_or_else(|| Error::new(Code::BadData, "a table without its batch"))?;
+    if decoder.decode(&mut bytes)?.is_some() {
+        return Err(Error::new(Code::BadData, "a table of more than one batch"));
+    }
+    decoder.finish()?;
+    Ok(rows)
 }

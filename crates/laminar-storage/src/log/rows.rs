@@ -73,7 +73,7 @@ impl EncodedRows {
             return Err(Error::new(Code::BadData, format!("logged rows have {columns} columns, their object has {expected}")));
         }
         let whole = with_extra(schema, form);
-        let rows = if form & IS_STREAM != 0 { read_table(cursor.rest())? } else { read_message(cursor, whole.clone())? };
+        let rows = if form & IS_STREAM != 0 { read_table(cursor.rest().into())? } else { read_message(cursor, whole.clone())? };
         let types = |fields: &Schema| fields.fields().iter().map(|field| field.data_type().clone()).collect::<Vec<_>>();
         if types(rows.schema_ref()) != types(&whole) {
             return Err(Error::new(Code::BadData, "logged rows have other types than their object"));

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow_buffer::Buffer;
 use laminar_core::{Code, Error, Result};
 
 use super::block::{self, BlockId};
@@ -149,12 +150,17 @@ impl Store {
     }
 
     /// The bytes of a block, which are those that were put: a damaged file is an error that names it.
-    pub fn get_block(&self, id: BlockId) -> Result<Vec<u8>> {
+    pub fn get_block(&self, id: BlockId) -> Result<Buffer> {
         let path = id.path(&self.0.layout.blocks);
-        let mut file = self.0.disk.read(&path).map_err(failed(&path))?;
+        let file = self.0.disk.read(&path).map_err(failed(&path))?;
         let body = block::body_of(&file, id).map_err(|damage| block::damaged(&path, damage))?.len();
-        file.drain(..file.len() - body);
-        Ok(file)
+        let header = file.len() - body;
+        Ok(Buffer::from_vec(file).slice(header))
+    }
+
+    /// Tells the disk that a block will be read soon.
+    pub fn read_block_ahead(&self, id: BlockId) {
+        self.0.disk.read_ahead(&id.path(&self.0.layout.blocks));
     }
 
     /// The checkpoints.

@@ -29,13 +29,13 @@ pub(crate) fn encoding(bytes: &[u8]) {
 
 /// Whether the bytes are one or the other; what can be read can be written and read again.
 fn decode(bytes: &[u8]) -> bool {
-    let (changes, image) = (decode_changes(bytes), decode_image(bytes));
+    let (changes, image) = (decode_changes(bytes), decode_image(&bytes.into()));
     if let Ok(changes) = &changes {
         let again = decode_changes(&encode_changes(changes).expect("what was read can be written")).expect("and read again");
         assert_eq!((again.rows(), again.weights()), (changes.rows(), changes.weights()));
     }
     if let Ok(image) = &image {
-        let again = decode_image(&encode_image(image).expect("what was read can be written")).expect("and read again");
+        let again = decode_image(&encode_image(image).expect("what was read can be written").into()).expect("and read again");
         assert_eq!(again.tables.len(), image.tables.len());
     }
     changes.is_ok() || image.is_ok()

@@ -101,7 +101,7 @@ fn a_directory_of_format_1_is_read() {
     let checkpoint = opened.checkpoint.unwrap();
     assert_eq!((checkpoint.epoch, &checkpoint.body[..]), (17, &b"{\"objects\": [\"t\"]}"[..]));
     let store = opened.store;
-    assert_eq!(store.get_block(BlockId::of(BLOCK)).unwrap(), BLOCK);
+    assert_eq!(store.get_block(BlockId::of(BLOCK)).unwrap().as_slice(), BLOCK);
     let all: Vec<WalEntry> = store.read_log(None).unwrap().map(|record| record.unwrap().1).collect();
     let after: Vec<WalEntry> = store.read_log(Some(checkpoint.log)).unwrap().map(|record| record.unwrap().1).collect();
     let [statement, _, end] = records();

@@ -99,7 +99,7 @@ impl Model {
                 let known = self.checkpoints.get(&epoch).expect("a checkpoint that was published");
                 assert_eq!(found.body, body(known));
                 for (id, bytes) in &known.blocks {
-                    assert_eq!(&opened.store.get_block(*id).unwrap(), bytes);
+                    assert_eq!(opened.store.get_block(*id).unwrap().as_slice(), bytes.as_slice());
                 }
                 known.records
             }
@@ -313,7 +313,7 @@ fn assert_found(model: &mut Model, file: &Path, seed: u64) {
     }
     for (id, bytes) in model.checkpoints.get(&epoch).iter().flat_map(|known| &known.blocks) {
         match opened.store.get_block(*id) {
-            Ok(found) => assert_eq!(&found, bytes, "seed {seed}"),
+            Ok(found) => assert_eq!(found.as_slice(), bytes.as_slice(), "seed {seed}"),
             Err(error) => assert!(named(error.message()), "seed {seed}: {error}"),
         }
     }

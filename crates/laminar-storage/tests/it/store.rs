@@ -72,7 +72,7 @@ fn what_was_appended_and_published_is_there_when_the_directory_is_opened_again()
     assert_eq!(warnings, Vec::<String>::new());
     let checkpoint = checkpoint.unwrap();
     assert_eq!((checkpoint.epoch, checkpoint.log, &checkpoint.body[..]), (17, first, &b"{\"says\": \"the database\"}"[..]));
-    assert_eq!(store.get_block(block).unwrap(), [7; 1000]);
+    assert_eq!(store.get_block(block).unwrap().as_slice(), [7; 1000]);
     assert_eq!(log(&store, Some(checkpoint.log)), [end(2)]);
     assert_eq!(log(&store, None), [statement, end(1), end(2)], "one checkpoint alone replaces nothing");
     let kept = store.checkpoints().kept();
@@ -163,7 +163,7 @@ fn old_checkpoints_go_with_their_blocks_and_their_part_of_the_log() {
     let position = store.append(&[end(5)]).unwrap();
     publish(&store, 5, position, &[blocks[3]], b"{}").unwrap();
     publish(&store, 6, position, &[unnamed, again], b"{}").unwrap();
-    assert_eq!(store.get_block(again).unwrap(), b"block of 3", "it was put again before its last checkpoint went");
+    assert_eq!(store.get_block(again).unwrap().as_slice(), b"block of 3", "it was put again before its last checkpoint went");
     let block = |id: BlockId| format!("blocks/{}/{id}", &id.to_string()[..2]);
     let mut expected = vec![
         "FORMAT".to_owned(),

@@ -19,7 +19,7 @@ use super::namespaces::{Block, Namespace, Numbers, RowNamespaces};
 use super::rows::each_valid;
 use super::{AggregateCall, Fault, GroupAccumulator, ResultColumn};
 use crate::changelog::Weights;
-use crate::state::{CopiedAhead, Ownership, StateImage, prefetch_groups};
+use crate::state::{Ownership, prefetch_groups};
 use crate::{Error, Result};
 
 /// Groups by key, numbered from 0, with one accumulator for each aggregate call and the weight of all rows of each group.
@@ -32,8 +32,8 @@ pub struct GroupTable {
     numbers: Numbers,
     weights: Vec<i64>,
     calls: Vec<Call>,
-    /// What is copied already of the next image.
-    copies: Option<GroupCopies>,
+    /// What checkpoints have of it, and what is copied already for the next one.
+    pub(super) copies: Option<GroupCopies>,
 }
 
 /// How the result of an aggregate call comes about.
@@ -331,7 +331,7 @@ impl GroupTable {
     }
 
     /// The rows of the [image](Self::image) that these numbers have.
-    fn image_of_numbers(&self, numbers: &[u32]) -> Result<RecordBatch> {
+    pub(super) fn image_of_numbers(&self, numbers: &[u32]) -> Result<RecordBatch> {
         let live: Vec<u32> = numbers.iter().copied().filter(|group| self.numbers.ids.is_live(*group)).collect();
         let weights = numbers.iter().map(|group| self.weights[*group as usize]);
         let is_live: BooleanArray = numbers.iter().map(|group| Some(self.numbers.ids.is_live(*group))).collect();
@@ -346,32 +346,6 @@ impl GroupTable {
         columns.extend(keys);
         columns.extend(self.accumulator_images(numbers)?);
         image_rows(columns, numbers.len())
-    }
-
-    /// Copies up to `rows` groups of what the next [`add_to_image`](Self::add_to_image) will add.
-    pub fn copy_ahead(&mut self, rows: usize) -> Result<CopiedAhead> {
-        let (mut copies, end) = (self.copies.take().unwrap_or_default(), self.end());
-        let numbers = copies.next(rows, end);
-        if rows > 0 {
-            copies.add(&numbers, self.image_of_numbers(&numbers)?)?;
-        }
-        let left = copies.left(end);
-        self.copies = Some(copies);
-        Ok(CopiedAhead { copied: numbers.len(), left })
-    }
-
-    /// Adds the [image](Self::image) to one of an operator: what was copied ahead, and what is left, as tables called `name`.
-    pub fn add_to_image(&mut self, image: &mut StateImage, name: &str) -> Result<()> {
-        while self.copy_ahead(usize::MAX)?.left > 0 {}
-        if let Some(copies) = self.copies.take() {
-            copies.add_to_image(image, name)?;
-        }
-        Ok(())
-    }
-
-    /// The image that [`add_to_image`](Self::add_to_image) has added.
-    pub fn image_in(image: &StateImage, name: &str) -> Result<RecordBatch> {
-        GroupCopies::of_image(image, name)
     }
 
     /// The state of these groups, one row each: its weight, its keys, then the accumulators' columns.

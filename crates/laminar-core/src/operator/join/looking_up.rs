@@ -189,18 +189,20 @@ impl LookingUp {
         Ok(())
     }
 
-    pub(super) fn add_to_image(&mut self, image: &mut StateImage) -> Result<()> {
+    pub(super) fn add_to_image(&mut self, image: &mut StateImage) {
         if let Some(waiting) = &mut self.waiting {
-            waiting.add_to_image(image)?;
+            waiting.add_to_image(image);
         }
-        self.given.as_mut().map_or(Ok(()), |given| given.arrangement_mut().add_to_image(image, GIVEN))
+        if let Some(given) = &mut self.given {
+            given.arrangement_mut().add_to_image(image, GIVEN);
+        }
     }
 
-    pub(super) fn restore(&mut self, image: &StateImage, owned: &Ownership) -> Result<()> {
+    pub(super) fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
         if let Some(waiting) = &mut self.waiting {
-            waiting.restore(image, owned)?;
+            waiting.restore(parts, owned)?;
         }
-        self.given.as_mut().map_or(Ok(()), |given| given.restore(image, GIVEN, owned))
+        self.given.as_mut().map_or(Ok(()), |given| given.restore(parts, GIVEN, owned))
     }
 
     pub(super) fn rows(&self) -> usize {

@@ -285,20 +285,19 @@ impl Imaged for JoinOperator {
     fn image(&mut self) -> Result<StateImage> {
         let mut image = StateImage::default();
         for (side, name) in self.sides.iter_mut().zip(SIDES) {
-            side.arrangement_mut().add_to_image(&mut image, name)?;
+            side.arrangement_mut().add_to_image(&mut image, name);
         }
         if let Some(looking_up) = &mut self.looking_up {
-            looking_up.add_to_image(&mut image)?;
+            looking_up.add_to_image(&mut image);
         }
         Ok(image)
     }
 
     fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
         for (side, name) in self.sides.iter_mut().zip(SIDES) {
-            parts.iter().try_for_each(|image| side.restore(image, name, owned))?;
+            side.restore(parts, name, owned)?;
         }
-        let Some(looking_up) = &mut self.looking_up else { return Ok(()) };
-        parts.iter().try_for_each(|image| looking_up.restore(image, owned))
+        self.looking_up.as_mut().map_or(Ok(()), |looking_up| looking_up.restore(parts, owned))
     }
 
     fn rows(&self) -> usize {

@@ -185,8 +185,8 @@ impl Side {
         self.arrangement.apply_counted(&keyed.changes, &keyed.hashes, counts)
     }
 
-    pub(super) fn restore(&mut self, image: &StateImage, name: &str, owned: &Ownership) -> Result<()> {
-        self.arrangement.restore(image, name, owned)
+    pub(super) fn restore(&mut self, parts: &[&StateImage], name: &str, owned: &Ownership) -> Result<()> {
+        self.arrangement.restore(parts, name, owned)
     }
 }
 

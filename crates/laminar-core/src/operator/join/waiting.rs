@@ -180,13 +180,13 @@ impl Waiting {
         }
     }
 
-    pub(super) fn add_to_image(&mut self, image: &mut StateImage) -> Result<()> {
-        self.rows.add_to_image(image, WAITING)
+    pub(super) fn add_to_image(&mut self, image: &mut StateImage) {
+        self.rows.add_to_image(image, WAITING);
     }
 
-    /// Takes the rows of an image that it owns. The connector that was asked for their keys is gone, so all of these are wanted.
-    pub(super) fn restore(&mut self, image: &StateImage, owned: &Ownership) -> Result<()> {
-        self.rows.restore(image, WAITING, owned)?;
+    /// Takes the rows of images that it owns. The connector that was asked for their keys is gone, so all of these are wanted.
+    pub(super) fn restore(&mut self, parts: &[&StateImage], owned: &Ownership) -> Result<()> {
+        self.rows.restore(parts, WAITING, owned)?;
         (self.since, self.wanted) = (BTreeMap::new(), VecDeque::new());
         for changes in self.rows.batches() {
             self.count(&changes, 1);

@@ -115,7 +115,7 @@ fn tables_of_windows<'a>(parts: &[&'a StateImage]) -> Result<BTreeMap<Window, Ve
     for image in parts {
         let windows = image.get(WINDOWS)?;
         for ((first, end), rows) in column(windows, 0).iter().zip(column(windows, 1)).zip(image.all(WINDOW)) {
-            tables.entry(Window { first: *first, end: *end }).or_default().push(rows);
+            tables.entry(Window { first: *first, end: *end }).or_default().push(rows?);
         }
     }
     Ok(tables)

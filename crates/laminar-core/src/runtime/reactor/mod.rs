@@ -54,7 +54,10 @@ use component_steps::ComponentSteps;
 pub(crate) use fitted::fitted;
 use inbox::Inbox;
 
-use super::{GraphHost, GraphImage, NodeStatus, Outlet, OutletId, RejectedRowsHandler, ReplacedQuery, SourceInput, WorkerPool};
+use super::image::Purpose;
+use super::{
+    GraphHost, GraphImage, NodeImages, NodeStatus, Outlet, OutletId, RejectedRowsHandler, ReplacedQuery, SourceInput, WorkerPool,
+};
 use crate::budget::{BudgetMetrics, TaskBudget};
 use crate::graph::{Node, NodeKind};
 use crate::limits::{MEASURED_ROWS_MIN, MEASURED_STEPS, STEP_ROWS_MAX};
@@ -384,20 +387,42 @@ impl Reactor {
         self.budget.metrics()
     }
 
-    /// Copies up to `rows` rows, groups or the like on each worker of what the next [`image`](Self::image) will need, so that it takes less time.
+    /// Copies up to `rows` rows, groups or the like on each worker of what the next [`checkpoint`](Self::checkpoint) will need, so that it takes less time.
     pub fn copy_ahead(&mut self, rows: usize) -> Result<CopiedAhead> {
         self.graph.copy_ahead(rows)
     }
 
     /// The state of all nodes after the last step. What waits in inboxes is not part of it.
     pub fn image(&mut self) -> Result<GraphImage> {
-        self.graph.image()
+        self.graph.image(Purpose::Restore)
+    }
+
+    /// The same to be stored: [tables](crate::state::ImageTable) that the last one has which [is stored](Self::checkpoint_is_stored) may come without their rows.
+    pub fn checkpoint(&mut self) -> Result<GraphImage> {
+        self.graph.image(Purpose::Checkpoint)
+    }
+
+    /// The last [`checkpoint`](Self::checkpoint) that was taken is stored, and stays so until another one is.
+    pub fn checkpoint_is_stored(&mut self) {
+        self.graph.checkpoint_is_stored();
     }
 
     /// Puts freshly attached nodes into the state of an image of the same nodes, whatever the number of workers that made it; what waits in
     /// inboxes is forgotten.
-    pub fn restore(&mut self, image: &GraphImage) -> Result<()> {
-        self.graph.restore(image)?;
+    pub fn restore(&mut self, image: GraphImage) -> Result<()> {
+        let GraphImage { step, workers, nodes } = image;
+        self.restore_nodes(step, workers, nodes.into_iter().map(Ok))
+    }
+
+    /// The same with the [parts](GraphImage) of an image of which the nodes come one by one: each is asked for when the one before it has its state, so that not all
+    /// of them need to be in memory twice.
+    pub fn restore_nodes(
+        &mut self,
+        step: StepId,
+        workers: usize,
+        nodes: impl IntoIterator<Item = Result<NodeImages>>,
+    ) -> Result<()> {
+        self.graph.restore(step, workers, nodes)?;
         for inbox in &mut self.inboxes {
             inbox.clear();
             inbox.ended = self.graph.watermark(inbox.source)?.is_end();

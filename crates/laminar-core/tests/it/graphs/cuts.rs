@@ -88,7 +88,7 @@ impl Case {
         shown.collect_rejected(&mut old);
         let image = old.reactor.image().unwrap();
         let mut new = Graph::at(old.clock.now(), self.nodes.clone(), workers.0, workers.1);
-        new.reactor.restore(&image).unwrap();
+        new.reactor.restore(image).unwrap();
         for (id, ear) in self.listened.iter().zip(&shown.ears) {
             new.reactor.subscribe(*id, Box::new(ear.clone()), false).unwrap();
         }

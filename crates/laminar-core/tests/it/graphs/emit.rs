@@ -119,7 +119,7 @@ fn held_rows_survive_an_image() {
     before.push_and_run(source, "+1 | 1 | 1 ; -1 | 2 | 2 ; +1 | NULL | 3");
     let image = before.reactor.image().unwrap();
     let (mut after, _, ear) = graph(EVERY_10_S);
-    after.reactor.restore(&image).unwrap();
+    after.reactor.restore(image).unwrap();
     assert_eq!(after.reactor.next_wake(), Some(20 * SECOND));
     after.sleep(20 * SECOND);
     assert_eq!(ear.take(), "+1 | 1 | 1\n-1 | 2 | 2\n+1 | NULL | 3");

@@ -82,7 +82,7 @@ fn a_failure_survives_an_image() {
     graph.push_and_run(first.source, "+1 | 13 | 1");
     let image = graph.reactor.image().unwrap();
     let mut after = Graph::new(bed(panics_at(0, 13)).nodes);
-    after.reactor.restore(&image).unwrap();
+    after.reactor.restore(image).unwrap();
     assert_eq!(after.failure(first.bad), graph.failure(first.bad));
     after.push_and_run(first.source, "+1 | 1 | 1");
 }

@@ -177,7 +177,7 @@ fn a_graph_goes_on_from_an_image_as_if_nothing_had_been() {
     let image = before.reactor.image().unwrap();
     let mut after = Graph::new(nodes().0);
     after.push(source, "+1 | 7 | 00:07");
-    after.reactor.restore(&image).unwrap();
+    after.reactor.restore(image.clone()).unwrap();
     assert!(after.reactor.is_idle(), "what waited is forgotten");
     assert_eq!(after.reactor.graph().last_step(), before.reactor.graph().last_step());
     assert_eq!(after.reactor.graph().watermark(filter).unwrap(), seconds(60));
@@ -189,7 +189,7 @@ fn a_graph_goes_on_from_an_image_as_if_nothing_had_been() {
         dag.source("s", timed(), watermarked(0));
         dag.finish().unwrap()
     });
-    assert_eq!(other.reactor.restore(&image).unwrap_err().message(), "the image is of another graph");
+    assert_eq!(other.reactor.restore(image).unwrap_err().message(), "the image is of another graph");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod backup;
 mod crash;
 mod formats;
+mod large;
 mod oracle;
 mod pipelines;
 mod plain;
