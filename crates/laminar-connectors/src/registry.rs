@@ -79,7 +79,7 @@ pub struct Reread<'a> {
 }
 
 /// All connectors.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Registry {
     connectors: Vec<Arc<dyn Connector>>,
     memory: MemoryConnector,

@@ -14,7 +14,7 @@ use laminar_core::{Code, Error, Result, StepId};
 use laminar_sql::plan::{PlanVersion, Planner};
 use laminar_storage::disk::Disk;
 use laminar_storage::pipeline_checkpoint::PipelineCheckpoint;
-use laminar_storage::{Store, StoreOptions, WalEntry};
+use laminar_storage::{Opened, Store, StoreOptions, WalEntry};
 
 use crate::Database;
 use crate::catalog::ObjectId;
@@ -27,41 +27,88 @@ use crate::stored::{BlockReader, CheckpointBody, FORMAT, Redo, StoredObject};
 
 /// The database in the directory at `path` of `disk`, which is made if there is none.
 pub(crate) fn recovered(parts: EngineParts, path: &Path, disk: Arc<dyn Disk>) -> Result<Database> {
-    let opened = Store::open(path, disk, StoreOptions::STANDARD)?;
-    let clock = Arc::new(ReplayClock::new(Arc::clone(&parts.clock)));
-    let settings = parts.settings.clone();
-    let database = Database::new(EngineParts { clock: clock.clone(), ..parts });
-    let (store, checkpoint) = (opened.store, opened.checkpoint);
-    let epoch = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.epoch);
-    let durable = Durable::new(store.clone(), &settings, epoch);
-    {
-        let engine = &mut *database.lock();
-        engine.journal = Journal::recovering(durable.clone());
-        engine.begin_limit()?;
+    let mut unusable = BTreeMap::new();
+    loop {
+        let opened = Store::open_but(path, Arc::clone(&disk), StoreOptions::STANDARD, &unusable)?;
+        let recovery = Recovery::begin(parts.clone(), opened)?;
+        match recovery.restore() {
+            Ok(()) => return recovery.replay(),
+            // Damage is found where a block is read. The one before has another place in the log.
+            Err(error) if error.code() == Code::BadData && recovery.has_another() => {
+                unusable.insert(recovery.epoch(), error.message().to_owned());
+            }
+            Err(error) => return Err(error.within(format!("checkpoint {}", recovery.epoch()))),
+        }
+    }
+}
+
+/// A database that is brought back.
+struct Recovery {
+    database: Database,
+    durable: Durable,
+    clock: Arc<ReplayClock>,
+    checkpoint: Option<PipelineCheckpoint>,
+}
+
+impl Recovery {
+    fn begin(parts: EngineParts, opened: Opened) -> Result<Self> {
+        let clock = Arc::new(ReplayClock::new(Arc::clone(&parts.clock)));
+        let settings = parts.settings.clone();
+        let database = Database::new(EngineParts { clock: clock.clone(), ..parts });
+        let epoch = opened.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.epoch);
+        let durable = Durable::new(opened.store, &settings, epoch);
+        {
+            let engine = &mut *database.lock();
+            engine.journal = Journal::recovering(durable.clone());
+            engine.begin_limit()?;
+            engine.notices_of_opening.extend(opened.warnings.into_iter().map(warning));
+        }
+        Ok(Self { database, durable, clock, checkpoint: opened.checkpoint })
+    }
+
+    /// The checkpoint that it begins with; 0: none.
+    fn epoch(&self) -> u64 {
+        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.epoch)
+    }
+
+    /// Whether there is another checkpoint to begin with.
+    fn has_another(&self) -> bool {
+        self.durable.store().checkpoints().kept().len() > 1
+    }
+
+    /// Brings back what the checkpoint holds.
+    fn restore(&self) -> Result<()> {
+        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
+        let engine = &mut *self.database.lock();
         // What is read is the state, and a copy of it.
         let _scope = StateScope::enter();
-        engine.notices_of_opening.extend(opened.warnings.into_iter().map(warning));
-        let from = checkpoint.as_ref().map(|checkpoint| checkpoint.log);
-        if let Some(checkpoint) = &checkpoint {
-            restore(engine, checkpoint, &store, &clock).map_err(|error| error.within(format!("checkpoint {epoch}")))?;
-        }
-        let mut replayed = 0_u64;
-        for record in store.read_log(from)? {
-            let (position, record) = record?;
-            replay(engine, record, &clock).map_err(|error| error.within(format!("the log before {position}")))?;
-            replayed += 1;
-        }
-        engine.readers.seek();
-        engine.recorded.sinks.clear();
-        engine.journal.begin();
-        if let Some(end) = engine.journal.end().filter(|_| replayed == 0) {
-            // Nothing has happened since the last checkpoint, or ever: none is made before something does.
-            engine.checkpointed = engine.reactor.graph().last_step();
-            durable.checkpoints().taken = Some((end, engine.checkpointed.0));
-        }
-        clock.go_on();
+        restore(engine, checkpoint, self.durable.store(), &self.clock)
     }
-    Ok(database.with_durability(durable))
+
+    /// What happened since happens again.
+    fn replay(self) -> Result<Database> {
+        let Self { database, durable, clock, checkpoint } = self;
+        {
+            let engine = &mut *database.lock();
+            let _scope = StateScope::enter();
+            let mut replayed = 0_u64;
+            for record in durable.store().read_log(checkpoint.map(|checkpoint| checkpoint.log))? {
+                let (position, record) = record?;
+                replay(engine, record, &clock).map_err(|error| error.within(format!("the log before {position}")))?;
+                replayed += 1;
+            }
+            engine.readers.seek();
+            engine.recorded.sinks.clear();
+            engine.journal.begin();
+            if let Some(end) = engine.journal.end().filter(|_| replayed == 0) {
+                // Nothing has happened since the last checkpoint, or ever: none is made before something does.
+                engine.checkpointed = engine.reactor.graph().last_step();
+                durable.checkpoints().taken = Some((end, engine.checkpointed.0));
+            }
+            clock.go_on();
+        }
+        Ok(database.with_durability(durable))
+    }
 }
 
 fn restore(engine: &mut Engine, checkpoint: &PipelineCheckpoint, store: &Store, clock: &ReplayClock) -> Result<()> {

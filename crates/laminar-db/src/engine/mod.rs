@@ -77,6 +77,7 @@ use crate::settings::Settings;
 use crate::{Interrupt, Notice};
 
 /// What an engine is put together from.
+#[derive(Clone)]
 pub(crate) struct EngineParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) registry: Registry,

@@ -91,7 +91,7 @@ pub(super) fn body_of(file: &[u8], id: BlockId) -> Result<&[u8], (usize, String)
 
 /// What a reader of a damaged block is told.
 pub(super) fn damaged(path: &Path, (offset, reason): (usize, String)) -> Error {
-    Error::new(Code::BadData, format!("'{}' is damaged at byte {offset} or after it: {reason}", path.display()))
+    Error::new(Code::BadData, format!("the block '{}' is damaged at byte {offset} or after it: {reason}", path.display()))
         .with_detail("the checkpoints that name this block cannot be read")
         .with_hint("restore the file from a copy; or remove the directories of the newest checkpoints that name it, to open an older one")
 }

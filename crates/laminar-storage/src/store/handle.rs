@@ -1,6 +1,6 @@
 //! What callers hold: an opened directory, whose lock goes with the last handle.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use laminar_core::{Code, Error, Result};
 
 use super::block::{self, BlockId};
 use super::layout::Layout;
-use super::open;
+use super::open::{self, Newest};
 use super::pipeline_checkpoint::{PipelineCheckpoint, PipelineCheckpointManager};
 use crate::disk::{Disk, failed};
 use crate::log::{LogPosition, Wal, WalEntry, WalReader};
@@ -93,7 +93,13 @@ impl Store {
     /// newer format is refused. A torn end of the log is cut off. If the newest checkpoint cannot be used, the one before is taken, and
     /// a warning says which file it is and why.
     pub fn open(path: &Path, disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened> {
-        open::open(path, disk, options)
+        open::open(path, disk, options, &Newest::Whole)
+    }
+
+    /// [`open`](Self::open) for who reads all blocks of the checkpoint, and so finds out whether they are whole: the newest one is given whose manifest is, but
+    /// for those of epochs that `unusable` names, with the reason.
+    pub fn open_but(path: &Path, disk: Arc<dyn Disk>, options: StoreOptions, unusable: &BTreeMap<u64, String>) -> Result<Opened> {
+        open::open(path, disk, options, &Newest::But(unusable))
     }
 
     /// The directory.

@@ -1,6 +1,6 @@
 //! Finds out what is in a directory, and makes of it a store that can go on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,15 @@ use crate::log::{
     segment_path,
 };
 
-pub(super) fn open(path: &Path, disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Opened> {
+/// Which checkpoint of a directory is used.
+pub(super) enum Newest<'a> {
+    /// The newest that is whole, which is found out.
+    Whole,
+    /// The newest but those of these epochs, which cannot be used for the reasons that stand there.
+    But(&'a BTreeMap<u64, String>),
+}
+
+pub(super) fn open(path: &Path, disk: Arc<dyn Disk>, options: StoreOptions, newest: &Newest<'_>) -> Result<Opened> {
     options.check()?;
     let layout = Layout::of(path);
     if layout.recognise(&*disk)? == Found::Nothing {
@@ -33,7 +41,7 @@ pub(super) fn open(path: &Path, disk: Arc<dyn Disk>, options: StoreOptions) -> R
         Found::Nothing => (begin(&disk, &layout, log_options)?, Checkpoints::default(), HashMap::new()),
         Found::Store => {
             let files = block_files(&*disk, &layout)?;
-            let checkpoints = read_checkpoints(&*disk, &layout, &files)?;
+            let checkpoints = read_checkpoints(&*disk, &layout, &files, newest)?;
             warnings.extend(checkpoints.warnings.iter().cloned());
             (open_log(&disk, &layout, log_options, &checkpoints, &mut warnings)?, checkpoints, files)
         }
@@ -110,7 +118,7 @@ struct Checkpoints {
     warnings: Vec<String>,
 }
 
-fn read_checkpoints(disk: &dyn Disk, layout: &Layout, files: &HashMap<BlockId, u64>) -> Result<Checkpoints> {
+fn read_checkpoints(disk: &dyn Disk, layout: &Layout, files: &HashMap<BlockId, u64>, newest: &Newest<'_>) -> Result<Checkpoints> {
     let mut checkpoints = Checkpoints::default();
     for (older, epoch) in epochs(disk, layout)?.into_iter().enumerate().rev() {
         let path = manifest::path(&layout.checkpoints, epoch);
@@ -119,12 +127,15 @@ fn read_checkpoints(disk: &dyn Disk, layout: &Layout, files: &HashMap<BlockId, u
             continue;
         }
         let mut read = read_manifest(disk, &path, epoch, files);
-        // The one that is used is read whole before anything begins with it, if there is another one to fall back to.
-        if let (Ok((manifest, _)), None, 1..) = (&read, &checkpoints.newest, older)
-            && let Some(damage) = damaged_block(disk, layout, manifest)?
-        {
-            read = Err(damage);
-        }
+        let reason = match (&read, newest) {
+            (Ok(_), Newest::But(unusable)) => unusable.get(&epoch).cloned(),
+            // The one that is used is read whole before anything begins with it, if there is another one to fall back to.
+            (Ok((manifest, _)), Newest::Whole) if checkpoints.newest.is_none() && older > 0 => {
+                damaged_block(disk, layout, manifest)?
+            }
+            _ => None,
+        };
+        read = reason.map_or(read, Err);
         match read {
             Ok((manifest, bytes)) => checkpoints.add(manifest, bytes),
             Err(reason) => checkpoints.warnings.push(format!("the checkpoint '{}' cannot be used: {reason}", path.display())),
@@ -173,7 +184,7 @@ fn damaged_block(disk: &dyn Disk, layout: &Layout, manifest: &Manifest) -> Resul
         let path = id.path(&layout.blocks);
         let file = disk.read(&path).map_err(failed(&path))?;
         if let Err((offset, reason)) = block::body_of(&file, *id) {
-            return Ok(Some(format!("its block '{}' is damaged at byte {offset} or after it: {reason}", path.display())));
+            return Ok(Some(block::damaged(&path, (offset, reason)).message().to_owned()));
         }
     }
     Ok(None)

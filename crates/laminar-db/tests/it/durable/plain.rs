@@ -225,7 +225,7 @@ fn a_damaged_manifest_or_block_is_stepped_over_with_a_notice_while_an_older_chec
     let db = folder.open();
     assert_eq!(rows(&db, "SELECT a FROM t"), [["1"], ["2"], ["3"], ["4"]]);
     let told = |notice: &laminar_db::Notice| {
-        notice.message().contains("cannot be used: its block") && notice.message().contains("is damaged")
+        notice.message().contains("cannot be used: the block") && notice.message().contains("is damaged")
     };
     assert!(db.opening_notices().iter().any(told), "{:?}", db.opening_notices());
     execute(&db, "INSERT INTO t VALUES (5); CHECKPOINT");
