@@ -23,6 +23,8 @@ pub(in super::super) struct Suite {
     /// Checkpoints that are made while rows are pushed, and what lies between them.
     pub(super) checkpoints: usize,
     pub(super) checkpoints_every_ms: u64,
+    /// How often the checkpoint of the groups is recovered.
+    pub(super) recoveries: u16,
     /// How long nothing happens.
     pub(super) idle_ms: u64,
     /// Runs of a whole input, with a directory and without one.
@@ -41,6 +43,7 @@ impl Suite {
         stretch_bytes: 512 << 20,
         checkpoints: 10,
         checkpoints_every_ms: 2_000,
+        recoveries: 3,
         idle_ms: 5_000,
         pairs: 3,
         workers: 1,
@@ -55,6 +58,7 @@ impl Suite {
         stretch_bytes: 4 << 20,
         checkpoints: 2,
         checkpoints_every_ms: 100,
+        recoveries: 1,
         idle_ms: 1_500,
         pairs: 1,
         workers: 1,
