@@ -253,8 +253,32 @@ pub(crate) fn held_back_by_sink(name: &str, trouble: &Trouble) -> Error {
     Error::new(Code::Backpressure, text).with_hint("the sink is tried again by itself, and so is the checkpoint; or DROP SINK")
 }
 
+/// Names that the optimiser makes up. The numbers behind them were counted through all queries of a process once.
+const MADE_UP: [&str; 4] = ["__common_expr_", "__correlated_sq_", "__scalar_sq_", "__datafusion_extracted_"];
+
+/// A plan as it is compared with another one of the same statement.
+pub(super) fn comparable(plan: &str) -> String {
+    MADE_UP.iter().fold(without_partitions(plan), |plan, name| numbered_anew(&plan, name))
+}
+
+/// The text, in which the numbers behind `name` are those of their first places.
+fn numbered_anew(text: &str, name: &str) -> String {
+    let mut parts = text.split(name);
+    let first = parts.next().unwrap_or_default().to_owned();
+    let mut numbers = Vec::new();
+    parts.fold(first, |text, part| {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        let number = &part[..part.len() - rest.len()];
+        let place = numbers.iter().position(|known| *known == number).unwrap_or_else(|| {
+            numbers.push(number);
+            numbers.len() - 1
+        });
+        format!("{text}{name}{}{rest}", place + 1)
+    })
+}
+
 /// A plan without the number of partitions that there were when a source was opened: files come and go.
-pub(super) fn without_partitions(plan: &str) -> String {
+fn without_partitions(plan: &str) -> String {
     const BEFORE: &str = " of the last of ";
     let mut parts = plan.split(BEFORE);
     let first = parts.next().unwrap_or_default().to_owned();
@@ -354,4 +378,19 @@ fn stored_part(image: NodeImage, blocks: &mut BlockWriter<'_>) -> Result<StoredP
         state: image.state.map(|state| blocks.state(state)).transpose()?,
         on_the_way: image.on_the_way.into_iter().map(|sent| groups(sent, blocks)).collect::<Result<_>>()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_that_differ_in_made_up_numbers_alone_are_the_same() {
+        let plan = |a: u8, b: u8| {
+            format!("Compute (a@1 as __common_expr_{a}, __common_expr_{b}@2 + __common_expr_{a}@0) of the last of 3")
+        };
+        assert_eq!(comparable(&plan(3, 12)), comparable(&plan(1, 2)));
+        assert_eq!(comparable(&plan(2, 1)), comparable(&plan(1, 2)));
+        assert_ne!(comparable(&plan(1, 1)), comparable(&plan(1, 2)));
+    }
 }

@@ -15,7 +15,7 @@ use laminar_core::{Code, Error, NodeId, Result, StepId};
 use laminar_storage::EncodedRows;
 
 use super::Engine;
-use super::capture::{SIDES, without_partitions};
+use super::capture::{SIDES, comparable};
 use super::instances::required;
 use super::readers::ReaderState;
 use super::recorded::RecordedSink;
@@ -132,7 +132,7 @@ impl Engine {
         }
         for (node, stored) in now.into_iter().zip(stored) {
             let plan = self.plan_of(node);
-            if without_partitions(&plan) != without_partitions(&stored.plan) {
+            if comparable(&plan) != comparable(&stored.plan) {
                 return Err(other_plan(object, &stored.plan, &plan));
             }
             nodes.insert(node, stored);

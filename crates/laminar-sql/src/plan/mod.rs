@@ -13,6 +13,7 @@ pub(crate) mod nodes;
 mod over;
 mod plain_words;
 mod planner;
+mod query_config;
 mod rules;
 mod scalar_clauses;
 mod shapes;

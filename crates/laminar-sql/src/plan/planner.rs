@@ -22,6 +22,7 @@ use super::errors::{Failed, from_datafusion, from_datafusion_in};
 use super::function_syntax::as_calls;
 use super::names::{Names, ResolveTable, Series};
 use super::nodes::WindowAggregate;
+use super::query_config::QueryConfig;
 use super::rules::{
     GroupedByWindow, assign_windows, check_constant_arguments, expand_set_operations, fill_windows, first_of_each,
     group_by_window, group_keys_once, joins_by_time, keep_late_columns, reads_clock, recursions, refuse_ambiguous_orders,
@@ -150,10 +151,11 @@ impl Planner {
         catalog: &dyn Catalog,
     ) -> Result<ContinuousPlan> {
         let plan = self.plan_view(query, text, catalog)?;
+        let config = QueryConfig::new(&self.state);
         let explain = |error: DataFusionError| from_datafusion_in(&error, &self.failed(&query.query, text, catalog.names()));
         let plan = read_clock(plan)
             .and_then(|plan| expand_set_operations(plan.data))
-            .and_then(|plan| self.membership.optimize(plan, &self.state, |_, _| {}))
+            .and_then(|plan| self.membership.optimize(plan, &config, |_, _| {}))
             .and_then(recursions)
             .map_err(explain)?;
         refuse_unstreamable(&plan)?;
@@ -175,7 +177,7 @@ impl Planner {
             None => plan,
         };
         let optimizer = if by_clock { &self.by_clock } else { &self.streaming };
-        let logical = optimizer.optimize(plan, &self.state, |_, _| {}).map_err(explain)?;
+        let logical = optimizer.optimize(plan, &config, |_, _| {}).map_err(explain)?;
         Ok(ContinuousPlan { logical, emission, purpose, version: self.version })
     }
 

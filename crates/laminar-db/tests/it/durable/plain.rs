@@ -238,6 +238,22 @@ fn a_damaged_manifest_or_block_is_stepped_over_with_a_notice_while_an_older_chec
 }
 
 #[test]
+fn a_view_goes_on_whatever_was_planned_before_its_statement() {
+    let folder = Folder::new();
+    let query =
+        "SELECT window_start, count(*) AS n, sum(v) AS v FROM s GROUP BY TUMBLE(ts, INTERVAL '2' SECOND) FILL (0, PREVIOUS)";
+    let db = folder.open();
+    execute(&db, "CREATE SOURCE s (v BIGINT, ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '2' SECOND)");
+    execute(&db, &format!("CREATE MATERIALIZED VIEW m AS {query}; EXPLAIN GRAPH {query}"));
+    execute(&db, &format!("CREATE OR REPLACE MATERIALIZED VIEW m AS {query}"));
+    execute(&db, "INSERT INTO s VALUES (1, '1970-01-01 00:00:01'), (2, '1970-01-01 00:00:05'); CHECKPOINT");
+    let expected = rows(&db, "SELECT * FROM m");
+    assert_eq!(expected.len(), 3);
+    drop(db);
+    assert_eq!(rows(&folder.open(), "SELECT * FROM m"), expected);
+}
+
+#[test]
 fn a_watermark_that_was_moved_by_hand_stays_where_it_is() {
     let folder = Folder::new();
     let late = |db: &Database| rows(db, "SELECT count(*) FROM \"m$late\"");
