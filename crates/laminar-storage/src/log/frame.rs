@@ -87,7 +87,11 @@ pub(super) fn frame_at(segment: u32, bytes: &[u8], offset: usize) -> Frame<'_> {
 /// A record whose bytes, `bytes` of them, are there but not those that were written: is it a torn write?
 fn wrong(place: LogPosition, rest: &[u8], bytes: usize, reason: String) -> Frame<'_> {
     let follows = follows(place, rest);
-    if follows != Follows::Synced && has_unwritten_sector(place, &rest[..bytes]) && !one_bit_explains(place, rest) {
+    let record = &rest[..bytes];
+    // A sector of zeros but for the one bit that explains it is as well one that never came.
+    let is_torn =
+        || has_unwritten_sector(place, record) && wrong_bit(place, rest).is_none_or(|at| is_unwritten(place, record, at));
+    if follows != Follows::Synced && is_torn() {
         return Frame::Torn(format!("sectors of zeros in a record; {reason}"));
     }
     Frame::Damaged { reason, last: follows == Follows::Nothing }
@@ -103,7 +107,9 @@ fn incomplete(place: LogPosition, rest: &[u8], length: usize) -> Frame<'_> {
     };
     match follows(place, rest) {
         // All of the record is there; only its length was changed.
-        Follows::Nothing if fits_to_the_end(place, rest) || one_bit_explains(place, rest) => {
+        Follows::Nothing
+            if (fits_to_the_end(place, rest) || wrong_bit(place, rest).is_some()) && !is_unwritten(place, rest, 0) =>
+        {
             Frame::Damaged { reason, last: false }
         }
         Follows::Nothing if is_possible => Frame::Torn(reason),
@@ -160,26 +166,38 @@ fn follows(place: LogPosition, rest: &[u8]) -> Follows {
 /// length reached the disk before all of its sectors.
 fn has_unwritten_sector(place: LogPosition, record: &[u8]) -> bool {
     let first = SECTOR_BYTES - place.offset as usize % SECTOR_BYTES;
-    let (first, others) = record.split_at(first.min(record.len()));
-    std::iter::once(first).chain(others.chunks(SECTOR_BYTES)).any(|sector| sector.iter().all(|byte| *byte == 0))
+    std::iter::once(0).chain((first..record.len()).step_by(SECTOR_BYTES)).any(|at| is_unwritten(place, record, at))
 }
 
-/// Whether the record is right but for one bit. A torn write does not look like that, but for once in four billion a bit.
-fn one_bit_explains(place: LogPosition, rest: &[u8]) -> bool {
-    let Some((length, stored)) = head(rest) else { return false };
+/// Whether the sector in which the record has its byte `at` holds nothing but zeros of it.
+fn is_unwritten(place: LogPosition, record: &[u8], at: usize) -> bool {
+    let before = place.offset as usize % SECTOR_BYTES;
+    let sector = (before + at) / SECTOR_BYTES * SECTOR_BYTES;
+    let (start, end) = (sector.saturating_sub(before), (sector + SECTOR_BYTES - before).min(record.len()));
+    record[start..end].iter().all(|byte| *byte == 0)
+}
+
+/// The byte of which one bit is wrong, if the record is right but for that. A torn write does not look so, unless the bit was alone in its sector, but for once in four
+/// billion a bit.
+fn wrong_bit(place: LogPosition, rest: &[u8]) -> Option<usize> {
+    let (length, stored) = head(rest)?;
     let payload = &rest[FRAME_BYTES..];
     let with_length = |length: usize| payload.get(..length).map(|payload| checksum(place, payload) ^ stored);
-    let in_length = (0..u32::BITS).any(|bit| with_length(length ^ (1 << bit)) == Some(0));
-    in_length || with_length(length).is_some_and(|wrong| wrong.count_ones() == 1 || one_bit_changes(length, wrong))
+    let in_length = (0..u32::BITS).find(|bit| with_length(length ^ (1 << bit)) == Some(0));
+    in_length.map(|bit| bit as usize / 8).or_else(|| {
+        let wrong = with_length(length)?;
+        let in_checksum = (wrong.count_ones() == 1).then(|| 4 + wrong.trailing_zeros() as usize / 8);
+        in_checksum.or_else(|| Some(FRAME_BYTES + bit_that_changes(length, wrong)?))
+    })
 }
 
-/// Whether a flipped bit anywhere in `bytes` bytes changes their checksum by `difference`. The checksum is linear: a bit changes it by
+/// Which of `bytes` bytes has the bit that changes their checksum by `difference` when it is flipped, if one has. The checksum is linear: a bit changes it by
 /// the same, whatever the others are; each byte behind it moves that on by one step.
-fn one_bit_changes(bytes: usize, difference: u32) -> bool {
+fn bit_that_changes(bytes: usize, difference: u32) -> Option<usize> {
     let step = |crc: u32| (0..8).fold(crc, |crc, _| if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 });
     let table: Vec<u32> = (0..256).map(step).collect();
     let mut changes: [u32; 8] = std::array::from_fn(|bit| table[1 << bit]);
-    (0..bytes).any(|_| {
+    (0..bytes).rev().find(|_| {
         let found = changes.contains(&difference);
         changes = changes.map(|crc| (crc >> 8) ^ table[(crc & 0xff) as usize]);
         found
@@ -209,6 +227,38 @@ mod tests {
             Frame::Damaged { last: true, .. } => "damaged at the end",
             Frame::Damaged { last: false, .. } => "damaged",
         }
+    }
+
+    /// The record at `offset`, of which the sector with its byte `at` never came, and one behind it, if there is to be one.
+    fn torn(offset: usize, payload: &[u8], at: usize, follows: bool) -> &'static str {
+        let mut bytes = vec![7; offset];
+        bytes.extend(record_synced(offset, payload, offset));
+        let end = bytes.len();
+        let sector = (offset + at) / SECTOR_BYTES * SECTOR_BYTES;
+        bytes[sector.max(offset)..(sector + SECTOR_BYTES).min(end)].fill(0);
+        if follows {
+            bytes.extend(record_synced(end, b"next", offset));
+        }
+        match frame_at(1, &bytes, offset) {
+            Frame::Torn(_) => "torn",
+            Frame::Damaged { .. } => "damaged",
+            _ => "whole",
+        }
+    }
+
+    #[test]
+    fn a_sector_that_never_came_is_torn_even_if_one_bit_alone_was_in_it() {
+        // The length alone, 128 bytes, stands at the end of a sector.
+        let payload = [9; 128 - 8];
+        assert_eq!(torn(508, &payload, 0, true), "torn");
+        assert_eq!(torn(508, &payload, 0, false), "torn");
+        assert_eq!(torn(507, &payload, 0, true), "torn");
+        // A payload that ends with zeros and a bit in a sector of its own.
+        let mut payload = vec![9; 282];
+        payload.resize(694, 0);
+        payload[600] = 1;
+        assert_eq!(torn(214, &payload, 616, true), "torn");
+        assert_eq!(torn(214, &payload, 616, false), "torn");
     }
 
     #[test]
